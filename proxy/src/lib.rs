@@ -1,1 +1,17 @@
-//! x
+//! A stream server in a browser tab: the proxy that joins peers by name, as a library.
+//!
+//! [`StreamServerProxy`] keeps the names of one prefix, [`StreamRouter`] sends streams where their path says, and
+//! [`Proxy`] is the whole process: sessions, HTTP routes, shutdown.
+
+mod error;
+mod limits;
+mod route;
+mod session;
+
+pub use browser_stream_mux::{Code, Stream, StreamError};
+pub use error::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
+pub use limits::Limits;
+pub use route::{
+    BadName, ConnectOptions, Event, Events, Handler, Name, Reason, StreamRouter, StreamServerProxy,
+};
+pub use session::{Open, Opening, Opens, Session, Sessions, transport};

@@ -1,1 +1,46 @@
-//! x
+//! yamux as browser-stream-server speaks it: a state machine without I/O, and a thin tokio shell over it.
+//!
+//! * [`Connection`] is the whole protocol. It takes bytes and an instant, and gives events and frames; it owns no socket, clock or task.
+//! * [`Stream`] is one stream as a program uses it, `AsyncRead + AsyncWrite`. Whoever owns the connection serves it through [`Host`] and [`Cell`].
+//! * [`Session`] is the smallest such owner: a connection over anything that is `AsyncRead + AsyncWrite`.
+//!
+//! How a stream ends is said out loud: finished (half-close), reset with a [`Code`], or lost with its session. None is ever shown as another.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod cell;
+mod code;
+mod connection;
+mod error;
+mod frame;
+mod ids;
+mod liveness;
+mod outbound;
+mod queue;
+mod session;
+mod stream;
+mod window;
+
+pub use cell::{Cell, End};
+pub use code::{Code, UnknownCode};
+pub use connection::{Connection, Counts, Event, Role, View};
+pub use error::{Dead, FrameError, OpenError, SessionError, StreamError, Violation};
+pub use frame::{Flags, Header, Kind};
+pub use liveness::Config;
+pub use outbound::Outbound;
+pub use session::Session;
+pub use stream::{Host, Stream};
+
+/// Names a stream within its session; odd ones were opened by the [`Role::Opener`], even ones by the [`Role::Acceptor`].
+pub type StreamId = u32;
+
+/// Bytes that either side may send on a new stream before any credit came (yamux fixes it).
+pub const INITIAL_WINDOW: u32 = 256 * 1024;
+/// What a receive window may grow to.
+pub const WINDOW_MAX: u32 = 4 * 1024 * 1024;
+/// Credit that one session may have given beyond the initial windows of its streams.
+pub const SESSION_GROWTH_MAX: u32 = 16 * 1024 * 1024;
+/// The longest payload that we put into one DATA frame; a peer's may be as long as its credit.
+pub const FRAME_MAX: usize = 64 * 1024;
+/// What one stream may send at a time while others wait.
+pub const TURN: usize = 16 * 1024;

@@ -1,0 +1,249 @@
+//! The meeting point of a stream and its session: the session puts in what arrives, the stream takes it out and waits here.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::{io::ReadBuf, sync::Notify};
+
+use crate::{Code, FrameError, StreamError, queue::Queue};
+
+/// How a stream ended when it did not finish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// One side reset it with this code.
+    Reset(u32),
+    /// Its session ended.
+    Lost,
+}
+
+/// What a session and one of its streams share. Its lock is held for moments only, and never while a [`Host`](crate::Host) is called.
+#[derive(Default)]
+pub struct Cell {
+    state: Mutex<State>,
+    stopped: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    unread: Queue,
+    finished: bool,
+    end: Option<End>,
+    /// Bytes handed to the host that have not left.
+    queued: usize,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+/// Bytes that a reader took, and whether those were all.
+pub(crate) struct Taken<B> {
+    pub(crate) bytes: B,
+    pub(crate) emptied: bool,
+}
+
+/// A writer waits while this much of its stream has not left.
+pub(crate) const QUEUED_MAX: usize = 256 * 1024;
+
+impl Cell {
+    /// The cell of a new stream.
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// The session received payload; dropped if the stream was reset here in the meantime.
+    pub fn data(&self, bytes: Bytes) {
+        let reader = {
+            let mut state = self.state.lock();
+            if state.end.is_none() {
+                state.unread.push(bytes);
+            }
+            state.reader.take()
+        };
+        wake(reader);
+    }
+
+    /// The session received the peer's finish.
+    pub fn finished(&self) {
+        let reader = {
+            let mut state = self.state.lock();
+            state.finished = true;
+            state.reader.take()
+        };
+        wake(reader);
+    }
+
+    /// The stream was reset, or lost with its session. The first end counts; what was received before stays readable.
+    pub fn ended(&self, end: End) {
+        // Only a proxy resets with `lost`: its word for a far session that is gone.
+        let end = if end == End::Reset(Code::Lost.number()) { End::Lost } else { end };
+        let wakers = {
+            let mut state = self.state.lock();
+            state.end.get_or_insert(end);
+            [state.reader.take(), state.writer.take()]
+        };
+        wakers.into_iter().for_each(wake);
+        self.stopped.notify_waiters();
+    }
+
+    /// That many bytes of this stream have left the session's queue.
+    pub fn sent(&self, bytes: usize) {
+        let writer = {
+            let mut state = self.state.lock();
+            state.queued = state.queued.saturating_sub(bytes);
+            if state.queued < QUEUED_MAX { state.writer.take() } else { None }
+        };
+        wake(writer);
+    }
+
+    /// Takes what nobody read yet, and whether the peer's finish stands behind it: for a splice that takes the stream over. Nothing of it was credited.
+    pub fn take_unread(&self) -> (Vec<Bytes>, bool) {
+        let mut state = self.state.lock();
+        let mut chunks = Vec::new();
+        let all = state.unread.len();
+        state.unread.take(all, |chunk| chunks.push(chunk));
+        (chunks, state.finished)
+    }
+
+    /// How many bytes nobody read yet.
+    pub fn unread(&self) -> usize {
+        self.state.lock().unread.len()
+    }
+
+    /// How the stream ended, unless it lives or finished.
+    pub fn end(&self) -> Option<End> {
+        self.state.lock().end
+    }
+
+    /// Resolves when the stream is reset or lost; never for one that finishes.
+    pub(crate) async fn stopped(&self) -> End {
+        loop {
+            let notified = self.stopped.notified();
+            let mut notified = std::pin::pin!(notified);
+            notified.as_mut().enable();
+            if let Some(end) = self.end() {
+                return end;
+            }
+            notified.await;
+        }
+    }
+
+    pub(crate) fn poll_peer_done(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut state = self.state.lock();
+        if state.finished || state.end.is_some() {
+            return Poll::Ready(());
+        }
+        remember(&mut state.reader, cx);
+        Poll::Pending
+    }
+
+    pub(crate) fn peer_finished(&self) -> bool {
+        self.state.lock().finished
+    }
+
+    /// We reset the stream ourselves: nothing of it is read or written any more.
+    pub(crate) fn abandon(&self, end: End) {
+        self.state.lock().unread.clear();
+        self.ended(end);
+    }
+
+    pub(crate) fn queue(&self, bytes: usize) {
+        self.state.lock().queued += bytes;
+    }
+
+    /// How many bytes may be queued now, never 0.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<usize, StreamError>> {
+        let mut state = self.state.lock();
+        if let Some(end) = state.end {
+            return Poll::Ready(Err(end.into()));
+        }
+        if state.queued < QUEUED_MAX {
+            return Poll::Ready(Ok(QUEUED_MAX - state.queued));
+        }
+        remember(&mut state.writer, cx);
+        Poll::Pending
+    }
+
+    /// The next chunk as it came; `None` when the peer finished.
+    pub(crate) fn poll_chunk(&self, cx: &mut Context<'_>) -> Poll<Result<Option<Taken<Bytes>>, StreamError>> {
+        let mut state = self.state.lock();
+        let Some(bytes) = state.unread.pop() else {
+            return state.nothing(cx).map_ok(|()| None);
+        };
+        let emptied = state.unread.is_empty();
+        Poll::Ready(Ok(Some(Taken { bytes, emptied })))
+    }
+
+    /// As much as fits; 0 bytes when the peer finished.
+    pub(crate) fn poll_fill(&self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<Taken<usize>, StreamError>> {
+        let mut state = self.state.lock();
+        if state.unread.is_empty() {
+            return state.nothing(cx).map_ok(|()| Taken { bytes: 0, emptied: true });
+        }
+        let bytes = buffer.remaining().min(state.unread.len());
+        state.unread.take(bytes, |slice| buffer.put_slice(&slice));
+        let emptied = state.unread.is_empty();
+        Poll::Ready(Ok(Taken { bytes, emptied }))
+    }
+
+    /// One `u16` length and body, taken only when all of it is here; `None` when the peer finished between two frames.
+    pub(crate) fn poll_frame(&self, cx: &mut Context<'_>, max: usize) -> Poll<Result<Option<Taken<Bytes>>, FrameError>> {
+        let mut state = self.state.lock();
+        if let Some(prefix) = state.unread.peek() {
+            let length = usize::from(u16::from_be_bytes(prefix));
+            if length > max {
+                return Poll::Ready(Err(FrameError::TooLong(length)));
+            }
+            if state.unread.len() >= prefix.len() + length {
+                state.unread.take(prefix.len(), drop);
+                let bytes = state.unread.gather(length);
+                let emptied = state.unread.is_empty();
+                return Poll::Ready(Ok(Some(Taken { bytes, emptied })));
+            }
+        }
+        let between = state.unread.is_empty();
+        state.nothing(cx).map(|nothing| match nothing {
+            Ok(()) if between => Ok(None),
+            Ok(()) => Err(FrameError::Finished),
+            Err(error) => Err(error.into()),
+        })
+    }
+}
+
+impl State {
+    /// What a reader gets that found too little: the peer's finish first, then the end, else it waits.
+    fn nothing(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        if self.finished {
+            return Poll::Ready(Ok(()));
+        }
+        if let Some(end) = self.end {
+            return Poll::Ready(Err(end.into()));
+        }
+        remember(&mut self.reader, cx);
+        Poll::Pending
+    }
+}
+
+impl From<End> for StreamError {
+    fn from(end: End) -> Self {
+        match end {
+            End::Reset(code) => Self::Reset(code),
+            End::Lost => Self::Lost,
+        }
+    }
+}
+
+fn remember(slot: &mut Option<Waker>, cx: &Context<'_>) {
+    match slot {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *slot = Some(cx.waker().clone()),
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}

@@ -1,0 +1,308 @@
+//! The protocol of one session as a state machine: bytes and an instant in, events and frames out. No socket, clock or task.
+//!
+//! Everything is O(1) per frame and per open: streams with something to send stand in a round, those with news for the peer in a queue,
+//! and an ended stream leaves stale entries there that are skipped when their turn comes.
+
+mod entry;
+mod local;
+mod receive;
+mod transmit;
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    Config, Dead, OpenError, StreamId, Violation,
+    ids::Ids,
+    liveness::Liveness,
+    window::Growth,
+};
+use entry::Entry;
+use receive::Decoder;
+use transmit::Control;
+
+/// Which side of the session we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Opens odd ids: the peer of a proxy; yamux calls it the client.
+    Opener,
+    /// Opens even ids: the proxy; yamux calls it the server.
+    Acceptor,
+}
+
+/// What a peer's frame meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The peer opened a stream; its acknowledgement is queued.
+    Opened(StreamId),
+    /// Payload, never empty; one DATA frame may come as several of these.
+    Data(StreamId, bytes::Bytes),
+    /// The peer finished its direction: no more data comes.
+    Finished(StreamId),
+    /// The peer reset the stream with this code (0 from a stock peer); what was queued is gone.
+    Reset(StreamId, u32),
+    /// The peer gave credit.
+    Credit(StreamId),
+    /// Our ping was answered; [`Connection::rtt`] is new.
+    Pong,
+    /// The peer takes no more streams: 0 normal, 1 protocol, 2 internal.
+    GoAway(u32),
+}
+
+/// How a live stream stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct View {
+    /// Bytes queued here that have not been transmitted.
+    pub queued: usize,
+    /// Bytes that the peer lets us send beyond what was transmitted.
+    pub send_credit: u32,
+    /// Bytes that the peer may still send, grants that have not left included.
+    pub receive_credit: u32,
+    /// What the window has grown to; 256 KiB unless `consumed` grew it.
+    pub receive_window: u32,
+    /// We finished (or are resetting behind the queue): nothing more can be queued.
+    pub finished: bool,
+    /// The peer finished.
+    pub peer_finished: bool,
+}
+
+/// What came in so far, for a caller that charges its peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Frames of any kind.
+    pub frames: u64,
+    /// Streams that the peer opened.
+    pub opens: u64,
+    /// WINDOW_UPDATEs that are neither SYN nor RST.
+    pub updates: u64,
+    /// Frames with RST.
+    pub resets: u64,
+    /// PINGs that asked for an answer.
+    pub pings: u64,
+    /// DATA frames without payload, FIN or SYN.
+    pub empty: u64,
+    /// Frames, or parts of frames, that had no meaning: for an id that is not live, unsolicited ACKs and pongs, unknown flags.
+    pub dropped: u64,
+}
+
+/// One session's protocol. `T` is what the caller keeps for each stream.
+///
+/// The caller hands in what it reads with [`receive`](Self::receive), writes out what [`transmit`](Self::transmit) gives, calls
+/// [`tick`](Self::tick) at [`deadline`](Self::deadline), and collects the streams that [`ended`](Self::ended).
+pub struct Connection<T> {
+    role: Role,
+    streams: Ids<Entry<T>>,
+    live: usize,
+    by_peer: usize,
+    next_id: Option<StreamId>,
+    next_serial: u32,
+    growth: Growth,
+    liveness: Liveness,
+    decoder: Decoder,
+    control: Control,
+    round: VecDeque<Turn>,
+    queued: usize,
+    ended: VecDeque<StreamId>,
+    /// Ended streams whose id the peer uses again already.
+    displaced: VecDeque<(StreamId, T)>,
+    counts: Counts,
+    violation: Option<Violation>,
+    peer_gone: bool,
+    gone: bool,
+}
+
+/// A place in the round. The serial tells a stream from an earlier one with the same id.
+#[derive(Clone, Copy)]
+struct Turn {
+    id: StreamId,
+    serial: u32,
+}
+
+impl<T: Default> Connection<T> {
+    /// A connection that was just established; `now` starts its clocks.
+    pub fn new(role: Role, config: Config, now: Instant) -> Self {
+        Self {
+            role,
+            streams: Ids::default(),
+            live: 0,
+            by_peer: 0,
+            next_id: Some(if role == Role::Opener { 1 } else { 2 }),
+            next_serial: 0,
+            growth: Growth::default(),
+            liveness: Liveness::new(config, now),
+            decoder: Decoder::default(),
+            control: Control::default(),
+            round: VecDeque::new(),
+            queued: 0,
+            ended: VecDeque::new(),
+            displaced: VecDeque::new(),
+            counts: Counts::default(),
+            violation: None,
+            peer_gone: false,
+            gone: false,
+        }
+    }
+
+    /// Opens a stream. Its SYN rides on the first frame that leaves; data may be queued at once.
+    pub fn open(&mut self, value: T) -> Result<StreamId, OpenError> {
+        if self.gone || self.peer_gone || self.violation.is_some() {
+            return Err(OpenError::GoneAway);
+        }
+        let id = self.next_id.ok_or(OpenError::Exhausted)?;
+        self.next_id = id.checked_add(2);
+        self.insert(id, Entry::opened_here(value));
+        self.rouse(id);
+        Ok(id)
+    }
+
+    /// How a live stream stands.
+    pub fn get(&self, id: StreamId) -> Option<View> {
+        self.live(id).map(Entry::view)
+    }
+
+    /// What the caller keeps for a stream, until [`ended`](Self::ended) hands it back.
+    pub fn value(&self, id: StreamId) -> Option<&T> {
+        self.streams.get(&id).map(|entry| &entry.value)
+    }
+
+    /// As [`value`](Self::value), to change it.
+    pub fn value_mut(&mut self, id: StreamId) -> Option<&mut T> {
+        self.streams.get_mut(&id).map(|entry| &mut entry.value)
+    }
+
+    /// The live streams, in no order.
+    pub fn streams(&self) -> impl Iterator<Item = (StreamId, &T)> {
+        self.streams.iter().filter(|(_, entry)| !entry.over).map(|(&id, entry)| (id, &entry.value))
+    }
+
+    /// How many streams live.
+    pub fn len(&self) -> usize {
+        self.live
+    }
+
+    /// Whether no stream lives.
+    pub fn is_empty(&self) -> bool {
+        self.live == 0
+    }
+
+    /// How many live streams the peer opened.
+    pub fn opened_by_peer(&self) -> usize {
+        self.by_peer
+    }
+
+    /// Bytes queued on all streams.
+    pub fn queued(&self) -> usize {
+        self.queued
+    }
+
+    /// Bytes of control frames that wait to leave. They grow with what the peer sends: a caller whose peer does not read stops reading, too.
+    pub fn control_queued(&self) -> usize {
+        self.control.bytes()
+    }
+
+    /// The time between our last answered ping and its answer: one hop, not end to end.
+    pub fn rtt(&self) -> Option<Duration> {
+        self.liveness.rtt()
+    }
+
+    /// What came in so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// [`Counts::dropped`].
+    pub fn dropped(&self) -> u64 {
+        self.counts.dropped
+    }
+
+    /// A stream that ended since the last call, with its value. Ended: reset by either side, or own FIN transmitted and the peer's received.
+    ///
+    /// Call it until `None` after [`receive`](Self::receive), [`transmit`](Self::transmit), [`reset`](Self::reset) and [`reset_behind`](Self::reset_behind).
+    /// Until then [`value`](Self::value) still finds the stream, so that the event which ended it can be acted on.
+    pub fn ended(&mut self) -> Option<(StreamId, T)> {
+        if let Some(displaced) = self.displaced.pop_front() {
+            return Some(displaced);
+        }
+        while let Some(id) = self.ended.pop_front() {
+            if self.streams.get(&id).is_some_and(|entry| entry.over) {
+                return self.streams.remove(&id).map(|entry| (id, entry.value));
+            }
+        }
+        None
+    }
+
+    /// Takes every live stream out, with how it stood, when the session is over. Nothing is sent any more but control frames that wait already: a GO_AWAY.
+    pub fn drain(&mut self) -> impl Iterator<Item = (StreamId, T, View)> + use<T> {
+        self.gone = true;
+        self.round = VecDeque::new();
+        (self.queued, self.live, self.by_peer) = (0, 0, 0);
+        let streams = std::mem::take(&mut self.streams);
+        streams.into_iter().filter(|(_, entry)| !entry.over).map(|(id, entry)| {
+            let view = entry.view();
+            (id, entry.value, view)
+        })
+    }
+
+    /// When [`tick`](Self::tick) must be called next; it moves with every call.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.liveness.deadline()
+    }
+
+    /// Does what time asks for: a ping that is due, or the verdict that the peer is dead.
+    pub fn tick(&mut self, now: Instant) -> Result<(), Dead> {
+        if let Some(token) = self.liveness.tick(now)? {
+            self.control.ping(token);
+        }
+        Ok(())
+    }
+
+    /// Asks the peer for a sign of life; does nothing while an earlier ping is unanswered.
+    pub fn ping(&mut self, now: Instant) {
+        if let Some(token) = self.liveness.ping(now) {
+            self.control.ping(token);
+        }
+    }
+
+    /// Tells the peer that the session ends: 0 normal, 1 protocol, 2 internal. No stream is opened after it; live ones go on.
+    pub fn go_away(&mut self, code: u32) {
+        self.gone = true;
+        self.control.go_away(code);
+    }
+
+    fn live(&self, id: StreamId) -> Option<&Entry<T>> {
+        self.streams.get(&id).filter(|entry| !entry.over)
+    }
+
+    fn live_mut(&mut self, id: StreamId) -> Option<&mut Entry<T>> {
+        self.streams.get_mut(&id).filter(|entry| !entry.over)
+    }
+
+    fn is_ours(&self, id: StreamId) -> bool {
+        (id % 2 == 1) == (self.role == Role::Opener)
+    }
+
+    fn insert(&mut self, id: StreamId, mut entry: Entry<T>) -> u32 {
+        let serial = self.next_serial;
+        self.next_serial = serial.wrapping_add(1);
+        entry.serial = serial;
+        self.live += 1;
+        self.by_peer += usize::from(!self.is_ours(id));
+        if let Some(old) = self.streams.insert(id, entry) {
+            self.displaced.push_back((id, old.value));
+        }
+        serial
+    }
+
+    /// The stream is over: its queue and growth are given back, its value waits in `ended`.
+    fn end(&mut self, id: StreamId) {
+        let Some(entry) = self.streams.get_mut(&id).filter(|entry| !entry.over) else { return };
+        entry.over = true;
+        entry.window.release(&mut self.growth);
+        self.queued -= entry.queue.clear();
+        self.live -= 1;
+        self.by_peer -= usize::from(!self.is_ours(id));
+        self.ended.push_back(id);
+    }
+}

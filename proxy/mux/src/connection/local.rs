@@ -1,0 +1,94 @@
+//! What the caller does with its streams.
+
+use bytes::Bytes;
+
+use crate::{
+    StreamId,
+    connection::Connection,
+};
+
+impl<T: Default> Connection<T> {
+    /// Queues bytes. `false` if the stream is not live or takes no more, then they are dropped. How much is queued is the caller's to bound.
+    pub fn send(&mut self, id: StreamId, bytes: Bytes) -> bool {
+        let length = bytes.len();
+        let Some(entry) = self.streams.get_mut(&id).filter(|entry| entry.takes_more()) else {
+            return false;
+        };
+        entry.queue.push(bytes);
+        self.queued += length;
+        entry.enter(id, &mut self.round);
+        true
+    }
+
+    /// Finishes our direction behind what is queued. `false` if the stream is not live or was finished before.
+    pub fn finish(&mut self, id: StreamId) -> bool {
+        let Some(entry) = self.streams.get_mut(&id).filter(|entry| entry.takes_more()) else {
+            return false;
+        };
+        entry.finished = true;
+        entry.enter(id, &mut self.round);
+        true
+    }
+
+    /// Resets the stream at once and ahead of everything: its queue is dropped. If the peer has not heard of the stream yet, it never will.
+    /// The stream has ended. `false` if it was not live.
+    pub fn reset(&mut self, id: StreamId, code: u32) -> bool {
+        let Some(entry) = self.live_mut(id) else { return false };
+        let known = !entry.syn_due;
+        self.end(id);
+        if known {
+            self.control.reset(id, code);
+        }
+        true
+    }
+
+    /// Resets the stream behind what is queued, its FIN included; what the peer still sends is dropped and gives it no credit.
+    /// `false` if the stream is not live or is being reset already.
+    pub fn reset_behind(&mut self, id: StreamId, code: u32) -> bool {
+        let Some(entry) = self.live_mut(id).filter(|entry| entry.reset_behind.is_none()) else {
+            return false;
+        };
+        if entry.syn_due && entry.queue.is_empty() && !entry.finished {
+            return self.reset(id, code);
+        }
+        entry.reset_behind = Some(code);
+        self.rouse(id);
+        true
+    }
+
+    /// Gives the peer credit: for a caller that accounts for itself, as a splice does. All grants until the next transmit leave as one frame.
+    /// Does nothing once the peer finished.
+    pub fn grant(&mut self, id: StreamId, bytes: u32) {
+        if let Some(entry) = self.live_mut(id).filter(|entry| entry.expects_data()) {
+            entry.window.grant(bytes);
+            self.announce(id);
+        }
+    }
+
+    /// A local reader took bytes off the stream: credit goes back by the window's own policy (design.md 3.2). Not for a stream that uses `grant`.
+    pub fn consumed(&mut self, id: StreamId, bytes: u32) {
+        let Some(entry) = self.streams.get_mut(&id).filter(|entry| entry.expects_data()) else {
+            return;
+        };
+        entry.window.consume(bytes, &mut self.growth);
+        self.announce(id);
+    }
+
+    /// Puts the stream into the round if it has something that may leave.
+    pub(super) fn rouse(&mut self, id: StreamId) {
+        if let Some(entry) = self.streams.get_mut(&id) {
+            entry.enter(id, &mut self.round);
+        }
+    }
+
+    /// Puts the stream into the queue of window updates if the peer must hear of something.
+    pub(super) fn announce(&mut self, id: StreamId) {
+        if let Some(entry) = self.streams.get_mut(&id)
+            && !entry.has_news
+            && (entry.ack_due || entry.window.has_news())
+        {
+            entry.has_news = true;
+            self.control.announce(id);
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The way in: headers put together, each frame judged by its header, payload given out as it arrives.
+
+use std::time::Instant;
+
+use bytes::{Buf, Bytes};
+
+use crate::{
+    Flags, Header, Kind, StreamId, Violation,
+    connection::{Connection, Entry, Event},
+};
+
+/// Where the input stands between two frames or inside one.
+#[derive(Default)]
+pub(super) struct Decoder {
+    partial: [u8; Header::BYTES],
+    filled: usize,
+    tail: Option<Tail>,
+}
+
+/// What is left of a frame whose header was taken.
+#[derive(Clone, Copy)]
+struct Tail {
+    id: StreamId,
+    /// The stream that it belongs to; `None`: nobody wants it.
+    serial: Option<u32>,
+    payload: u32,
+    fin: bool,
+}
+
+impl Decoder {
+    /// The next header, once all of it is here.
+    fn header(&mut self, input: &mut Bytes) -> Option<[u8; Header::BYTES]> {
+        if self.filled == 0
+            && let Some((&header, _)) = input.split_first_chunk()
+        {
+            input.advance(Header::BYTES);
+            return Some(header);
+        }
+        let room = self.partial.get_mut(self.filled..)?;
+        let taken = room.len().min(input.len());
+        room.get_mut(..taken)?.copy_from_slice(input.get(..taken)?);
+        input.advance(taken);
+        self.filled += taken;
+        if self.filled < Header::BYTES {
+            return None;
+        }
+        self.filled = 0;
+        Some(self.partial)
+    }
+}
+
+impl<T: Default> Connection<T> {
+    /// Takes the next event off the front of `input`. `None` when the input is used up, so call it until then, even when `input` is empty:
+    /// one frame may mean several events. What is no whole header yet is kept.
+    ///
+    /// After a violation only its GO_AWAY is sent, and every further call fails with it.
+    pub fn receive(&mut self, input: &mut Bytes, now: Instant) -> Result<Option<Event>, Violation> {
+        if let Some(violation) = self.violation {
+            return Err(violation);
+        }
+        if !input.is_empty() {
+            self.liveness.heard(now);
+        }
+        let event = self.next_event(input, now);
+        if let Err(violation) = event {
+            self.violation = Some(violation);
+            self.go_away(1);
+        }
+        event
+    }
+
+    /// Payload of a frame on this stream whose header has come and whose bytes have not: neither credit any more nor data yet.
+    pub fn arriving(&self, id: StreamId) -> u32 {
+        self.decoder.tail.filter(|tail| tail.id == id).map_or(0, |tail| tail.payload)
+    }
+
+    fn next_event(&mut self, input: &mut Bytes, now: Instant) -> Result<Option<Event>, Violation> {
+        loop {
+            if let Some(tail) = self.decoder.tail {
+                if tail.payload > 0 && input.is_empty() {
+                    return Ok(None);
+                }
+                if let Some(event) = self.tail(tail, input) {
+                    return Ok(Some(event));
+                }
+                continue;
+            }
+            let Some(bytes) = self.decoder.header(input) else { return Ok(None) };
+            self.counts.frames += 1;
+            if let Some(event) = self.frame(Header::decode(bytes)?, now)? {
+                return Ok(Some(event));
+            }
+        }
+    }
+
+    /// The payload that is here, or what follows once all of it came.
+    fn tail(&mut self, mut tail: Tail, input: &mut Bytes) -> Option<Event> {
+        let wanted = self.live(tail.id).filter(|entry| tail.serial == Some(entry.serial) && entry.reset_behind.is_none()).is_some();
+        if tail.payload > 0 {
+            let length = usize::try_from(tail.payload).unwrap_or(usize::MAX).min(input.len());
+            let part = input.split_to(length);
+            tail.payload -= length as u32;
+            self.decoder.tail = (tail.payload > 0 || tail.fin).then_some(tail);
+            return wanted.then_some(Event::Data(tail.id, part));
+        }
+        self.decoder.tail = None;
+        let entry = self.live_mut(tail.id).filter(|entry| tail.serial == Some(entry.serial))?;
+        if entry.peer_finished {
+            self.counts.dropped += 1;
+            return None;
+        }
+        entry.peer_finished = true;
+        if entry.fin_sent {
+            self.end(tail.id);
+        }
+        wanted.then_some(Event::Finished(tail.id))
+    }
+
+    fn frame(&mut self, header: Header, now: Instant) -> Result<Option<Event>, Violation> {
+        if header.flags.has_unknown() {
+            self.counts.dropped += 1;
+        }
+        match header.kind {
+            Kind::Data | Kind::WindowUpdate => self.stream_frame(header),
+            Kind::Ping => Ok(self.ping_frame(header, now)),
+            Kind::GoAway => {
+                self.peer_gone = true;
+                Ok(Some(Event::GoAway(header.length)))
+            }
+        }
+    }
+
+    fn ping_frame(&mut self, header: Header, now: Instant) -> Option<Event> {
+        if header.flags.contains(Flags::SYN) {
+            self.counts.pings += 1;
+            if !self.control.pong(header.length) {
+                self.counts.dropped += 1;
+            }
+        } else if header.flags.contains(Flags::ACK) && self.liveness.pong(header.length, now) {
+            return Some(Event::Pong);
+        } else {
+            self.counts.dropped += 1;
+        }
+        None
+    }
+
+    fn stream_frame(&mut self, header: Header) -> Result<Option<Event>, Violation> {
+        let Header { kind, flags, stream: id, length } = header;
+        let syn = flags.contains(Flags::SYN);
+        let rst = flags.contains(Flags::RST);
+        self.count(header, syn, rst);
+        if syn {
+            self.check_syn(id)?;
+        }
+        if syn && !rst {
+            return self.opening(header).map(Some);
+        }
+        let Some(entry) = self.live_mut(id) else {
+            // Also a stream that opens and resets in one frame. A payload still has to be read past.
+            self.counts.dropped += 1;
+            self.expect(header, None);
+            return Ok(None);
+        };
+        let brought = entry.judge(header)?;
+        let serial = entry.serial;
+        self.counts.dropped += u64::from(brought.needless_ack);
+        if rst {
+            self.end(id);
+            self.expect(header, None);
+            let code = if kind == Kind::WindowUpdate { length } else { 0 };
+            return Ok(Some(Event::Reset(id, code)));
+        }
+        self.expect(header, Some(serial));
+        if !brought.credit {
+            return Ok(None);
+        }
+        self.rouse(id);
+        Ok(Some(Event::Credit(id)))
+    }
+
+    fn opening(&mut self, header: Header) -> Result<Event, Violation> {
+        let mut entry = Entry::opened_by_peer(T::default());
+        let brought = entry.judge(header)?;
+        self.counts.dropped += u64::from(brought.needless_ack);
+        let serial = self.insert(header.stream, entry);
+        self.announce(header.stream);
+        self.expect(header, Some(serial));
+        Ok(Event::Opened(header.stream))
+    }
+
+    fn check_syn(&self, id: StreamId) -> Result<(), Violation> {
+        if self.is_ours(id) {
+            return Err(Violation::Parity);
+        }
+        if self.live(id).is_some() {
+            return Err(Violation::Reuse);
+        }
+        Ok(())
+    }
+
+    /// Remembers what of this frame is still to come, and for whom.
+    fn expect(&mut self, header: Header, serial: Option<u32>) {
+        let payload = if header.kind == Kind::Data { header.length } else { 0 };
+        let fin = serial.is_some() && header.flags.contains(Flags::FIN);
+        if payload > 0 || fin {
+            self.decoder.tail = Some(Tail { id: header.stream, serial, payload, fin });
+        }
+    }
+
+    fn count(&mut self, header: Header, syn: bool, rst: bool) {
+        self.counts.opens += u64::from(syn);
+        self.counts.resets += u64::from(rst);
+        if syn || rst {
+            return;
+        }
+        match header.kind {
+            Kind::WindowUpdate => self.counts.updates += 1,
+            _ => self.counts.empty += u64::from(header.length == 0 && !header.flags.contains(Flags::FIN)),
+        }
+    }
+}
+
+/// What a frame's header brought to its stream.
+struct Brought {
+    credit: bool,
+    needless_ack: bool,
+}
+
+impl<T> Entry<T> {
+    /// Holds a frame to the rules by its header, and books the credit that it takes or gives.
+    fn judge(&mut self, header: Header) -> Result<Brought, Violation> {
+        let needless_ack = header.flags.contains(Flags::ACK) && !std::mem::take(&mut self.ack_awaited);
+        if header.kind == Kind::Data {
+            if self.peer_finished {
+                return Err(Violation::AfterFin);
+            }
+            self.window.receive(header.length)?;
+            return Ok(Brought { credit: false, needless_ack });
+        }
+        // With RST the length is a code, never credit.
+        let credit = header.length > 0 && !header.flags.contains(Flags::RST);
+        if credit {
+            self.credit = self.credit.checked_add(header.length).ok_or(Violation::CreditOverflow)?;
+        }
+        Ok(Brought { credit, needless_ack })
+    }
+}

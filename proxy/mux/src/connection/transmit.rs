@@ -1,0 +1,172 @@
+//! The way out: control frames first, then the streams in turn.
+
+use std::collections::VecDeque;
+
+use crate::{
+    FRAME_MAX, Flags, Header, Kind, Outbound, StreamId, TURN,
+    connection::{Connection, Turn},
+};
+
+/// Control frames that wait to leave.
+#[derive(Default)]
+pub(super) struct Control {
+    pongs: VecDeque<u32>,
+    ping: Option<u32>,
+    go_away: Option<u32>,
+    /// Streams with credit or an acknowledgement for the peer.
+    news: VecDeque<StreamId>,
+    resets: VecDeque<(StreamId, u32)>,
+}
+
+/// Pongs that wait at most; a peer that asks more often without reading gets no answer to the rest.
+const PONGS_MAX: usize = 1024;
+
+impl Control {
+    pub(super) fn pong(&mut self, token: u32) -> bool {
+        let fits = self.pongs.len() < PONGS_MAX;
+        if fits {
+            self.pongs.push_back(token);
+        }
+        fits
+    }
+
+    pub(super) fn ping(&mut self, token: u32) {
+        self.ping = Some(token);
+    }
+
+    pub(super) fn go_away(&mut self, code: u32) {
+        self.go_away = Some(code);
+    }
+
+    pub(super) fn announce(&mut self, id: StreamId) {
+        self.news.push_back(id);
+    }
+
+    pub(super) fn reset(&mut self, id: StreamId, code: u32) {
+        self.resets.push_back((id, code));
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let single = usize::from(self.ping.is_some()) + usize::from(self.go_away.is_some());
+        (single + self.pongs.len() + self.news.len() + self.resets.len()) * Header::BYTES
+    }
+
+    fn is_empty(&self) -> bool {
+        self.bytes() == 0
+    }
+}
+
+impl<T: Default> Connection<T> {
+    /// Whether [`transmit`](Self::transmit) has something to look at.
+    pub fn wants_transmit(&self) -> bool {
+        match self.violation {
+            Some(_) => self.control.go_away.is_some(),
+            None => !self.control.is_empty() || !self.round.is_empty(),
+        }
+    }
+
+    /// Appends whole frames to `out` until it has about `max` bytes more (at most one frame beyond) or nothing may leave; whether it put out any.
+    ///
+    /// PING, GO_AWAY, WINDOW_UPDATE and RST go first. Then the streams that have data and credit take turns: a turn is one DATA frame of at most
+    /// [`TURN`] bytes while others wait, of at most [`FRAME_MAX`] when alone, and the stream's FIN if that emptied its queue.
+    pub fn transmit(&mut self, max: usize, out: &mut Outbound) -> bool {
+        let start = out.total();
+        let max = start.saturating_add(max as u64);
+        if self.violation.is_some() {
+            self.transmit_go_away(out);
+        } else {
+            self.transmit_control(max, out);
+            while out.total() < max
+                && let Some(turn) = self.round.pop_front()
+            {
+                self.take_turn(turn, out);
+            }
+        }
+        out.flush();
+        out.total() > start
+    }
+
+    fn transmit_control(&mut self, max: u64, out: &mut Outbound) {
+        while out.total() < max
+            && let Some(token) = self.control.pongs.pop_front()
+        {
+            out.header(Header { kind: Kind::Ping, flags: Flags::ACK, stream: 0, length: token });
+        }
+        if let Some(token) = self.control.ping.take_if(|_| out.total() < max) {
+            out.header(Header { kind: Kind::Ping, flags: Flags::SYN, stream: 0, length: token });
+        }
+        if out.total() < max {
+            self.transmit_go_away(out);
+        }
+        while out.total() < max
+            && let Some(id) = self.control.news.pop_front()
+        {
+            self.transmit_news(id, out);
+        }
+        while out.total() < max
+            && let Some((stream, code)) = self.control.resets.pop_front()
+        {
+            out.header(Header { kind: Kind::WindowUpdate, flags: Flags::RST, stream, length: code });
+        }
+    }
+
+    fn transmit_go_away(&mut self, out: &mut Outbound) {
+        if let Some(code) = self.control.go_away.take() {
+            out.header(Header { kind: Kind::GoAway, flags: Flags::NONE, stream: 0, length: code });
+        }
+    }
+
+    /// One WINDOW_UPDATE with all that the peer must hear of this stream.
+    fn transmit_news(&mut self, id: StreamId, out: &mut Outbound) {
+        let Some(entry) = self.live_mut(id) else { return };
+        entry.has_news = false;
+        let mut flags = entry.take_syn();
+        if std::mem::take(&mut entry.ack_due) {
+            flags |= Flags::ACK;
+        }
+        // A peer that finished has no use for credit.
+        let length = if entry.peer_finished { 0 } else { entry.window.tell() };
+        if length > 0 || flags != Flags::NONE {
+            out.header(Header { kind: Kind::WindowUpdate, flags, stream: id, length });
+        }
+    }
+
+    fn take_turn(&mut self, turn: Turn, out: &mut Outbound) {
+        let alone = self.round.is_empty();
+        let id = turn.id;
+        let Some(entry) = self.streams.get_mut(&id).filter(|entry| !entry.over && entry.serial == turn.serial) else {
+            return;
+        };
+        entry.in_round = false;
+        let most = if alone { FRAME_MAX } else { TURN }.min(entry.queue.len()).min(entry.credit as usize);
+        let finishing = entry.finished && !entry.fin_sent;
+        if most > 0 {
+            let length = most as u32;
+            let flags = entry.take_syn();
+            out.header(Header { kind: Kind::Data, flags, stream: id, length });
+            entry.queue.take(most, |slice| out.payload(slice));
+            entry.credit -= length;
+            out.sent.push((id, length));
+        } else if entry.syn_due && !finishing {
+            let flags = entry.take_syn();
+            out.header(Header { kind: Kind::WindowUpdate, flags, stream: id, length: 0 });
+        }
+        let emptied = entry.queue.is_empty();
+        if emptied && finishing {
+            entry.fin_sent = true;
+            let flags = entry.take_syn() | Flags::FIN;
+            out.header(Header { kind: Kind::Data, flags, stream: id, length: 0 });
+        }
+        let both = entry.fin_sent && entry.peer_finished;
+        let behind = entry.reset_behind.filter(|_| emptied && !both);
+        self.queued -= most;
+        if let Some(code) = behind {
+            out.header(Header { kind: Kind::WindowUpdate, flags: Flags::RST, stream: id, length: code });
+        }
+        if both || behind.is_some() {
+            self.end(id);
+        } else {
+            entry.enter(id, &mut self.round);
+        }
+    }
+}

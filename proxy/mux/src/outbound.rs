@@ -1,0 +1,118 @@
+//! Frames on their way out: headers and short payloads packed together, long payloads as slices of what the sender handed in.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::{Header, StreamId};
+
+/// What [`Connection::transmit`](crate::Connection::transmit) puts out. Keep one per session: its scratch memory is used again.
+#[derive(Debug, Default)]
+pub struct Outbound {
+    /// Whole frames, in order; write them out back to back. The writer takes them away.
+    pub buffers: Vec<Bytes>,
+    /// The bytes of payload in those frames, by stream, one entry per frame. The caller clears it.
+    pub sent: Vec<(StreamId, u32)>,
+    scratch: BytesMut,
+    total: u64,
+}
+
+/// Up to here a copy is cheaper than one more slice for the socket.
+const COPY_MAX: usize = 2 * 1024;
+
+/// Scratch memory is asked for in blocks of this size: 340 headers.
+const BLOCK: usize = 4 * 1024;
+
+impl Outbound {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives the scratch memory back, for a session that goes idle.
+    pub fn release(&mut self) {
+        self.flush();
+        self.scratch = BytesMut::new();
+    }
+
+    /// Bytes ever put in.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
+    pub(crate) fn header(&mut self, header: Header) {
+        self.copy(&header.encode());
+    }
+
+    pub(crate) fn payload(&mut self, slice: Bytes) {
+        if slice.len() <= COPY_MAX {
+            return self.copy(&slice);
+        }
+        self.flush();
+        self.total += slice.len() as u64;
+        self.buffers.push(slice);
+    }
+
+    /// Moves what was packed so far into `buffers`.
+    pub(crate) fn flush(&mut self) {
+        if !self.scratch.is_empty() {
+            self.buffers.push(self.scratch.split().freeze());
+        }
+    }
+
+    fn copy(&mut self, bytes: &[u8]) {
+        if self.scratch.capacity() - self.scratch.len() < bytes.len() {
+            self.flush();
+            self.scratch.reserve(BLOCK);
+        }
+        self.total += bytes.len() as u64;
+        self.scratch.put_slice(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Flags, Kind};
+
+    const HEADER: Header = Header { kind: Kind::Data, flags: Flags::NONE, stream: 1, length: 3 };
+
+    #[test]
+    fn short_payloads_share_a_buffer_with_their_headers() {
+        let mut out = Outbound::new();
+        for _ in 0..3 {
+            out.header(HEADER);
+            out.payload(Bytes::from_static(b"abc"));
+        }
+        out.flush();
+        assert_eq!(out.buffers.len(), 1);
+        assert_eq!(out.buffers[0].len(), 45);
+    }
+
+    #[test]
+    fn a_long_payload_is_not_copied() {
+        let payload = Bytes::from(vec![1; COPY_MAX + 1]);
+        let mut out = Outbound::new();
+        out.header(HEADER);
+        out.payload(payload.clone());
+        out.header(HEADER);
+        out.flush();
+        assert_eq!(out.buffers.len(), 3);
+        assert_eq!(out.buffers[1].as_ptr(), payload.as_ptr());
+        assert_eq!(out.total(), (2 * Header::BYTES + payload.len()) as u64);
+    }
+
+    #[test]
+    fn scratch_memory_is_used_again_once_it_was_written() {
+        let mut out = Outbound::new();
+        out.header(HEADER);
+        out.flush();
+        let first = out.buffers[0].as_ptr();
+        let mut reused = false;
+        for _ in 0..2 * BLOCK / Header::BYTES {
+            out.buffers.clear();
+            out.header(HEADER);
+            out.flush();
+            reused |= out.buffers[0].as_ptr() == first;
+        }
+        assert!(reused);
+    }
+}

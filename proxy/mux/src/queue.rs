@@ -1,0 +1,129 @@
+//! What waits on one stream, to be sent or to be read: chunks as they were handed in, taken out at any length without copying.
+
+use std::{collections::VecDeque, mem};
+
+use bytes::{Bytes, BytesMut};
+
+/// The first chunk lies in the struct itself, so a stream that sends one message at a time never allocates, and an idle one holds nothing.
+#[derive(Default)]
+pub(crate) struct Queue {
+    first: Bytes,
+    rest: VecDeque<Bytes>,
+    bytes: usize,
+}
+
+impl Queue {
+    pub(crate) fn len(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    pub(crate) fn push(&mut self, chunk: Bytes) {
+        self.bytes += chunk.len();
+        if self.first.is_empty() {
+            self.first = chunk;
+        } else if !chunk.is_empty() {
+            self.rest.push_back(chunk);
+        }
+    }
+
+    /// Hands `take` slices that make up the next `bytes` bytes, or all there are.
+    pub(crate) fn take(&mut self, bytes: usize, mut take: impl FnMut(Bytes)) {
+        let mut left = bytes.min(self.bytes);
+        self.bytes -= left;
+        while left > 0 {
+            if self.first.len() > left {
+                take(self.first.split_to(left));
+                return;
+            }
+            let next = self.rest.pop_front().unwrap_or_default();
+            let chunk = mem::replace(&mut self.first, next);
+            left -= chunk.len();
+            take(chunk);
+        }
+        if self.rest.is_empty() {
+            self.rest = VecDeque::new();
+        }
+    }
+
+    /// The next chunk as it was pushed.
+    pub(crate) fn pop(&mut self) -> Option<Bytes> {
+        let mut chunk = None;
+        self.take(self.first.len(), |first| chunk = Some(first));
+        chunk
+    }
+
+    /// The next `N` bytes without taking them; `None` while there are fewer.
+    pub(crate) fn peek<const N: usize>(&self) -> Option<[u8; N]> {
+        let mut peeked = [0; N];
+        let mut bytes = self.first.iter().chain(self.rest.iter().flatten());
+        for place in &mut peeked {
+            *place = *bytes.next()?;
+        }
+        Some(peeked)
+    }
+
+    /// Takes the next `bytes` bytes in one piece, copying only if they lie in several.
+    pub(crate) fn gather(&mut self, bytes: usize) -> Bytes {
+        let mut whole = Bytes::new();
+        if bytes <= self.first.len() {
+            self.take(bytes, |slice| whole = slice);
+            return whole;
+        }
+        let mut joined = BytesMut::with_capacity(bytes);
+        self.take(bytes, |slice| joined.extend_from_slice(&slice));
+        joined.freeze()
+    }
+
+    /// Forgets everything; how many bytes that were.
+    pub(crate) fn clear(&mut self) -> usize {
+        mem::take(self).bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(queue: &mut Queue, bytes: usize) -> Vec<Bytes> {
+        let mut slices = Vec::new();
+        queue.take(bytes, |slice| slices.push(slice));
+        slices
+    }
+
+    #[test]
+    fn bytes_come_out_in_order_at_any_length() {
+        let mut queue = Queue::default();
+        for chunk in ["abc", "", "de", "f"] {
+            queue.push(Bytes::from_static(chunk.as_bytes()));
+        }
+        assert_eq!(queue.len(), 6);
+        assert_eq!(taken(&mut queue, 1), ["a"]);
+        assert_eq!(taken(&mut queue, 3), ["bc", "d"]);
+        assert_eq!(taken(&mut queue, 9), ["e", "f"]);
+        assert!(queue.is_empty() && taken(&mut queue, 1).is_empty());
+    }
+
+    #[test]
+    fn slices_share_the_memory_that_was_pushed() {
+        let chunk = Bytes::from(vec![7; 100]);
+        let start = chunk.as_ptr();
+        let mut queue = Queue::default();
+        queue.push(chunk);
+        assert_eq!(taken(&mut queue, 40)[0].as_ptr(), start);
+        assert_eq!(taken(&mut queue, 60)[0].as_ptr(), start.wrapping_add(40));
+    }
+
+    #[test]
+    fn an_emptied_queue_holds_no_memory() {
+        let mut queue = Queue::default();
+        for _ in 0..100 {
+            queue.push(Bytes::from_static(b"x"));
+        }
+        taken(&mut queue, 100);
+        assert_eq!(queue.rest.capacity(), 0);
+    }
+}

@@ -1,0 +1,181 @@
+//! A client wants the server of a name: its turn, an open to the server, the server's answer, and the splice (design.md 3.3, 3.4).
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime},
+};
+
+use browser_stream_mux::{Code, Stream};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::{ConnectOptions, Event, Name, Reason, StreamServerProxy, registry::Seat};
+use crate::{
+    error::{OpenError, RefusalCode},
+    session::{self, Ended, Open, Opening, Peer, Reply, Session, Watch, encode},
+};
+
+/// The most bytes of a refusal's message that pass from a server to a client.
+const MESSAGE_BYTES_MAX: usize = 512;
+
+/// Takes a client to its server and joins the two.
+pub(super) async fn connect(proxy: StreamServerProxy, opening: Opening, segment: String) {
+    let (session, stream, mut open) = opening.into_parts();
+    let asked = Name::from_segment(&segment)
+        .map_err(|error| OpenError::new(Code::BadRequest, error.to_string()))
+        .and_then(|name| Ok((name, wait(&proxy, open.wait)?)));
+    let (name, wait) = match asked {
+        Ok(asked) => asked,
+        Err(error) => return session::refuse(&session, stream, error).await,
+    };
+    let peer = Peer { session: session.id().to_string() };
+    let request = Request { meta: open.meta.take(), resume: open.resume.take(), need: std::mem::take(&mut open.need), peer: Some(peer) };
+    let reached = tokio::select! {
+        biased;
+        // The client changed its mind, or is gone: everything begun for it is dropped, and with it reset.
+        _ = stream.stopped() => return,
+        reached = reach(&proxy, &name, wait, request, Some((&session, &stream))) => reached,
+    };
+    match reached {
+        Ok(reached) => reached.join(&proxy, session, stream),
+        Err(error) => session::refuse(&session, stream, error).await,
+    }
+}
+
+/// Connects from inside the process: the same way, with a local stream for the client's end.
+pub(super) async fn from_inside(proxy: &StreamServerProxy, name: &Name, options: ConnectOptions) -> Result<Stream, OpenError> {
+    let request = Request { meta: options.meta, ..Request::default() };
+    let wait = options.wait.unwrap_or(proxy.inner.limits.wait_default);
+    let reached = reach(proxy, name, wait, request, None).await?;
+    let server = reached.seat.claim.session.clone();
+    let client = Client::connected(proxy, reached.id, reached.seat);
+    session::watch(&server, &reached.stream, Arc::new(client));
+    Ok(reached.stream)
+}
+
+/// What a client asks of a server, as far as the proxy passes it on.
+#[derive(Default)]
+struct Request {
+    meta: Option<Box<RawValue>>,
+    resume: Option<Box<RawValue>>,
+    need: Vec<String>,
+    peer: Option<Peer>,
+}
+
+/// A server that has accepted.
+struct Reached {
+    id: Uuid,
+    seat: Seat,
+    stream: Stream,
+    reply: Reply,
+}
+
+/// Waits for a place at the server, opens a stream to it, and reads its answer.
+///
+/// What the client sent right behind its open goes to the server at once. Dropped before the end, it resets the server's stream.
+async fn reach(
+    proxy: &StreamServerProxy,
+    name: &Name,
+    wait: Duration,
+    request: Request,
+    client: Option<(&Arc<Session>, &Stream)>,
+) -> Result<Reached, OpenError> {
+    let limits = &proxy.inner.limits;
+    let seat = proxy.inner.registry.seat(name, wait).await?;
+    if let Some(lacking) = request.need.iter().find(|need| !seat.claim.capabilities.contains(need)) {
+        return Err(OpenError::new(Code::Unsupported, format!("the server does not have {lacking:?}: connect without it")));
+    }
+    let id = Uuid::new_v4();
+    let server = seat.claim.session.clone();
+    let mut stream = server.open_stream()?;
+    let Request { meta, resume, need, peer } = request;
+    let path = format!("{}/accept/{}", proxy.prefix(), name.segment());
+    stream.write_frame(&encode(&Open { id: Some(id.to_string()), meta, resume, need, peer, ..Open::to(path) }));
+    if let Some(client) = client {
+        session::forward(client, (&server, &stream));
+    }
+    let answer = tokio::time::timeout(limits.reply_timeout, session::reply(&mut stream, limits)).await;
+    seat.replied();
+    let (error, reset) = match answer {
+        Ok(Ok(Reply { error: Some(error), .. })) => (allowed(error), Code::Cancelled),
+        Ok(Ok(reply)) => {
+            return Ok(Reached { id, seat, stream, reply });
+        }
+        Ok(Err(error)) => (error, Code::Cancelled),
+        Err(_) => (OpenError::new(Code::Timeout, "the server did not answer in time: its page may be frozen"), Code::Timeout),
+    };
+    stream.reset(reset.number());
+    Err(error)
+}
+
+impl Reached {
+    /// Tells the client that it is connected and leaves the two streams to one another.
+    fn join(self, proxy: &StreamServerProxy, session: Arc<Session>, mut client: Stream) {
+        let Self { id, seat, stream, reply } = self;
+        let server = seat.claim.session.clone();
+        // The id is the proxy's word, whatever the server said.
+        client.write_frame(&encode(&Reply { id: Some(id.to_string()), error: None, ..reply }));
+        let watch: Arc<dyn Watch> = Arc::new(Client::connected(proxy, id, seat));
+        session::forward((&server, &stream), (&session, &client));
+        session::join((&session, client), (&server, stream), &watch);
+    }
+}
+
+/// A client of a server, from the server's acceptance until both ends of its stream are gone.
+struct Client {
+    proxy: StreamServerProxy,
+    id: Uuid,
+    seat: Seat,
+    ended: OnceLock<Ended>,
+}
+
+impl Client {
+    fn connected(proxy: &StreamServerProxy, id: Uuid, seat: Seat) -> Self {
+        proxy.emit(Event::ClientConnected { name: seat.name.clone(), id, at: SystemTime::now() });
+        Self { proxy: proxy.clone(), id, seat, ended: OnceLock::new() }
+    }
+}
+
+impl Watch for Client {
+    fn ended(&self, how: Ended) {
+        let _ = self.ended.set(how);
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let reason = match self.ended.get() {
+            None => Reason::Finished,
+            Some(Ended::Reset(code)) => Reason::Reset(*code),
+            Some(Ended::Lost) => Reason::Lost,
+        };
+        self.proxy.emit(Event::ClientDisconnected { name: self.seat.name.clone(), id: self.id, reason, at: SystemTime::now() });
+    }
+}
+
+/// How long a connect waits for its name: what it asked for, within what is allowed.
+fn wait(proxy: &StreamServerProxy, asked_ms: Option<f64>) -> Result<Duration, OpenError> {
+    let limits = &proxy.inner.limits;
+    let Some(asked_ms) = asked_ms else {
+        return Ok(limits.wait_default);
+    };
+    let most_ms = limits.wait_max.as_millis();
+    if !(0.0..=most_ms as f64).contains(&asked_ms) {
+        return Err(OpenError::new(Code::BadRequest, format!("wait is a number of milliseconds from 0 to {most_ms}")));
+    }
+    Ok(Duration::from_secs_f64(asked_ms / 1000.0))
+}
+
+/// A server's refusal as a client may see it: with a code that is a server's to give, and a message of bounded length.
+fn allowed(error: OpenError) -> OpenError {
+    let servers = match error.code {
+        RefusalCode::Application(_) => true,
+        RefusalCode::Known(code) => matches!(code, Code::Busy | Code::Forbidden | Code::BadRequest | Code::Gone),
+    };
+    if !servers {
+        return OpenError::new(Code::Internal, "the server's answer makes no sense");
+    }
+    let mut message = error.message;
+    message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+    OpenError { code: error.code, message }
+}

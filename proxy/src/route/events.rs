@@ -1,0 +1,121 @@
+//! What happens to names, for the program that the proxy runs in.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::SystemTime,
+};
+
+use futures::{
+    Stream,
+    stream::{BoxStream, StreamExt, unfold},
+};
+use tokio::sync::broadcast::{self, error::RecvError};
+use uuid::Uuid;
+
+use super::Name;
+
+/// Something that happened to a name or to one of its clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event {
+    /// `server.created`: somebody holds the name from now on.
+    ServerCreated {
+        /// The name.
+        name: Name,
+        /// The claim's id.
+        id: Uuid,
+        /// When.
+        at: SystemTime,
+    },
+    /// `server.destroyed`: the name is free again.
+    ServerDestroyed {
+        /// The name.
+        name: Name,
+        /// The claim's id.
+        id: Uuid,
+        /// Why.
+        reason: Reason,
+        /// When.
+        at: SystemTime,
+    },
+    /// `client.connected`: the server accepted a client.
+    ClientConnected {
+        /// The server's name.
+        name: Name,
+        /// The client's id.
+        id: Uuid,
+        /// When.
+        at: SystemTime,
+    },
+    /// `client.disconnected`: the client's stream is over.
+    ClientDisconnected {
+        /// The server's name.
+        name: Name,
+        /// The client's id.
+        id: Uuid,
+        /// Why.
+        reason: Reason,
+        /// When.
+        at: SystemTime,
+    },
+    /// This subscriber was too slow: so many events are not among those it gets.
+    Missed {
+        /// How many.
+        count: u64,
+    },
+}
+
+/// Why a server or a client is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// It ended as it should: the owner released the name, both directions of a stream finished.
+    Finished,
+    /// One side reset the stream with this code.
+    Reset(u32),
+    /// The session of one side went away.
+    Lost,
+    /// An operator took the name away.
+    Released,
+}
+
+impl Event {
+    /// The event's name as the original had it, `server.created` and so on.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::ServerCreated { .. } => "server.created",
+            Self::ServerDestroyed { .. } => "server.destroyed",
+            Self::ClientConnected { .. } => "client.connected",
+            Self::ClientDisconnected { .. } => "client.disconnected",
+            Self::Missed { .. } => "missed",
+        }
+    }
+}
+
+/// The events of a [`StreamServerProxy`](super::StreamServerProxy) from the subscription on, in order.
+///
+/// A subscriber that lags behind is told how many it missed; nobody waits for it. Polling it is cancel-safe.
+pub struct Events(BoxStream<'static, Event>);
+
+impl Events {
+    pub(super) fn new(receiver: broadcast::Receiver<Event>) -> Self {
+        let events = unfold(receiver, |mut receiver| async {
+            let event = match receiver.recv().await {
+                Ok(event) => event,
+                Err(RecvError::Lagged(count)) => Event::Missed { count },
+                Err(RecvError::Closed) => return None,
+            };
+            Some((event, receiver))
+        });
+        Self(events.boxed())
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.0.poll_next_unpin(cx)
+    }
+}

@@ -1,0 +1,14 @@
+//! Who talks to whom: paths, names, and the joining of a client with the server that it named.
+
+mod connect;
+mod events;
+mod listen;
+mod name;
+mod registry;
+mod router;
+mod server_proxy;
+
+pub use events::{Event, Events, Reason};
+pub use name::{BadName, Name};
+pub use router::{Handler, StreamRouter};
+pub use server_proxy::{ConnectOptions, StreamServerProxy};

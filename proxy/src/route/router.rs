@@ -1,0 +1,95 @@
+//! Sends a stream where its path says.
+
+use std::{future::Future, sync::Arc};
+
+use browser_stream_mux::Code;
+use futures::future::{BoxFuture, FutureExt};
+
+use super::{StreamServerProxy, connect, listen};
+use crate::{
+    error::OpenError,
+    session::{Opening, Opens},
+};
+
+/// Takes the streams of one route.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers a stream that a peer opened to this route.
+    fn call(&self, opening: Opening) -> BoxFuture<'static, ()>;
+}
+
+impl<F, R> Handler for F
+where
+    F: Fn(Opening) -> R + Send + Sync + 'static,
+    R: Future<Output = ()> + Send + 'static,
+{
+    fn call(&self, opening: Opening) -> BoxFuture<'static, ()> {
+        self(opening).boxed()
+    }
+}
+
+/// Maps paths to what takes their streams; patterns are those of axum: `/files/{id}`, `/static/{*rest}`.
+#[derive(Clone, Default)]
+pub struct StreamRouter {
+    routes: matchit::Router<Route>,
+}
+
+#[derive(Clone)]
+enum Route {
+    Listen(StreamServerProxy),
+    Connect(StreamServerProxy),
+    Handler(Arc<dyn Handler>),
+}
+
+impl StreamRouter {
+    /// A router that finds nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Mounts a stream server proxy under its prefix.
+    ///
+    /// # Panics
+    /// If a route of the same pattern is there already: a mistake in the program, found at its start, as with axum's router.
+    pub fn mount(self, proxy: StreamServerProxy) -> Self {
+        let prefix = proxy.prefix().to_owned();
+        self.insert(&format!("{prefix}/listen/{{name}}"), Route::Listen(proxy.clone()))
+            .insert(&format!("{prefix}/connect/{{name}}"), Route::Connect(proxy))
+    }
+
+    /// Hands the streams of a path to a handler, which accepts or refuses them.
+    ///
+    /// # Panics
+    /// If the pattern is malformed or there already: a mistake in the program, found at its start, as with axum's router.
+    pub fn route(self, pattern: &str, handler: impl Handler) -> Self {
+        self.insert(pattern, Route::Handler(Arc::new(handler)))
+    }
+
+    #[allow(clippy::panic)] // Said in the public documentation: found at start, never by what a peer does.
+    fn insert(mut self, pattern: &str, route: Route) -> Self {
+        if let Err(error) = self.routes.insert(pattern, route) {
+            panic!("route {pattern:?}: {error}"); // as above
+        }
+        self
+    }
+}
+
+impl Opens for StreamRouter {
+    fn opened(&self, opening: Opening) -> BoxFuture<'static, ()> {
+        let path = &opening.open().path;
+        let Ok(found) = self.routes.at(path) else {
+            let error = OpenError::new(Code::NotFound, "no route of the proxy takes this path: is the prefix right?");
+            return opening.refuse(error).boxed();
+        };
+        match found.value {
+            Route::Handler(handler) => handler.call(opening),
+            route => {
+                let segment = found.params.get("name").unwrap_or_default().to_owned();
+                match route.clone() {
+                    Route::Listen(proxy) => listen::listen(proxy, opening, segment).boxed(),
+                    Route::Connect(proxy) => connect::connect(proxy, opening, segment).boxed(),
+                    Route::Handler(handler) => handler.call(opening),
+                }
+            }
+        }
+    }
+}

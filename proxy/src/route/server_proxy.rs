@@ -1,0 +1,98 @@
+//! The stream server proxy: the names of one prefix, their events, and connecting to them from inside the process.
+
+use std::{sync::Arc, time::Duration};
+
+use browser_stream_mux::{Code, Stream};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio::sync::broadcast;
+
+use super::{Event, Events, Name, connect, registry::Registry};
+use crate::{error::OpenError, limits::Limits};
+
+/// Lets peers serve under names below one prefix, and connects others to them. Cheap to clone; every clone is the same.
+#[derive(Clone)]
+pub struct StreamServerProxy {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub prefix: String,
+    pub registry: Arc<Registry>,
+    pub limits: Arc<Limits>,
+    events: broadcast::Sender<Event>,
+}
+
+/// How to connect from inside the process.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct ConnectOptions {
+    /// What the server shall know of this client.
+    pub meta: Option<Box<RawValue>>,
+    /// How long to wait for a name that nobody holds; the default is 2 s.
+    pub wait: Option<Duration>,
+}
+
+impl ConnectOptions {
+    /// Tells the server `meta`, any value that JSON has.
+    pub fn meta(mut self, meta: &impl Serialize) -> Result<Self, serde_json::Error> {
+        self.meta = Some(serde_json::value::to_raw_value(meta)?);
+        Ok(self)
+    }
+
+    /// Waits this long for a name that nobody holds; zero is not at all.
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = Some(wait);
+        self
+    }
+}
+
+impl StreamServerProxy {
+    /// A proxy for the names below `prefix`, such as `/browser-server`, with default limits.
+    pub fn new(prefix: &str) -> Self {
+        Self::with_limits(prefix, Arc::default())
+    }
+
+    /// The same with limits of one's own.
+    pub fn with_limits(prefix: &str, limits: Arc<Limits>) -> Self {
+        let events = broadcast::Sender::new(limits.events_buffer);
+        let registry = Registry::new(limits.clone());
+        Self { inner: Arc::new(Inner { prefix: prefix.trim_end_matches('/').to_owned(), registry, limits, events }) }
+    }
+
+    /// The prefix, without a slash at its end.
+    pub fn prefix(&self) -> &str {
+        &self.inner.prefix
+    }
+
+    /// What happens to names from now on.
+    pub fn events(&self) -> Events {
+        Events::new(self.inner.events.subscribe())
+    }
+
+    /// Connects to a server as a client does: resolves when the server accepted, fails with the code that a client would get.
+    ///
+    /// Dropping the future resets the stream.
+    pub async fn connect(&self, name: &str) -> Result<Stream, OpenError> {
+        self.connect_with(name, ConnectOptions::default()).await
+    }
+
+    /// The same with options.
+    pub async fn connect_with(&self, name: &str, options: ConnectOptions) -> Result<Stream, OpenError> {
+        let name = Name::try_from(name).map_err(|error| OpenError::new(Code::BadRequest, error.to_string()))?;
+        connect::from_inside(self, &name, options).await
+    }
+
+    /// Takes a name away from whoever holds it, as an operator; its owner is told `released`. False if nobody held it.
+    pub fn release(&self, name: &str) -> bool {
+        let claim = Name::try_from(name).ok().and_then(|name| self.inner.registry.owner(&name));
+        claim.inspect(|claim| claim.released.cancel()).is_some()
+    }
+
+    /// Tells the subscribers; nobody waits for them.
+    pub(super) fn emit(&self, event: Event) {
+        tracing::debug!(kind = event.kind(), ?event);
+        // An error says that nobody has subscribed.
+        let _ = self.inner.events.send(event);
+    }
+}

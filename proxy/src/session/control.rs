@@ -1,0 +1,85 @@
+//! The session stream: what a peer says of itself first, and the notes of either side for as long as it stays open (design.md 3.8).
+
+use std::sync::Arc;
+
+use browser_stream_mux::{Code, Stream};
+use bytes::{BufMut, Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
+
+use super::{Open, Session, encode, opening, parse};
+use crate::error::OpenError;
+
+/// What the proxy answers to `/session`.
+#[derive(Serialize)]
+struct Welcome {
+    session: String,
+    capabilities: [&'static str; 0],
+    limits: Told,
+}
+
+/// The limits that a library does well to know.
+#[derive(Serialize)]
+struct Told {
+    streams_per_session_max: usize,
+    names_per_session_max: usize,
+    open_bytes_max: usize,
+}
+
+/// A note, in either direction on any stream that carries notes.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Note {
+    /// What it says.
+    pub note: String,
+    /// With what value, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<serde_json::Value>,
+}
+
+impl Note {
+    /// A note without a value.
+    pub fn new(note: &str) -> Self {
+        Self { note: note.to_owned(), value: None }
+    }
+}
+
+/// Answers the session stream and listens to the peer's notes until it ends.
+pub(super) async fn serve(session: Arc<Session>, mut stream: Stream, open: Open) {
+    let first = *session.state.lock().control.get_or_insert(stream.id());
+    if first != stream.id() {
+        let error = OpenError::new(Code::BadRequest, "/session is open already: one per connection");
+        return opening::refuse(&session, stream, error).await;
+    }
+    tracing::debug!(session = %session.id, library = open.library.as_deref().map(tracing::field::debug), "session stream");
+    let limits = &session.limits;
+    let told = Told {
+        streams_per_session_max: limits.streams_per_session_max,
+        names_per_session_max: limits.names_per_session_max,
+        open_bytes_max: limits.open_bytes_max,
+    };
+    stream.write_frame(&encode(&Welcome { session: session.id.to_string(), capabilities: [], limits: told }));
+    loop {
+        match stream.read_frame(limits.open_bytes_max).await {
+            Ok(Some(body)) => match parse::<Note>(&body, limits.open_depth_max, "note") {
+                // The peer says that it goes: its connection's end tells the rest. Other notes belong to later versions.
+                Ok(note) => tracing::debug!(session = %session.id, note = ?note.note, "note"),
+                Err(_) => return stream.reset(Code::BadRequest.number()),
+            },
+            Ok(None) => return stream.finish(),
+            Err(_) => return,
+        }
+    }
+}
+
+/// The note that says why the connection is about to be closed.
+pub(super) fn bye(code: u16) -> Bytes {
+    frame(&encode(&Note { note: "bye".into(), value: Some(code.into()) }))
+}
+
+/// A body with its length in front, as opens, replies and notes travel.
+fn frame(body: &[u8]) -> Bytes {
+    let mut frame = BytesMut::with_capacity(2 + body.len());
+    // Only our own short notes come here.
+    frame.put_u16(body.len() as u16);
+    frame.put_slice(body);
+    frame.freeze()
+}

@@ -1,0 +1,89 @@
+//! What one end of a stream is joined to: a local handle, or the end of another stream.
+
+use std::{fmt, sync::Arc};
+
+use browser_stream_mux::{Cell, End as Ended, StreamId};
+
+use super::{Session, ledger::Ledger};
+
+/// The two facets of a stream that the proxy holds, and what wants to know of its end.
+#[derive(Default)]
+pub(crate) struct End {
+    /// Where bytes go that the peer sends.
+    pub sink: Sink,
+    /// Who puts bytes into the peer's queue.
+    pub source: Source,
+    /// The peer finished: what it sent is whole, and nothing that comes later may take it away.
+    pub peer_finished: bool,
+    /// Told how the stream ended; dropped with it.
+    pub watch: Option<Arc<dyn Watch>>,
+}
+
+/// Where bytes go that the peer sends.
+#[derive(Default)]
+pub(crate) enum Sink {
+    /// Nobody wants them: dropped, and never credited.
+    #[default]
+    Nobody,
+    /// A local stream reads them.
+    Local(Arc<Cell>),
+    /// Nobody wants the bytes, but somebody waits for the end.
+    Drain(Arc<Cell>),
+    /// They go out at the end of another stream.
+    Splice(Far),
+}
+
+/// Who puts bytes into the peer's queue.
+#[derive(Default)]
+pub(crate) enum Source {
+    /// Nobody.
+    #[default]
+    Nobody,
+    /// A local stream writes them.
+    Local(Arc<Cell>),
+    /// They come from another stream, as the ledger allows.
+    Splice(Ledger),
+}
+
+/// The end of a stream of some session.
+#[derive(Clone)]
+pub(crate) struct Far {
+    pub session: Arc<Session>,
+    pub id: StreamId,
+}
+
+impl fmt::Debug for Far {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stream {} of session {}", self.id, self.session.id())
+    }
+}
+
+/// Wants to know how a spliced stream ends. Its drop says that both ends are gone.
+pub(crate) trait Watch: Send + Sync + 'static {
+    /// The stream ended before both directions had finished. Called without any lock held; the first call counts.
+    fn ended(&self, how: Ended);
+}
+
+impl End {
+    /// An end with a local handle on both facets.
+    pub fn local(cell: &Arc<Cell>) -> Self {
+        Self { sink: Sink::Local(cell.clone()), source: Source::Local(cell.clone()), ..Self::default() }
+    }
+
+    /// The local handle that decides what becomes of this stream, if one is left.
+    pub fn cell(&self) -> Option<&Arc<Cell>> {
+        match (&self.sink, &self.source) {
+            (Sink::Local(cell) | Sink::Drain(cell), _) | (_, Source::Local(cell)) => Some(cell),
+            _ => None,
+        }
+    }
+
+    /// The other end of a splice.
+    pub fn far(&self) -> Option<&Far> {
+        match (&self.sink, &self.source) {
+            (Sink::Splice(far), _) => Some(far),
+            (_, Source::Splice(ledger)) => Some(&ledger.source),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! One connected peer: its multiplexed connection, the streams on it, and what each of them is joined to.
+//!
+//! Who talks to whom is decided above, in `route`: a session reports what its peer opens through [`Opens`].
+
+mod control;
+mod effect;
+mod end;
+mod json;
+mod ledger;
+mod open;
+mod opening;
+mod run;
+mod sessions;
+mod splice;
+pub mod transport;
+
+use std::{fmt, net::SocketAddr, sync::Arc};
+
+use browser_stream_mux::{Cell, Code, Connection, Host, Stream, StreamId};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use serde_json::value::RawValue;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+use crate::{error::OpenError, limits::Limits};
+use effect::Effects;
+use end::End;
+
+pub(crate) use browser_stream_mux::End as Ended;
+pub(crate) use control::Note;
+pub(crate) use end::Watch;
+pub use open::{Open, Reply};
+pub(crate) use open::{Peer, encode, parse};
+pub use opening::Opening;
+pub(crate) use opening::{refuse, reply};
+pub use sessions::Sessions;
+pub(crate) use splice::{forward, join, watch};
+
+/// Takes what peers open: the seam through which routes hang above sessions.
+pub trait Opens: Send + Sync + 'static {
+    /// A peer opened a stream and said where it wants to go. Runs in a task of its own, dropped with the session's end at the latest
+    /// by what it awaits: a stream of a session that is gone ends `lost`.
+    fn opened(&self, opening: Opening) -> futures::future::BoxFuture<'static, ()>;
+}
+
+/// One connected peer.
+pub struct Session {
+    id: Uuid,
+    remote: Option<SocketAddr>,
+    limits: Arc<Limits>,
+    opens: Arc<dyn Opens>,
+    state: Mutex<State>,
+    /// Tells the writing task that there is something to send.
+    wake: Notify,
+    /// Names that the peer holds, counted by whoever keeps the names.
+    pub(crate) names: std::sync::atomic::AtomicUsize,
+}
+
+/// What changes while a session lives, under its one lock.
+struct State {
+    mux: Connection<End>,
+    phase: Phase,
+    /// The peer's session stream, once it opened one.
+    control: Option<StreamId>,
+}
+
+/// How far a session has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Live,
+    /// To be closed once what is urgent has left.
+    Closing(Goodbye),
+    /// Gone: nothing is taken or sent any more.
+    Gone,
+}
+
+/// How a connection is closed: the WebSocket code and a reason for the peer's log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Goodbye {
+    code: u16,
+    reason: &'static str,
+}
+
+impl Session {
+    /// The session's id, unique in this process and not to be guessed.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// The peer's address, if its transport has one.
+    pub fn remote(&self) -> Option<SocketAddr> {
+        self.remote
+    }
+
+    /// How many streams are live.
+    pub fn streams(&self) -> usize {
+        self.state.lock().mux.len()
+    }
+
+    /// Bytes queued towards the peer that its connection did not take yet.
+    pub fn queued(&self) -> usize {
+        self.state.lock().mux.queued()
+    }
+
+    /// Opens a stream to the peer: it resolves once the peer accepted, and fails with the peer's refusal, `timeout`, `unresponsive` or `lost`.
+    ///
+    /// Dropping the future resets the stream.
+    pub async fn open(self: &Arc<Self>, path: &str, meta: Option<Box<RawValue>>) -> Result<Stream, OpenError> {
+        let mut stream = self.open_stream()?;
+        stream.write_frame(&encode(&Open { meta, ..Open::to(path) }));
+        let error = match tokio::time::timeout(self.limits.reply_timeout, opening::reply(&mut stream, &self.limits)).await {
+            Ok(Ok(Reply { error: None, .. })) => return Ok(stream),
+            Ok(Ok(Reply { error: Some(error), .. }) | Err(error)) => error,
+            Err(_) => {
+                stream.reset(Code::Timeout.number());
+                return Err(OpenError::new(Code::Timeout, "the peer did not answer in time"));
+            }
+        };
+        stream.reset(Code::Cancelled.number());
+        Err(error)
+    }
+
+    /// Closes the connection with a WebSocket code, after what is urgent has left; its streams end `lost`.
+    pub fn close(&self, code: u16, reason: &'static str) {
+        {
+            let mut state = self.state.lock();
+            if state.phase != Phase::Live {
+                return;
+            }
+            state.phase = Phase::Closing(Goodbye { code, reason });
+            state.bye(code);
+            state.mux.go_away(if code == 1002 { GO_AWAY_PROTOCOL } else { GO_AWAY_NORMAL });
+        }
+        self.wake.notify_one();
+    }
+
+    /// A stream of ours on this session, before its open: `unresponsive` when the session is gone or has no ids left.
+    pub(crate) fn open_stream(self: &Arc<Self>) -> Result<Stream, OpenError> {
+        let cell = Cell::new();
+        let mut state = self.state.lock();
+        if state.phase != Phase::Live {
+            return Err(OpenError::new(Code::Unresponsive, "the peer is gone"));
+        }
+        let id = state.mux.open(End::local(&cell)).map_err(|error| OpenError::new(Code::Unresponsive, error.to_string()))?;
+        drop(state);
+        Ok(Stream::new(id, cell, self.clone()))
+    }
+
+    /// Runs `change` under the session's lock, then what it led to without any lock, then wakes the writer.
+    fn change<R>(self: &Arc<Self>, change: impl FnOnce(&mut State, &mut Effects) -> R) -> R {
+        let mut effects = Effects::default();
+        let result = {
+            let mut state = self.state.lock();
+            let result = change(&mut state, &mut effects);
+            state.collect_ended(&mut effects);
+            result
+        };
+        self.wake.notify_one();
+        effects.run(self);
+        result
+    }
+}
+
+impl State {
+    /// Says on the session stream why the connection closes.
+    fn bye(&mut self, code: u16) {
+        if let Some(id) = self.control {
+            self.mux.send(id, control::bye(code));
+        }
+    }
+}
+
+/// yamux's reasons to go away: a clean end, and a peer that broke the protocol.
+const GO_AWAY_NORMAL: u32 = 0;
+const GO_AWAY_PROTOCOL: u32 = 1;
+
+impl Host for Session {
+    fn send(&self, id: StreamId, bytes: Bytes) {
+        self.state.lock().mux.send(id, bytes);
+        self.wake.notify_one();
+    }
+
+    fn finish(&self, id: StreamId) {
+        self.state.lock().mux.finish(id);
+        self.wake.notify_one();
+    }
+
+    fn reset(&self, id: StreamId, code: u32) {
+        let ended = {
+            let mut state = self.state.lock();
+            state.mux.reset(id, code);
+            state.take_ended()
+        };
+        self.wake.notify_one();
+        for end in ended {
+            if let Some(watch) = &end.watch {
+                watch.ended(Ended::Reset(code));
+            }
+        }
+    }
+
+    fn reset_behind(&self, id: StreamId, code: u32) {
+        self.state.lock().mux.reset_behind(id, code);
+        self.wake.notify_one();
+    }
+
+    fn consumed(&self, id: StreamId, bytes: u32) {
+        self.state.lock().mux.consumed(id, bytes);
+        self.wake.notify_one();
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("id", &self.id).field("remote", &self.remote).finish_non_exhaustive()
+    }
+}

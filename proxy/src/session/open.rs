@@ -1,0 +1,164 @@
+//! The first frame of a stream in each direction: the open of who starts it, the reply of who takes it (PROTOCOL.md).
+
+use browser_stream_mux::Code;
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+use super::json;
+use crate::error::OpenError;
+
+/// What a peer says when it opens a stream. Fields that we do not know are ignored, so that the protocol can grow.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Open {
+    /// Where the stream wants to go, `/…`, as it stood on the wire.
+    pub path: String,
+    /// The unique id of the client, on an open that the proxy makes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Whatever the opener wants the acceptor to know; passed on byte for byte, absent if absent.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Box<RawValue>>,
+    /// How long to wait for a name that nobody holds, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait: Option<f64>,
+    /// Capabilities that the opener's bytes already assume.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub need: Vec<String>,
+    /// Capabilities that the opener has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
+    /// Resumption's field, end to end: passed on as it is and never logged, for it holds a secret.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub resume: Option<Box<RawValue>>,
+    /// What the proxy itself knows of the client; what a client says here is dropped.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub peer: Option<Peer>,
+    /// The program that speaks, on a `/session` open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub library: Option<String>,
+}
+
+/// The proxy's own word about a client, told to the server.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Peer {
+    /// The client's session, the same for all its streams.
+    pub session: String,
+}
+
+/// What an acceptor answers.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Reply {
+    /// The unique id of the client or claim: the proxy's own word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Resumption's field, end to end.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub resume: Option<Box<RawValue>>,
+    /// Set when the stream was refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<OpenError>,
+}
+
+impl Open {
+    /// An open of this path and nothing else.
+    pub fn to(path: impl Into<String>) -> Self {
+        Self { path: path.into(), ..Self::default() }
+    }
+
+    /// Reads an open as it came from a peer; `bad_request` says what is wrong with it.
+    pub fn parse(body: &Bytes, depth_max: usize) -> Result<Self, OpenError> {
+        let open: Self = parse(body, depth_max, "open")?;
+        if !open.path.starts_with('/') {
+            return Err(OpenError::new(Code::BadRequest, "open: path must start with /"));
+        }
+        Ok(open)
+    }
+}
+
+impl Reply {
+    /// A reply that accepts under this id.
+    pub fn accept(id: impl Into<String>) -> Self {
+        Self { id: Some(id.into()), ..Self::default() }
+    }
+
+    /// A reply that refuses.
+    pub fn refuse(error: OpenError) -> Self {
+        Self { error: Some(error), ..Self::default() }
+    }
+
+    /// Reads a reply as it came from a peer.
+    pub fn parse(body: &Bytes, depth_max: usize) -> Result<Self, OpenError> {
+        parse(body, depth_max, "reply")
+    }
+}
+
+/// The bytes of an open, reply or note, without the length in front.
+pub fn encode(value: &impl Serialize) -> Vec<u8> {
+    // Strings, numbers and JSON that was checked when it came in: serializing them has no way to fail.
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+/// Checks the whole text before it builds anything from it.
+pub fn parse<T: serde::de::DeserializeOwned>(body: &Bytes, depth_max: usize, what: &str) -> Result<T, OpenError> {
+    let bad = |why: &dyn std::fmt::Display| OpenError::new(Code::BadRequest, format!("{what}: {why}"));
+    let text = std::str::from_utf8(body).map_err(|_| bad(&"not UTF-8"))?;
+    json::check_object(text, depth_max).map_err(|error| bad(&error))?;
+    serde_json::from_str(text).map_err(|error| bad(&error))
+}
+
+/// A field that is there, `null` included: absence alone is `None`.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(text: &str) -> Result<Open, OpenError> {
+        Open::parse(&Bytes::copy_from_slice(text.as_bytes()), 16)
+    }
+
+    #[test]
+    fn meta_passes_byte_for_byte_and_absent_stays_absent() {
+        for meta in [r#"{"a" : [1.0, 1e3] ,"__proto__":{"x":1}}"#, "null", r#""\u0061""#] {
+            let parsed = open(&format!(r#"{{"path":"/x","meta":{meta}}}"#)).unwrap();
+            assert_eq!(parsed.meta.as_deref().map(RawValue::get), Some(meta));
+            assert!(String::from_utf8(encode(&parsed)).unwrap().contains(&format!(r#""meta":{meta}"#)));
+        }
+        let parsed = open(r#"{"path":"/x"}"#).unwrap();
+        assert_eq!(encode(&parsed), br#"{"path":"/x"}"#);
+    }
+
+    #[test]
+    fn threat_11_an_open_that_is_not_one_is_bad_request() {
+        for wrong in [
+            "",
+            "x",
+            "[]",
+            "{}",
+            r#"{"path":1}"#,
+            r#"{"path":"x"}"#,
+            r#"{"path":"/a","path":"/b"}"#,
+            r#"{"path":"/a","meta":{"b":1,"b":2}}"#,
+        ] {
+            assert!(open(wrong).unwrap_err().is(Code::BadRequest), "{wrong}");
+        }
+        assert!(Open::parse(&Bytes::from_static(b"{\"path\":\"/\xff\"}"), 16).unwrap_err().is(Code::BadRequest));
+    }
+
+    #[test]
+    fn threat_32_a_client_cannot_forge_what_the_proxy_says_of_it() {
+        let parsed = open(r#"{"path":"/x","peer":{"session":"forged"}}"#).unwrap();
+        assert!(parsed.peer.is_none());
+    }
+
+    #[test]
+    fn a_field_that_nobody_knows_is_ignored() {
+        assert_eq!(open(r#"{"path":"/x","__proto__":{"y":1},"later":true}"#).unwrap().path, "/x");
+    }
+}

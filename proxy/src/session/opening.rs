@@ -1,0 +1,129 @@
+//! A stream that a peer opened and that nobody has answered yet.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use browser_stream_mux::{Code, FrameError, Stream};
+use futures::FutureExt;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::{Open, Reply, Session, control, encode};
+use crate::{error::OpenError, limits::Limits};
+
+/// The path of the stream that carries a session's own notes.
+const SESSION_PATH: &str = "/session";
+
+/// A stream that a peer opened: answer it with [`accept`](Self::accept) or [`refuse`](Self::refuse).
+///
+/// Dropped without an answer it is reset `cancelled`, and `internal` by a panic.
+#[must_use = "the peer waits for an answer"]
+pub struct Opening {
+    session: Arc<Session>,
+    stream: Stream,
+    open: Open,
+}
+
+impl Opening {
+    /// What the peer said.
+    pub fn open(&self) -> &Open {
+        &self.open
+    }
+
+    /// What the peer wants the acceptor to know, as a value; `None` if it said nothing or something of another shape.
+    pub fn meta<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_str(self.open.meta.as_ref()?.get()).ok()
+    }
+
+    /// The capabilities that the peer listed.
+    pub(crate) fn take_capabilities(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.open.capabilities)
+    }
+
+    /// The session of the peer that opened the stream.
+    pub fn session(&self) -> &Arc<Session> {
+        &self.session
+    }
+
+    /// Takes the stream under a fresh id; what the peer sent right behind its open comes out first.
+    pub fn accept(self) -> Stream {
+        self.accept_as(&Reply::accept(Uuid::new_v4().to_string()))
+    }
+
+    /// Takes the stream with this reply.
+    pub(crate) fn accept_as(self, reply: &Reply) -> Stream {
+        let mut stream = self.stream;
+        stream.write_frame(&encode(reply));
+        stream
+    }
+
+    /// Refuses the stream: the peer gets the error, then the end. Resolves when the stream is gone, at most the linger time later.
+    pub async fn refuse(self, error: OpenError) {
+        refuse(&self.session, self.stream, error).await;
+    }
+
+    /// The parts, for who answers by hand.
+    pub(crate) fn into_parts(self) -> (Arc<Session>, Stream, Open) {
+        (self.session, self.stream, self.open)
+    }
+}
+
+/// Answers a stream with an error, discards what still comes without crediting it, and lets go of it (design.md 3.3).
+pub(crate) async fn refuse(session: &Arc<Session>, mut stream: Stream, error: OpenError) {
+    tracing::debug!(session = %session.id, code = %error.code, "open refused");
+    let number = error.number();
+    stream.write_frame(&encode(&Reply::refuse(error)));
+    stream.finish();
+    session.discard(&stream);
+    // A reset would take the error with it, so it is for those alone that go on as if nothing had been said.
+    if tokio::time::timeout(session.limits.refused_linger, stream.peer_done()).await.is_err() {
+        stream.reset(number);
+    }
+}
+
+/// Reads the reply that a peer gives to an open of ours; a refusal of the peer's is a reply too, an error is the proxy's own word.
+pub(crate) async fn reply(stream: &mut Stream, limits: &Limits) -> Result<Reply, OpenError> {
+    let internal = |why| Err(OpenError::new(Code::Internal, why));
+    let body = match stream.peek_frame(limits.open_bytes_max).await {
+        Ok(body) => body,
+        Err(FrameError::TooLong(_)) => return internal("the server's reply is too long"),
+        Err(FrameError::Finished) => {
+            return internal("the server ended the stream without a reply");
+        }
+        Err(FrameError::Stream(browser_stream_mux::StreamError::Lost)) => {
+            return Err(OpenError::new(Code::Unresponsive, "the server went away before it answered"));
+        }
+        Err(FrameError::Stream(_)) => {
+            return Err(OpenError::new(Code::Busy, "the server refused the stream"));
+        }
+    };
+    Reply::parse(&body, limits.open_depth_max).or_else(|_| internal("the server's reply is malformed"))
+}
+
+/// Reads the open of a stream in a task of its own and hands it to whoever takes it.
+pub(super) fn spawn(session: Arc<Session>, stream: Stream) {
+    tokio::spawn(async move {
+        let id = session.id;
+        // A panic in a handler ends its stream (reset `internal` as it unwinds) and nothing else.
+        if AssertUnwindSafe(answer(session, stream)).catch_unwind().await.is_err() {
+            tracing::error!(session = %id, "a handler panicked; its stream was reset");
+        }
+    });
+}
+
+async fn answer(session: Arc<Session>, mut stream: Stream) {
+    let limits = session.limits.clone();
+    let read = tokio::time::timeout(limits.open_timeout, stream.peek_frame(limits.open_bytes_max)).await;
+    let bad = |why: String| OpenError::new(Code::BadRequest, why);
+    let open = match read {
+        Ok(Ok(body)) => Open::parse(&body, limits.open_depth_max),
+        Ok(Err(FrameError::TooLong(length))) => Err(bad(format!("open: {length} bytes, at most {} are taken", limits.open_bytes_max))),
+        Ok(Err(FrameError::Finished)) => Err(bad("open: the stream ended before its open did".into())),
+        Ok(Err(FrameError::Stream(_))) => return,
+        Err(_) => Err(bad(format!("open: not complete after {} s", limits.open_timeout.as_secs()))),
+    };
+    match open {
+        Ok(open) if open.path == SESSION_PATH => control::serve(session, stream, open).await,
+        Ok(open) => session.opens.clone().opened(Opening { session, stream, open }).await,
+        Err(error) => refuse(&session, stream, error).await,
+    }
+}

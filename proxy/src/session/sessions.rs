@@ -1,0 +1,99 @@
+//! The live sessions of one process.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicUsize},
+};
+
+use browser_stream_mux::{Config, Connection, Role};
+use dashmap::DashMap;
+use parking_lot::Mutex;
+use rand::Rng;
+use tokio::{sync::Notify, time::Instant};
+use uuid::Uuid;
+
+use super::{Opens, Phase, Session, State, run, transport::Transport};
+use crate::limits::Limits;
+
+/// The live sessions of one process: cheap to clone, every clone is the same set.
+#[derive(Clone)]
+pub struct Sessions {
+    live: Arc<DashMap<Uuid, Arc<Session>>>,
+    limits: Arc<Limits>,
+    opens: Arc<dyn Opens>,
+}
+
+impl Sessions {
+    /// No sessions yet; what their peers open goes to `opens`.
+    pub fn new(limits: Arc<Limits>, opens: Arc<dyn Opens>) -> Self {
+        Self { live: Arc::default(), limits, opens }
+    }
+
+    /// Serves one peer until its session is over. A panic within ends this session and nothing else.
+    pub async fn run<T: Transport>(&self, transport: T, remote: Option<SocketAddr>) {
+        let session = self.session(remote);
+        tracing::debug!(session = %session.id, "session begins");
+        self.live.insert(session.id, session.clone());
+        let _live = Live { sessions: self, id: session.id };
+        run::run(&session, transport).await;
+    }
+
+    /// The live sessions, in no order.
+    pub fn list(&self) -> Vec<Arc<Session>> {
+        self.live.iter().map(|entry| entry.value().clone()).collect()
+    }
+
+    /// How many are live.
+    pub fn len(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Whether none is live.
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    /// The session with this id, if it is live.
+    pub fn get(&self, id: Uuid) -> Option<Arc<Session>> {
+        self.live.get(&id).map(|entry| entry.value().clone())
+    }
+
+    /// Closes them all with a WebSocket code: 1012 when the process restarts.
+    pub fn close_all(&self, code: u16) {
+        for session in self.list() {
+            session.close(code, "the proxy goes down");
+        }
+    }
+
+    pub(super) fn session(&self, remote: Option<SocketAddr>) -> Arc<Session> {
+        let spread = rand::rng().random_range(0.8..1.2);
+        let config = Config {
+            ping_interval: Some(self.limits.ping_interval.mul_f64(spread)),
+            // Silence alone decides: a peer under load may answer late, and whatever else it sends shows that it lives.
+            ping_timeout: None,
+            silence_max: self.limits.silence_max,
+        };
+        let mux = Connection::new(Role::Acceptor, config, Instant::now().into_std());
+        Arc::new(Session {
+            id: Uuid::new_v4(),
+            remote,
+            limits: self.limits.clone(),
+            opens: self.opens.clone(),
+            state: Mutex::new(State { mux, phase: Phase::Live, control: None }),
+            wake: Notify::new(),
+            names: AtomicUsize::new(0),
+        })
+    }
+}
+
+/// Takes a session out of the set when it is over, a panic included.
+struct Live<'a> {
+    sessions: &'a Sessions,
+    id: Uuid,
+}
+
+impl Drop for Live<'_> {
+    fn drop(&mut self) {
+        self.sessions.live.remove(&self.id);
+    }
+}

@@ -1,0 +1,115 @@
+//! The first frame of a stream, as strangers send it.
+
+use std::time::Duration;
+
+use browser_stream_server::{Limits, Opening};
+use harness::{ACK, DATA, FIN, Proxy, RST, SYN, WINDOW_UPDATE, frame, until};
+use serde_json::json;
+
+#[tokio::test(start_paused = true)]
+async fn threat_11_an_open_that_is_none_is_bad_request() {
+    let proxy = Proxy::new();
+    let deep = format!("{{\"path\":\"/x\",\"meta\":{}{}}}", "[".repeat(17), "]".repeat(17));
+    let wrong = [
+        "",
+        "x",
+        "[]",
+        "{}",
+        r#"{"path":5}"#,
+        r#"{"path":"x"}"#,
+        r#"{"path":"/a","path":"/a"}"#,
+        r#"{"path":"/a","meta":{"k":1,"k":2}}"#,
+        &deep,
+    ];
+    let mut raw = proxy.raw();
+    for (stream, open) in (1..).step_by(2).zip(wrong) {
+        raw.open(stream, open).await;
+        let reply = raw.reply(stream).await;
+        assert_eq!(reply["error"]["code"], "bad_request", "{open}: {reply}");
+        assert!(reply["error"]["message"].as_str().unwrap().starts_with("open"), "says what is wrong: {reply}");
+        raw.next_where(|frame| frame.stream == stream && frame.flags & FIN != 0).await;
+        raw.data(FIN, stream, b"").await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_11_an_open_that_is_too_long_is_refused_by_its_length_alone() {
+    let proxy = Proxy::new();
+    let mut raw = proxy.raw();
+    raw.data(SYN, 1, &8193u16.to_be_bytes()).await;
+    assert_eq!(raw.reply(1).await["error"]["code"], "bad_request");
+    let longest = format!("{{\"path\":\"/x\",\"meta\":\"{}\"}}", "m".repeat(8192 - 23));
+    assert_eq!(longest.len(), 8192);
+    raw.open(3, &longest).await;
+    assert_eq!(raw.reply(3).await["error"]["code"], "not_found", "the longest that is allowed is read");
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_11_an_open_that_never_comes_whole_is_given_up() {
+    let proxy = Proxy::new();
+    let mut raw = proxy.raw();
+    raw.data(SYN, 1, &[0, 50, b'{']).await;
+    raw.data(SYN | FIN, 3, &[0, 50, b'{']).await;
+    let begun = tokio::time::Instant::now();
+    assert_eq!(raw.reply(3).await["error"]["code"], "bad_request");
+    assert!(begun.elapsed() < Duration::from_millis(100), "its end is known at once");
+    assert_eq!(raw.reply(1).await["error"]["code"], "bad_request");
+    assert_eq!(begun.elapsed().as_secs(), 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_11_a_prototype_in_an_open_is_a_field_like_any_other() {
+    let proxy = Proxy::new();
+    let mut owner = proxy.peer();
+    let _control = owner.claim("NAME").await.unwrap();
+    let mut raw = proxy.raw();
+    raw.open(1, r#"{"__proto__":{"path":"/x"},"path":"/browser-server/connect/NAME","meta":{"__proto__":{"admin":true}}}"#).await;
+    let (open, _stream) = owner.accept().await;
+    assert_eq!(open["meta"], json!({ "__proto__": { "admin": true } }));
+    assert_eq!(open.get("__proto__"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_08_one_stream_too_many_is_refused_and_the_session_lives() {
+    let proxy = Proxy::with(Limits::default(), |router| {
+        router.route("/hold", |opening: Opening| async {
+            let mut stream = opening.accept();
+            stream.peer_done().await;
+        })
+    });
+    let mut raw = proxy.raw();
+    for number in 0..1024 {
+        raw.open(2 * number + 1, r#"{"path":"/hold"}"#).await;
+    }
+    for number in 0..1024 {
+        assert!(raw.reply(2 * number + 1).await["id"].is_string());
+    }
+    raw.open(2049, r#"{"path":"/hold"}"#).await;
+    let refused = raw.next_where(|frame| frame.stream == 2049 && frame.flags & RST != 0).await;
+    assert_eq!((refused.kind, refused.length), (WINDOW_UPDATE, 8), "reset with the code of `limit`");
+    raw.data(FIN, 1, b"").await;
+    until(|| proxy.sessions.list()[0].streams() == 1023).await;
+    raw.open(2051, r#"{"path":"/hold"}"#).await;
+    assert!(raw.reply(2051).await["id"].is_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_acknowledged_once_and_at_once() {
+    let proxy = Proxy::new();
+    let mut raw = proxy.raw();
+    raw.send(&frame(WINDOW_UPDATE, SYN, 1, 0, b"")).await;
+    let first = raw.next().await.unwrap();
+    assert_eq!((first.kind, first.flags, first.stream, first.length), (WINDOW_UPDATE, ACK, 1, 0));
+    raw.data(0, 1, &[0, 0]).await;
+    let next = raw.next().await.unwrap();
+    assert_eq!((next.kind, next.flags), (DATA, 0), "the reply, without a second ACK");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_session_stream_tells_the_limits_and_opens_once() {
+    let proxy = Proxy::new();
+    let peer = proxy.peer();
+    let (reply, _stream) = peer.ask("/session", json!({ "library": "test/1", "capabilities": [] })).await.unwrap();
+    assert!(reply["session"].is_string() && reply["limits"]["streams_per_session_max"] == 1024);
+    assert_eq!(peer.ask("/session", json!({})).await.err().as_deref(), Some("bad_request"));
+}

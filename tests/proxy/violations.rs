@@ -1,0 +1,143 @@
+//! Peers that break the protocol: cut, told so, and nobody else notices.
+
+use std::time::Duration;
+
+use browser_stream_server::{Limits, Opening, StreamError, transport};
+use harness::*;
+use serde_json::json;
+use tokio::time::Instant;
+
+/// What ends a session, by name.
+fn violations() -> Vec<(&'static str, Vec<u8>)> {
+    let open = |stream| frame(WINDOW_UPDATE, SYN, stream, 0, b"");
+    let mut version = frame(DATA, SYN, 1, 0, b"");
+    version[0] = 1;
+    vec![
+        ("version", version),
+        ("type", frame(4, 0, 0, 0, b"")),
+        ("parity", open(2)),
+        ("stream zero", frame(DATA, SYN, 0, 0, b"")),
+        ("id reuse", [open(1), open(1)].concat()),
+        ("window", [open(1), frame(DATA, 0, 1, 256 * 1024 + 1, b"")].concat()),
+        ("first frame over the window", frame(DATA, SYN, 1, u32::MAX, b"")),
+        ("credit overflow", [open(1), frame(WINDOW_UPDATE, 0, 1, u32::MAX, b"")].concat()),
+        ("data behind its own finish", [open(1), frame(DATA, FIN, 1, 0, b""), frame(DATA, 0, 1, 1, b"x")].concat()),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_07_a_violation_cuts_its_session_and_no_other() {
+    let proxy = Proxy::new();
+    let (mut owner, honest) = (proxy.peer(), proxy.peer());
+    let _control = owner.claim("NAME").await.unwrap();
+    let (mut at_client, (_, mut at_server)) = tokio::join!(async { honest.connect("NAME").await.unwrap() }, owner.accept());
+    for (what, bytes) in violations() {
+        let mut raw = proxy.raw();
+        raw.send(&bytes).await;
+        let frames = raw.rest().await;
+        let last = frames.last().unwrap_or_else(|| panic!("{what}: told before the cut"));
+        assert_eq!((last.kind, last.length), (GO_AWAY, 1), "{what}: {frames:?}");
+        assert!(frames.len() <= 3, "{what}: no reply loop: {frames:?}");
+        at_client.write_chunk("still here".into()).await.unwrap();
+        assert_eq!(within(at_server.read_chunk()).await.unwrap().unwrap(), "still here");
+    }
+    until(|| proxy.sessions.len() == 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_07_a_cut_peer_loses_its_streams_to_those_at_the_other_end() {
+    let proxy = Proxy::new();
+    let mut owner = proxy.peer();
+    let _control = owner.claim("NAME").await.unwrap();
+    let mut raw = proxy.raw();
+    raw.open(1, r#"{"path":"/browser-server/connect/NAME"}"#).await;
+    let (_, mut at_server) = owner.accept().await;
+    raw.reply(1).await;
+    raw.send(&frame(9, 0, 0, 0, b"")).await;
+    assert_eq!(within(at_server.read_chunk()).await, Err(StreamError::Lost));
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_07_frames_for_streams_that_are_gone_are_dropped_without_an_answer() {
+    let proxy = Proxy::new();
+    let mut raw = proxy.raw();
+    for flags in [0, ACK, FIN, RST] {
+        raw.send(&frame(WINDOW_UPDATE, flags, 77, 5, b"")).await;
+        raw.data(flags, 79, b"x").await;
+    }
+    raw.send(&frame(PING, ACK, 0, 1, b"")).await;
+    raw.send(&frame(PING, SYN, 0, 42, b"")).await;
+    let pong = raw.next().await.unwrap();
+    assert_eq!((pong.kind, pong.flags, pong.length), (PING, ACK, 42), "the first answer is to the last question");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_falls_silent_is_asked_and_then_cut() {
+    let proxy = Proxy::new();
+    let mut raw = proxy.raw();
+    let begun = Instant::now();
+    let frames = raw.rest().await;
+    assert!(begun.elapsed() >= Duration::from_secs(45) && begun.elapsed() < Duration::from_secs(48), "{:?}", begun.elapsed());
+    let pings = frames.iter().filter(|frame| frame.kind == PING && frame.flags == SYN).count();
+    assert!((1..=2).contains(&pings), "{frames:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_28_a_handler_that_panics_resets_its_stream_and_nothing_else() {
+    let proxy = Proxy::with(Limits::default(), |router| {
+        router.route("/panic", |opening: Opening| async {
+            let mut stream = opening.accept();
+            stream.peer_done().await;
+            panic!("a fault in a handler");
+        })
+    });
+    let peer = proxy.peer();
+    let _control = peer.claim("NAME").await.unwrap();
+    let (_, mut stream) = peer.ask("/panic", json!({})).await.unwrap();
+    stream.finish();
+    assert_eq!(within(stream.read_chunk()).await, Err(StreamError::Reset(17)), "internal");
+    assert_eq!(peer.claim("NAME").await.err().as_deref(), Some("name_taken"), "the same session goes on");
+}
+
+/// A transport whose reading half panics.
+struct Panics;
+
+impl transport::Transport for Panics {
+    type Reader = PanickingReader;
+    type Writer = NullWriter;
+
+    fn split(self) -> (Self::Reader, Self::Writer) {
+        (PanickingReader, NullWriter)
+    }
+}
+
+struct PanickingReader;
+
+impl transport::Reader for PanickingReader {
+    async fn read(&mut self) -> Result<Option<bytes::Bytes>, transport::TransportError> {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        panic!("a fault in a transport");
+    }
+}
+
+struct NullWriter;
+
+impl transport::Writer for NullWriter {
+    async fn write(&mut self, buffers: &mut Vec<bytes::Bytes>) -> Result<(), transport::TransportError> {
+        buffers.clear();
+        Ok(())
+    }
+
+    async fn close(&mut self, _: u16, _: &'static str) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_28_a_panic_in_a_sessions_task_ends_that_session_only() {
+    let proxy = Proxy::new();
+    let honest = proxy.peer();
+    let _control = honest.claim("NAME").await.unwrap();
+    let sessions = proxy.sessions.clone();
+    within(async move { sessions.run(Panics, None).await }).await;
+    assert_eq!(proxy.sessions.len(), 1);
+    assert_eq!(honest.claim("NAME").await.err().as_deref(), Some("name_taken"));
+}
