@@ -3,15 +3,17 @@
 //! [`StreamServerProxy`] keeps the names of one prefix, [`StreamRouter`] sends streams where their path says, and
 //! [`Proxy`] is the whole process: sessions, HTTP routes, shutdown.
 
+pub mod config;
+mod edge;
 mod error;
 mod limits;
 mod route;
 mod session;
 
 pub use browser_stream_mux::{Code, Stream, StreamError};
+pub use config::Config;
+pub use edge::{Proxy, mux};
 pub use error::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
 pub use limits::Limits;
-pub use route::{
-    BadName, ConnectOptions, Event, Events, Handler, Name, Reason, StreamRouter, StreamServerProxy,
-};
+pub use route::{BadName, ConnectOptions, Event, Events, Handler, Name, Reason, StreamRouter, StreamServerProxy};
 pub use session::{Open, Opening, Opens, Session, Sessions, transport};

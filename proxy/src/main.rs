@@ -1,1 +1,60 @@
-fn main(){}
+//! `bss`: the proxy as a program. Wires the parts and does nothing else.
+
+use std::{io::Write, process::ExitCode, sync::Arc};
+
+use browser_stream_server::{
+    Config, Proxy, StreamRouter, StreamServerProxy,
+    config::{Args, Start},
+};
+use futures::StreamExt;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let (code, error) = match Args::read().start() {
+        Ok(Start::Print(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Ok(Start::Serve(config)) => match serve(*config) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => (1, format!("{error:#}")),
+        },
+        Err(error) => (2, error.to_string()),
+    };
+    eprintln!("bss: {error}");
+    ExitCode::from(code)
+}
+
+#[tokio::main]
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let limits = Arc::new(config.limits.clone());
+    let mut router = StreamRouter::new();
+    for prefix in &config.prefix {
+        let servers = StreamServerProxy::with_limits(prefix.as_str(), limits.clone());
+        // The debug form escapes names: no peer writes lines of its own into the log.
+        tokio::spawn(servers.events().for_each(async |event| tracing::info!(?event, "{}", event.kind())));
+        router = router.mount(servers);
+    }
+    let proxy = Proxy::new(config, router);
+    let listener = proxy.listen().await?;
+    let stop = signalled()?;
+    writeln!(std::io::stdout(), "browser-stream-server is at {}", Proxy::url(&listener)?)?;
+    proxy.serve_until(listener, stop).await?;
+    Ok(())
+}
+
+/// Resolves at the first SIGINT or SIGTERM; the second ends the process at once.
+fn signalled() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut next = async move || tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} };
+    Ok(async move {
+        next().await;
+        tokio::spawn(async move {
+            next().await;
+            std::process::exit(130);
+        });
+    })
+}

@@ -110,6 +110,6 @@ async fn the_session_stream_tells_the_limits_and_opens_once() {
     let proxy = Proxy::new();
     let peer = proxy.peer();
     let (reply, _stream) = peer.ask("/session", json!({ "library": "test/1", "capabilities": [] })).await.unwrap();
-    assert!(reply["session"].is_string() && reply["limits"]["streams_per_session_max"] == 1024);
+    assert!(reply["session"].is_string() && reply["node"].is_string() && reply["limits"]["streams_per_session_max"] == 1024);
     assert_eq!(peer.ask("/session", json!({})).await.err().as_deref(), Some("bad_request"));
 }

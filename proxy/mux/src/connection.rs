@@ -6,6 +6,8 @@
 mod entry;
 mod local;
 mod receive;
+#[cfg(test)]
+mod tests;
 mod transmit;
 
 use std::{
@@ -13,12 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{
-    Config, Dead, OpenError, StreamId, Violation,
-    ids::Ids,
-    liveness::Liveness,
-    window::Growth,
-};
+use crate::{Config, Dead, OpenError, StreamId, Violation, ids::Ids, liveness::Liveness, window::Growth};
 use entry::Entry;
 use receive::Decoder;
 use transmit::Control;
@@ -119,6 +116,9 @@ struct Turn {
     id: StreamId,
     serial: u32,
 }
+
+/// Room for so many streams is kept.
+const SPARE_MIN: usize = 16;
 
 impl<T: Default> Connection<T> {
     /// A connection that was just established; `now` starts its clocks.
@@ -227,13 +227,16 @@ impl<T: Default> Connection<T> {
         }
         while let Some(id) = self.ended.pop_front() {
             if self.streams.get(&id).is_some_and(|entry| entry.over) {
-                return self.streams.remove(&id).map(|entry| (id, entry.value));
+                let entry = self.streams.remove(&id);
+                self.shrink();
+                return entry.map(|entry| (id, entry.value));
             }
         }
         None
     }
 
-    /// Takes every live stream out, with how it stood, when the session is over. Nothing is sent any more but control frames that wait already: a GO_AWAY.
+    /// Takes every live stream out, with how it stood, when the session is over. Only control
+    /// frames leave after it, a GO_AWAY above all.
     pub fn drain(&mut self) -> impl Iterator<Item = (StreamId, T, View)> + use<T> {
         self.gone = true;
         self.round = VecDeque::new();
@@ -277,6 +280,17 @@ impl<T: Default> Connection<T> {
 
     fn live_mut(&mut self, id: StreamId) -> Option<&mut Entry<T>> {
         self.streams.get_mut(&id).filter(|entry| !entry.over)
+    }
+
+    /// Gives memory back after a crowd has left, so that an idle session is a small one. Amortised: the map has to shrink eightfold first.
+    fn shrink(&mut self) {
+        let streams = self.streams.len();
+        if self.streams.capacity() > SPARE_MIN && self.streams.capacity() / 8 > streams {
+            self.streams.shrink_to(2 * streams);
+            self.round.shrink_to(2 * streams);
+            self.ended.shrink_to(2 * streams);
+            self.control.shrink_to(2 * streams);
+        }
     }
 
     fn is_ours(&self, id: StreamId) -> bool {

@@ -17,11 +17,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            ping_interval: None,
-            ping_timeout: Some(Duration::from_secs(10)),
-            silence_max: Duration::from_secs(60),
-        }
+        Self { ping_interval: None, ping_timeout: Some(Duration::from_secs(10)), silence_max: Duration::from_secs(60) }
     }
 }
 

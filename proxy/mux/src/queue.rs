@@ -25,7 +25,12 @@ impl Queue {
         self.bytes += chunk.len();
         if self.first.is_empty() {
             self.first = chunk;
-        } else if !chunk.is_empty() {
+            return;
+        }
+        let last = self.rest.back_mut().unwrap_or(&mut self.first);
+        if chunk.len() <= SHORT && last.len() + chunk.len() <= JOINED_MAX {
+            join(last, &chunk);
+        } else {
             self.rest.push_back(chunk);
         }
     }
@@ -49,7 +54,7 @@ impl Queue {
         }
     }
 
-    /// The next chunk as it was pushed.
+    /// The next chunk, as it was pushed or joined with short ones behind it.
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
         let mut chunk = None;
         self.take(self.first.len(), |first| chunk = Some(first));
@@ -84,6 +89,24 @@ impl Queue {
     }
 }
 
+/// A chunk this short is copied behind the one before it: a handle on it would cost more than the copy, and a queue of them, say a window's worth of
+/// single bytes from a hostile peer, many times its payload.
+const SHORT: usize = 512;
+
+/// Where joining stops, so that a chunk stays cheap to copy out of its place.
+const JOINED_MAX: usize = 4 * 1024;
+
+fn join(last: &mut Bytes, chunk: &[u8]) {
+    // In place where nobody else holds the memory, as after the first time.
+    let mut joined = mem::take(last).try_into_mut().unwrap_or_else(|shared| {
+        let mut copy = BytesMut::with_capacity((shared.len() + chunk.len()).next_power_of_two());
+        copy.extend_from_slice(&shared);
+        copy
+    });
+    joined.extend_from_slice(chunk);
+    *last = joined.freeze();
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,8 +125,12 @@ mod tests {
         }
         assert_eq!(queue.len(), 6);
         assert_eq!(taken(&mut queue, 1), ["a"]);
-        assert_eq!(taken(&mut queue, 3), ["bc", "d"]);
-        assert_eq!(taken(&mut queue, 9), ["e", "f"]);
+        assert_eq!(taken(&mut queue, 3).concat(), b"bcd");
+        assert_eq!(queue.peek(), Some(*b"ef"));
+        assert_eq!(queue.peek::<3>(), None);
+        assert_eq!(queue.gather(1), "e");
+        assert_eq!(queue.pop(), Some(Bytes::from_static(b"f")));
+        assert_eq!(queue.pop(), None);
         assert!(queue.is_empty() && taken(&mut queue, 1).is_empty());
     }
 
@@ -118,12 +145,33 @@ mod tests {
     }
 
     #[test]
+    fn a_window_of_single_bytes_is_held_in_few_chunks() {
+        let read = Bytes::from((0..=255).cycle().take(100_000).collect::<Vec<u8>>());
+        let mut queue = Queue::default();
+        for at in 0..read.len() {
+            queue.push(read.slice(at..=at));
+        }
+        assert!(queue.rest.len() <= read.len() / JOINED_MAX, "{}", queue.rest.len());
+        assert_eq!(queue.gather(read.len()), read);
+    }
+
+    #[test]
+    fn joining_leaves_the_memory_of_others_alone() {
+        let mine = Bytes::from(b"abcdef".to_vec());
+        let mut queue = Queue::default();
+        queue.push(mine.slice(..3));
+        queue.push(Bytes::from_static(b"XYZ"));
+        assert_eq!((&mine[..], &queue.gather(6)[..]), (&b"abcdef"[..], &b"abcXYZ"[..]));
+    }
+
+    #[test]
     fn an_emptied_queue_holds_no_memory() {
         let mut queue = Queue::default();
         for _ in 0..100 {
-            queue.push(Bytes::from_static(b"x"));
+            queue.push(Bytes::from_static(&[0; 1000]));
         }
-        taken(&mut queue, 100);
+        assert!(queue.rest.capacity() > 0);
+        taken(&mut queue, 100_000);
         assert_eq!(queue.rest.capacity(), 0);
     }
 }

@@ -89,11 +89,7 @@ fn is_spliced(id: StreamId) -> bool {
 impl World {
     fn new() -> Self {
         let now = Instant::now();
-        let side = |role| Side {
-            connection: Connection::new(role, Config::default(), now),
-            pipe: VecDeque::new(),
-            known: Vec::new(),
-        };
+        let side = |role| Side { connection: Connection::new(role, Config::default(), now), pipe: VecDeque::new(), known: Vec::new() };
         Self { sides: [side(Role::Opener), side(Role::Acceptor)], directions: HashMap::new(), fates: HashMap::new(), now }
     }
 
@@ -110,12 +106,8 @@ impl World {
             Op::Deliver { most } => drop(self.deliver(side, most)),
         }
         self.collect(side);
-        let expected: usize = self.sides[side]
-            .known
-            .iter()
-            .filter_map(|&id| self.sides[side].connection.get(id))
-            .map(|view| view.queued)
-            .sum();
+        let expected: usize =
+            self.sides[side].known.iter().filter_map(|&id| self.sides[side].connection.get(id)).map(|view| view.queued).sum();
         assert_eq!(self.sides[side].connection.queued(), expected);
     }
 

@@ -4,9 +4,7 @@
 
 use std::{path::Path, time::Instant};
 
-use browser_stream_mux::{
-    Code, Config, Connection, Event, Flags, Header, Kind, Outbound, Role, StreamId, Violation,
-};
+use browser_stream_mux::{Code, Config, Connection, Event, Flags, Header, Kind, Outbound, Role, StreamId, Violation};
 use bytes::Bytes;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -105,19 +103,45 @@ enum Step {
         events: Vec<Value>,
         violation: Option<String>,
     },
-    Open { open: Option<StreamId> },
-    Send { send: (StreamId, String) },
-    SendZeros { send_zeros: (StreamId, usize) },
-    Finish { finish: StreamId },
-    Reset { reset: (StreamId, u32) },
-    ResetBehind { reset_behind: (StreamId, u32) },
-    Grant { grant: (StreamId, u32) },
-    Consumed { consumed: (StreamId, u32) },
-    Ping { ping: u32 },
-    GoAway { go_away: u32 },
-    Transmit { transmit: String },
-    TransmitSummary { transmit_summary: Vec<(u8, u16, StreamId, u32)> },
-    Live { live: usize },
+    Open {
+        open: Option<StreamId>,
+    },
+    Send {
+        send: (StreamId, String),
+    },
+    SendZeros {
+        send_zeros: (StreamId, usize),
+    },
+    Finish {
+        finish: StreamId,
+    },
+    Reset {
+        reset: (StreamId, u32),
+    },
+    ResetBehind {
+        reset_behind: (StreamId, u32),
+    },
+    Grant {
+        grant: (StreamId, u32),
+    },
+    Consumed {
+        consumed: (StreamId, u32),
+    },
+    Ping {
+        ping: u32,
+    },
+    GoAway {
+        go_away: u32,
+    },
+    Transmit {
+        transmit: String,
+    },
+    TransmitSummary {
+        transmit_summary: Vec<(u8, u16, StreamId, u32)>,
+    },
+    Live {
+        live: usize,
+    },
 }
 
 /// A connection that runs a script, its input cut into pieces of `piece` bytes.

@@ -47,6 +47,7 @@ pub trait Opens: Send + Sync + 'static {
 /// One connected peer.
 pub struct Session {
     id: Uuid,
+    node: Uuid,
     remote: Option<SocketAddr>,
     limits: Arc<Limits>,
     opens: Arc<dyn Opens>,

@@ -19,6 +19,7 @@ use crate::limits::Limits;
 #[derive(Clone)]
 pub struct Sessions {
     live: Arc<DashMap<Uuid, Arc<Session>>>,
+    node: Uuid,
     limits: Arc<Limits>,
     opens: Arc<dyn Opens>,
 }
@@ -26,7 +27,7 @@ pub struct Sessions {
 impl Sessions {
     /// No sessions yet; what their peers open goes to `opens`.
     pub fn new(limits: Arc<Limits>, opens: Arc<dyn Opens>) -> Self {
-        Self { live: Arc::default(), limits, opens }
+        Self { live: Arc::default(), node: Uuid::new_v4(), limits, opens }
     }
 
     /// Serves one peer until its session is over. A panic within ends this session and nothing else.
@@ -76,6 +77,7 @@ impl Sessions {
         let mux = Connection::new(Role::Acceptor, config, Instant::now().into_std());
         Arc::new(Session {
             id: Uuid::new_v4(),
+            node: self.node,
             remote,
             limits: self.limits.clone(),
             opens: self.opens.clone(),

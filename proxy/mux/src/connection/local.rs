@@ -2,10 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{
-    StreamId,
-    connection::Connection,
-};
+use crate::{StreamId, connection::Connection};
 
 impl<T: Default> Connection<T> {
     /// Queues bytes. `false` if the stream is not live or takes no more, then they are dropped. How much is queued is the caller's to bound.

@@ -51,6 +51,12 @@ impl Control {
         (single + self.pongs.len() + self.news.len() + self.resets.len()) * Header::BYTES
     }
 
+    pub(super) fn shrink_to(&mut self, streams: usize) {
+        self.news.shrink_to(streams);
+        self.resets.shrink_to(streams);
+        self.pongs.shrink_to(streams);
+    }
+
     fn is_empty(&self) -> bool {
         self.bytes() == 0
     }

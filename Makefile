@@ -1,0 +1,104 @@
+# Two commands matter: `make run` starts it, `make test` proves it. `make help` lists the others.
+
+BIND ?= 127.0.0.1:8080
+SECONDS ?= 60
+GREP ?= .
+
+LIBRARY := browser-lib/node_modules/.installed
+TESTS := tests/node_modules/.installed
+ASSETS := proxy/assets/browser-stream-server.js
+BSS := target/release/bss
+CARGO_TEST := cargo test --workspace --locked
+
+# What the browser library, the examples and the start page are made of.
+PAGES := $(shell find browser-lib/src browser-lib/build.mjs browser-lib/package.json examples -type f 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help build run dev proxy test test-long bench e2e fuzz threats clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: $(ASSETS) proxy ## build the browser library, the pages and the proxy (release)
+
+run: build ## build, then serve on 127.0.0.1:8080 (BIND=address:port for another)
+	@exec $(BSS) serve --bind $(BIND)
+
+dev: $(ASSETS) ## serve on 127.0.0.1:8080 and rebuild whatever changes
+	@exec bash tests/dev.sh $(BIND)
+
+test: ## prove everything, in at most 20 minutes: lint, unit, end to end, real browsers
+	@exec bash tests/steps.sh $(STEPS)
+
+test-long: ## the same with big transfers and soak (LONG=1), then floods, Go interop and fuzz
+	@LONG=1 exec bash tests/steps.sh $(STEPS) fuzz
+
+bench: proxy ## measure the proxy beside a plain TCP relay; prints a table, writes target/bench.json
+	@cargo build --release --locked --quiet -p browser-stream-tests --bin bench
+	@exec target/release/bench
+
+e2e: build $(TESTS) browsers ## real-browser tests that match: make e2e GREP=pattern
+	cd tests && npm run e2e -- --grep '$(GREP)'
+
+fuzz: ## fuzz the mux, SECONDS=60 for each target (needs nightly Rust and a C++ compiler)
+	@exec bash tests/fuzz/run.sh $(SECONDS)
+
+threats: ## list the tests of each row of the threat table, and the rows without one
+	@exec bash tests/threats.sh
+
+clean: ## remove everything that was built or installed
+	rm -rf target tests/fuzz/target browser-lib/dist browser-lib/node_modules tests/node_modules proxy/assets
+
+proxy: $(ASSETS)
+	cargo build --release --locked -p browser-stream-server
+
+$(ASSETS): $(LIBRARY) $(PAGES)
+	cd browser-lib && npm run --silent build
+	@touch $@
+
+# npm ci runs only when a lock file changed.
+%/node_modules/.installed: %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund
+	@touch $@
+
+# The steps of `make test`, in the order in which they fail cheapest. Each is a target of its own.
+STEPS := test-format test-biome test-types test-library test-size test-clippy test-rust test-browsers test-e2e test-node test-interop test-firefox
+.PHONY: $(STEPS) browsers
+
+test-format:
+	cargo fmt --all --check
+
+test-biome: $(LIBRARY) $(TESTS)
+	cd browser-lib && npm run lint
+
+test-types: $(ASSETS) $(TESTS)
+	cd browser-lib && npm run check
+	cd tests && npm run --if-present check
+
+test-library: $(LIBRARY)
+	cd browser-lib && npm test
+
+test-size: $(ASSETS)
+	cd browser-lib && npm run size
+
+test-clippy: $(ASSETS)
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+test-rust: $(ASSETS)
+	$(CARGO_TEST)
+
+test-browsers browsers:
+	bash tests/install-browsers.sh
+
+test-e2e: build $(TESTS)
+	cd tests && npm run e2e
+
+test-node: build $(TESTS)
+	cd tests && npm run node
+
+test-interop: build $(TESTS)
+	cd tests && npm run interop
+
+test-firefox: build $(TESTS)
+	cd tests && npm run firefox

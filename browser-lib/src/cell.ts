@@ -1,0 +1,185 @@
+// One stream as the session knows it: its two halves, the open or reply in front of its bytes, and how it ends.
+
+import { StreamError } from "./error.ts";
+import { FrameReader, frame } from "./framing.ts";
+import type { JsonObject } from "./json.ts";
+import { APPLICATION_CODE_MIN, codeNumber, isApplicationCode } from "./mux/codes.ts";
+import { ReadHalf } from "./reading.ts";
+import { WriteHalf } from "./writing.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** What a stream asks of its session. */
+export interface Host {
+  /** Queues bytes; how many the stream has queued now. */
+  send(id: number, bytes: Uint8Array): number;
+  finish(id: number): void;
+  reset(id: number, code: number): void;
+  resetBehind(id: number, code: number): void;
+  consumed(id: number, bytes: number): void;
+}
+
+/** What to do with the first frame: the peer's open or its reply, or why there is none. */
+export type First = (value: JsonObject | StreamError) => void;
+
+const CANCELLED = codeNumber("cancelled");
+/** Four bytes a character at most: a message fits into the 512 bytes that pass the proxy. */
+const MESSAGE_CHARS_MAX = 128;
+
+export class Cell {
+  /** The id on this session. */
+  id = 0;
+  readonly read: ReadHalf;
+  readonly write: WriteHalf;
+  /** Resolves when the stream was accepted, by us or by the peer. */
+  readonly opened: Promise<void>;
+  /** Resolves when both directions finished. */
+  readonly closed: Promise<void>;
+  readonly #host: Host;
+  #frames: FrameReader | undefined;
+  readonly #first: First;
+  #settleOpened = settler();
+  #settleClosed = settler();
+  #over: StreamError | "finished" | undefined;
+  #readCancelled = false;
+  #peerFinished = false;
+  #finished = false;
+
+  /** `bodyMax` bounds the first frame that comes in. */
+  constructor(host: Host, bodyMax: number, first: First) {
+    this.#host = host;
+    this.#first = first;
+    this.#frames = new FrameReader(bodyMax);
+    this.opened = this.#settleOpened.promise;
+    this.closed = this.#settleClosed.promise;
+    this.read = new ReadHalf({
+      consumed: (bytes) => host.consumed(this.id, bytes),
+      cancelled: () => this.#cancelRead(),
+    });
+    this.write = new WriteHalf({
+      send: (bytes) => host.send(this.id, bytes),
+      finish: () => this.#finish(),
+      aborted: (reason) => this.reset(new StreamError(abortCode(reason))),
+    });
+  }
+
+  /** Whether the stream ended, one way or another. */
+  get isOver(): boolean {
+    return this.#over !== undefined;
+  }
+
+  /** Sends the open, the reply or a note. Throws `bad_request` if it is too long, before anything is sent. */
+  sendFrame(value: object): void {
+    this.#host.send(this.id, frame(value));
+  }
+
+  /** The stream was accepted. */
+  accepted(): void {
+    this.#settleOpened.resolve();
+  }
+
+  /** Answers the peer's open with an error; nobody gets to see the stream. */
+  refuse(error: StreamError): void {
+    if (this.isOver) return;
+    const code = error.number < APPLICATION_CODE_MIN ? error.code : error.number;
+    this.sendFrame({ error: { code, message: error.detail.slice(0, MESSAGE_CHARS_MAX) } });
+    this.#host.finish(this.id);
+    this.fail(error, false);
+    this.#host.resetBehind(this.id, CANCELLED);
+  }
+
+  /** Aborts both directions with this error here, and on the other side with its number or another. */
+  reset(error: StreamError, number: number = error.number): void {
+    if (this.isOver) return;
+    this.fail(error, false);
+    this.#host.reset(this.id, number);
+  }
+
+  /** The stream failed. With `keep`, what came in before is still read. */
+  fail(error: StreamError, keep: boolean): void {
+    if (this.isOver) return;
+    this.#over = error;
+    const frames = this.#frames;
+    this.#frames = undefined;
+    this.read.fail(error, keep);
+    this.write.fail(error);
+    this.#settleOpened.reject(error);
+    this.#settleClosed.reject(error);
+    if (frames) this.#first(error);
+  }
+
+  /** The session: bytes came. */
+  data(bytes: Bytes): void {
+    let rest = bytes;
+    if (this.#frames) {
+      const used = this.#takeFirst(this.#frames, bytes);
+      rest = bytes.subarray(used);
+    }
+    if (rest.length > 0 && !this.isOver && !this.#readCancelled) this.read.push(rest);
+  }
+
+  /** The session: the peer finished. */
+  finished(): void {
+    if (this.#frames) return this.#malformed(new StreamError("bad_request", "the stream ended too early"));
+    this.#peerFinished = true;
+    this.read.finish();
+  }
+
+  /** The session: both directions finished, or a reset went out. */
+  ended(): void {
+    if (this.#readCancelled) this.fail(new StreamError("cancelled"), false);
+    if (this.isOver) return;
+    this.#over = "finished";
+    this.#settleClosed.resolve();
+  }
+
+  #takeFirst(frames: FrameReader, bytes: Bytes): number {
+    try {
+      const { used, value } = frames.push(bytes);
+      // The open and the reply are ours to read: their credit goes back at once.
+      this.#host.consumed(this.id, used);
+      if (value) {
+        this.#frames = undefined;
+        this.#first(value);
+      }
+      return used;
+    } catch (error) {
+      this.#malformed(StreamError.from(error));
+      return bytes.length;
+    }
+  }
+
+  #malformed(error: StreamError): void {
+    this.#frames = undefined;
+    this.#first(error);
+  }
+
+  #finish(): void {
+    this.#finished = true;
+    this.#host.finish(this.id);
+    if (this.#readCancelled && !this.#peerFinished) this.#host.resetBehind(this.id, CANCELLED);
+  }
+
+  #cancelRead(): void {
+    this.#readCancelled = !this.#peerFinished;
+    if (this.#finished && this.#readCancelled) this.#host.resetBehind(this.id, CANCELLED);
+  }
+}
+
+/** The code for what a WritableStream was aborted with: one that was meant for it, else `cancelled`. */
+function abortCode(reason: unknown): string | number {
+  if (reason instanceof StreamError) return reason.code;
+  return typeof reason === "number" && isApplicationCode(reason) ? reason : "cancelled";
+}
+
+function settler(): { promise: Promise<void>; resolve: () => void; reject: (error: StreamError) => void } {
+  let resolve = (): void => {};
+  let reject = (_: StreamError): void => {};
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  // A page that does not look at it must not be told of an unhandled rejection.
+  promise.catch(() => {});
+  return { promise, resolve, reject };
+}

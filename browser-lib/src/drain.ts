@@ -1,0 +1,62 @@
+// How much may be handed to the transport ahead of the peer's pongs: it must neither run dry nor pile up where it is out of our hands.
+
+/** A ping goes out behind every so many bytes. */
+export const PING_EVERY = 256 * 1024;
+const ALLOWANCE_MIN = 256 * 1024;
+const ALLOWANCE_MAX = 4 * 1024 * 1024;
+
+interface Mark {
+  readonly token: number;
+  readonly sent: number;
+  readonly at: number;
+}
+
+/** Counts what was sent and what a pong said has arrived (design.md 3.5). No timer: a page in the background has none. */
+export class Drain {
+  #sent = 0;
+  #arrived = 0;
+  #marked = 0;
+  #allowance = ALLOWANCE_MIN;
+  #fastest = Number.POSITIVE_INFINITY;
+  #marks: Mark[] = [];
+
+  get sent(): number {
+    return this.#sent;
+  }
+
+  get allowance(): number {
+    return this.#allowance;
+  }
+
+  /** Whether more data may be sent now. */
+  get isOpen(): boolean {
+    return this.#sent - this.#arrived < this.#allowance;
+  }
+
+  /** Bytes were sent; whether a ping is due behind them. */
+  add(bytes: number): boolean {
+    this.#sent += bytes;
+    return this.#sent - this.#marked >= PING_EVERY;
+  }
+
+  /** A ping was queued behind what was sent. */
+  mark(token: number, now: number): void {
+    this.#marked = this.#sent;
+    this.#marks.push({ token, sent: this.#sent, at: now });
+  }
+
+  /** A pong came. While pings come back about as fast as ever, nothing piles up and more may be under way. */
+  pong(token: number, now: number): void {
+    const mark = this.#marks[0];
+    if (mark?.token !== token) return;
+    this.#marks.shift();
+    this.#arrived = mark.sent;
+    // Clocks in pages may be as coarse as a millisecond.
+    const time = Math.max(1, now - mark.at);
+    this.#fastest = Math.min(this.#fastest, time);
+    this.#allowance =
+      time < 2 * this.#fastest
+        ? Math.min(ALLOWANCE_MAX, this.#allowance * 2)
+        : Math.max(ALLOWANCE_MIN, this.#allowance / 2);
+  }
+}

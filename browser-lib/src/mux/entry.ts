@@ -1,0 +1,61 @@
+// What a connection knows about one stream.
+
+import { SYN } from "./frame.ts";
+import { SendQueue } from "./queue.ts";
+import { type Growth, INITIAL_WINDOW, Window } from "./window.ts";
+
+export class Entry<T> {
+  readonly id: number;
+  readonly value: T;
+  readonly queue = new SendQueue();
+  readonly window: Window;
+  /** What the peer lets us send. */
+  credit = INITIAL_WINDOW;
+  /** Our SYN has not left. */
+  synDue: boolean;
+  /** The peer has not acknowledged our SYN yet. */
+  ackAwaited: boolean;
+  /** The peer's SYN is not acknowledged yet. */
+  ackDue: boolean;
+  /** Stands in the queue of window updates. */
+  hasNews = false;
+  inRound = false;
+  /** We finished; the FIN may still be behind the queue. */
+  finished = false;
+  finSent = false;
+  peerFinished = false;
+  /** The code of a reset that waits behind the queue. */
+  resetBehind: number | undefined;
+  over = false;
+
+  constructor(id: number, value: T, growth: Growth, ours: boolean) {
+    this.id = id;
+    this.value = value;
+    this.window = new Window(growth);
+    this.synDue = this.ackAwaited = ours;
+    this.ackDue = !ours;
+  }
+
+  /** The SYN flag, if it has to ride on the frame that leaves now. */
+  takeSyn(): number {
+    const flag = this.synDue ? SYN : 0;
+    this.synDue = false;
+    return flag;
+  }
+
+  get takesBytes(): boolean {
+    return !this.over && !this.finished && this.resetBehind === undefined;
+  }
+
+  /** Whether data may still come that somebody wants. */
+  get wantsData(): boolean {
+    return !this.over && !this.peerFinished && this.resetBehind === undefined;
+  }
+
+  /** Whether a turn in the round would put something out. */
+  get canSend(): boolean {
+    if (this.over) return false;
+    if (this.queue.bytes > 0) return this.credit > 0;
+    return this.synDue || (this.finished && !this.finSent) || this.resetBehind !== undefined;
+  }
+}

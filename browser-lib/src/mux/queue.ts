@@ -1,0 +1,84 @@
+// First in, first out, in O(1); and what waits to be sent on one stream.
+
+/** A queue whose front moves instead of its items. */
+export class Fifo<T> {
+  #items: (T | undefined)[] = [];
+  #head = 0;
+
+  get length(): number {
+    return this.#items.length - this.#head;
+  }
+
+  push(item: T): void {
+    this.#items.push(item);
+  }
+
+  peek(): T | undefined {
+    return this.#items[this.#head];
+  }
+
+  shift(): T | undefined {
+    const item = this.#items[this.#head];
+    if (this.#head === this.#items.length) return undefined;
+    this.#items[this.#head++] = undefined;
+    if (this.#head === this.#items.length) this.clear();
+    else if (this.#head > 64 && this.#head * 2 > this.#items.length) {
+      this.#items = this.#items.slice(this.#head);
+      this.#head = 0;
+    }
+    return item;
+  }
+
+  /** The newest items, at most `count`, taken off the back. */
+  takeBack(count: number): T[] {
+    return this.#items.splice(Math.max(this.#head, this.#items.length - count)) as T[];
+  }
+
+  clear(): void {
+    this.#items = [];
+    this.#head = 0;
+  }
+}
+
+/** Chunks as they were handed in, copied out at any length. */
+export class SendQueue {
+  readonly #chunks = new Fifo<Uint8Array>();
+  /** How much of the first chunk has left. */
+  #taken = 0;
+  #bytes = 0;
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  push(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.length;
+  }
+
+  /** Fills `out` with the next bytes; there must be as many. */
+  take(out: Uint8Array): void {
+    this.#bytes -= out.length;
+    let at = 0;
+    while (at < out.length) {
+      const chunk = this.#chunks.peek();
+      if (!chunk) return;
+      const part = Math.min(chunk.length - this.#taken, out.length - at);
+      out.set(chunk.subarray(this.#taken, this.#taken + part), at);
+      at += part;
+      this.#taken += part;
+      if (this.#taken === chunk.length) {
+        this.#chunks.shift();
+        this.#taken = 0;
+      }
+    }
+  }
+
+  clear(): number {
+    const bytes = this.#bytes;
+    this.#chunks.clear();
+    this.#taken = this.#bytes = 0;
+    return bytes;
+  }
+}

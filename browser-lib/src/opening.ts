@@ -1,0 +1,58 @@
+// A stream that the peer opened and that nobody has answered yet.
+
+import type { Cell } from "./cell.ts";
+import { StreamError } from "./error.ts";
+import type { JsonObject } from "./json.ts";
+import { Stream, type StreamOptions } from "./stream.ts";
+
+export class Opening {
+  readonly #cell: Cell;
+  readonly path: string;
+  /** The client's unique id, minted by the proxy. */
+  readonly id: string | undefined;
+  readonly meta: unknown;
+  /** What the proxy knows of the client. */
+  readonly peer: unknown;
+
+  private constructor(cell: Cell, path: string, open: JsonObject) {
+    this.#cell = cell;
+    this.path = path;
+    this.id = typeof open.id === "string" ? open.id : undefined;
+    this.meta = open.meta;
+    this.peer = open.peer;
+  }
+
+  /** Reads the open; one that is malformed is refused `bad_request`, and nobody hears of it. */
+  static read(cell: Cell, open: JsonObject | StreamError): Opening | undefined {
+    if (open instanceof StreamError) cell.refuse(open);
+    else if (typeof open.path === "string" && open.path.startsWith("/")) return new Opening(cell, open.path, open);
+    else cell.refuse(new StreamError("bad_request", "an open has a path"));
+    return undefined;
+  }
+
+  /** Whether there is nothing left to answer: the opener gave up, or the connection is lost. */
+  get isOver(): boolean {
+    return this.#cell.isOver;
+  }
+
+  /** Resolves or rejects when the stream is over. */
+  get closed(): Promise<void> {
+    return this.#cell.closed;
+  }
+
+  /** Takes the stream. What was sent right behind the open is read first. */
+  accept(options?: StreamOptions): Stream {
+    this.#cell.sendFrame({});
+    this.#cell.accepted();
+    return new Stream(this.#cell, { id: this.id, path: this.path, meta: this.meta, peer: this.peer }, options);
+  }
+
+  refuse(error: StreamError): void {
+    this.#cell.refuse(error);
+  }
+
+  /** Aborts the stream, answered or not. */
+  reset(error: StreamError): void {
+    this.#cell.reset(error);
+  }
+}

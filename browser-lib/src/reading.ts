@@ -1,0 +1,120 @@
+// The half of a stream that its user reads. Credit goes back to the sender only for what the user takes.
+
+import type { StreamError } from "./error.ts";
+import { Fifo } from "./mux/queue.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** What reading does to the session. */
+export interface ReadingHooks {
+  /** The user took so many bytes. */
+  consumed(bytes: number): void;
+  /** The user wants no more. */
+  cancelled(): void;
+}
+
+/** Up to here a chunk that nobody waits for is copied, so that it does not hold on to the message it came in. */
+const SMALL = 1024;
+/** So many small chunks in a row are made one. */
+const SMALL_RUN = 64;
+
+export class ReadHalf {
+  readonly #hooks: ReadingHooks;
+  readonly #unread = new Fifo<Bytes>();
+  #smallRun = 0;
+  /** The user asked for a chunk and has none yet. */
+  #wanted = false;
+  /** What comes after the unread chunks. */
+  #end: "finished" | StreamError | undefined;
+  #closed = false;
+  #stream: ReadableStream<Bytes> | undefined;
+  #controller: ReadableStreamDefaultController<Bytes> | undefined;
+
+  constructor(hooks: ReadingHooks) {
+    this.#hooks = hooks;
+  }
+
+  /** Made when first asked for: a stream that is only written has none. */
+  get readable(): ReadableStream<Bytes> {
+    this.#stream ??= new ReadableStream<Bytes>(
+      {
+        start: (controller) => {
+          this.#controller = controller;
+          this.#advance();
+        },
+        pull: () => {
+          this.#wanted = true;
+          this.#advance();
+        },
+        cancel: () => this.#cancel(),
+      },
+      { highWaterMark: 0 },
+    );
+    return this.#stream;
+  }
+
+  push(bytes: Bytes): void {
+    if (this.#closed || this.#end) return;
+    if (this.#wanted) {
+      this.#unread.push(bytes);
+      this.#advance();
+    } else if (bytes.length > SMALL) {
+      this.#smallRun = 0;
+      this.#unread.push(bytes);
+    } else {
+      this.#unread.push(bytes.slice());
+      if (++this.#smallRun === SMALL_RUN) this.#joinRun();
+    }
+  }
+
+  /** The peer finished: the end comes after what is unread. */
+  finish(): void {
+    this.#end ??= "finished";
+    this.#advance();
+  }
+
+  /** The stream failed. With `keep`, what came before (and a finish) is still read first. */
+  fail(error: StreamError, keep: boolean): void {
+    if (!keep) {
+      this.#unread.clear();
+      this.#end = error;
+    }
+    this.#end ??= error;
+    this.#advance();
+  }
+
+  #advance(): void {
+    const controller = this.#controller;
+    if (!controller || this.#closed) return;
+    while (this.#wanted) {
+      const chunk = this.#unread.shift();
+      if (!chunk) break;
+      this.#wanted = false;
+      // Enqueued before the credit is booked; a reader that waits for more asks again from inside.
+      controller.enqueue(chunk);
+      this.#hooks.consumed(chunk.length);
+    }
+    if (this.#unread.length > 0 || !this.#end) return;
+    this.#closed = true;
+    if (this.#end === "finished") controller.close();
+    else controller.error(this.#end);
+  }
+
+  #cancel(): void {
+    this.#closed = true;
+    this.#unread.clear();
+    this.#hooks.cancelled();
+  }
+
+  #joinRun(): void {
+    this.#smallRun = 0;
+    const run = this.#unread.takeBack(SMALL_RUN);
+    const joined = new Uint8Array(run.reduce((sum, chunk) => sum + chunk.length, 0));
+    let at = 0;
+    for (const chunk of run) {
+      joined.set(chunk, at);
+      at += chunk.length;
+    }
+    this.#unread.push(joined);
+  }
+}

@@ -1,0 +1,271 @@
+// The shell around the mux core: puts frames into messages, feeds streams, opens and accepts them, and notices when the peer is gone.
+
+import { Cell, type Host } from "./cell.ts";
+import { Drain } from "./drain.ts";
+import { StreamError } from "./error.ts";
+import { ACCEPT_BODY_MAX, BODY_MAX } from "./framing.ts";
+import type { JsonObject } from "./json.ts";
+import { codeNumber } from "./mux/codes.ts";
+import { Connection } from "./mux/connection.ts";
+import type { Events } from "./mux/event.ts";
+import { describe, Outbound } from "./mux/frame.ts";
+import { Opening } from "./opening.ts";
+import { Stream, type StreamInfo, type StreamOptions } from "./stream.ts";
+import type { CloseInfo, Transport } from "./transport.ts";
+
+/** The most bytes in one message. */
+const MESSAGE_MAX = 64 * 1024;
+/** Streams that a peer may have open here. */
+const STREAMS_MAX = 16 * 1024;
+const TICK_MS = 10_000;
+/** So many microtasks in a row without a write, and what was written together leaves together. */
+const QUIET_TURNS = 4;
+
+/** What a session tells its owner. */
+export interface SessionHooks {
+  open(): void;
+  /** The session is over. All its streams have ended. */
+  close(info: CloseInfo): void;
+  error(error: StreamError): void;
+  /** A stream that no route took. */
+  opening(opening: Opening): void;
+  /** The peer takes no more streams. */
+  goAway(code: number): void;
+}
+
+/** What a stream is opened with. */
+export interface OpenRequest extends StreamOptions {
+  readonly path: string;
+  readonly meta?: unknown;
+  /** Further fields of the open. */
+  readonly fields?: object | undefined;
+}
+
+/** What a session counted. */
+export interface Stats {
+  /** Streams that live. */
+  readonly streams: number;
+  /** Bytes that streams wait to send. */
+  readonly queued: number;
+  /** Bytes sent and received, headers included. */
+  readonly sent: number;
+  readonly received: number;
+  /** Bytes that may be under way to the proxy. */
+  readonly allowance: number;
+  /** Milliseconds that the last ping to the proxy took. */
+  readonly rtt: number | undefined;
+  /** Frames that had no meaning. */
+  readonly dropped: number;
+}
+
+export class Session implements Host {
+  /** Who takes the streams that the peer opens, by path. */
+  readonly routes = new Map<string, (opening: Opening) => void>();
+  readonly #transport: Transport;
+  readonly #hooks: SessionHooks;
+  readonly #core: Connection<Cell>;
+  readonly #out = new Outbound(MESSAGE_MAX);
+  readonly #drain = new Drain();
+  #state: "connecting" | "open" | "closed" = "connecting";
+  #received = 0;
+  #scheduled = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(transport: Transport, hooks: SessionHooks, debug: boolean) {
+    this.#transport = transport;
+    this.#hooks = hooks;
+    // biome-ignore lint/suspicious/noConsole: the frame log is what `debug` asks for
+    const log = (arrow: string) => (bytes: Uint8Array, at: number) => console.debug(arrow, describe(bytes, at));
+    if (debug) this.#out.trace = log("→");
+    const trace = debug ? log("←") : undefined;
+    this.#core = new Connection<Cell>("opener", this.#events(), now(), { trace });
+    transport.onopen = () => this.#opened();
+    transport.onmessage = (bytes) => this.#receive(bytes);
+    transport.onclose = (info) => this.#closed(info);
+  }
+
+  /** Opens a stream at once; what goes wrong shows on the stream. Throws `bad_request` if what it says is too long. */
+  open(request: OpenRequest): Stream {
+    const { path, meta, fields, ...options } = request;
+    const info: StreamInfo = { id: undefined, path, meta };
+    const cell: Cell = new Cell(this, BODY_MAX, (reply) => readReply(cell, info, reply));
+    const stream = new Stream(cell, info, options);
+    if (cell.isOver) return stream;
+    if (this.#state === "closed" || !this.#core.takesStreams) {
+      cell.fail(new StreamError(this.#state === "closed" ? "lost" : "draining"), false);
+      return stream;
+    }
+    cell.id = this.#core.open(cell);
+    try {
+      cell.sendFrame({ path, meta, ...fields });
+    } catch (error) {
+      cell.reset(StreamError.from(error));
+      throw error;
+    }
+    return stream;
+  }
+
+  /** Sends what may leave, then closes. Streams that are still open end `lost`, here and there. */
+  close(code = 1000, reason = ""): void {
+    if (this.#state === "open") {
+      this.#flush(true);
+      this.#core.goAway(0);
+      this.#flush();
+    }
+    this.#transport.close(code, reason);
+    this.#closed({ code, reason });
+  }
+
+  stats(): Stats {
+    const { size: streams, queued, rtt, dropped } = this.#core;
+    const { sent, allowance } = this.#drain;
+    return { streams, queued, sent, received: this.#received, allowance, rtt, dropped };
+  }
+
+  send(id: number, bytes: Uint8Array): number {
+    this.#core.send(id, bytes);
+    this.#schedule();
+    return this.#core.queuedOn(id);
+  }
+
+  finish(id: number): void {
+    this.#core.finish(id);
+    this.#schedule();
+  }
+
+  reset(id: number, code: number): void {
+    this.#core.reset(id, code);
+    this.#schedule();
+  }
+
+  resetBehind(id: number, code: number): void {
+    this.#core.resetBehind(id, code);
+    this.#schedule();
+  }
+
+  consumed(id: number, bytes: number): void {
+    this.#core.consumed(id, bytes);
+    this.#schedule();
+  }
+
+  #events(): Events<Cell> {
+    return {
+      opened: (id) => this.#accept(id),
+      data: (cell, bytes) => cell.data(bytes),
+      finished: (cell) => cell.finished(),
+      reset: (cell, code) => cell.fail(new StreamError(code), true),
+      credit: () => {},
+      ended: (cell) => cell.ended(),
+      sent: (cell, queued, finished) => cell.write.sent(queued, finished),
+      pong: (token) => this.#drain.pong(token, now()),
+      goAway: (code) => this.#hooks.goAway(code),
+    };
+  }
+
+  #accept(id: number): Cell {
+    const cell: Cell = new Cell(this, ACCEPT_BODY_MAX, (open) => {
+      const opening = Opening.read(cell, open);
+      if (opening) (this.routes.get(opening.path) ?? this.#hooks.opening)(opening);
+    });
+    cell.id = id;
+    // Behind this call, when the core knows the stream.
+    if (this.#core.size >= STREAMS_MAX) queueMicrotask(() => cell.reset(new StreamError("limit")));
+    return cell;
+  }
+
+  #opened(): void {
+    if (this.#state !== "connecting") return;
+    this.#state = "open";
+    this.#tick();
+    this.#flush();
+    this.#hooks.open();
+  }
+
+  #receive(bytes: Uint8Array<ArrayBuffer>): void {
+    if (this.#state !== "open") return;
+    this.#received += bytes.length;
+    try {
+      this.#core.receive(bytes, now());
+      this.#schedule();
+    } catch (error) {
+      this.#fail(new StreamError("internal", `the peer broke the protocol: ${error}`), 4002, "protocol");
+    }
+  }
+
+  /** Lets what is written together leave together: waits until nothing more is written in this turn, never for time to pass. */
+  #schedule(): void {
+    if (this.#scheduled || this.#state !== "open") return;
+    this.#scheduled = true;
+    let seen = -1;
+    let quiet = 0;
+    const look = (): void => {
+      const { queued } = this.#core;
+      quiet = queued === seen ? quiet + 1 : 0;
+      seen = queued;
+      if (quiet < QUIET_TURNS && queued < MESSAGE_MAX) return queueMicrotask(look);
+      this.#scheduled = false;
+      this.#flush();
+    };
+    queueMicrotask(look);
+  }
+
+  /** Puts out all that may leave; with `all`, without waiting for pongs. */
+  #flush(all = false): void {
+    const out = this.#out;
+    while (this.#state === "open") {
+      out.length = 0;
+      this.#core.transmit(out, all || this.#drain.isOpen);
+      if (out.length === 0) return;
+      this.#transport.send(out.bytes.subarray(0, out.length));
+      if (this.#drain.add(out.length)) {
+        const at = now();
+        this.#drain.mark(this.#core.ping(at), at);
+      }
+    }
+  }
+
+  /** Only to notice that the peer is gone: nothing that keeps a session alive needs a timer, which a hidden page may not get. */
+  #tick(): void {
+    if (!this.#core.tick(now())) {
+      return this.#fail(new StreamError("lost", "the proxy does not answer any more"), 4000, "no answer");
+    }
+    this.#schedule();
+    this.#timer = setTimeout(() => this.#tick(), TICK_MS);
+    // In Node: an open socket keeps the process, this does not.
+    (this.#timer as { unref?: () => void }).unref?.();
+  }
+
+  #fail(error: StreamError, code: number, reason: string): void {
+    this.#flush();
+    this.#hooks.error(error);
+    this.#transport.close(code, reason);
+    this.#closed({ code, reason });
+  }
+
+  #closed(info: CloseInfo): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    clearTimeout(this.#timer);
+    for (const cell of this.#core.values()) cell.fail(new StreamError("lost"), true);
+    this.#hooks.close(info);
+  }
+}
+
+/** What the other side answered to our open. */
+function readReply(cell: Cell, info: StreamInfo, reply: JsonObject | StreamError): void {
+  if (reply instanceof StreamError) {
+    return cell.reset(new StreamError("internal", `no valid reply (${reply.detail})`), codeNumber("internal"));
+  }
+  const error = reply.error as { code?: unknown; message?: unknown } | null | undefined;
+  if (error === undefined) {
+    if (typeof reply.id === "string") info.id = reply.id;
+    return cell.accepted();
+  }
+  const code = typeof error?.code === "number" || typeof error?.code === "string" ? error.code : "internal";
+  const message = typeof error?.message === "string" ? error.message : undefined;
+  cell.reset(new StreamError(code, message), codeNumber("cancelled"));
+}
+
+function now(): number {
+  return performance.now();
+}

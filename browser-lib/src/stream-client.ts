@@ -1,0 +1,49 @@
+// Connects to servers by name.
+
+import { type Callable, callable } from "./callable.ts";
+import { type MuxDemux, sessionOf } from "./mux-demux.ts";
+import { nameSegment } from "./name.ts";
+import type { Stream, StreamOptions } from "./stream.ts";
+
+/** Where servers live, unless another prefix is given. */
+export const PREFIX = "/browser-server";
+
+export interface StreamClientOptions {
+  prefix?: string | undefined;
+}
+
+export interface ConnectOptions extends StreamOptions {
+  /** Any JSON for the server: its `stream.meta`. */
+  meta?: unknown;
+  /** How long to wait for a name that nobody serves yet, in milliseconds: 0 to 15,000, 2,000 unless stated. */
+  wait?: number | undefined;
+}
+
+class Client {
+  readonly #mdm: MuxDemux;
+  readonly #prefix: string;
+
+  /** Connects over `mdm` to servers under `prefix`. */
+  constructor(mdm: MuxDemux, options: StreamClientOptions = {}) {
+    this.#mdm = mdm;
+    this.#prefix = options.prefix ?? PREFIX;
+  }
+
+  /**
+   * Connects to the server of that name. The stream can be written at once; `opened` resolves when the server accepted it.
+   *
+   * Throws `bad_request` for what can be no name. The stream fails with `not_found`, `busy`, `timeout`, `unresponsive`, `forbidden`, or a code
+   * of the server's own.
+   */
+  connect(name: string, options: ConnectOptions = {}): Stream {
+    const { session, encoding } = sessionOf(this.#mdm);
+    const { wait, ...rest } = options;
+    const path = `${this.#prefix}/connect/${nameSegment(name)}`;
+    return session.open({ encoding, ...rest, path, fields: { wait } });
+  }
+}
+
+/** Connects to servers by name, with or without `new`. */
+export type StreamClient = Client;
+export const StreamClient: Callable<[mdm: MuxDemux, options?: StreamClientOptions], Client> =
+  /* @__PURE__ */ callable(Client);

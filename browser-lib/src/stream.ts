@@ -1,0 +1,124 @@
+// A stream as its user sees it: a WHATWG pair first, with Node's calls as a layer over it.
+
+import type { Cell } from "./cell.ts";
+import type { Chunk } from "./chunk.ts";
+import { resetNumber, StreamError } from "./error.ts";
+import { NodeStyle } from "./node-style.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** How a stream reads in Node's style, and what ends it. */
+export interface StreamOptions {
+  /** Makes "data" give strings. */
+  encoding?: "utf8" | undefined;
+  /** Resets the stream `cancelled` when it aborts, however far the stream is. */
+  signal?: AbortSignal | undefined;
+}
+
+/** What was said when the stream was opened. */
+export interface StreamInfo {
+  id?: string | undefined;
+  readonly path: string;
+  readonly meta: unknown;
+  readonly peer?: unknown;
+}
+
+/**
+ * One ordered, flow-controlled stream of bytes in both directions.
+ *
+ * It ends in one of three ways, which are never mixed up: each side finishes its direction; one side resets both with a code; or the connection
+ * is lost (`lost`). What arrived before a reset or loss can still be read, then reading fails (design.md section 3.5).
+ */
+export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
+  readonly #cell: Cell;
+  readonly #info: StreamInfo;
+
+  /** Streams come from a client, a server or `createStream`. */
+  constructor(cell: Cell, info: StreamInfo, options: StreamOptions = {}) {
+    super();
+    this.#cell = cell;
+    this.#info = info;
+    if (options.encoding) this.setEncoding(options.encoding);
+    this.tellEnd(cell.closed);
+    if (options.signal) this.#obey(options.signal);
+  }
+
+  /** The bytes that come in. The sender may be at most a window (256 KiB, growing to 4 MiB for a fast reader) ahead of what is read here. */
+  get readable(): ReadableStream<Bytes> {
+    return this.#cell.read.readable;
+  }
+
+  /**
+   * Takes text (sent as UTF-8) and bytes. A write that is not small is done when its bytes left, so it waits for the reader's credit; do not
+   * change them before. `abort()` resets both directions.
+   */
+  get writable(): WritableStream<Chunk> {
+    return this.#cell.write.writable;
+  }
+
+  /** The unique id that the proxy gave the client, the same at both ends; a client has it once `opened` resolved. */
+  get id(): string | undefined {
+    return this.#info.id;
+  }
+
+  /** What the opener said of the stream. */
+  get meta(): unknown {
+    return this.#info.meta;
+  }
+
+  /** Where the stream was opened to. */
+  get path(): string {
+    return this.#info.path;
+  }
+
+  /** On a server: what the proxy knows of the client. Its own word, nothing a client could forge. */
+  get peer(): unknown {
+    return this.#info.peer;
+  }
+
+  /** Resolves when the other side accepted; rejects with the code it refused with. Writing need not wait for it. */
+  get opened(): Promise<void> {
+    return this.#cell.opened;
+  }
+
+  /** Resolves when both sides finished; rejects with a {@link StreamError} if the stream was reset, refused or lost. */
+  get closed(): Promise<void> {
+    return this.#cell.closed;
+  }
+
+  /**
+   * Aborts both directions at once: what is queued or unread is dropped, here and on the other side's way to us. The other side gets `code`: a
+   * whole number from 256, `"busy"`, `"gone"`, `"limit"` or, as the default, `"cancelled"`; the proxy passes no others.
+   */
+  reset(code?: string | number): void {
+    this.#cell.reset(new StreamError(resetNumber(code)));
+  }
+
+  /** The chunks that come in; leaving the loop early cancels `readable`. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Bytes, void, undefined> {
+    const reader = this.readable.getReader();
+    let done = false;
+    try {
+      while (true) {
+        const next = await reader.read();
+        done = next.done;
+        if (next.done) return;
+        yield next.value;
+      }
+    } catch (error) {
+      done = true;
+      throw error;
+    } finally {
+      if (!done) await reader.cancel();
+      reader.releaseLock();
+    }
+  }
+
+  #obey(signal: AbortSignal): void {
+    const cancel = () => this.reset();
+    if (signal.aborted) return cancel();
+    signal.addEventListener("abort", cancel, { once: true });
+    const forget = () => signal.removeEventListener("abort", cancel);
+    this.closed.then(forget, forget);
+  }
+}

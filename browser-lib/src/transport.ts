@@ -1,0 +1,21 @@
+// What carries a session's bytes: a WebSocket today.
+
+/** How a transport closed. */
+export interface CloseInfo {
+  /** As a WebSocket counts: 1000 is a clean close, 1006 a broken connection. */
+  readonly code: number;
+  readonly reason: string;
+}
+
+/** Carries messages of bytes in order. The session sets the handlers before anything happens. */
+export interface Transport {
+  onopen: () => void;
+  /** The boundaries of messages mean nothing. */
+  onmessage: (bytes: Uint8Array<ArrayBuffer>) => void;
+  /** Called once, also when the transport never opened. */
+  onclose: (info: CloseInfo) => void;
+  /** Sends whole frames. The bytes are only valid during the call. */
+  send(bytes: Uint8Array<ArrayBuffer>): void;
+  /** Closes behind what was sent. A browser allows 1000 and 3000–4999. */
+  close(code: number, reason: string): void;
+}

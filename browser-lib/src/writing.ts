@@ -1,0 +1,94 @@
+// The half of a stream that its user writes. A write is done when its bytes left, or when so few wait that they were copied.
+
+import { type Chunk, chunkSize, toBytes } from "./chunk.ts";
+import { StreamError } from "./error.ts";
+
+/** What writing does to the session. */
+export interface WritingHooks {
+  /** Queues bytes that must not change until they left; how many are queued now. */
+  send(bytes: Uint8Array): number;
+  /** Finishes behind what is queued. */
+  finish(): void;
+  /** The user gives up, for this reason; or wrote what cannot be sent. */
+  aborted(reason: unknown): void;
+}
+
+/** Up to here a chunk is copied, so that many small writes need not wait for one another. */
+const COPY_MAX = 4 * 1024;
+/** What may wait on a stream, here or in its WritableStream, before the writer has to. */
+const QUEUE_MAX = 64 * 1024;
+
+interface Waiting {
+  readonly forFinish: boolean;
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+export class WriteHalf {
+  readonly #hooks: WritingHooks;
+  #stream: WritableStream<Chunk> | undefined;
+  #controller: WritableStreamDefaultController | undefined;
+  /** The write or close that is under way: there is only ever one. */
+  #waiting: Waiting | undefined;
+  #error: StreamError | undefined;
+
+  constructor(hooks: WritingHooks) {
+    this.#hooks = hooks;
+  }
+
+  /** Made when first asked for. */
+  get writable(): WritableStream<Chunk> {
+    this.#stream ??= new WritableStream<Chunk>(
+      {
+        start: (controller) => {
+          this.#controller = controller;
+          if (this.#error) controller.error(this.#error);
+          // `abort` waits for the write under way, which may wait for credit that never comes; the signal does not.
+          controller.signal.addEventListener("abort", () => this.#hooks.aborted(controller.signal.reason));
+        },
+        write: (chunk) => this.#write(chunk),
+        close: () => {
+          this.#hooks.finish();
+          return this.#wait(true);
+        },
+      },
+      { highWaterMark: QUEUE_MAX, size: chunkSize },
+    );
+    return this.#stream;
+  }
+
+  /** Frames left: what is still queued, and whether the finish was among them. */
+  sent(queued: number, finished: boolean): void {
+    if (!this.#waiting || !(this.#waiting.forFinish ? finished : queued === 0)) return;
+    this.#waiting.resolve();
+    this.#waiting = undefined;
+  }
+
+  fail(error: StreamError): void {
+    this.#error ??= error;
+    // A stream that is being aborted errors by itself; Node 20 trips over being told twice.
+    if (!this.#controller?.signal.aborted) this.#controller?.error(error);
+    this.#waiting?.reject(error);
+    this.#waiting = undefined;
+  }
+
+  #write(chunk: unknown): Promise<void> | undefined {
+    let bytes: Uint8Array;
+    try {
+      bytes = toBytes(chunk);
+    } catch (error) {
+      this.#hooks.aborted(new StreamError("bad_request", String(error)));
+      throw error;
+    }
+    if (bytes.length === 0) return undefined;
+    const small = bytes.length <= COPY_MAX;
+    const queued = this.#hooks.send(small && typeof chunk !== "string" ? new Uint8Array(bytes) : bytes);
+    return small && queued <= QUEUE_MAX ? undefined : this.#wait(false);
+  }
+
+  #wait(forFinish: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting = { forFinish, resolve, reject };
+    });
+  }
+}

@@ -1,0 +1,82 @@
+// The tab that connects: sends lines, shows what comes back and how long it took.
+
+import { type BssStream, MuxDemux, StreamClient } from "browser-stream-server";
+import { button, code, element, explain, nameOnPage, show, tell } from "./page.ts";
+
+const view = element("client");
+const talk = element("talk");
+const field = element<HTMLInputElement>("message");
+const sentAt: number[] = []; // of the lines that are on their way, oldest first
+
+export function connect(name: string): void {
+  nameOnPage(name, `Talking to ${name}`);
+  element<HTMLAnchorElement>("open-server").href = `?name=${encodeURIComponent(name)}`;
+  button("again", () => void converse(name));
+  void converse(name);
+}
+
+/** One connection from its start to its end. */
+async function converse(name: string): Promise<void> {
+  const mdm = MuxDemux();
+  tell("working", "Connecting");
+  show(view, "working", button("cancel-connect", () => mdm.close()));
+  try {
+    const stream = StreamClient(mdm).connect(name, { encoding: "utf8" });
+    receive(stream);
+    await stream.opened;
+    tell("good", "Connected");
+    show(view, talk.childElementCount ? "talking" : "empty", field);
+    send(stream);
+    await stream.closed;
+    end("idle", "Finished", "Both sides finished.");
+  } catch (error) {
+    end("bad", code(error) === "lost" ? "Connection lost" : "Not connected", explain(error));
+  }
+  mdm.close();
+}
+
+function send(stream: BssStream): void {
+  const form = field.form as HTMLFormElement;
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    if (!field.value) return;
+    sentAt.push(performance.now());
+    stream.write(`${field.value}\n`);
+    say("mine", field.value, "you");
+    show(view, "talking", field);
+    field.value = "";
+  };
+  button("finish", () => stream.end());
+}
+
+/** Cuts what comes back into the lines that were sent: a stream has no messages, only bytes in order. */
+function receive(stream: BssStream): void {
+  let rest = "";
+  sentAt.length = 0;
+  stream.on("data", (text) => {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      const time = performance.now() - (sentAt.shift() ?? performance.now());
+      say("theirs", line, `back after ${time.toFixed(1)} ms`);
+    }
+  });
+}
+
+function say(whose: "mine" | "theirs", text: string, note: string): void {
+  const line = document.createElement("bdi");
+  const small = document.createElement("small");
+  const item = document.createElement("li");
+  line.textContent = text;
+  small.textContent = note;
+  item.className = whose;
+  item.append(line, small);
+  talk.append(item);
+  talk.scrollTop = talk.scrollHeight;
+}
+
+function end(state: "idle" | "bad", title: string, text: string): void {
+  tell(state, title);
+  element("end").textContent = text;
+  show(view, state === "bad" ? "failed" : "ended", element("again"));
+}

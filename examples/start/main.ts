@@ -1,0 +1,91 @@
+// The start page: says whether the proxy answers, copies the snippets, and runs them on request.
+
+import { MuxDemux, StreamClient, StreamServer } from "browser-stream-server";
+
+const status = element("status");
+const statusText = status.querySelector("[role=status]") as HTMLElement;
+const delay = element("delay");
+const result = element("result");
+const run = element("run") as HTMLButtonElement;
+
+element("mux-url").textContent = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/mux`;
+
+for (const button of document.querySelectorAll<HTMLButtonElement>("[data-copy]")) {
+  button.addEventListener("click", () => copy(button, element(button.dataset.copy ?? "")));
+}
+run.addEventListener("click", () => void runBoth());
+document.addEventListener("visibilitychange", () => document.hidden || void ask());
+setInterval(() => document.hidden || void ask(), 5000);
+void ask();
+
+/** Asks the proxy for its health and shows the answer. */
+async function ask(): Promise<void> {
+  const start = performance.now();
+  try {
+    const answer = await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(4000) });
+    if (!answer.ok) throw new Error(`it said ${answer.status}`);
+    show("good", "The proxy answers");
+    delay.textContent = milliseconds(performance.now() - start);
+  } catch {
+    show("bad", "The proxy does not answer");
+    delay.textContent = "";
+  }
+}
+
+function show(state: "good" | "bad", text: string): void {
+  status.dataset.state = state;
+  // An unchanged text is not written again, so that a screen reader hears only changes.
+  if (statusText.textContent !== text) statusText.textContent = text;
+}
+
+/** What the two snippets do, in this one tab: serve an echo, connect to it, say hello. */
+async function runBoth(): Promise<void> {
+  const name = `start-${crypto.getRandomValues(new Uint32Array(1))[0]?.toString(36)}`;
+  const mdm = MuxDemux();
+  run.disabled = true;
+  result.textContent = "Connecting";
+  try {
+    const server = StreamServer(mdm, (stream) => {
+      stream.pipe(stream);
+    });
+    await server.listen(name);
+    const stream = StreamClient(mdm).connect(name);
+    await stream.opened;
+    const start = performance.now();
+    await stream.writable.getWriter().write(new TextEncoder().encode("hello"));
+    const { value } = await stream.readable.getReader().read();
+    const text = new TextDecoder().decode(value);
+    result.textContent = `“${text}” came back after ${milliseconds(performance.now() - start)}.`;
+  } catch (error) {
+    result.textContent = `It did not work: ${error instanceof Error ? error.message : error}`;
+  } finally {
+    mdm.close();
+    run.disabled = false;
+    run.textContent = "Run again";
+    run.focus();
+  }
+}
+
+/** Copies the text of `code`; without a clipboard (plain HTTP on a network) it selects the text instead. */
+async function copy(button: HTMLButtonElement, code: HTMLElement): Promise<void> {
+  try {
+    await navigator.clipboard.writeText(code.textContent ?? "");
+    button.textContent = "Copied";
+  } catch {
+    getSelection()?.selectAllChildren(code);
+    button.textContent = "Selected";
+  }
+  setTimeout(() => {
+    button.textContent = "Copy";
+  }, 2000);
+}
+
+function milliseconds(time: number): string {
+  return `${time.toFixed(1)} ms`;
+}
+
+function element(id: string): HTMLElement {
+  const found = document.getElementById(id);
+  if (!found) throw new Error(`the page has no #${id}`);
+  return found;
+}

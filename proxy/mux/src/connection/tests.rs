@@ -1,0 +1,166 @@
+//! Facts of the state machine that no shared vector can show: bounds, counters, memory.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::*;
+use crate::{Flags, Header, Kind, Outbound, TURN};
+
+fn connection(role: Role) -> Connection<[u64; 8]> {
+    Connection::new(role, Config::default(), Instant::now())
+}
+
+fn frame(kind: Kind, flags: Flags, stream: StreamId, length: u32) -> Bytes {
+    Bytes::copy_from_slice(&Header { kind, flags, stream, length }.encode())
+}
+
+fn feed(connection: &mut Connection<[u64; 8]>, mut input: Bytes) -> Vec<Event> {
+    std::iter::from_fn(|| connection.receive(&mut input, Instant::now()).unwrap()).collect()
+}
+
+fn transmitted(connection: &mut Connection<[u64; 8]>, max: usize) -> usize {
+    let mut out = Outbound::new();
+    connection.transmit(max, &mut out);
+    out.buffers.iter().map(Bytes::len).sum()
+}
+
+#[test]
+fn a_session_that_used_every_id_opens_no_more() {
+    let mut connection = connection(Role::Acceptor);
+    connection.next_id = Some(u32::MAX - 1);
+    assert_eq!(connection.open([0; 8]), Ok(u32::MAX - 1));
+    assert_eq!(connection.open([0; 8]), Err(OpenError::Exhausted));
+}
+
+#[test]
+fn an_idle_stream_takes_little_memory() {
+    let bytes = std::mem::size_of::<(StreamId, Entry<[u64; 8]>)>();
+    assert!(bytes <= 250, "{bytes} bytes with a value of 64");
+}
+
+#[test]
+fn a_crowd_that_left_leaves_no_memory_behind() {
+    let mut connection = connection(Role::Opener);
+    for _ in 0..5000 {
+        let id = connection.open([0; 8]).unwrap();
+        connection.send(id, Bytes::from_static(b"x"));
+    }
+    transmitted(&mut connection, usize::MAX);
+    for id in (1..10_000).step_by(2) {
+        connection.reset(id, 0);
+    }
+    transmitted(&mut connection, usize::MAX);
+    while connection.ended().is_some() {}
+    let room = connection.streams.capacity() + connection.round.capacity() + connection.ended.capacity();
+    assert!(room <= 200, "room for {room}");
+}
+
+#[test]
+fn threat_07_pongs_for_a_peer_that_does_not_read_are_bounded() {
+    let mut connection = connection(Role::Acceptor);
+    for token in 0..5000 {
+        feed(&mut connection, frame(Kind::Ping, Flags::SYN, 0, token));
+    }
+    assert_eq!(connection.control_queued(), 1024 * Header::BYTES);
+    assert_eq!((connection.counts().pings, connection.dropped()), (5000, 5000 - 1024));
+}
+
+#[test]
+fn what_comes_in_is_counted_by_kind() {
+    let mut connection = connection(Role::Acceptor);
+    for (kind, flags, id) in [
+        (Kind::WindowUpdate, Flags::SYN, 1),
+        (Kind::WindowUpdate, Flags::NONE, 1),
+        (Kind::Data, Flags::NONE, 1),
+        (Kind::Data, Flags::FIN, 1),
+        (Kind::WindowUpdate, Flags::RST, 1),
+        (Kind::WindowUpdate, Flags::ACK, 1),
+        (Kind::WindowUpdate, Flags::SYN | Flags::RST, 3),
+        (Kind::Ping, Flags::NONE, 0),
+    ] {
+        feed(&mut connection, frame(kind, flags, id, 0));
+    }
+    let expected = Counts { frames: 8, opens: 2, updates: 2, resets: 2, pings: 0, empty: 1, dropped: 3 };
+    assert_eq!(connection.counts(), expected);
+}
+
+#[test]
+fn transmit_stops_after_the_frame_that_reaches_its_bound() {
+    let mut connection = connection(Role::Opener);
+    let ids = [(); 2].map(|()| connection.open([0; 8]).unwrap());
+    for id in ids {
+        connection.send(id, vec![0; 100_000].into());
+    }
+    assert_eq!(transmitted(&mut connection, 0), 0);
+    assert_eq!(transmitted(&mut connection, 1), Header::BYTES + TURN);
+    assert_eq!(transmitted(&mut connection, TURN + 13), 2 * (Header::BYTES + TURN));
+    assert_eq!(connection.queued(), 200_000 - 3 * TURN);
+    assert!(connection.wants_transmit());
+}
+
+#[test]
+fn an_ended_stream_is_found_until_it_is_collected_and_used_no_more() {
+    let mut connection = connection(Role::Acceptor);
+    feed(&mut connection, frame(Kind::WindowUpdate, Flags::SYN, 1, 0));
+    connection.value_mut(1).unwrap()[0] = 42;
+    let events = feed(&mut connection, frame(Kind::WindowUpdate, Flags::RST, 1, 9));
+    assert_eq!(events, [Event::Reset(1, 9)]);
+    assert_eq!(connection.value(1).map(|value| value[0]), Some(42));
+    assert!(connection.get(1).is_none() && connection.is_empty());
+    assert!(!connection.send(1, Bytes::from_static(b"x")) && !connection.finish(1) && !connection.reset(1, 0));
+    feed(&mut connection, frame(Kind::WindowUpdate, Flags::SYN, 1, 0));
+    assert_eq!(connection.ended().map(|(id, value)| (id, value[0])), Some((1, 42)), "although its id is used again");
+    assert_eq!(connection.ended(), None);
+    assert_eq!((connection.len(), connection.opened_by_peer()), (1, 1));
+}
+
+#[test]
+fn a_stream_that_takes_over_an_id_takes_no_turn_of_the_old_one() {
+    let mut connection = connection(Role::Acceptor);
+    for _ in 0..3 {
+        feed(&mut connection, frame(Kind::WindowUpdate, Flags::SYN, 1, 0));
+        connection.send(1, vec![0; 40_000].into());
+        feed(&mut connection, frame(Kind::WindowUpdate, Flags::RST, 1, 0));
+    }
+    for id in [1, 3] {
+        feed(&mut connection, frame(Kind::WindowUpdate, Flags::SYN, id, 0));
+        connection.send(id, vec![0; 40_000].into());
+    }
+    let mut out = Outbound::new();
+    connection.transmit(usize::MAX, &mut out);
+    let order: Vec<StreamId> = out.sent.iter().map(|sent| sent.0).collect();
+    assert_eq!(order, [1, 3, 1, 3, 1, 3]);
+    while connection.ended().is_some() {}
+    assert_eq!((connection.queued(), connection.streams.len()), (0, 2));
+}
+
+#[test]
+fn the_end_of_a_session_gives_out_every_live_stream() {
+    let mut connection = connection(Role::Acceptor);
+    feed(&mut connection, frame(Kind::Data, Flags::SYN | Flags::FIN, 1, 0));
+    feed(&mut connection, frame(Kind::WindowUpdate, Flags::SYN, 3, 0));
+    connection.send(3, Bytes::from_static(b"abc"));
+    connection.reset(1, 0);
+    connection.go_away(1);
+    let drained: Vec<_> = connection.drain().map(|(id, _, view)| (id, view.queued)).collect();
+    assert_eq!(drained, [(3, 3)]);
+    assert!(connection.is_empty() && connection.queued() == 0);
+    assert_eq!(transmitted(&mut connection, usize::MAX), 2 * Header::BYTES, "GO_AWAY and the reset");
+    assert_eq!(connection.open([0; 8]), Err(OpenError::GoneAway));
+}
+
+#[test]
+fn a_ping_that_is_due_leaves_and_its_answer_tells_the_round_trip() {
+    let start = Instant::now();
+    let second = Duration::from_secs(1);
+    let config = Config { ping_interval: Some(20 * second), ..Config::default() };
+    let mut connection: Connection<()> = Connection::new(Role::Acceptor, config, start);
+    assert_eq!(connection.deadline(), Some(start + 20 * second));
+    assert_eq!(connection.tick(start + 20 * second), Ok(()));
+    assert!(connection.wants_transmit());
+    let mut pong = frame(Kind::Ping, Flags::ACK, 0, 0);
+    assert_eq!(connection.receive(&mut pong, start + 21 * second), Ok(Some(Event::Pong)));
+    assert_eq!(connection.rtt(), Some(second));
+    assert_eq!(connection.tick(start + 81 * second), Err(Dead::Silent));
+}

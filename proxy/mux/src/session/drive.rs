@@ -1,0 +1,141 @@
+//! The future that drives a session: it reads, writes and watches the clock until the session is over.
+
+use std::{
+    io::{self, IoSlice},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    time::{Instant, sleep_until, timeout},
+};
+
+use crate::{
+    Dead, Outbound, SessionError,
+    session::shared::{Next, Shared},
+};
+
+/// What is asked of one read.
+const READ_MAX: usize = 64 * 1024;
+/// How long a peer may take to notice that the session was ended.
+const FAREWELL_MAX: Duration = Duration::from_secs(1);
+/// Slices for one vectored write; systems allow 1,024, more than this gains nothing.
+const SLICES_MAX: usize = 64;
+
+/// Loses every stream when the driving future is dropped or done.
+struct Losing(Arc<Shared>);
+
+impl Drop for Losing {
+    fn drop(&mut self) {
+        self.0.lose();
+    }
+}
+
+pub(super) async fn run<IO: AsyncRead + AsyncWrite>(shared: Arc<Shared>, io: IO) -> Result<(), SessionError> {
+    let losing = Losing(Arc::clone(&shared));
+    let (mut reader, mut writer) = tokio::io::split(io);
+    let result = {
+        let mut write = pin!(write(&shared, &mut writer));
+        let result = tokio::select! {
+            result = read(&shared, &mut reader) => result,
+            result = &mut write => result.map_err(SessionError::from).map(|()| Ending::Ours),
+            dead = watch(&shared) => Err(dead.into()),
+        };
+        if matches!(result, Err(SessionError::Violation(_))) {
+            shared.close_after_violation();
+            // Whether the peer hears of it is its own affair.
+            let _ = timeout(FAREWELL_MAX, write).await;
+        }
+        result
+    };
+    drop(losing);
+    if matches!(result, Ok(Ending::Ours) | Err(SessionError::Violation(_))) {
+        let _ = timeout(FAREWELL_MAX, discard(&mut reader)).await;
+    }
+    result.map(|_| ())
+}
+
+enum Ending {
+    Ours,
+    Peers,
+}
+
+async fn read(shared: &Shared, reader: &mut (impl AsyncRead + Unpin)) -> Result<Ending, SessionError> {
+    let mut buffer = BytesMut::new();
+    loop {
+        if buffer.capacity() < READ_MAX / 8 {
+            buffer.reserve(READ_MAX);
+        }
+        if reader.read_buf(&mut buffer).await? == 0 {
+            let code = shared.core.lock().peer_code;
+            return if code == 0 { Ok(Ending::Peers) } else { Err(SessionError::GoneAway(code)) };
+        }
+        shared.feed(buffer.split().freeze())?;
+    }
+}
+
+async fn write(shared: &Shared, writer: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+    let mut out = Outbound::new();
+    loop {
+        match shared.fill(&mut out) {
+            Next::Write => write_all(writer, &mut out.buffers).await?,
+            Next::Wait => {
+                writer.flush().await?;
+                shared.write.notified().await;
+            }
+            Next::Close => return writer.shutdown().await,
+        }
+    }
+}
+
+async fn write_all(writer: &mut (impl AsyncWrite + Unpin), buffers: &mut Vec<Bytes>) -> io::Result<()> {
+    let mut first = 0;
+    while let Some(waiting) = buffers.get(first..).filter(|waiting| !waiting.is_empty()) {
+        let slices: Vec<_> = waiting.iter().take(SLICES_MAX).map(|buffer| IoSlice::new(buffer)).collect();
+        let mut written = writer.write_vectored(&slices).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        while let Some(buffer) = buffers.get_mut(first).filter(|_| written > 0) {
+            let part = written.min(buffer.len());
+            buffer.advance(part);
+            written -= part;
+            first += usize::from(buffer.is_empty());
+        }
+    }
+    buffers.clear();
+    Ok(())
+}
+
+/// Waits out the deadlines; resolves when the peer is dead.
+async fn watch(shared: &Shared) -> Dead {
+    loop {
+        let deadline = shared.core.lock().connection.deadline();
+        let timer = shared.timer.notified();
+        match deadline {
+            Some(at) => tokio::select! {
+                () = sleep_until(Instant::from_std(at)) => {}
+                () = timer => {}
+            },
+            None => timer.await,
+        }
+        let ticked = shared.core.lock().connection.tick(now());
+        if let Err(dead) = ticked {
+            return dead;
+        }
+        shared.write.notify_one();
+    }
+}
+
+async fn discard(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
+    let mut scratch = [0; 1024];
+    while reader.read(&mut scratch).await? > 0 {}
+    Ok(())
+}
+
+pub(super) fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}

@@ -1,0 +1,108 @@
+//! What the proxy is told at its start: defaults, a TOML file, the environment and the command line, each over the one before.
+
+mod args;
+mod file;
+mod limits;
+mod origin;
+mod path;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+pub use args::{Args, Start};
+pub(crate) use origin::{Authority, Host};
+pub use origin::{Origin, OriginError, PublicUrl, PublicUrlError};
+pub use path::{RoutePath, RoutePathError};
+
+use crate::limits::Limits;
+
+/// How a [`Proxy`](crate::Proxy) runs. Every part is checked by its type, so a `Config` that exists can be used.
+///
+/// The default serves this machine only: 127.0.0.1:8080, `/mux`, `/browser-server`, pages of its own origin.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where the program `bss` listens; a program with a listener of its own need not care.
+    pub bind: SocketAddr,
+    /// The path of the WebSocket.
+    pub path: RoutePath,
+    /// Where the proxy is reached from outside. Requests to this host are answered, whatever their port; where it is `https`, pages at
+    /// the same host and port must be too.
+    pub public_url: Option<PublicUrl>,
+    /// Origins of pages that may use the proxy beside those that it serves itself.
+    pub allow_origin: Vec<Origin>,
+    /// The prefixes under which `bss` lets pages serve.
+    pub prefix: Vec<RoutePath>,
+    /// Anybody who reaches the port may use the proxy: allows to listen beyond this machine, and to be called by the address of its socket.
+    pub open: bool,
+    /// The bounds that peers are held to.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            path: RoutePath::literal("/mux"),
+            public_url: None,
+            allow_origin: Vec::new(),
+            prefix: vec![RoutePath::literal("/browser-server")],
+            open: false,
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The configuration as a TOML file that says all of it: reading it back gives the same.
+    pub fn to_toml(&self) -> String {
+        file::write(self)
+    }
+
+    /// What no single part can know: whether the parts fit one another.
+    fn check(&self) -> Result<(), ConfigError> {
+        if !self.open && !self.bind.ip().to_canonical().is_loopback() {
+            return Err(ConfigError::Open(self.bind));
+        }
+        for (index, prefix) in self.prefix.iter().enumerate() {
+            if prefix.as_str() == "/session" || self.prefix[..index].contains(prefix) {
+                return Err(ConfigError::Prefix(prefix.clone()));
+            }
+        }
+        let path = self.path.as_str();
+        if path == "/healthz" { Err(ConfigError::Path(self.path.clone())) } else { Ok(()) }
+    }
+}
+
+/// A configuration that cannot be used; the text says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path:?}: {source}; check the path given by --config")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file says something that is not understood.
+    #[error("the configuration {path:?} is wrong: {message}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Where and what, on one line.
+        message: String,
+    },
+    /// Others could reach the proxy, and nobody said that they may.
+    #[error(
+        "refusing to listen on {0}: everybody who reaches this address could use the proxy; add --open if they may, or --bind 127.0.0.1:{port}",
+        port = .0.port()
+    )]
+    Open(SocketAddr),
+    /// A prefix stands there twice, or is the protocol's own.
+    #[error("--prefix {0} cannot be used: it is given twice, or is the protocol's own path")]
+    Prefix(RoutePath),
+    /// The path of the WebSocket is another route.
+    #[error("--path {0} cannot be used: the proxy has another route there")]
+    Path(RoutePath),
+}

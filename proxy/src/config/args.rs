@@ -1,0 +1,162 @@
+//! The command line of `bss`, and the environment beside it.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args as Arguments, Parser, Subcommand};
+
+use super::{Config, ConfigError, Origin, PublicUrl, RoutePath, file};
+
+/// The command line of `bss`.
+#[derive(Debug, Parser)]
+#[command(name = "bss", version, about, long_about = None, args_conflicts_with_subcommands = true)]
+#[command(after_help = "Exit codes: 0 ended or printed, 1 could not run (the port is taken), 2 wrong settings.")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve pages (also what `bss` does without a command)
+    Serve(Serve),
+}
+
+/// Settings: the command line goes before the environment, that before the file, that before the default.
+#[derive(Debug, Default, Arguments)]
+struct Serve {
+    /// Where to listen [default: 127.0.0.1:8080]; port 0 takes any free one
+    #[arg(long, env = "BSS_BIND", value_name = "ADDRESS:PORT")]
+    bind: Option<SocketAddr>,
+    /// The path of the WebSocket [default: /mux]
+    #[arg(long, env = "BSS_PATH")]
+    path: Option<RoutePath>,
+    /// A page of this origin may use the proxy too; may be given several times
+    #[arg(long, env = "BSS_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    allow_origin: Option<Vec<Origin>>,
+    /// Where the proxy is reached from outside, such as https://bss.example.com
+    #[arg(long, env = "BSS_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<PublicUrl>,
+    /// Pages may serve under this prefix; may be given several times [default: /browser-server]
+    #[arg(long, env = "BSS_PREFIX", value_name = "PATH", value_delimiter = ',')]
+    prefix: Option<Vec<RoutePath>>,
+    /// Anybody who reaches the port may use the proxy: needed to listen beyond this machine
+    #[arg(long, env = "BSS_OPEN", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new())]
+    open: Option<bool>,
+    /// Read settings from this TOML file; its keys are those of --print-config
+    #[arg(long, env = "BSS_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print the settings as they are in effect, as TOML, and end
+    #[arg(long)]
+    print_config: bool,
+}
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub enum Start {
+    /// To serve.
+    Serve(Box<Config>),
+    /// To print this text and end.
+    Print(String),
+}
+
+impl Args {
+    /// Reads the command line and the environment. Ends the process with a message where they are not understood, and for `--help` and `--version`.
+    pub fn read() -> Self {
+        Self::parse()
+    }
+
+    /// Puts all layers together and checks the whole.
+    pub fn start(self) -> Result<Start, ConfigError> {
+        let serve = match self.command {
+            Some(Command::Serve(serve)) => serve,
+            None => self.serve,
+        };
+        let print = serve.print_config;
+        let config = serve.config()?;
+        Ok(if print { Start::Print(config.to_toml()) } else { Start::Serve(Box::new(config)) })
+    }
+}
+
+impl Serve {
+    fn config(self) -> Result<Config, ConfigError> {
+        let mut config = Config::default();
+        if let Some(path) = &self.config {
+            file::read(path, &mut config)?;
+        }
+        let Config { bind, path, public_url, allow_origin, prefix, open, limits } = config;
+        let config = Config {
+            bind: self.bind.unwrap_or(bind),
+            path: self.path.unwrap_or(path),
+            public_url: self.public_url.or(public_url),
+            allow_origin: self.allow_origin.unwrap_or(allow_origin),
+            prefix: self.prefix.unwrap_or(prefix),
+            open: self.open.unwrap_or(open),
+            limits,
+        };
+        config.check().map(|()| config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The command line with what clap would find in the environment left out: that is the machine's.
+    fn args(line: &[&str]) -> Serve {
+        let args = Args::try_parse_from(["bss"].iter().chain(line)).expect("a command line");
+        match args.command {
+            Some(Command::Serve(serve)) => serve,
+            None => args.serve,
+        }
+    }
+
+    fn refused(line: &[&str]) -> String {
+        args(line).config().expect_err("a refusal").to_string()
+    }
+
+    #[test]
+    fn without_a_word_the_defaults_hold() {
+        let config = args(&[]).config().expect("a configuration");
+        assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+    }
+
+    #[test]
+    fn serve_is_what_is_done_without_a_command() {
+        let bare = args(&["--bind", "127.0.0.1:0"]).config().expect("a configuration");
+        let said = args(&["serve", "--bind", "127.0.0.1:0"]).config().expect("a configuration");
+        assert_eq!(format!("{bare:?}"), format!("{said:?}"));
+    }
+
+    #[test]
+    fn a_list_is_given_by_repeating() {
+        let config = args(&["--allow-origin", "http://a", "--allow-origin", "https://b:1", "--prefix", "/x", "--public-url", "https://c/"]);
+        let config = config.config().expect("a configuration");
+        assert_eq!(config.allow_origin.iter().map(Origin::to_string).collect::<Vec<_>>(), ["http://a", "https://b:1"]);
+        assert_eq!(config.prefix.iter().map(RoutePath::as_str).collect::<Vec<_>>(), ["/x"]);
+        assert_eq!(config.public_url.map(|url| url.to_string()).as_deref(), Some("https://c"));
+    }
+
+    #[test]
+    fn threat_14_listening_beyond_this_machine_needs_open() {
+        for beyond in ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:80", "[::ffff:10.0.0.1]:80"] {
+            let said = refused(&["--bind", beyond]);
+            assert!(said.contains("--open"), "{said}");
+            assert!(args(&["--bind", beyond, "--open"]).config().is_ok());
+            assert!(args(&["--bind", beyond, "--open=false"]).config().is_err());
+        }
+        for here in ["127.0.0.1:80", "127.8.8.8:80", "[::1]:80"] {
+            assert!(args(&["--bind", here]).config().is_ok(), "{here}");
+        }
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_are_refused() {
+        assert!(refused(&["--prefix", "/a", "--prefix", "/a"]).contains("twice"));
+        assert!(refused(&["--prefix", "/session"]).contains("/session"));
+        assert!(refused(&["--path", "/healthz"]).contains("/healthz"));
+        assert!(refused(&["--config", "/nowhere/at/all.toml"]).contains("cannot read"));
+    }
+}

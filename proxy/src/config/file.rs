@@ -1,0 +1,143 @@
+//! The configuration as a TOML file.
+
+use std::{fmt::Display, fs, net::SocketAddr, path::Path, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Config, ConfigError, limits::LimitsTable};
+
+/// What a file may say; what it leaves out keeps its default. A key that is not here is an error: it would be a setting that silently does nothing.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    bind: Option<Text<SocketAddr>>,
+    path: Option<Text<super::RoutePath>>,
+    public_url: Option<Text<super::PublicUrl>>,
+    allow_origin: Option<Vec<Text<super::Origin>>>,
+    prefix: Option<Vec<Text<super::RoutePath>>>,
+    open: Option<bool>,
+    limits: LimitsTable,
+}
+
+/// A value that stands in the file as text and is parsed while reading, so that an error names its line.
+#[derive(Debug)]
+struct Text<T>(T);
+
+/// Puts what the file at `path` says over `config`.
+pub(super) fn read(path: &Path, config: &mut Config) -> Result<(), ConfigError> {
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    apply(&text, config).map_err(|message| ConfigError::File { path: path.to_owned(), message })
+}
+
+/// All of `config` as a file.
+pub(super) fn write(config: &Config) -> String {
+    let file = File {
+        bind: Some(Text(config.bind)),
+        path: Some(Text(config.path.clone())),
+        public_url: config.public_url.clone().map(Text),
+        allow_origin: Some(config.allow_origin.iter().cloned().map(Text).collect()),
+        prefix: Some(config.prefix.iter().cloned().map(Text).collect()),
+        open: Some(config.open),
+        limits: LimitsTable::from(&config.limits),
+    };
+    // Texts, numbers and one table: TOML has a form for each, so this cannot fail; if it did, the text would say so.
+    toml::to_string(&file).unwrap_or_else(|error| format!("# cannot be written: {error}\n"))
+}
+
+fn apply(text: &str, config: &mut Config) -> Result<(), String> {
+    let file: File = toml::from_str(text).map_err(|error| one_line(text, &error))?;
+    set(&mut config.bind, file.bind);
+    set(&mut config.path, file.path);
+    config.public_url = file.public_url.map(|url| url.0).or_else(|| config.public_url.take());
+    set_all(&mut config.allow_origin, file.allow_origin);
+    set_all(&mut config.prefix, file.prefix);
+    config.open = file.open.unwrap_or(config.open);
+    file.limits.apply(&mut config.limits).map_err(|error| format!("[limits] {error}"))
+}
+
+fn set<T>(to: &mut T, from: Option<Text<T>>) {
+    if let Some(Text(value)) = from {
+        *to = value;
+    }
+}
+
+fn set_all<T>(to: &mut Vec<T>, from: Option<Vec<Text<T>>>) {
+    if let Some(values) = from {
+        *to = values.into_iter().map(|text| text.0).collect();
+    }
+}
+
+/// toml draws the place over several lines; a log wants one.
+fn one_line(text: &str, error: &toml::de::Error) -> String {
+    let message = error.message().lines().collect::<Vec<_>>().join(" ");
+    match error.span().and_then(|span| text.get(..span.start)) {
+        Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
+        None => message,
+    }
+}
+
+impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for Text<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|error| serde::de::Error::custom(format!("{text:?}: {error}")))
+    }
+}
+
+impl<T: Display> Serialize for Text<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Config, String> {
+        let mut config = Config::default();
+        apply(text, &mut config).map(|()| config)
+    }
+
+    #[test]
+    fn what_is_written_reads_back_as_the_same() {
+        let mut config = Config { open: true, ..Config::default() };
+        config.public_url = Some("https://bss.example".parse().expect("a URL"));
+        config.allow_origin = vec!["http://localhost:3000".parse().expect("an origin")];
+        config.limits.connections_max = 7;
+        config.limits.open_timeout = Duration::from_millis(1234);
+        let text = write(&config);
+        let read = parsed(&text).expect("valid TOML");
+        assert_eq!(format!("{read:?}"), format!("{config:?}"));
+        assert_eq!(write(&read), text);
+    }
+
+    #[test]
+    fn what_a_file_leaves_out_keeps_its_default() {
+        let config = parsed("open = true\n[limits]\nclients_max = 9\n").expect("valid TOML");
+        assert!(config.open);
+        assert_eq!(config.limits.clients_max, 9);
+        assert_eq!(config.bind, Config::default().bind);
+        assert_eq!(config.limits.open_timeout, Config::default().limits.open_timeout);
+    }
+
+    #[test]
+    fn a_mistake_in_a_file_is_told_with_its_line() {
+        for (text, says) in [
+            ("open = true\nbnid = \"127.0.0.1:1\"\n", "line 2: unknown field `bnid`"),
+            ("[limits]\nclient_max = 1\n", "line 2: unknown field `client_max`"),
+            ("bind = \"localhost\"\n", "line 1: \"localhost\": invalid socket address"),
+            ("\nallow_origin = [\"*\"]\n", "line 2: \"*\": not an origin"),
+            ("prefix = [\"/a/\"]\n", "not a path"),
+            ("open = 1\n", "line 1: invalid type"),
+            ("open =\n", "line 1: "),
+            ("[limits]\nclients_max = 0\n", "clients_max = 0 would refuse everything"),
+            ("[limits]\nreply_timeout_ms = 100000000000\n", "reply_timeout_ms is too much"),
+        ] {
+            let message = parsed(text).expect_err(text);
+            assert!(message.contains(says), "{text:?} gives {message:?}");
+            assert!(!message.contains('\n'), "{message:?}");
+        }
+    }
+}

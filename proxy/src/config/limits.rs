@@ -1,0 +1,93 @@
+//! The `[limits]` table of the configuration file, and back to text.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::limits::Limits;
+
+/// Makes the table: counts are written as they are, times in whole milliseconds.
+macro_rules! table {
+    (counts: $($count:ident),* $(,)? ; times: $($key:ident => $time:ident),* $(,)?) => {
+        /// What a file may say about [`Limits`]; what it leaves out keeps its default.
+        #[derive(Debug, Default, Deserialize, Serialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub(super) struct LimitsTable {
+            $($count: Option<usize>,)*
+            $($key: Option<u64>,)*
+        }
+
+        impl LimitsTable {
+            pub(super) fn apply(self, limits: &mut Limits) -> Result<(), LimitsError> {
+                $(if let Some(value) = self.$count {
+                    limits.$count = positive(value, stringify!($count))?;
+                })*
+                $(if let Some(value) = self.$key {
+                    limits.$time = Duration::from_millis(bounded(value, stringify!($key))?);
+                })*
+                Ok(())
+            }
+        }
+
+        impl From<&Limits> for LimitsTable {
+            fn from(limits: &Limits) -> Self {
+                Self {
+                    $($count: Some(limits.$count),)*
+                    $($key: u64::try_from(limits.$time.as_millis()).ok(),)*
+                }
+            }
+        }
+    };
+}
+
+table! {
+    counts:
+        streams_per_session_max,
+        names_per_session_max,
+        clients_max,
+        unreplied_opens_max,
+        open_bytes_max,
+        open_depth_max,
+        connections_max,
+        events_buffer;
+    times:
+        open_timeout_ms => open_timeout,
+        wait_default_ms => wait_default,
+        wait_max_ms => wait_max,
+        reply_timeout_ms => reply_timeout,
+        refused_linger_ms => refused_linger,
+        ping_interval_ms => ping_interval,
+        silence_max_ms => silence_max,
+        write_stall_max_ms => write_stall_max,
+        establish_timeout_ms => establish_timeout,
+}
+
+/// A limit that cannot work.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LimitsError {
+    #[error("{0} = 0 would refuse everything: give it at least 1")]
+    Zero(&'static str),
+    #[error("{0} is too much: give it at most {1}")]
+    TooMuch(&'static str, u64),
+}
+
+fn positive(value: usize, key: &'static str) -> Result<usize, LimitsError> {
+    match value {
+        0 => Err(LimitsError::Zero(key)),
+        value if value > COUNT_MAX => Err(LimitsError::TooMuch(key, COUNT_MAX as u64)),
+        value => Ok(value),
+    }
+}
+
+/// Not to wait at all is a use (`wait_default_ms = 0`); any other time of zero is a mistake.
+fn bounded(value: u64, key: &'static str) -> Result<u64, LimitsError> {
+    match value {
+        0 if !key.starts_with("wait_") => Err(LimitsError::Zero(key)),
+        value if value > DAY_MS => Err(LimitsError::TooMuch(key, DAY_MS)),
+        value => Ok(value),
+    }
+}
+
+/// Far above any use, and far below where a semaphore or a queue of that many overflows.
+const COUNT_MAX: usize = 1 << 24;
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;

@@ -1,0 +1,10 @@
+//! The outside world: HTTP, who may come in, the WebSocket, and the files for the browser.
+
+mod assets;
+mod gate;
+mod http;
+mod proxy;
+mod upgrade;
+mod websocket;
+
+pub use proxy::{Proxy, mux};

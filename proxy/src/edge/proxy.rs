@@ -1,0 +1,139 @@
+//! The process: sessions, routes, and how it goes down.
+
+use std::{future::Future, io, net::Ipv4Addr, sync::Arc, time::Duration};
+
+use axum::{
+    Router, middleware,
+    routing::{MethodRouter, get},
+};
+use tokio::{net::TcpListener, time::timeout};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{assets, gate, gate::Gate, http, upgrade};
+use crate::{config::Config, limits::Limits, route::StreamRouter, session::Sessions};
+
+/// The whole proxy: who may come in, the WebSocket, the sessions, and the files for the browser. Cheap to clone; every clone is the same.
+///
+/// It serves by itself ([`serve`](Self::serve)) or as part of another program's axum router ([`router`](Self::router),
+/// [`mux`](Self::mux)). Its requests are checked either way: to be reached by another name than `localhost` it needs
+/// [`Config::public_url`], for pages of other origins [`Config::allow_origin`].
+#[derive(Clone)]
+pub struct Proxy {
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    config: Config,
+    pub(super) limits: Arc<Limits>,
+    gate: Arc<Gate>,
+    pub(super) sessions: Sessions,
+    /// Connections and sessions; awaited at the end.
+    pub(super) tasks: TaskTracker,
+    pub(super) stop: CancellationToken,
+}
+
+impl Proxy {
+    /// A proxy that sends what peers open where `router` says.
+    pub fn new(config: Config, router: StreamRouter) -> Self {
+        let limits = Arc::new(config.limits.clone());
+        let sessions = Sessions::new(limits.clone(), Arc::new(router));
+        let gate = Arc::new(Gate::new(&config));
+        Self { inner: Arc::new(Inner { config, limits, gate, sessions, tasks: TaskTracker::new(), stop: CancellationToken::new() }) }
+    }
+
+    /// Everything over HTTP: the WebSocket at [`Config::path`], `/healthz`, and the start page, library and examples below `/`.
+    pub fn router(&self) -> Router {
+        Router::new()
+            .route(self.inner.config.path.as_str(), upgrade::route(self.clone()))
+            .route("/healthz", get(|| async { "ok\n" }))
+            .fallback(assets::serve)
+            .layer(middleware::from_fn_with_state(self.inner.gate.clone(), gate::keep))
+    }
+
+    /// The WebSocket alone, for a route of one's own.
+    pub fn mux<S: Clone + Send + Sync + 'static>(&self) -> MethodRouter<S> {
+        upgrade::route(self.clone()).layer(middleware::from_fn_with_state(self.inner.gate.clone(), gate::keep))
+    }
+
+    /// Listens at [`Config::bind`].
+    ///
+    /// # Errors
+    /// As the system gives them, with a text that says what to do.
+    pub async fn listen(&self) -> io::Result<TcpListener> {
+        let bind = self.inner.config.bind;
+        TcpListener::bind(bind).await.map_err(|error| {
+            let advice = match error.kind() {
+                io::ErrorKind::AddrInUse => "another program listens there, maybe another bss: end it, or choose another port with --bind",
+                io::ErrorKind::PermissionDenied => "this needs rights that the program does not have: choose a port above 1023 with --bind",
+                io::ErrorKind::AddrNotAvailable => "this machine does not have the address: choose one that it has with --bind",
+                _ => "choose another address with --bind",
+            };
+            io::Error::new(error.kind(), format!("cannot listen on {bind} ({error}): {advice}"))
+        })
+    }
+
+    /// The address of a listener's start page, for a browser on this machine.
+    ///
+    /// # Errors
+    /// Where the system does not know the listener's own address.
+    pub fn url(listener: &TcpListener) -> io::Result<String> {
+        let mut address = listener.local_addr()?;
+        if address.ip().is_unspecified() {
+            address.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
+        Ok(format!("http://{address}/"))
+    }
+
+    /// Serves until [`shutdown`](Self::shutdown) is called.
+    ///
+    /// # Errors
+    /// None today: trouble with single connections ends those, and running out of file descriptors is waited out.
+    pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
+        self.serve_until(listener, std::future::pending()).await
+    }
+
+    /// Serves until `signal` resolves, then shuts down. Dropping the future stops accepting; sessions go on.
+    ///
+    /// # Errors
+    /// As [`serve`](Self::serve).
+    pub async fn serve_until(&self, listener: TcpListener, signal: impl Future<Output = ()>) -> io::Result<()> {
+        let Inner { limits, stop, tasks, .. } = &*self.inner;
+        tokio::select! {
+            () = http::serve(listener, self.router(), limits, stop, tasks) => {}
+            () = signal => {}
+        }
+        self.shutdown().await;
+        Ok(())
+    }
+
+    /// The live sessions.
+    pub fn sessions(&self) -> &Sessions {
+        &self.inner.sessions
+    }
+
+    /// Goes down: takes no more connections, closes every session with 1012, and waits for them, 3 s at most.
+    ///
+    /// Safe to call again; dropping the future only ends the waiting.
+    pub async fn shutdown(&self) {
+        let Inner { sessions, stop, tasks, .. } = &*self.inner;
+        stop.cancel();
+        sessions.close_all(SERVICE_RESTART);
+        tasks.close();
+        if timeout(SHUTDOWN_MAX, tasks.wait()).await.is_err() {
+            tracing::warn!(left = tasks.len(), "some connections did not end in time");
+        }
+    }
+}
+
+/// The WebSocket route of a proxy with the default configuration, for a router of one's own: `.route("/mux", mux(router))`.
+///
+/// For anything but `localhost` and pages of the same origin make a [`Proxy`] and use its [`mux`](Proxy::mux).
+pub fn mux<S: Clone + Send + Sync + 'static>(router: StreamRouter) -> MethodRouter<S> {
+    Proxy::new(Config::default(), router).mux()
+}
+
+/// A peer needs a second to answer the goodbye; a stuck one must not hold the process.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(3);
+
+/// "Service restart": clients should come back (RFC 6455's registry of close codes).
+const SERVICE_RESTART: u16 = 1012;

@@ -1,0 +1,193 @@
+//! From an HTTP request to a session: the WebSocket handshake (RFC 6455 section 4.2).
+
+use std::net::SocketAddr;
+
+use axum::{
+    body::Body,
+    extract::{ConnectInfo, Request},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get},
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::{Proxy, http::Connection, websocket::WebSocket};
+
+/// The route that turns a request into a session of `proxy`.
+pub(super) fn route<S: Clone + Send + Sync + 'static>(proxy: Proxy) -> MethodRouter<S> {
+    get(move |request: Request| async move { upgrade(&proxy, request) })
+}
+
+/// Why a request does not become a WebSocket: its code, and what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    NotAWebSocket,
+    Version,
+    Key,
+    Subprotocol,
+    Draining,
+}
+
+fn upgrade(proxy: &Proxy, mut request: Request) -> Response {
+    if proxy.inner.stop.is_cancelled() {
+        return Refusal::Draining.into_response();
+    }
+    let agreed = match agree(request.method(), request.headers()) {
+        Ok(agreed) => agreed,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let Some(upgraded) = request.extensions_mut().remove::<OnUpgrade>() else {
+        return Refusal::NotAWebSocket.into_response();
+    };
+    let connection = request.extensions_mut().remove::<Connection>();
+    let remote = match &connection {
+        Some(connection) => Some(connection.remote),
+        None => request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0),
+    };
+    let inner = proxy.inner.clone();
+    proxy.inner.tasks.spawn(async move {
+        // Kept until the session is over: it is this connection's place among those that may be open.
+        let _connection = connection;
+        match timeout(inner.limits.establish_timeout, upgraded).await {
+            Ok(Ok(upgraded)) => inner.sessions.run(WebSocket::new(TokioIo::new(upgraded)).await, remote).await,
+            Ok(Err(error)) => tracing::debug!(%error, "the connection ended before it was a WebSocket"),
+            Err(_) => tracing::debug!("the peer did not take the answer to its handshake"),
+        }
+    });
+    agreed.into_response()
+}
+
+/// What both sides agreed upon: the answer to the handshake.
+#[derive(Debug, PartialEq, Eq)]
+struct Agreed {
+    accept: String,
+    subprotocol: Option<&'static str>,
+}
+
+fn agree(method: &Method, headers: &HeaderMap) -> Result<Agreed, Refusal> {
+    let wants = tokens(headers, &header::CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"))
+        && tokens(headers, &header::UPGRADE).any(|token| token.eq_ignore_ascii_case("websocket"));
+    if *method != Method::GET || !wants {
+        return Err(Refusal::NotAWebSocket);
+    }
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(Refusal::Version);
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| is_key(key.as_bytes())).ok_or(Refusal::Key)?;
+    Ok(Agreed { accept: derive_accept_key(key.as_bytes()), subprotocol: subprotocol(headers)? })
+}
+
+/// Ours if it is offered; none if none is; an error if only others are.
+fn subprotocol(headers: &HeaderMap) -> Result<Option<&'static str>, Refusal> {
+    let mut offered = tokens(headers, &header::SEC_WEBSOCKET_PROTOCOL).peekable();
+    if offered.peek().is_none() {
+        return Ok(None);
+    }
+    if offered.any(|token| token == SUBPROTOCOL) { Ok(Some(SUBPROTOCOL)) } else { Err(Refusal::Subprotocol) }
+}
+
+/// The comma-separated words of a header that may stand there several times.
+fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim).filter(|token| !token.is_empty())
+}
+
+/// 16 bytes in base64.
+fn is_key(key: &[u8]) -> bool {
+    key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte))
+}
+
+/// The version of the protocol that runs over the WebSocket (design section 3.1).
+const SUBPROTOCOL: &str = "bss.1";
+
+impl IntoResponse for Agreed {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        if let Ok(accept) = HeaderValue::from_str(&self.accept) {
+            headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+        }
+        if let Some(subprotocol) = self.subprotocol {
+            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
+        }
+        response
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, text) = match self {
+            Self::NotAWebSocket => (StatusCode::UPGRADE_REQUIRED, "bad_request: this is a WebSocket; connect to it with the library\n"),
+            Self::Version => (StatusCode::UPGRADE_REQUIRED, "unsupported: use version 13 of the WebSocket protocol\n"),
+            Self::Key => (StatusCode::BAD_REQUEST, "bad_request: Sec-WebSocket-Key must be 16 bytes in base64\n"),
+            Self::Subprotocol => {
+                (StatusCode::BAD_REQUEST, "unsupported: of the subprotocols this proxy speaks bss.1 only; offer it, or none\n")
+            }
+            Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining: the proxy goes down; try again in a few seconds\n"),
+        };
+        let mut response = (status, [(header::CACHE_CONTROL, "no-store")], text).into_response();
+        if status == StatusCode::UPGRADE_REQUIRED {
+            let headers = response.headers_mut();
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The handshake of RFC 6455 section 1.3, with these headers beside it or in place of its own.
+    fn handshake(changes: &[(&'static str, &'static str)]) -> Result<Agreed, Refusal> {
+        let mut headers = HeaderMap::new();
+        let usual = [
+            ("connection", "keep-alive, Upgrade"),
+            ("upgrade", "WebSocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ];
+        for (name, value) in usual.iter().chain(changes) {
+            headers.insert(*name, HeaderValue::from_static(value));
+        }
+        agree(&Method::GET, &headers)
+    }
+
+    #[test]
+    fn the_handshake_of_the_rfc_is_accepted() {
+        let agreed = Agreed { accept: "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".to_owned(), subprotocol: None };
+        assert_eq!(handshake(&[]), Ok(agreed));
+    }
+
+    #[test]
+    fn a_request_that_is_no_handshake_is_refused() {
+        for (name, value, refusal) in [
+            ("connection", "close", Refusal::NotAWebSocket),
+            ("upgrade", "h2c", Refusal::NotAWebSocket),
+            ("sec-websocket-version", "8", Refusal::Version),
+            ("sec-websocket-key", "short", Refusal::Key),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZ===", Refusal::Key),
+        ] {
+            assert_eq!(handshake(&[(name, value)]), Err(refusal), "{name}: {value}");
+        }
+        assert_eq!(agree(&Method::POST, &HeaderMap::new()), Err(Refusal::NotAWebSocket));
+    }
+
+    #[test]
+    fn our_subprotocol_is_taken_where_it_is_offered() {
+        let offered = |offer| handshake(&[("sec-websocket-protocol", offer)]).map(|agreed| agreed.subprotocol);
+        assert_eq!(offered("bss.1"), Ok(Some("bss.1")));
+        assert_eq!(offered("soap, bss.1"), Ok(Some("bss.1")));
+        assert_eq!(offered(""), Ok(None));
+        assert_eq!(offered("soap"), Err(Refusal::Subprotocol));
+        assert_eq!(offered("BSS.1, bss.10"), Err(Refusal::Subprotocol));
+    }
+}

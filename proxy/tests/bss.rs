@@ -1,0 +1,164 @@
+//! The program `bss` from outside: what it prints, what it refuses, how it ends.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+};
+
+/// `bss` with these arguments and none of the settings of the machine's own environment.
+fn bss(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bss"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("BSS_")) {
+        command.env_remove(name);
+    }
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+fn ended(command: &mut Command) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = command.output().expect("bss runs");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (status.code().expect("a code"), text(stdout), text(stderr))
+}
+
+/// A refusal: nothing on stdout, one line on stderr.
+fn refused(args: &[&str]) -> (i32, String) {
+    let (code, stdout, stderr) = ended(&mut bss(args));
+    assert_eq!(stdout, "");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    (code, stderr)
+}
+
+/// A file of this test run, gone at its end.
+struct File(PathBuf);
+
+impl File {
+    fn new(name: &str, text: &str) -> Self {
+        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{name}", std::process::id()));
+        fs::write(&path, text).expect("written");
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().expect("text")
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// A running `bss`, killed with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_in_one_line() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let (code, error) = refused(&["serve", "--bind", &address]);
+    assert_eq!(code, 1);
+    assert!(error.starts_with(&format!("bss: cannot listen on {address}")), "{error}");
+    assert!(error.contains("another program") && error.contains("--bind"), "{error}");
+}
+
+#[test]
+fn threat_14_listening_beyond_this_machine_without_open_is_refused() {
+    let (code, error) = refused(&["--bind", "0.0.0.0:0"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("--open"), "{error}");
+}
+
+#[test]
+fn a_wrong_file_is_told_in_one_line() {
+    let file = File::new("wrong.toml", "open = false\nbnid = \"127.0.0.1:1\"\n");
+    let (code, error) = refused(&["--config", file.path()]);
+    assert_eq!(code, 2);
+    assert!(error.contains("line 2") && error.contains("bnid"), "{error}");
+    let (code, error) = refused(&["--config", "no-such-file.toml"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("no-such-file.toml") && error.contains("--config"), "{error}");
+}
+
+#[test]
+fn a_wrong_argument_is_told_with_what_to_write() {
+    for (args, says) in [
+        (["--allow-origin", "*"], "write it as https://example.com"),
+        (["--public-url", "bss.example"], "write it as https://bss.example.com"),
+        (["--prefix", "x/"], "not a path"),
+        (["--bind", "localhost"], "invalid socket address"),
+    ] {
+        let (code, stdout, stderr) = ended(&mut bss(&args));
+        assert_eq!((code, stdout.as_str()), (2, ""), "{args:?}");
+        assert!(stderr.contains(says), "{stderr}");
+    }
+}
+
+#[test]
+fn a_flag_goes_before_the_environment_and_that_before_the_file() {
+    let file = File::new(
+        "layers.toml",
+        "bind = \"127.0.0.1:1\"\npath = \"/one\"\nprefix = [\"/one\"]\nallow_origin = [\"http://one\"]\nopen = true\n",
+    );
+    let line = ["serve", "--config", file.path(), "--bind", "127.0.0.1:3", "--print-config"];
+    let (code, printed, _) = ended(bss(&line).env("BSS_BIND", "127.0.0.1:2").env("BSS_PATH", "/two").env("BSS_PREFIX", "/two,/zwei"));
+    assert_eq!(code, 0);
+    for says in [
+        "bind = \"127.0.0.1:3\"\n",
+        "path = \"/two\"\n",
+        "prefix = [\"/two\", \"/zwei\"]",
+        "allow_origin = [\"http://one\"]",
+        "open = true\n",
+        "open_timeout_ms = 10000\n",
+    ] {
+        assert!(printed.contains(says), "{says} is not in\n{printed}");
+    }
+    let (_, printed, _) = ended(bss(&line).env("BSS_OPEN", "false"));
+    assert!(printed.contains("open = false\n"), "{printed}");
+}
+
+#[test]
+fn what_print_config_prints_is_a_configuration() {
+    let line = ["--bind", "127.0.0.1:7", "--allow-origin", "https://a", "--public-url", "https://b/", "--open", "--print-config"];
+    let (code, printed, _) = ended(&mut bss(&line));
+    assert_eq!(code, 0);
+    let file = File::new("printed.toml", &printed);
+    let (code, again, error) = ended(&mut bss(&["--config", file.path(), "--print-config"]));
+    assert_eq!((code, again, error), (0, printed, String::new()));
+}
+
+#[test]
+fn the_version_is_the_packages() {
+    let (code, printed, _) = ended(&mut bss(&["--version"]));
+    assert_eq!((code, printed), (0, format!("bss {}\n", env!("CARGO_PKG_VERSION"))));
+}
+
+#[cfg(unix)]
+#[test]
+fn bss_prints_its_address_as_one_line_and_ends_well_when_asked() {
+    for signal in ["-TERM", "-INT"] {
+        let child = bss(&["--bind", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("bss runs");
+        let mut running = Running(child);
+        let mut lines = BufReader::new(running.0.stdout.take().expect("piped")).lines();
+        let line = lines.next().expect("a line").expect("text");
+        let port = line.strip_prefix("browser-stream-server is at http://127.0.0.1:").and_then(|rest| rest.strip_suffix('/'));
+        assert_ne!(port.and_then(|port| port.parse::<u16>().ok()), None, "{line}");
+        let killed = Command::new("kill").args([signal, &running.0.id().to_string()]).status().expect("kill runs");
+        assert!(killed.success());
+        assert_eq!(running.0.wait().expect("ended").code(), Some(0), "{signal}");
+        assert!(lines.next().is_none(), "nothing more on stdout");
+    }
+}

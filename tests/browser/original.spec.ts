@@ -1,0 +1,27 @@
+import { readFileSync } from "node:fs";
+import { startProxy } from "../harness/proxy.mjs";
+import { test } from "./fixture.ts";
+
+const file = (name: string) => readFileSync(new URL(`original/${name}`, import.meta.url), "utf8");
+
+test("the original's two browser programs run with only their import lines changed", async ({ browser }) => {
+  // The original's proxy program put the socket at /boot.
+  const proxy = await startProxy(["--path", "/boot"]);
+  const context = await browser.newContext();
+  try {
+    await context.route("**/original/*.{html,js}", async (route) => {
+      const name = new URL(route.request().url()).pathname.slice("/original/".length);
+      const contentType = name.endsWith(".js") ? "text/javascript" : "text/html";
+      await route.fulfill({ body: file(name), contentType });
+    });
+    const [server, client] = [await context.newPage(), await context.newPage()];
+    const says = (page: typeof server, text: string) => page.waitForEvent("console", (said) => said.text() === text);
+    const told = Promise.all([says(server, "server got from client"), says(client, "client got from server")]);
+    await server.goto(`${proxy.url}original/server.html`);
+    await client.goto(`${proxy.url}original/client.html`);
+    await told;
+  } finally {
+    await context.close();
+    await proxy.stop();
+  }
+});

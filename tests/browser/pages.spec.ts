@@ -1,0 +1,84 @@
+/** The pages that the proxy serves, as a person uses them. */
+
+import { fileURLToPath } from "node:url";
+import { expect, type Page, test } from "./fixture.ts";
+
+const shots = fileURLToPath(new URL("../test-results/pages/", import.meta.url));
+
+/** The page in light, in dark, and as wide as a small phone. */
+async function photograph(page: Page, what: string): Promise<void> {
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.screenshot({ path: `${shots}${what}-light.png`, fullPage: true });
+  await page.emulateMedia({ colorScheme: "dark" });
+  await page.screenshot({ path: `${shots}${what}-dark.png`, fullPage: true });
+  await page.setViewportSize({ width: 360, height: 740 });
+  await page.screenshot({ path: `${shots}${what}-360.png`, fullPage: true });
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  expect(width, `${what} fits into 360 pixels`).toBeLessThanOrEqual(360);
+  await page.setViewportSize({ width: 1280, height: 720 });
+  await page.emulateMedia({ colorScheme: "light" });
+}
+
+test("echo: a second tab types and sees it come back, and the first counts its clients", async ({ tab, realProxy }) => {
+  const server = await tab(`${realProxy.url}examples/echo/`);
+  await photograph(server, "echo-server-idle");
+  const name = `écho 日本 ${realProxy.port}`;
+  await server.getByLabel("Name").fill(name);
+  await server.getByRole("button", { name: "Serve" }).click();
+  await expect(server.getByRole("heading")).toContainText(name);
+  await expect(server.locator("#clients")).toHaveText("0");
+
+  const opening = server.waitForEvent("popup");
+  await server.getByRole("link", { name: "Open a client tab" }).click();
+  const client = await opening;
+  await client.getByLabel("Message").fill("hello over there");
+  await client.getByRole("button", { name: "Send" }).click();
+  const talk = client.getByRole("log");
+  await expect(talk).toContainText("back after");
+  await expect(talk.getByText("hello over there")).toHaveCount(2);
+  await expect(server.locator("#clients")).toHaveText("1");
+  await photograph(client, "echo-client");
+  await photograph(server, "echo-server");
+
+  await client.close();
+  await expect(server.locator("#clients")).toHaveText("0");
+  await expect(server.locator("#served")).toHaveText("1");
+  await server.getByRole("button", { name: "Stop" }).click();
+  await expect(server.getByRole("button", { name: "Serve" })).toBeVisible();
+});
+
+test("echo: a name that somebody serves is refused in words, and a client without a server is told what to do", async ({
+  tab,
+  realProxy,
+}) => {
+  const [first, second] = await Promise.all([tab(`${realProxy.url}examples/echo/`), tab(`${realProxy.url}examples/echo/`)]);
+  const name = `taken ${realProxy.port}`;
+  for (const page of [first, second]) {
+    await page.getByLabel("Name").fill(name);
+    await page.getByRole("button", { name: "Serve" }).click();
+    if (page === first) await expect(page.locator("#clients")).toBeVisible();
+  }
+  await expect(second.getByRole("alert")).toContainText("Another tab serves this name");
+  await photograph(second, "echo-taken");
+
+  const lonely = await tab(`${realProxy.url}examples/echo/?connect=nobody`);
+  await expect(lonely.locator("#end")).toContainText("Nobody serves this name yet");
+  await photograph(lonely, "echo-nobody");
+});
+
+test("the start page says that the proxy answers, and runs its own snippet", async ({ tab }) => {
+  const page = await tab();
+  await expect(page.getByText("The proxy answers")).toBeVisible();
+  await photograph(page, "start");
+  await page.getByRole("button", { name: "Run both here" }).click();
+  await expect(page.locator("#result")).toContainText("hello");
+  await expect(page.locator("#result")).toContainText("came back after");
+});
+
+test("every link of the start page leads somewhere", async ({ tab, realProxy, request }) => {
+  const page = await tab();
+  const links = await page.locator("a[href]").evaluateAll((all) => all.map((a) => (a as HTMLAnchorElement).href));
+  const own = [...new Set(links)].filter((link) => link.startsWith(realProxy.url));
+  expect(own.length).toBeGreaterThan(1);
+  for (const link of own) expect((await request.get(link)).status(), link).toBe(200);
+});

@@ -1,0 +1,91 @@
+/** Finds the programs that the tests run: the proxy, the browsers, the interop peers. */
+
+import { accessSync, constants, existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const TARGET = fileURLToPath(new URL("../../target/", import.meta.url));
+
+/** @param {string} path */
+function runs(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** @param {string} name */
+function onPath(name) {
+  const folders = (process.env.PATH ?? "").split(delimiter).filter(Boolean);
+  return folders.map((folder) => join(folder, name)).find(runs);
+}
+
+/**
+ * The first that can be run: what the variable says, the usual place, a name on the PATH.
+ *
+ * @param {string} variable
+ * @param {string} usual
+ * @param {string[]} names
+ * @returns {string | undefined}
+ */
+function browser(variable, usual, names) {
+  const said = process.env[variable];
+  if (said !== undefined && said !== "") {
+    if (!runs(said)) throw new Error(`${variable} names ${said}, which cannot be run`);
+    return said;
+  }
+  return runs(usual) ? usual : names.map(onPath).find((path) => path !== undefined);
+}
+
+/** The installed Chromium. */
+export function chromium() {
+  const names = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
+  const path = browser("CHROMIUM_PATH", "/usr/bin/chromium", names);
+  if (path === undefined) {
+    throw new Error("no Chromium found: run tests/install-browsers.sh, or set CHROMIUM_PATH to one");
+  }
+  return path;
+}
+
+/** The installed Firefox. */
+export function firefox() {
+  const path = browser("FIREFOX_PATH", "/usr/bin/firefox-esr", ["firefox-esr", "firefox"]);
+  if (path === undefined) {
+    throw new Error("no Firefox found: run tests/install-browsers.sh, or set FIREFOX_PATH to one");
+  }
+  return path;
+}
+
+/**
+ * A program that cargo builds; the release one wins, since that is what `make test` builds.
+ *
+ * @param {string} name
+ * @param {string} variable
+ * @param {string} build the command that makes it
+ */
+function built(name, variable, build) {
+  const said = process.env[variable];
+  const places = said ? [said] : ["release", "debug"].map((profile) => join(TARGET, profile, name));
+  const path = places.find((place) => existsSync(place));
+  if (path === undefined) {
+    throw new Error(`${name} is not there (looked at ${places.join(", ")}): run \`${build}\`, or set ${variable}`);
+  }
+  return path;
+}
+
+/** The proxy's program. */
+export function bss() {
+  return built("bss", "BSS_BIN", "cargo build --release --bin bss");
+}
+
+/** The peer over the `yamux` crate. */
+export function yamuxPeer() {
+  return built("yamux-peer", "YAMUX_PEER_BIN", "cargo build -p browser-stream-tests --bin yamux-peer");
+}
+
+/** Go's compiler, or undefined. */
+export function go() {
+  return onPath("go");
+}

@@ -1,0 +1,77 @@
+/** The library outside a browser: Node with an injected WebSocket, as a server and as a client. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { WebSocket } from "ws";
+import { install } from "../harness/in-page.mjs";
+import { startProxy } from "../harness/proxy.mjs";
+import { startShim } from "../harness/shim.mjs";
+
+install();
+const { t } = globalThis;
+const library = await import("../../browser-lib/dist/index.js");
+const { MuxDemux, StreamClient, StreamError, StreamServer } = /** @type {typeof import("browser-stream-server")} */ (/** @type {unknown} */ (library));
+
+/** @type {import("../harness/proxy.mjs").Proxy} */
+let proxy;
+
+before(async () => {
+  proxy = await startProxy();
+});
+
+after(async () => {
+  await proxy?.stop();
+});
+
+const dial = (mux = proxy.mux) => MuxDemux(mux, { WebSocket: /** @type {any} */ (WebSocket) });
+
+/** @param {string} name */
+async function serveEcho(name) {
+  const mdm = dial();
+  const server = StreamServer(mdm, (stream) => {
+    stream.readable.pipeTo(stream.writable).catch(() => {});
+  });
+  await server.listen(name).listening;
+  return mdm;
+}
+
+test("a server and a client in Node exchange 32 MiB each way", { timeout: 60_000 }, async () => {
+  const [server, client] = [await serveEcho("node-echo"), dial()];
+  const stream = StreamClient(client).connect("node-echo");
+  const [sent, received] = await Promise.all([t.send(stream.writable, 1, 32 << 20), t.receive(stream.readable)]);
+  assert.deepEqual(received, sent);
+  await stream.closed;
+  client.close();
+  server.close();
+});
+
+test("a reset, a refusal and a cut connection are told apart in Node", { timeout: 60_000 }, async () => {
+  const shim = await startShim(proxy.port);
+  const [server, client] = [dial(), dial(shim.mux)];
+  const handler = StreamServer(server, (stream) => {
+    if (stream.meta === "reset") stream.reset(4001);
+  });
+  await handler.listen("node-ends").listening;
+  const connect = StreamClient(client);
+  const fails = (/** @type {string} */ code) => (/** @type {unknown} */ error) => {
+    assert.ok(error instanceof StreamError);
+    assert.equal(error.code, code);
+    return true;
+  };
+  await assert.rejects(connect.connect("node-ends", { meta: "reset" }).closed, fails("4001"));
+  await assert.rejects(connect.connect("node-nobody", { wait: 0 }).opened, fails("not_found"));
+  const kept = connect.connect("node-ends");
+  await kept.opened;
+  shim.cut();
+  await assert.rejects(kept.closed, fails("lost"));
+  await assert.rejects(kept.readable.getReader().read(), fails("lost"));
+  await shim.stop();
+  server.close();
+});
+
+test("a closed library leaves nothing that keeps Node running", { timeout: 30_000 }, async () => {
+  const mdm = await serveEcho("node-close");
+  const closed = new Promise((resolve) => mdm.on("close", resolve));
+  mdm.close();
+  await closed;
+});

@@ -1,0 +1,159 @@
+/** Stock yamux peers, as a server and as a client of a tab, through the real proxy. */
+
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { expect, serveEcho, test } from "../browser/fixture.ts";
+import { go, yamuxPeer } from "../harness/programs.mjs";
+import { within } from "../harness/wait.mjs";
+
+const MIB = 1024 * 1024;
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+type Command = () => [program: string, ...args: string[]];
+
+const peers: Record<string, Command> = {
+  "the yamux crate": () => [yamuxPeer()],
+  "@libp2p/yamux": () => [process.execPath, here("libp2p-peer.mjs")],
+};
+
+if (process.env.LONG === "1") {
+  const compiler = go();
+  if (compiler === undefined) console.log("hashicorp/yamux is left out: there is no Go here (apt-get install golang-go)");
+  else peers["hashicorp/yamux"] = () => [buildHashicorp(compiler)];
+}
+
+/** The peer over hashicorp/yamux, from Debian's packages of it. */
+function buildHashicorp(compiler: string): string {
+  const folder = here("../test-results/peers/");
+  mkdirSync(folder, { recursive: true });
+  execFileSync(compiler, ["build", "-o", `${folder}hashicorp-peer-${process.pid}`, "."], {
+    cwd: here("hashicorp-peer/"),
+    env: { ...process.env, GO111MODULE: "off", GOPATH: "/usr/share/gocode", GOFLAGS: "" },
+  });
+  return `${folder}hashicorp-peer-${process.pid}`;
+}
+
+/** A running peer: its lines, and its end. */
+class Running {
+  readonly #child: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+  readonly #ended: Promise<unknown[]>;
+  #errors = "";
+
+  constructor([program, ...args]: string[]) {
+    const child = spawn(program as string, args, { stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = child;
+    this.#ended = once(child, "close");
+    this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    child.stderr.on("data", (text) => {
+      this.#errors += text;
+    });
+  }
+
+  async line(): Promise<string> {
+    const { value, done } = await within(60_000, `a line of the peer; it said ${this.#errors}`, this.#lines.next());
+    if (done) throw new Error(`the peer ended: ${this.#errors}`);
+    return value;
+  }
+
+  async stop(): Promise<void> {
+    this.#child.kill();
+    await this.#ended;
+  }
+}
+
+for (const [peer, command] of Object.entries(peers)) {
+  test(`${peer} serves a tab: 16 MiB each way, and 100 streams at once`, async ({ tab, name, realProxy }) => {
+    const running = new Running([...command(), realProxy.mux, "serve", name]);
+    expect(await running.line()).toBe("ready");
+    const page = await tab();
+    const result = await page.evaluate(
+      async ({ name, big, small }) => {
+        const mdm = bss.MuxDemux();
+        const exchange = async (seed: number, bytes: number) => {
+          const stream = bss.StreamClient(mdm).connect(name);
+          const [sent, received] = await Promise.all([
+            t.send(stream.writable, seed, bytes),
+            t.receive(stream.readable),
+          ]);
+          await stream.closed;
+          return sent.bytes === received.bytes && sent.sha === received.sha;
+        };
+        const one = await exchange(1, big);
+        const hundred = await Promise.all(Array.from({ length: 100 }, (_, i) => exchange(i, small + i)));
+        return { one, equal: hundred.filter(Boolean).length };
+      },
+      { name, big: 16 * MIB, small: 64 * 1024 },
+    );
+    expect(result).toEqual({ one: true, equal: 100 });
+    await running.stop();
+  });
+
+  test(`${peer} serves a tab: its reply comes after the tab's half-close`, async ({ tab, name, realProxy }) => {
+    const running = new Running([...command(), realProxy.mux, "serve", name]);
+    expect(await running.line()).toBe("ready");
+    const page = await tab();
+    const reply = await page.evaluate(async (name) => {
+      const stream = bss.StreamClient(bss.MuxDemux()).connect(name, { meta: "after-finish" });
+      await t.say(stream.writable, "said before the finish");
+      return await t.text(stream.readable);
+    }, name);
+    expect(reply).toBe("said before the finish");
+    await running.stop();
+  });
+
+  test(`${peer} is a client of a tab: 16 MiB each way, and 100 streams at once`, async ({ tab, name, realProxy }) => {
+    await serveEcho(await tab(), name);
+    for (const [streams, bytes] of [
+      [1, 16 * MIB],
+      [100, 64 * 1024],
+    ]) {
+      const sizes = ["--bytes", `${bytes}`, "--streams", `${streams}`];
+      const running = new Running([...command(), realProxy.mux, "connect", name, ...sizes]);
+      expect(JSON.parse(await running.line())).toEqual({ streams, bytes, equal: true });
+      await running.stop();
+    }
+  });
+
+  test(`${peer} is a client of a tab: the tab's reply comes after its half-close`, async ({ tab, name, realProxy }) => {
+    const page = await tab();
+    await page.evaluate(async (name) => {
+      const handler = bss.StreamServer(bss.MuxDemux(), async (stream) => {
+        const all = await new Response(stream.readable).arrayBuffer();
+        const writer = stream.writable.getWriter();
+        await writer.write(new Uint8Array(all));
+        await writer.close();
+      });
+      await handler.listen(name).listening;
+    }, name);
+    const running = new Running([...command(), realProxy.mux, "connect", name, "--bytes", "100000", "--streams", "3"]);
+    expect(JSON.parse(await running.line())).toEqual({ streams: 3, bytes: 100_000, equal: true });
+    await running.stop();
+  });
+
+  test(`${peer} that dies leaves its tab lost, and one that is left by its tab goes on`, async ({ tab, name, realProxy }) => {
+    const running = new Running([...command(), realProxy.mux, "serve", name]);
+    expect(await running.line()).toBe("ready");
+    const [leaver, stayer] = await Promise.all([tab(), tab()]);
+    for (const page of [leaver, stayer]) {
+      await page.evaluate(async (name) => {
+        kept.stream = bss.StreamClient(bss.MuxDemux()).connect(name);
+        await kept.stream.opened;
+      }, name);
+    }
+    await leaver.context().close();
+    const echoed = await stayer.evaluate(async () => {
+      const reader = kept.stream.readable.getReader();
+      kept.stream.write("still there");
+      const { value } = await reader.read();
+      kept.reading = t.outcome(reader.read());
+      return new TextDecoder().decode(value);
+    });
+    expect(echoed).toBe("still there");
+    await running.stop();
+    expect(await stayer.evaluate(() => kept.reading)).toMatchObject({ ok: false, code: "lost" });
+  });
+}

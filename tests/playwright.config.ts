@@ -1,0 +1,34 @@
+import { defineConfig } from "@playwright/test";
+import { chromium } from "./harness/programs.mjs";
+
+/** `LONG=1` takes the big sizes and gives them the time. */
+const long = process.env.LONG === "1";
+
+export default defineConfig({
+  fullyParallel: true,
+  workers: 2,
+  retries: 0,
+  forbidOnly: true,
+  timeout: long ? 300_000 : 90_000,
+  expect: { timeout: 10_000 },
+  reporter: [["list"]],
+  use: {
+    browserName: "chromium",
+    launchOptions: {
+      executablePath: chromium(),
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--disable-features=WebRtcHideLocalIpsWithMdns",
+      ],
+    },
+  },
+  projects: [
+    { name: "browser", testDir: "browser", testMatch: "**/*.spec.ts", outputDir: "test-results/browser" },
+    { name: "interop", testDir: "interop", testMatch: "**/*.spec.ts", outputDir: "test-results/interop" },
+  ],
+});
