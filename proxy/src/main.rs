@@ -1,6 +1,7 @@
 //! `bss`: the proxy as a program. Wires the parts and does nothing else.
 
-use std::{io::Write, process::ExitCode, sync::Arc};
+use std::io::{IsTerminal, Write, stderr};
+use std::{process::ExitCode, sync::Arc};
 
 use browser_stream_server::{
     Config, Proxy, StreamRouter, StreamServerProxy,
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn serve(config: Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal()).init();
     let limits = Arc::new(config.limits.clone());
     let mut router = StreamRouter::new();
     for prefix in &config.prefix {
@@ -42,8 +43,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let listener = proxy.listen().await?;
     let stop = signalled()?;
     writeln!(std::io::stdout(), "browser-stream-server is at {}", Proxy::url(&listener)?)?;
-    proxy.serve_until(listener, stop).await?;
-    Ok(())
+    Ok(proxy.serve_until(listener, stop).await?)
 }
 
 /// Resolves at the first SIGINT or SIGTERM; the second ends the process at once.

@@ -163,6 +163,24 @@ async fn threat_14_a_rebound_name_gets_no_route() {
 }
 
 #[tokio::test]
+async fn threat_14_the_websocket_in_another_programs_router_is_guarded_too() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let app = axum::Router::new().route("/mux", browser_stream_server::mux(StreamRouter::new()));
+    let proxy = Proxy::new(Config::default(), StreamRouter::new());
+    let task = tokio::spawn(async move { axum::serve(listener, app).await });
+    let served = Served { proxy, address, task };
+    let (_socket, head) = served.handshake("origin: http://localhost\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    for method in ["GET", "POST"] {
+        let answer = served.ask(&format!("{method} /mux"), "host: localhost\r\norigin: http://evil.example\r\n").await;
+        assert_eq!(status(&answer), 403, "{answer}");
+        assert_eq!(status(&served.ask(&format!("{method} /mux"), "host: evil.example\r\n").await), 421);
+    }
+    served.task.abort();
+}
+
+#[tokio::test]
 async fn a_page_of_an_allowed_origin_may_read_the_library_and_nothing_else() {
     let served = served(|config| config.allow_origin = vec!["https://app.example".parse().unwrap()]).await;
     let page = "host: localhost\r\norigin: https://app.example\r\n";

@@ -49,7 +49,12 @@ impl Proxy {
 
     /// A peer that writes its frames by hand.
     pub fn raw(&self) -> Raw {
-        let (near, far) = tokio::io::duplex(1024 * 1024);
+        self.raw_with(1024 * 1024)
+    }
+
+    /// The same over a connection that holds only so many bytes each way.
+    pub fn raw_with(&self, capacity: usize) -> Raw {
+        let (near, far) = tokio::io::duplex(capacity);
         self.attach(far);
         Raw::over(near)
     }

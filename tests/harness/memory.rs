@@ -1,5 +1,10 @@
 //! A transport without a network.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
 use browser_stream_server::transport::{Reader, Transport, TransportError, Writer};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
@@ -13,7 +18,7 @@ impl Transport for Memory {
 
     fn split(self) -> (MemoryReader, MemoryWriter) {
         let (read, write) = tokio::io::split(self.0);
-        (MemoryReader(read), MemoryWriter(write))
+        (MemoryReader(read), MemoryWriter { pipe: write, taken: Arc::default() })
     }
 }
 
@@ -21,7 +26,10 @@ impl Transport for Memory {
 pub struct MemoryReader(ReadHalf<DuplexStream>);
 
 /// The half that the proxy writes.
-pub struct MemoryWriter(WriteHalf<DuplexStream>);
+pub struct MemoryWriter {
+    pipe: WriteHalf<DuplexStream>,
+    taken: Arc<AtomicU64>,
+}
 
 impl Reader for MemoryReader {
     async fn read(&mut self) -> Result<Option<Bytes>, TransportError> {
@@ -33,14 +41,21 @@ impl Reader for MemoryReader {
 
 impl Writer for MemoryWriter {
     async fn write(&mut self, buffers: &mut Vec<Bytes>) -> Result<(), TransportError> {
-        for buffer in buffers.drain(..) {
-            self.0.write_all(&buffer).await?;
+        for mut buffer in buffers.drain(..) {
+            while !buffer.is_empty() {
+                let taken = self.pipe.write_buf(&mut buffer).await?;
+                self.taken.fetch_add(taken as u64, Ordering::Relaxed);
+            }
         }
         Ok(())
     }
 
+    fn progress(&self) -> Arc<AtomicU64> {
+        self.taken.clone()
+    }
+
     async fn close(&mut self, _code: u16, _reason: &'static str) {
         // A peer that has gone already needs no goodbye.
-        let _ = self.0.shutdown().await;
+        let _ = self.pipe.shutdown().await;
     }
 }

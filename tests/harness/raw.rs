@@ -94,6 +94,11 @@ impl Raw {
         serde_json::from_slice(&body[2..]).expect("a reply is JSON")
     }
 
+    /// Takes so many bytes, whatever they are; false when the proxy closed.
+    pub async fn sip(&mut self, bytes: usize) -> bool {
+        within(self.io.read_exact(&mut vec![0; bytes])).await.is_ok()
+    }
+
     /// Every frame until the proxy closes.
     pub async fn rest(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();

@@ -128,6 +128,10 @@ impl transport::Writer for NullWriter {
         Ok(())
     }
 
+    fn progress(&self) -> std::sync::Arc<std::sync::atomic::AtomicU64> {
+        std::sync::Arc::default()
+    }
+
     async fn close(&mut self, _: u16, _: &'static str) {}
 }
 
@@ -140,4 +144,39 @@ async fn threat_28_a_panic_in_a_sessions_task_ends_that_session_only() {
     within(async move { sessions.run(Panics, None).await }).await;
     assert_eq!(proxy.sessions.len(), 1);
     assert_eq!(honest.claim("NAME").await.err().as_deref(), Some("name_taken"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_is_cut_and_one_that_takes_little_is_not() {
+    let proxy = Proxy::with(Limits::default(), |router| {
+        router.route("/pour", |opening: Opening| async {
+            let mut stream = opening.accept();
+            while stream.write_chunk(vec![7; 64 * 1024].into()).await.is_ok() {}
+        })
+    });
+    let mut slow = proxy.raw_with(1024);
+    slow.open(1, r#"{"path":"/pour"}"#).await;
+    let begun = Instant::now();
+    // All of it before the 45 s after which a silent peer is cut. 100 bytes a second: far less than a batch within the 10 s that a stalled peer has.
+    while begun.elapsed() < Duration::from_secs(20) {
+        assert!(slow.sip(100).await, "cut after {:?}", begun.elapsed());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    assert_eq!(proxy.sessions.len(), 1);
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    assert_eq!(proxy.sessions.len(), 0, "it has taken nothing for 10 s");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_closed_is_told_why_first_and_go_away_is_the_last_frame() {
+    let proxy = Proxy::new();
+    let mut raw = proxy.raw();
+    raw.open(1, r#"{"path":"/session"}"#).await;
+    raw.reply(1).await;
+    proxy.sessions.close_all(1012);
+    let frames = raw.rest().await;
+    let note = String::from_utf8_lossy(&frames[0].payload[2..]).into_owned();
+    assert_eq!(note, r#"{"note":"bye","value":1012}"#);
+    assert_eq!(frames.last().map(|frame| (frame.kind, frame.length)), Some((GO_AWAY, 0)));
 }

@@ -108,6 +108,7 @@ pub struct Connection<T> {
     violation: Option<Violation>,
     peer_gone: bool,
     gone: bool,
+    told_gone: bool,
 }
 
 /// A place in the round. The serial tells a stream from an earlier one with the same id.
@@ -142,6 +143,7 @@ impl<T: Default> Connection<T> {
             violation: None,
             peer_gone: false,
             gone: false,
+            told_gone: false,
         }
     }
 
@@ -269,9 +271,13 @@ impl<T: Default> Connection<T> {
     }
 
     /// Tells the peer that the session ends: 0 normal, 1 protocol, 2 internal. No stream is opened after it; live ones go on.
+    /// Said once: the first code counts.
     pub fn go_away(&mut self, code: u32) {
         self.gone = true;
-        self.control.go_away(code);
+        if !self.told_gone {
+            self.told_gone = true;
+            self.control.go_away(code);
+        }
     }
 
     fn live(&self, id: StreamId) -> Option<&Entry<T>> {

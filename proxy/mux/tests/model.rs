@@ -269,8 +269,12 @@ impl World {
                 let Some(view) = self.sides[side].connection.get(id) else { continue };
                 let Some(other) = self.sides[1 - side].connection.get(id) else { continue };
                 assert_eq!(view.queued, 0, "stuck");
+                if view.finished {
+                    // A grant that a finish overtook stays where it is.
+                    continue;
+                }
                 assert_eq!(view.send_credit, other.receive_credit);
-                if is_spliced(id) && !view.finished {
+                if is_spliced(id) {
                     assert_eq!(view.send_credit, INITIAL_WINDOW);
                 }
             }
@@ -306,7 +310,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(cases(96)))]
+    #![proptest_config(ProptestConfig::with_cases(cases(64)))]
 
     #[test]
     fn every_schedule_delivers_exactly_and_ends_in_progress(ops in prop::collection::vec((0_usize..2, op()), 1..150)) {

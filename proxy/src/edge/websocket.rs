@@ -7,7 +7,10 @@ use std::{
     future::poll_fn,
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
@@ -27,17 +30,17 @@ use tokio_tungstenite::{
 use crate::session::transport::{Reader, Transport, TransportError, Writer};
 
 /// An established WebSocket on the socket `S`, as its server.
-pub(super) struct WebSocket<S>(WebSocketStream<S>);
+pub(super) struct WebSocket<S>(WebSocketStream<Counted<S>>);
 
 /// The half that takes the peer's messages.
 pub(super) struct Receiver<S> {
-    codec: Arc<Mutex<WebSocketStream<S>>>,
+    codec: Arc<Mutex<WebSocketStream<Counted<S>>>>,
     /// An error was told: what the peer still sends is taken off the socket and dropped.
     failed: bool,
 }
 
 /// The half that sends messages to the peer.
-pub(super) struct Sender<S>(Arc<Mutex<WebSocketStream<S>>>);
+pub(super) struct Sender<S>(Arc<Mutex<WebSocketStream<Counted<S>>>>);
 
 /// What a WebSocket can ride on.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
@@ -53,7 +56,7 @@ impl<S: Socket> WebSocket<S> {
             .max_write_buffer_size(WRITE_BYTES_MAX)
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        Self(WebSocketStream::from_raw_socket(socket, Role::Server, Some(config)).await)
+        Self(WebSocketStream::from_raw_socket(Counted { socket, taken: Arc::default() }, Role::Server, Some(config)).await)
     }
 }
 
@@ -97,6 +100,10 @@ impl<S: Socket> Writer for Sender<S> {
         self.flush().await.map_err(told)
     }
 
+    fn progress(&self) -> Arc<AtomicU64> {
+        self.0.lock().get_ref().taken.clone()
+    }
+
     async fn close(&mut self, code: u16, reason: &'static str) {
         let frame = CloseFrame { code: code.into(), reason: reason.into() };
         // Errors mean that the peer is gone, or has closed before us: there is nobody to tell.
@@ -110,6 +117,34 @@ impl<S: Socket> Writer for Sender<S> {
 impl<S: Socket> Sender<S> {
     async fn flush(&self) -> Result<(), Error> {
         poll_fn(|cx| Pin::new(&mut *self.0.lock()).poll_flush(cx)).await
+    }
+}
+
+/// A socket that counts what it was able to send.
+pub(super) struct Counted<S> {
+    socket: S,
+    taken: Arc<AtomicU64>,
+}
+
+impl<S: Socket> AsyncRead for Counted<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(cx, buffer)
+    }
+}
+
+impl<S: Socket> AsyncWrite for Counted<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let sent = ready!(Pin::new(&mut self.socket).poll_write(cx, bytes))?;
+        self.taken.fetch_add(sent as u64, Ordering::Relaxed);
+        Poll::Ready(Ok(sent))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }
 

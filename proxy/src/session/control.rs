@@ -58,7 +58,12 @@ pub(super) async fn serve(session: Arc<Session>, mut stream: Stream, open: Open)
         names_per_session_max: limits.names_per_session_max,
         open_bytes_max: limits.open_bytes_max,
     };
-    stream.write_frame(&encode(&Welcome { session: session.id.to_string(), node: session.node.to_string(), capabilities: [], limits: told }));
+    stream.write_frame(&encode(&Welcome {
+        session: session.id.to_string(),
+        node: session.node.to_string(),
+        capabilities: [],
+        limits: told,
+    }));
     loop {
         match stream.read_frame(limits.open_bytes_max).await {
             Ok(Some(body)) => match parse::<Note>(&body, limits.open_depth_max, "note") {

@@ -72,6 +72,8 @@ enum Phase {
     Live,
     /// To be closed once what is urgent has left.
     Closing(Goodbye),
+    /// GO_AWAY is on its way, the close follows.
+    Parting(Goodbye),
     /// Gone: nothing is taken or sent any more.
     Gone,
 }
@@ -131,7 +133,6 @@ impl Session {
             }
             state.phase = Phase::Closing(Goodbye { code, reason });
             state.bye(code);
-            state.mux.go_away(if code == 1002 { GO_AWAY_PROTOCOL } else { GO_AWAY_NORMAL });
         }
         self.wake.notify_one();
     }
@@ -172,9 +173,8 @@ impl State {
     }
 }
 
-/// yamux's reasons to go away: a clean end, and a peer that broke the protocol.
+/// yamux's reason to go away for a clean end; the mux itself says another to a peer that broke the protocol.
 const GO_AWAY_NORMAL: u32 = 0;
-const GO_AWAY_PROTOCOL: u32 = 1;
 
 impl Host for Session {
     fn send(&self, id: StreamId, bytes: Bytes) {

@@ -1,6 +1,14 @@
 //! The life of a session: one task reads, one writes, and whatever ends either ends both.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use browser_stream_mux::{Cell, Code, Dead, End as Ended, Event, Outbound, StreamId, Violation};
 use bytes::Bytes;
@@ -8,7 +16,7 @@ use futures::FutureExt;
 use tokio::time::{Instant, timeout};
 
 use super::{
-    Goodbye, Phase, Session, State,
+    GO_AWAY_NORMAL, Goodbye, Phase, Session, State,
     effect::{Effect, Effects, Queued},
     end::{End, Sink},
     transport::{Reader, Transport, TransportError, Writer},
@@ -116,18 +124,17 @@ async fn read<R: Reader>(session: &Arc<Session>, reader: &mut R) -> Cut {
 /// Sends what is queued, in batches, until the session is to be closed.
 async fn write<W: Writer>(session: Arc<Session>, mut writer: W) -> Result<(), Cut> {
     let mut out = Outbound::default();
+    let progress = writer.progress();
     loop {
         let phase = session.transmit(&mut out);
         if !out.buffers.is_empty() {
-            match timeout(session.limits.write_stall_max, writer.write(&mut out.buffers)).await {
-                Ok(written) => written?,
-                Err(_) => return Err(Cut::Stalled),
-            }
+            send(&mut writer, &mut out.buffers, &progress, session.limits.write_stall_max).await?;
             continue;
         }
         match phase {
             Phase::Live => session.wake.notified().await,
-            Phase::Closing(Goodbye { code, reason }) => {
+            Phase::Closing(goodbye) => session.part(goodbye),
+            Phase::Parting(Goodbye { code, reason }) => {
                 let _ = timeout(LINGER, writer.close(code, reason)).await;
                 return Ok(());
             }
@@ -136,7 +143,27 @@ async fn write<W: Writer>(session: Arc<Session>, mut writer: W) -> Result<(), Cu
     }
 }
 
+/// Sends one batch; a peer that takes nothing of it for too long is cut, one that takes little is not.
+async fn send<W: Writer>(writer: &mut W, buffers: &mut Vec<Bytes>, progress: &AtomicU64, stall_max: Duration) -> Result<(), Cut> {
+    let mut writing = pin!(writer.write(buffers));
+    loop {
+        let before = progress.load(Ordering::Relaxed);
+        match timeout(stall_max, &mut writing).await {
+            Ok(written) => return Ok(written?),
+            Err(_) if progress.load(Ordering::Relaxed) == before => return Err(Cut::Stalled),
+            Err(_) => {}
+        }
+    }
+}
+
 impl Session {
+    /// What is urgent has left: the last frame is GO_AWAY, for a stock peer takes nothing behind it.
+    fn part(&self, goodbye: Goodbye) {
+        let mut state = self.state.lock();
+        state.phase = Phase::Parting(goodbye);
+        state.mux.go_away(GO_AWAY_NORMAL);
+    }
+
     /// Takes a run of bytes from the peer.
     fn receive(self: &Arc<Self>, mut input: Bytes) -> Result<(), Violation> {
         let now = Instant::now().into_std();

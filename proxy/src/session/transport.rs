@@ -1,6 +1,10 @@
 //! What a session rides on: a message-based connection, split so that reading and writing never wait for one another.
 
-use std::{future::Future, io};
+use std::{
+    future::Future,
+    io,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use bytes::Bytes;
 
@@ -27,6 +31,9 @@ pub trait Reader: Send + 'static {
 pub trait Writer: Send + 'static {
     /// Sends what is in `buffers` (whole frames, in order, never empty) and leaves it empty; resolves when the socket took it.
     fn write(&mut self, buffers: &mut Vec<Bytes>) -> impl Future<Output = Result<(), TransportError>> + Send;
+
+    /// Bytes that the connection has taken so far, readable while a write waits: it tells a slow peer from one that takes nothing.
+    fn progress(&self) -> Arc<AtomicU64>;
 
     /// Says goodbye with a WebSocket close code and shuts down the write side. Safe to call after a failed write.
     fn close(&mut self, code: u16, reason: &'static str) -> impl Future<Output = ()> + Send;

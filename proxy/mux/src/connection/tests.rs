@@ -164,3 +164,34 @@ fn a_ping_that_is_due_leaves_and_its_answer_tells_the_round_trip() {
     assert_eq!(connection.rtt(), Some(second));
     assert_eq!(connection.tick(start + 81 * second), Err(Dead::Silent));
 }
+
+#[test]
+fn threat_07_each_violation_ends_the_session_with_one_go_away_and_no_more() {
+    let (data, update) = (Kind::Data, Kind::WindowUpdate);
+    let header = |kind, flags, id, length| frame(kind, flags, id, length).to_vec();
+    let cases = [
+        (vec![1; 12], Violation::Version),
+        (vec![0, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0], Violation::Type),
+        (header(data, Flags::SYN, 0, 0), Violation::StreamZero),
+        (header(data, Flags::SYN, 2, 0), Violation::Parity),
+        (header(update, Flags::SYN, 1, 0), Violation::Reuse),
+        (header(data, Flags::NONE, 1, crate::INITIAL_WINDOW + 1), Violation::Window),
+        (header(update, Flags::NONE, 1, u32::MAX), Violation::CreditOverflow),
+        (header(data, Flags::NONE, 3, 0), Violation::AfterFin),
+    ];
+    for (bytes, violation) in cases {
+        let mut connection = connection(Role::Acceptor);
+        feed(&mut connection, frame(update, Flags::SYN, 1, 0));
+        feed(&mut connection, frame(update, Flags::SYN | Flags::FIN, 3, 0));
+        connection.send(1, Bytes::from_static(b"queued"));
+        let mut input = Bytes::from(bytes);
+        assert_eq!(connection.receive(&mut input, Instant::now()), Err(violation));
+        let mut out = Outbound::new();
+        assert!(connection.transmit(usize::MAX, &mut out) && !connection.wants_transmit());
+        assert_eq!(out.buffers.concat(), frame(Kind::GoAway, Flags::NONE, 0, 1));
+        let mut more = frame(Kind::Ping, Flags::SYN, 0, 7);
+        assert_eq!(connection.receive(&mut more, Instant::now()), Err(violation));
+        assert_eq!(connection.open([0; 8]), Err(OpenError::GoneAway));
+        assert!(!connection.transmit(usize::MAX, &mut out));
+    }
+}

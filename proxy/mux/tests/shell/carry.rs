@@ -2,11 +2,14 @@
 
 use std::{io, time::Duration};
 
-use browser_stream_mux::{Code, Config, Dead, End, Flags, FrameError, Header, Kind, OpenError, Role, Session, SessionError, Stream, StreamError, Violation};
+use browser_stream_mux::{Code, End, StreamError};
 use bytes::Bytes;
-use tokio::{io::{AsyncReadExt, AsyncWriteExt}, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
 
-use crate::pair::*;
+use crate::pair::{Pair, exchange, noise, soon, stream_error};
 
 #[tokio::test(start_paused = true)]
 async fn both_directions_carry_more_than_a_window_at_once() {

@@ -1,12 +1,12 @@
 //! Finished, reset and lost are three things, however a stream or a session ends.
 
-use std::{io, time::Duration};
+use std::io;
 
-use browser_stream_mux::{Code, Config, Dead, End, Flags, FrameError, Header, Kind, OpenError, Role, Session, SessionError, Stream, StreamError, Violation};
+use browser_stream_mux::{Code, End, Flags, Header, Kind, OpenError, Role, SessionError, StreamError, Violation};
 use bytes::Bytes;
-use tokio::{io::{AsyncReadExt, AsyncWriteExt}, time::timeout};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::pair::*;
+use crate::pair::{Pair, exchange, header, noise, session, soon, stream_error};
 
 #[tokio::test(start_paused = true)]
 async fn a_reset_arrives_with_its_code_on_both_halves() {

@@ -1,12 +1,14 @@
 //! Opens, replies and notes: read whole, peeked at, taken over.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
-use browser_stream_mux::{Code, Config, Dead, End, Flags, FrameError, Header, Kind, OpenError, Role, Session, SessionError, Stream, StreamError, Violation};
-use bytes::Bytes;
-use tokio::{io::{AsyncReadExt, AsyncWriteExt}, time::timeout};
+use browser_stream_mux::{FrameError, StreamError};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
 
-use crate::pair::*;
+use crate::pair::{Pair, noise, soon};
 
 #[tokio::test(start_paused = true)]
 async fn frames_are_read_whole_and_ends_between_them_are_clean() {

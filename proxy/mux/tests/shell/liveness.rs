@@ -1,12 +1,11 @@
 //! How a session finds out that its peer is gone.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
-use browser_stream_mux::{Code, Config, Dead, End, Flags, FrameError, Header, Kind, OpenError, Role, Session, SessionError, Stream, StreamError, Violation};
-use bytes::Bytes;
-use tokio::{io::{AsyncReadExt, AsyncWriteExt}, time::timeout};
+use browser_stream_mux::{Config, Dead, End, Role, Session, SessionError};
+use tokio::time::timeout;
 
-use crate::pair::*;
+use crate::pair::session;
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_peer_is_dead_after_its_time() {
