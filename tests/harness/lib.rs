@@ -1,5 +1,10 @@
 //! What tests of the proxy share: peers in memory or over a real socket, and waits that are bounded.
 
+/// The Rust of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
 mod memory;
 mod peer;
 mod raw;
