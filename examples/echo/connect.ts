@@ -1,6 +1,6 @@
 // The tab that connects: sends lines, shows what comes back and how long it took.
 
-import { type BssStream, MuxDemux, StreamClient } from "browser-stream-server";
+import { MuxDemux, type Stream, StreamClient } from "browser-stream-server";
 import { button, code, element, explain, nameOnPage, show, tell } from "./page.ts";
 
 const view = element("client");
@@ -18,14 +18,16 @@ export function connect(name: string): void {
 /** One connection from its start to its end. */
 async function converse(name: string): Promise<void> {
   const mdm = MuxDemux();
+  const cancel = new AbortController();
   tell("working", "Connecting");
-  show(view, "working", button("cancel-connect", () => mdm.close()));
+  show(view, "working", "cancel-connect");
+  button("cancel-connect", () => cancel.abort());
   try {
-    const stream = StreamClient(mdm).connect(name, { encoding: "utf8" });
+    const stream = StreamClient(mdm).connect(name, { encoding: "utf8", signal: cancel.signal });
     receive(stream);
     await stream.opened;
     tell("good", "Connected");
-    show(view, talk.childElementCount ? "talking" : "empty", field);
+    show(view, talk.childElementCount ? "talking" : "empty", "message");
     send(stream);
     await stream.closed;
     end("idle", "Finished", "Both sides finished.");
@@ -35,7 +37,7 @@ async function converse(name: string): Promise<void> {
   mdm.close();
 }
 
-function send(stream: BssStream): void {
+function send(stream: Stream): void {
   const form = field.form as HTMLFormElement;
   form.onsubmit = (event) => {
     event.preventDefault();
@@ -43,17 +45,17 @@ function send(stream: BssStream): void {
     sentAt.push(performance.now());
     stream.write(`${field.value}\n`);
     say("mine", field.value, "you");
-    show(view, "talking", field);
+    show(view, "talking", "message");
     field.value = "";
   };
   button("finish", () => stream.end());
 }
 
 /** Cuts what comes back into the lines that were sent: a stream has no messages, only bytes in order. */
-function receive(stream: BssStream): void {
+function receive(stream: Stream): void {
   let rest = "";
   sentAt.length = 0;
-  stream.on("data", (text) => {
+  stream.on("data", (text: string) => {
     const lines = (rest + text).split("\n");
     rest = lines.pop() ?? "";
     for (const line of lines) {
@@ -78,5 +80,5 @@ function say(whose: "mine" | "theirs", text: string, note: string): void {
 function end(state: "idle" | "bad", title: string, text: string): void {
   tell(state, title);
   element("end").textContent = text;
-  show(view, state === "bad" ? "failed" : "ended", element("again"));
+  show(view, state === "bad" ? "failed" : "ended", "again");
 }

@@ -6,20 +6,18 @@ export function element<E extends HTMLElement = HTMLElement>(id: string): E {
   return document.getElementById(id) as E;
 }
 
-/** The button `id`, which from now on does `action` and nothing else. */
-export function button(id: string, action: () => void): HTMLElement {
-  const found = element(id);
-  found.onclick = action;
-  return found;
+/** From now on the button `id` does `action`, and nothing else. */
+export function button(id: string, action: () => void): void {
+  element(id).onclick = action;
 }
 
-/** Shows of `view` what belongs to `state` (the states stand in the HTML) and moves the focus. */
-export function show(view: HTMLElement, state: string, focus: HTMLElement): void {
+/** Shows of `view` what belongs to `state` (the states stand in the HTML) and moves the focus to `focus`. */
+export function show(view: HTMLElement, state: string, focus: string): void {
   view.hidden = false;
   for (const part of view.querySelectorAll<HTMLElement>("[data-when]")) {
     part.hidden = !part.dataset.when?.split(" ").includes(state);
   }
-  focus.focus();
+  element(focus).focus();
 }
 
 /** The line on top of the page; a screen reader hears its changes. */
@@ -44,14 +42,13 @@ export function explain(error: unknown): string {
 
 const advice: Record<string, string> = {
   name_taken: "Another tab serves this name already. Choose a different one.",
-  name_reserved: "Another tab served this name a moment ago and may come back. Choose a different one, or wait two minutes.",
-  bad_request: "This name cannot be used. A name has at most 128 bytes and no control characters, and is not “.” or “..”.",
+  bad_request:
+    "This name cannot be used. A name has at most 128 bytes and no control characters, and is not “.” or “..”.",
   not_found: "Nobody serves this name yet. Open the server tab, press Serve there, then connect again.",
   timeout: "The server tab did not answer. It may be frozen: look at it, then connect again.",
   unresponsive: "The server tab went away before it answered. Open it again, then connect again.",
   busy: "The server tab takes no more clients now. Connect again later.",
   gone: "The server tab stopped serving. Open it again, then connect again.",
-  lost: "The connection was lost. Check that the proxy runs, then try again.",
-  limit: "The proxy has reached one of its limits. Try again later.",
-  cancelled: "You cancelled it.",
+  lost: "The connection was lost: the server tab was closed, or the proxy stopped. Bring it back, then connect again.",
+  cancelled: "It was cancelled.",
 };

@@ -1,16 +1,17 @@
 // The tab that serves: claims a name, sends back what each client sends, and counts.
 
-import { type BssStream, MuxDemux, StreamServer } from "browser-stream-server";
+import { MuxDemux, type Stream, StreamServer } from "browser-stream-server";
 import { button, code, element, explain, nameOnPage, show, tell } from "./page.ts";
 
 const view = element("server");
 const field = element<HTMLInputElement>("name");
 const counts = { clients: 0, served: 0, bytes: 0 };
+let left = (): void => {}; // called when the last client left
 
 export function serve(suggestion: string): void {
   field.value = suggestion;
   tell("idle", "Not serving");
-  show(view, "idle", field);
+  show(view, "idle", "name");
   field.select();
   field.addEventListener("input", () => problem());
   field.form?.addEventListener("submit", (event) => {
@@ -22,34 +23,35 @@ export function serve(suggestion: string): void {
 /** Holds `name` until the user stops, or until it is lost. */
 async function claim(name: string): Promise<void> {
   const mdm = MuxDemux();
-  const server = StreamServer(mdm, echo);
+  const cancel = new AbortController();
   problem();
   tell("working", "Asking for the name");
-  show(view, "working", button("cancel-claim", () => mdm.close()));
+  show(view, "working", "cancel-claim");
+  button("cancel-claim", () => cancel.abort());
   try {
-    await server.listen(name);
+    const server = StreamServer(mdm, echo).listen(name, { signal: cancel.signal });
+    await server.listening;
     nameOnPage(name, `Serving ${name}`);
     tell("good", "Serving");
-    const clientTab = element<HTMLAnchorElement>("open-client");
-    clientTab.href = `?connect=${encodeURIComponent(name)}`;
-    show(view, "serving", clientTab);
-    button("stop", () => {
-      server.end();
-      tell("working", "Stopping");
-      show(view, "stopping", button("stop-now", () => server.end({ now: true })));
-    });
+    show(view, "serving", "open-client");
+    element<HTMLAnchorElement>("open-client").href = `?connect=${encodeURIComponent(name)}`;
+    button("stop", () => void server.end());
     await server.closed;
+    tell("working", "Stopping");
+    show(view, "stopping", "stop-now");
+    button("stop-now", () => void server.end({ now: true }));
+    await lastClient();
     tell("idle", "Stopped");
   } catch (error) {
     tell("bad", code(error) === "lost" ? "Connection lost" : "Not serving");
     problem(error);
   }
   mdm.close();
-  show(view, "idle", field);
+  show(view, "idle", "name");
 }
 
 /** One client: its bytes go back as they come, no faster than it reads them. */
-async function echo(stream: BssStream): Promise<void> {
+async function echo(stream: Stream): Promise<void> {
   count({ clients: 1, served: 1 });
   const counter = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
@@ -58,7 +60,10 @@ async function echo(stream: BssStream): Promise<void> {
     },
   });
   // A client that goes away ends in an error here: there is nothing to do but to count.
-  await stream.readable.pipeThrough(counter).pipeTo(stream.writable).catch(() => {});
+  await stream.readable
+    .pipeThrough(counter)
+    .pipeTo(stream.writable)
+    .catch(() => {});
   count({ clients: -1 });
 }
 
@@ -67,9 +72,19 @@ function count(change: Partial<typeof counts>): void {
     counts[key] += change[key] ?? 0;
     element(key).textContent = counts[key].toLocaleString("en");
   }
+  if (counts.clients === 0) left();
+}
+
+/** Resolves when no client is connected. */
+function lastClient(): Promise<void> {
+  return new Promise((resolve) => {
+    left = resolve;
+    count({});
+  });
 }
 
 function problem(error?: unknown): void {
-  element("name-problem").textContent = error ? explain(error) : "";
-  field.ariaInvalid = String(["name_taken", "name_reserved", "bad_request"].includes(code(error)));
+  const lost = "The connection to the proxy was lost. See that it runs, then serve again.";
+  element("name-problem").textContent = error ? (code(error) === "lost" ? lost : explain(error)) : "";
+  field.ariaInvalid = String(["name_taken", "bad_request"].includes(code(error)));
 }

@@ -1,6 +1,6 @@
 // The start page: says whether the proxy answers, copies the snippets, and runs them on request.
 
-import { MuxDemux, StreamClient, StreamServer } from "browser-stream-server";
+import { MuxDemux, StreamClient, StreamError, StreamServer } from "browser-stream-server";
 
 const status = element("status");
 const statusText = status.querySelector("[role=status]") as HTMLElement;
@@ -16,7 +16,7 @@ for (const button of document.querySelectorAll<HTMLButtonElement>("[data-copy]")
 run.addEventListener("click", () => void runBoth());
 document.addEventListener("visibilitychange", () => document.hidden || void ask());
 setInterval(() => document.hidden || void ask(), 5000);
-void ask();
+void ask().then(ask); // The first time includes the connection.
 
 /** Asks the proxy for its health and shows the answer. */
 async function ask(): Promise<void> {
@@ -45,19 +45,16 @@ async function runBoth(): Promise<void> {
   run.disabled = true;
   result.textContent = "Connecting";
   try {
-    const server = StreamServer(mdm, (stream) => {
-      stream.pipe(stream);
-    });
-    await server.listen(name);
-    const stream = StreamClient(mdm).connect(name);
+    await StreamServer(mdm, (stream) => stream.pipe(stream)).listen(name).listening;
+    const stream = StreamClient(mdm).connect(name, { encoding: "utf8" });
     await stream.opened;
     const start = performance.now();
-    await stream.writable.getWriter().write(new TextEncoder().encode("hello"));
-    const { value } = await stream.readable.getReader().read();
-    const text = new TextDecoder().decode(value);
+    const text = await new Promise((resolve, reject) => {
+      stream.on("data", resolve).on("error", reject).write("hello");
+    });
     result.textContent = `“${text}” came back after ${milliseconds(performance.now() - start)}.`;
   } catch (error) {
-    result.textContent = `It did not work: ${error instanceof Error ? error.message : error}`;
+    result.textContent = `It did not work: ${error instanceof StreamError ? error.detail : error}.`;
   } finally {
     mdm.close();
     run.disabled = false;

@@ -67,6 +67,7 @@ const PAGE: &str = r#"<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>A program with the proxy inside</title>
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="/style.css">
 <h1>A program with the proxy inside</h1>
 <p class="lead">Serve a name in a tab, and this program says hello to it. Look at its terminal.</p>

@@ -1,10 +1,10 @@
 //! A program that speaks to browser tabs with nothing but the stock `yamux` crate over a WebSocket.
 //!
-//! `rust-peer URL connect NAME` sends the lines of its input to the tab that serves NAME and prints what comes back;
+//! `rust-peer URL connect NAME` sends its input to the tab that serves NAME and prints what comes back;
 //! `rust-peer URL listen NAME` serves an echo under NAME. URL is the proxy's, such as `ws://127.0.0.1:8080/mux`.
 
 use std::future::{Future, poll_fn, ready};
-use std::io;
+use std::io::{self, BufRead};
 
 use anyhow::{Context, Result, bail};
 use futures::io::{AllowStdIo, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -71,15 +71,15 @@ where
     }
 }
 
-/// Opens a stream to whoever serves the name: our lines there, the answer to standard output.
+/// Opens a stream to whoever serves the name: our input there, the answer to standard output.
 async fn connect(mut stream: yamux::Stream, path: String) -> Result<()> {
     write_frame(&mut stream, &json!({ "path": path })).await?;
     accepted(&read_frame(&mut stream).await?)?;
     let (mut reader, mut writer) = AsyncReadExt::split(stream);
-    let mut lines = input_lines();
+    let mut input = input();
     tokio::spawn(async move {
-        while let Some(line) = lines.recv().await {
-            writer.write_all(format!("{line}\n").as_bytes()).await?;
+        while let Some(bytes) = input.recv().await {
+            writer.write_all(&bytes).await?;
             writer.flush().await?;
         }
         writer.close().await // A FIN: the other direction stays open for the rest of the answer.
@@ -105,7 +105,7 @@ async fn listen(mut control: yamux::Stream, path: String) -> Result<()> {
 /// One client: the proxy's open, our reply, then bytes.
 async fn echo(mut stream: yamux::Stream) -> Result<()> {
     let open = read_frame(&mut stream).await?;
-    eprintln!("client {}", open["id"]);
+    eprintln!("client {}", open["id"].as_str().unwrap_or("?"));
     write_frame(&mut stream, &json!({})).await?;
     let (reader, mut writer) = AsyncReadExt::split(stream);
     futures::io::copy(reader, &mut writer).await?;
@@ -131,18 +131,19 @@ async fn read_frame(stream: &mut yamux::Stream) -> Result<Value> {
 /// An error reply as an error, with its stable code in front.
 fn accepted(reply: &Value) -> Result<()> {
     match reply.get("error") {
-        Some(error) => bail!("{}: {}", error["code"], error["message"]),
+        Some(error) => bail!("{}: {}", error["code"].as_str().unwrap_or("?"), error["message"].as_str().unwrap_or("?")),
         None => Ok(()),
     }
 }
 
-/// Standard input line by line, from a thread of its own: the program can end while a read waits.
-fn input_lines() -> mpsc::Receiver<String> {
+/// Standard input as it comes, from a thread of its own: the program can end while a read waits.
+fn input() -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel(16);
     std::thread::spawn(move || {
-        let mut lines = io::stdin().lines();
-        while let Some(Ok(line)) = lines.next() {
-            if sender.blocking_send(line).is_err() {
+        let mut input = io::stdin().lock();
+        while let Ok(bytes) = input.fill_buf().map(<[u8]>::to_vec) {
+            input.consume(bytes.len());
+            if bytes.is_empty() || sender.blocking_send(bytes).is_err() {
                 break;
             }
         }
