@@ -44,6 +44,9 @@ export class Cell {
   #readCancelled = false;
   #peerFinished = false;
   #finished = false;
+  #answered = false;
+  /** Our open or reply is still queued. */
+  #frameWaits = false;
 
   /** `bodyMax` bounds the first frame that comes in. */
   constructor(host: Host, bodyMax: number, first: First) {
@@ -71,10 +74,12 @@ export class Cell {
   /** Sends the open, the reply or a note. Throws `bad_request` if it is too long, before anything is sent. */
   sendFrame(value: object): void {
     this.#host.send(this.id, frame(value));
+    this.#frameWaits = true;
   }
 
-  /** The stream was accepted. */
+  /** The stream was accepted, by the peer's reply or ours. */
   accepted(): void {
+    this.#answered = true;
     this.#settleOpened.resolve();
   }
 
@@ -92,7 +97,9 @@ export class Cell {
   reset(error: StreamError, number: number = error.number): void {
     if (this.isOver) return;
     this.fail(error, false);
-    this.#host.reset(this.id, number);
+    // A reset drops what is queued; without the reply in front of it, it would read as a refusal.
+    if (this.#frameWaits && this.#answered) this.#host.resetBehind(this.id, number);
+    else this.#host.reset(this.id, number);
   }
 
   /** The stream failed. With `keep`, what came in before is still read. */
@@ -123,6 +130,12 @@ export class Cell {
     if (this.#frames) return this.#malformed(new StreamError("bad_request", "the stream ended too early"));
     this.#peerFinished = true;
     this.read.finish();
+  }
+
+  /** The session: frames left; what is still queued, and whether the finish was among them. */
+  sent(queued: number, finished: boolean): void {
+    this.#frameWaits = false;
+    this.write.sent(queued, finished);
   }
 
   /** The session: both directions finished, or a reset went out. */

@@ -5,6 +5,12 @@ export const PING_EVERY = 256 * 1024;
 const ALLOWANCE_MIN = 256 * 1024;
 const ALLOWANCE_MAX = 4 * 1024 * 1024;
 
+/**
+ * The minimum is that of so many pings, not of all: a page that gets busy (it hashes what it sends, say) answers to its pongs later for good, and
+ * measured against its idle time it would stay at the least allowance. On a slow line the pings at a small allowance keep the minimum low.
+ */
+const RECENT = 8;
+
 interface Mark {
   readonly token: number;
   readonly sent: number;
@@ -17,7 +23,8 @@ export class Drain {
   #arrived = 0;
   #marked = 0;
   #allowance = ALLOWANCE_MIN;
-  #fastest = Number.POSITIVE_INFINITY;
+  /** What the last pings took. */
+  #times: number[] = [];
   #marks: Mark[] = [];
 
   get sent(): number {
@@ -53,9 +60,9 @@ export class Drain {
     this.#arrived = mark.sent;
     // Clocks in pages may be as coarse as a millisecond.
     const time = Math.max(1, now - mark.at);
-    this.#fastest = Math.min(this.#fastest, time);
+    this.#times = [...this.#times, time].slice(-RECENT);
     this.#allowance =
-      time < 2 * this.#fastest
+      time < 2 * Math.min(...this.#times)
         ? Math.min(ALLOWANCE_MAX, this.#allowance * 2)
         : Math.max(ALLOWANCE_MIN, this.#allowance / 2);
   }

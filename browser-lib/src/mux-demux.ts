@@ -80,7 +80,11 @@ class Mdm extends Emitter<MuxDemuxEvents> {
     });
     // Who does not ask for it is told by the events.
     this.ready.catch(() => {});
-    this.#session = new Session(transport, this.#hooks(target, () => isReady), options.debug === true);
+    this.#session = new Session(
+      transport,
+      this.#hooks(target, () => isReady),
+      options.debug === true,
+    );
     this.#introduce(options.token);
   }
 
@@ -89,9 +93,9 @@ class Mdm extends Emitter<MuxDemuxEvents> {
     return this.#session.open({ encoding: this.#encoding, ...options, path: options.path ?? "/", meta });
   }
 
-  /** Sends what can be sent now and closes. Streams that are still open end `lost` at both ends. */
+  /** Sends what was written, as far as credit goes, and closes. Streams that are still open end `lost` at both ends. */
   close(): void {
-    this.#session.close();
+    void this.#session.close();
   }
 
   /** What went over this connection so far. */

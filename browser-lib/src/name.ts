@@ -6,6 +6,7 @@ const NAME_BYTES_MAX = 128;
 
 /** Control characters, line separators, bidi controls, and what has no width: nobody sees them, or they change how neighbours look. */
 const INVISIBLE =
+  // biome-ignore lint/suspicious/noMisleadingCharacterClass: each of them is refused on its own
   /[\p{Cc}\u{ad}\u{34f}\u{61c}\u{115f}\u{1160}\u{17b4}\u{17b5}\u{180b}-\u{180f}\u{200b}-\u{200f}\u{2028}-\u{202e}\u{2060}-\u{206f}\u{3164}\u{fe00}-\u{fe0f}\u{feff}\u{ffa0}\u{fff9}-\u{fffb}\u{1d173}-\u{1d17a}\u{e0000}-\u{e0fff}]/u;
 
 /** The path's segment for a name, which is put into NFC first. Throws `bad_request` where it can be none. */

@@ -8,6 +8,7 @@ import { Stream, type StreamOptions } from "./stream.ts";
 export class Opening {
   readonly #cell: Cell;
   readonly path: string;
+  #isAccepted = false;
   /** The client's unique id, minted by the proxy. */
   readonly id: string | undefined;
   readonly meta: unknown;
@@ -42,6 +43,7 @@ export class Opening {
 
   /** Takes the stream. What was sent right behind the open is read first. */
   accept(options?: StreamOptions): Stream {
+    this.#isAccepted = true;
     this.#cell.sendFrame({});
     this.#cell.accepted();
     return new Stream(this.#cell, { id: this.id, path: this.path, meta: this.meta, peer: this.peer }, options);
@@ -51,8 +53,9 @@ export class Opening {
     this.#cell.refuse(error);
   }
 
-  /** Aborts the stream, answered or not. */
-  reset(error: StreamError): void {
-    this.#cell.reset(error);
+  /** Gives the stream up: refuses it, or resets it if it was accepted. */
+  abandon(error: StreamError): void {
+    if (this.#isAccepted) this.#cell.reset(error);
+    else this.#cell.refuse(error);
   }
 }

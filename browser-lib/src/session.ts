@@ -20,6 +20,8 @@ const STREAMS_MAX = 16 * 1024;
 const TICK_MS = 10_000;
 /** So many microtasks in a row without a write, and what was written together leaves together. */
 const QUIET_TURNS = 4;
+/** Microtasks after which a write and an end have reached the core. */
+const WRITE_TURNS = 16;
 
 /** What a session tells its owner. */
 export interface SessionHooks {
@@ -105,15 +107,16 @@ export class Session implements Host {
     return stream;
   }
 
-  /** Sends what may leave, then closes. Streams that are still open end `lost`, here and there. */
-  close(code = 1000, reason = ""): void {
-    if (this.#state === "open") {
-      this.#flush(true);
-      this.#core.goAway(0);
-      this.#flush();
-    }
-    this.#transport.close(code, reason);
-    this.#closed({ code, reason });
+  /** Sends what was written and may leave, then closes. Streams that are still open end `lost`, here and there. */
+  async close(): Promise<void> {
+    // What was just written is still on its way through its WritableStream.
+    for (let turn = 0; turn < WRITE_TURNS; turn++) await null;
+    if (this.#state === "closed") return;
+    this.#flush(true);
+    this.#core.goAway(0);
+    this.#flush();
+    this.#transport.close(1000, "");
+    this.#closed({ code: 1000, reason: "" });
   }
 
   stats(): Stats {
@@ -156,7 +159,7 @@ export class Session implements Host {
       reset: (cell, code) => cell.fail(new StreamError(code), true),
       credit: () => {},
       ended: (cell) => cell.ended(),
-      sent: (cell, queued, finished) => cell.write.sent(queued, finished),
+      sent: (cell, queued, finished) => cell.sent(queued, finished),
       pong: (token) => this.#drain.pong(token, now()),
       goAway: (code) => this.#hooks.goAway(code),
     };

@@ -129,7 +129,7 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
   /** Gives the name up: no new clients. Live ones finish, or with `now` are reset `gone`. Resolves when the name is free. */
   end({ now = false }: { now?: boolean } = {}): Promise<void> {
     this.#isEnding = true;
-    if (now) for (const opening of this.#live) opening.reset(new StreamError("gone"));
+    if (now) for (const opening of this.#live) opening.abandon(new StreamError("gone"));
     this.#control?.end();
     return this.#control ? this.closed : Promise.resolve();
   }
@@ -229,6 +229,10 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
 /** Serves under a name, with or without `new`. */
 export type StreamServer = Server;
 export const StreamServer: Callable<
-  [mdm: MuxDemux, options?: StreamServerOptions | ((stream: Stream) => unknown), callback?: (stream: Stream) => unknown],
+  [
+    mdm: MuxDemux,
+    options?: StreamServerOptions | ((stream: Stream) => unknown),
+    callback?: (stream: Stream) => unknown,
+  ],
   Server
 > = /* @__PURE__ */ callable(Server);

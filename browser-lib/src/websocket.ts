@@ -79,7 +79,10 @@ export function socketUrl(given: string | URL | undefined): string {
   try {
     url = new URL(given ?? "/mux", base);
   } catch {
-    throw new StreamError("bad_request", `${given ?? "/mux"} is no URL${base ? "" : ", and there is no page to start from"}`);
+    throw new StreamError(
+      "bad_request",
+      `${given ?? "/mux"} is no URL${base ? "" : ", and there is no page to start from"}`,
+    );
   }
   url.protocol = url.protocol.replace(/^http/, "ws");
   url.hash = "";

@@ -67,7 +67,8 @@ class Play {
 
   step(step: Step): void {
     if (step.receive !== undefined) this.#receive(step);
-    if (step.open !== undefined) expect(this.#core.takesStreams ? this.#core.open(step.open ?? 0) : null).toBe(step.open);
+    if (step.open !== undefined)
+      expect(this.#core.takesStreams ? this.#core.open(step.open ?? 0) : null).toBe(step.open);
     if (step.send) this.#core.send(step.send[0], fromHex(step.send[1]));
     if (step.send_zeros) this.#core.send(step.send_zeros[0], new Uint8Array(step.send_zeros[1]));
     if (step.finish !== undefined) this.#core.finish(step.finish);

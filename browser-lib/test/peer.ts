@@ -1,8 +1,8 @@
 // The far side of a session in memory: a socket that is no socket, and a little proxy behind it that does what a test says.
 
 import { FrameReader, frame } from "../src/framing.ts";
-import type { JsonObject } from "../src/json.ts";
 import { MuxDemux, type MuxDemuxOptions } from "../src/index.ts";
+import type { JsonObject } from "../src/json.ts";
 import { Connection } from "../src/mux/connection.ts";
 import { Outbound } from "../src/mux/frame.ts";
 import type { WebSocketLike } from "../src/websocket.ts";
@@ -121,6 +121,8 @@ export class Peer {
   goAway: number | undefined;
   /** Holds back what it would send, pongs included. */
   isMute = false;
+  /** Is told of every part of a stream's data. */
+  onData: (stream: FarStream) => void = () => {};
   readonly core: Connection<FarStream>;
   readonly #socket: FakeSocket;
   readonly #out = new Outbound(256 * 1024);
@@ -136,7 +138,10 @@ export class Peer {
       "acceptor",
       {
         opened: far,
-        data: (stream, bytes) => stream.take(bytes),
+        data: (stream, bytes) => {
+          stream.take(bytes);
+          this.onData(stream);
+        },
         finished: (stream) => {
           stream.isFinished = true;
         },

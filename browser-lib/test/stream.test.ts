@@ -120,6 +120,19 @@ describe("ending", () => {
     }
   });
 
+  it.each([
+    [0, "cancelled"],
+    [9, "busy"],
+    [19, "internal"],
+    [255, "internal"],
+    [256, "256"],
+    [0xffff_ffff, "4294967295"],
+  ])("a reset with %i is %s", async (number, code) => {
+    const { stream, far } = await pair();
+    far.reset(number);
+    expect(await outcome(stream.closed)).toBe(code);
+  });
+
   it("reads to a finish that came before the loss", async () => {
     const { stream, far, peer } = await pair();
     far.send("all of it").finish();

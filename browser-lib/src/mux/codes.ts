@@ -30,14 +30,15 @@ export const APPLICATION_CODE_MIN = 256;
 
 const NUMBER_MAX = 0xffff_ffff;
 
-/** The number that stands for a code on the wire; what is no code becomes `internal`. */
+/** The number that stands for a code on the wire; 0 (a stock peer's) is `cancelled`, what is no code becomes `internal`. */
 export function codeNumber(code: string | number): number {
+  if (code === 0) return codeNumber("cancelled");
   const number = typeof code === "number" ? code : CODES.indexOf(code as Code) + 1 || Number(code);
   const known = number > 0 && (number <= CODES.length || number >= APPLICATION_CODE_MIN);
   return Number.isInteger(number) && known && number <= NUMBER_MAX ? number : codeNumber("internal");
 }
 
-/** The string for a number from the wire: 0 (a stock peer's) is `cancelled`, the application's stay digits, unknown ones are `internal`. */
+/** The string for a number from the wire: the application's stay digits, 0 and unknown ones as in {@link codeNumber}. */
 export function codeText(number: number): string {
   if (number >= APPLICATION_CODE_MIN) return String(number);
   return number === 0 ? "cancelled" : (CODES[number - 1] ?? "internal");

@@ -29,4 +29,3 @@ export interface Config {
   /** Called with the header of every frame that comes in. */
   readonly trace?: Trace | undefined;
 }
-

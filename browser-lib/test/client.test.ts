@@ -1,0 +1,59 @@
+import { describe, expect, it } from "vitest";
+import { StreamClient } from "../src/index.ts";
+import { dial, outcome, settle, until } from "./peer.ts";
+
+describe("connecting", () => {
+  it("opens the name's path with what was given", async () => {
+    const { mdm, peer } = dial();
+    StreamClient(mdm, { prefix: "/chat" }).connect("日本", { meta: { a: 1 }, wait: 0 });
+    const far = await peer.opened("/chat/connect/%E6%97%A5%E6%9C%AC");
+    expect(far.first).toEqual({ path: "/chat/connect/%E6%97%A5%E6%9C%AC", meta: { a: 1 }, wait: 0 });
+  });
+
+  it("writes at once and is opened when the server accepted", async () => {
+    const { mdm, peer } = dial();
+    const stream = StreamClient(mdm).connect("NAME", { encoding: "utf8" });
+    stream.write("early");
+    const far = await peer.opened("/browser-server/connect/NAME");
+    await until("the early bytes", () => far.text === "early");
+    expect(far.first).toEqual({ path: "/browser-server/connect/NAME" });
+    far.frame({ id: "uuid" });
+    await stream.opened;
+    expect(stream.id).toBe("uuid");
+  });
+
+  it("threat_05_names_of_objects_are_names_and_what_is_none_throws_before_anything_is_sent", async () => {
+    const { mdm, peer } = dial();
+    const client = StreamClient(mdm);
+    for (const name of ["constructor", "toString", "__proto__"]) {
+      client.connect(name);
+      await peer.opened(`/browser-server/connect/${name}`);
+    }
+    for (const name of ["", ".", "..", "a\u202eb", "x".repeat(129)]) {
+      expect(() => client.connect(name), name).toThrow("bad_request");
+    }
+    await settle();
+    expect(peer.streams).toHaveLength(4);
+  });
+
+  it("what was aborted before it left is never heard of", async () => {
+    const { mdm, peer } = dial({ hold: true });
+    const abort = new AbortController();
+    const stream = StreamClient(mdm).connect("NAME", { signal: abort.signal });
+    abort.abort();
+    expect(await outcome(stream.opened)).toBe("cancelled");
+    expect(await outcome(stream.closed)).toBe("cancelled");
+    expect(peer.messages).toHaveLength(0);
+  });
+
+  it("threat_08_a_refusal_ends_only_its_own_stream", async () => {
+    const { mdm, peer } = dial();
+    const client = StreamClient(mdm);
+    const refused = client.connect("FULL");
+    const other = client.connect("OTHER");
+    (await peer.opened("/browser-server/connect/FULL")).frame({ error: { code: "limit" } }).finish();
+    (await peer.opened("/browser-server/connect/OTHER")).frame({ id: "u" });
+    expect(await outcome(refused.opened)).toBe("limit");
+    expect(await outcome(other.opened)).toBe("ok");
+  });
+});
