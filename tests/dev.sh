@@ -5,7 +5,7 @@ bind=${1:-127.0.0.1:8080}
 
 # Two sums differ when a Rust source was edited, added or removed.
 sources() {
-    find Cargo.toml Cargo.lock proxy -name assets -prune -o -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.lock' \) -exec ls -ln {} + | cksum
+    find Cargo.toml Cargo.lock proxy -name assets -prune -o -type f \( -name '*.rs' -o -name '*.toml' -o -name '*.lock' \) -exec cksum {} + | cksum
 }
 
 proxy="" pages=""

@@ -29,11 +29,14 @@ pub struct Flow {
 /// Pushes messages of `unit` bytes through the proxy, on `streams` streams of `window` bytes each, in turn.
 pub fn through_proxy(proxy: &Process, name: &str, streams: u32, unit: usize, window: u32) -> Result<Flow> {
     let server = Server::listen(proxy.address, name)?;
-    let source = Source::connect(proxy.address, name, streams, unit, window)?;
-    let sockets = [server.link.socket()?, source.link.socket()?];
+    let sink = server.link.socket()?;
     let bytes = Arc::new(AtomicU64::new(0));
     let counter = bytes.clone();
-    let ends = [thread::spawn(move || server.drink(window, &counter)), thread::spawn(move || source.pour())];
+    // It answers the opens that the source waits for.
+    let drink = thread::spawn(move || server.drink(window, &counter));
+    let source = Source::connect(proxy.address, name, streams, unit, window)?;
+    let sockets = [sink, source.link.socket()?];
+    let ends = [drink, thread::spawn(move || source.pour())];
     let flow = measure(proxy, &bytes);
     hang_up(&sockets);
     finish(flow, ends)

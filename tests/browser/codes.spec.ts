@@ -18,7 +18,10 @@ test("not_found: nobody serves the name, at once with wait 0", async ({ tab, nam
   expect(refused.ms).toBeLessThan(1_500);
 });
 
-test("not_found: nobody serves the name within the two seconds that a connect waits by itself", async ({ tab, name }) => {
+test("not_found: nobody serves the name within the two seconds that a connect waits by itself", async ({
+  tab,
+  name,
+}) => {
   const page = await tab();
   const refused = await tryConnect(page, name);
   expect(refused).toMatchObject({ ok: false, code: "not_found" });
@@ -155,7 +158,11 @@ test("a connect that waits for a paused server is let in when it resumes", async
   await client.evaluate(() => kept.opened);
 });
 
-test("timeout: a server that never answers, after 15 seconds, and its half is reset too", async ({ tab, name, realProxy }) => {
+test("timeout: a server that never answers, after 15 seconds, and its half is reset too", async ({
+  tab,
+  name,
+  realProxy,
+}) => {
   const client = await tab();
   const server = await MuxPeer.dial(realProxy.mux);
   await server.listen(name);

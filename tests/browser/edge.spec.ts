@@ -10,7 +10,8 @@ import { expect, serveEcho, test } from "./fixture.ts";
 
 /** A web server of somebody else, with one page. */
 async function stranger() {
-  const page = '<!doctype html><title>another site</title><iframe sandbox="allow-scripts" srcdoc="<p>none</p>"></iframe>';
+  const page =
+    '<!doctype html><title>another site</title><iframe sandbox="allow-scripts" srcdoc="<p>none</p>"></iframe>';
   const server = createServer((_, response) => response.setHeader("content-type", "text/html").end(page));
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -108,10 +109,23 @@ test("threat_14_origin_and_host_decide_on_every_route", async ({ realProxy }) =>
   const own = `http://127.0.0.1:${realProxy.port}`;
   expect(await upgrade(realProxy.mux, {})).toBe(101);
   expect(await upgrade(realProxy.mux, { origin: own })).toBe(101);
-  expect(await upgrade(realProxy.mux, { origin: `http://localhost:${realProxy.port}`, host: `localhost:${realProxy.port}` })).toBe(101);
-  const strange = ["null", "http://evil.example", `http://127.0.0.1:${realProxy.port + 1}`, `http://localhost:${realProxy.port}`, "x"];
+  expect(
+    await upgrade(realProxy.mux, { origin: `http://localhost:${realProxy.port}`, host: `localhost:${realProxy.port}` }),
+  ).toBe(101);
+  const strange = [
+    "null",
+    "http://evil.example",
+    `http://127.0.0.1:${realProxy.port + 1}`,
+    `http://localhost:${realProxy.port}`,
+    "x",
+  ];
   for (const origin of strange) expect(await upgrade(realProxy.mux, { origin }), origin).toBe(403);
-  for (const host of ["evil.example", `evil.example:${realProxy.port}`, "127.0.0.1.evil.example", "localhost.evil.example"]) {
+  for (const host of [
+    "evil.example",
+    `evil.example:${realProxy.port}`,
+    "127.0.0.1.evil.example",
+    "localhost.evil.example",
+  ]) {
     expect([403, 421], host).toContain(await upgrade(realProxy.mux, { host }));
     // DNS rebinding: the page's origin and the host agree, and both are strange.
     expect([403, 421], host).toContain(await upgrade(realProxy.mux, { host, origin: `http://${host}` }));
@@ -125,7 +139,11 @@ test("threat_14_origin_and_host_decide_on_every_route", async ({ realProxy }) =>
 });
 
 for (const cutSide of ["client", "server"] as const) {
-  test(`threat_12_a_connection_cut_on_the_${cutSide}s_side_in_mid_transfer_is_lost_for_both`, async ({ tab, name, realProxy }) => {
+  test(`threat_12_a_connection_cut_on_the_${cutSide}s_side_in_mid_transfer_is_lost_for_both`, async ({
+    tab,
+    name,
+    realProxy,
+  }) => {
     const shim = await startShim(realProxy.port);
     const [server, client] = await Promise.all([
       tab(cutSide === "server" ? shim.url : realProxy.url),

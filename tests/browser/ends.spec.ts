@@ -62,7 +62,8 @@ async function drain(page: Page) {
 const closed = (page: Page) => page.evaluate(() => t.outcome(kept.stream.closed));
 
 for (const from of ["client", "server"] as const) {
-  const roles = (server: Page, client: Page) => (from === "client" ? [client, server] : [server, client]) as [Page, Page];
+  const roles = (server: Page, client: Page) =>
+    (from === "client" ? [client, server] : [server, client]) as [Page, Page];
 
   test(`reset(4001) by the ${from} reaches the other side as 4001`, async ({ tab, name }) => {
     const [server, client] = await Promise.all([tab(), tab()]);

@@ -11,7 +11,7 @@ import { slowReader, told } from "../harness/slow-reader.mjs";
 const MIB = 1024 * 1024;
 const TOTAL = (process.env.LONG === "1" ? 256 : 128) * MIB;
 
-/** @type {import("../harness/proxy.mjs").Proxy} */
+/** @type {import("../harness/proxy.mjs").RunningProxy} */
 let proxy;
 /** @type {import("puppeteer-core").Browser} */
 let browser;

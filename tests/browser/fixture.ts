@@ -2,7 +2,7 @@
 
 import { test as base, expect, type Page } from "@playwright/test";
 import { install } from "../harness/in-page.mjs";
-import { type Proxy, startProxy } from "../harness/proxy.mjs";
+import { type RunningProxy, startProxy } from "../harness/proxy.mjs";
 
 export { expect, type Page };
 
@@ -15,7 +15,7 @@ interface Fixtures {
 
 interface WorkerFixtures {
   /** The proxy that the tests of one worker share. */
-  realProxy: Proxy;
+  realProxy: RunningProxy;
 }
 
 export const test = base.extend<Fixtures, WorkerFixtures>({

@@ -7,7 +7,8 @@ const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f
 test("every client has an id of its own, and both sides know it by that", async ({ tab, name }) => {
   const [server, client] = await Promise.all([tab(), tab()]);
   await server.evaluate(async (name) => {
-    await bss.StreamServer(bss.MuxDemux(), (stream) => t.say(stream.writable, stream.id as string)).listen(name).listening;
+    await bss.StreamServer(bss.MuxDemux(), (stream) => t.say(stream.writable, stream.id as string)).listen(name)
+      .listening;
   }, name);
   const pairs = await client.evaluate(async (name) => {
     const mdm = bss.MuxDemux();
@@ -140,7 +141,18 @@ test("threat_01_of_two_claims_that_race_exactly_one_wins", async ({ tab, name })
 test("threat_05_strange_but_valid_names_reach_exactly_their_server", async ({ tab, name }) => {
   const [server, client] = await Promise.all([tab(), tab()]);
   // `a%2Fb` is a name of its own: what looks encoded is not decoded twice.
-  const names = ["constructor", "toString", "__proto__", "hasOwnProperty", "a/b", "a%2Fb", "日本", "%2e%2e", "a b", "..."];
+  const names = [
+    "constructor",
+    "toString",
+    "__proto__",
+    "hasOwnProperty",
+    "a/b",
+    "a%2Fb",
+    "日本",
+    "%2e%2e",
+    "a b",
+    "...",
+  ];
   names.push("?x=1#y", "x".repeat(128), "é", "ß", "🙂", "<b>&amp;</b>", "\\", "'\"", `${name}:*`);
   const wrong = await server.evaluate(async (names) => {
     const mdm = bss.MuxDemux();

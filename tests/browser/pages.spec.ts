@@ -31,7 +31,7 @@ test("echo: a second tab types and sees it come back, and the first counts its c
   const opening = server.waitForEvent("popup");
   await server.getByRole("link", { name: "Open a client tab" }).click();
   const client = await opening;
-  await client.getByLabel("Message").fill("hello over there");
+  await client.getByRole("textbox", { name: "Message" }).fill("hello over there");
   await client.getByRole("button", { name: "Send" }).click();
   const talk = client.getByRole("log");
   await expect(talk).toContainText("back after");
@@ -51,7 +51,10 @@ test("echo: a name that somebody serves is refused in words, and a client withou
   tab,
   realProxy,
 }) => {
-  const [first, second] = await Promise.all([tab(`${realProxy.url}examples/echo/`), tab(`${realProxy.url}examples/echo/`)]);
+  const [first, second] = await Promise.all([
+    tab(`${realProxy.url}examples/echo/`),
+    tab(`${realProxy.url}examples/echo/`),
+  ]);
   const name = `taken ${realProxy.port}`;
   for (const page of [first, second]) {
     await page.getByLabel("Name").fill(name);

@@ -16,5 +16,5 @@ cargo fuzz --version >/dev/null 2>&1 || cargo install cargo-fuzz --locked
 
 for target in $(cargo +nightly fuzz list --fuzz-dir .); do
     printf '\n== fuzz %s, %d s\n' "$target" "$seconds"
-    cargo +nightly fuzz run --fuzz-dir . "$target" -- -max_total_time="$seconds" -max_len=4096 -timeout=10 -print_final_stats=1
+    cargo +nightly fuzz run --fuzz-dir . "$target" -- -max_total_time="$seconds" -max_len=4096 -len_control=10 -timeout=10 -print_final_stats=1
 done

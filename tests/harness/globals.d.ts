@@ -4,7 +4,12 @@ import type * as Library from "browser-stream-server";
 interface Tools {
   Digest: new () => { bytes: number; add(chunk: Uint8Array): Promise<void>; hex(): Promise<string> };
   pattern(seed: number, offset: number, length: number): Uint8Array<ArrayBuffer>;
-  send(writable: WritableStream<Uint8Array>, seed: number, total: number, onSent?: (sent: number) => void): Promise<Sum>;
+  send(
+    writable: WritableStream<Uint8Array>,
+    seed: number,
+    total: number,
+    onSent?: (sent: number) => void,
+  ): Promise<Sum>;
   receive(readable: ReadableStream<Uint8Array>, onReceived?: (received: number) => void): Promise<Sum>;
   digest(seed: number, total: number): Promise<Sum>;
   text(readable: ReadableStream<Uint8Array>): Promise<string>;

@@ -92,7 +92,13 @@ export class MuxPeer {
       const [type, length] = [head.readUInt8(1), head.readUInt32BE(8)];
       const size = HEADER + (type === DATA ? length : 0);
       if (head.length < size) break;
-      const found = { type, flags: head.readUInt16BE(2), id: head.readUInt32BE(4), length, body: head.subarray(HEADER, size) };
+      const found = {
+        type,
+        flags: head.readUInt16BE(2),
+        id: head.readUInt32BE(4),
+        length,
+        body: head.subarray(HEADER, size),
+      };
       this.#unparsed = head.subarray(size);
       if (type === PING && found.flags & SYN) this.send(PING, ACK, 0, length);
       else this.#frames.push(found);

@@ -82,7 +82,7 @@ export function bss() {
 
 /** The peer over the `yamux` crate. */
 export function yamuxPeer() {
-  return built("yamux-peer", "YAMUX_PEER_BIN", "cargo build -p browser-stream-tests --bin yamux-peer");
+  return built("yamux-peer", "YAMUX_PEER_BIN", "npm run preinterop");
 }
 
 /** Go's compiler, or undefined. */

@@ -11,7 +11,7 @@ const STOP_MS = 3_000;
 const LOG_CHARS = 8_000;
 
 /**
- * @typedef {object} Proxy
+ * @typedef {object} RunningProxy
  * @property {string} url where it is, with a slash at the end
  * @property {string} mux the WebSocket's address
  * @property {number} port
@@ -23,7 +23,7 @@ const LOG_CHARS = 8_000;
 
 /**
  * @param {string[]} args more arguments of `bss serve`
- * @returns {Promise<Proxy>}
+ * @returns {Promise<RunningProxy>}
  */
 export async function startProxy(args = []) {
   const child = spawn(bss(), ["serve", "--bind", "127.0.0.1:0", ...args], {
@@ -41,7 +41,11 @@ export async function startProxy(args = []) {
     throw new Error(`the proxy ended by itself:\n${log}`);
   });
   failed.catch(() => {});
-  const url = await within(START_MS, `the proxy's address; it logged:\n${log}`, Promise.race([address(child.stdout), failed]));
+  const url = await within(
+    START_MS,
+    `the proxy's address; it logged:\n${log}`,
+    Promise.race([address(child.stdout), failed]),
+  );
   const pid = /** @type {number} */ (child.pid);
   return {
     url: url.href,

@@ -20,7 +20,10 @@ export async function startShim(port) {
   const sockets = new Set();
   const server = createServer((near) => {
     const far = connect(port, "127.0.0.1");
-    for (const [from, to] of /** @type {const} */ ([[near, far], [far, near]])) {
+    for (const [from, to] of /** @type {const} */ ([
+      [near, far],
+      [far, near],
+    ])) {
       sockets.add(from);
       from.setNoDelay(true);
       from.on("error", () => to.destroy());

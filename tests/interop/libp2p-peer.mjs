@@ -130,7 +130,9 @@ class Ordered {
     if (this.#stream.send(bytes)) return;
     await new Promise((resolve, reject) => {
       this.#stream.addEventListener("drain", resolve, { once: true });
-      this.#stream.addEventListener("close", (event) => reject(event.error ?? new Error("the stream closed")), { once: true });
+      this.#stream.addEventListener("close", (event) => reject(event.error ?? new Error("the stream closed")), {
+        once: true,
+      });
     });
   }
 

@@ -10,9 +10,11 @@ import { startShim } from "../harness/shim.mjs";
 install();
 const { t } = globalThis;
 const library = await import("../../browser-lib/dist/index.js");
-const { MuxDemux, StreamClient, StreamError, StreamServer } = /** @type {typeof import("browser-stream-server")} */ (/** @type {unknown} */ (library));
+const { MuxDemux, StreamClient, StreamError, StreamServer } = /** @type {typeof import("browser-stream-server")} */ (
+  /** @type {unknown} */ (library)
+);
 
-/** @type {import("../harness/proxy.mjs").Proxy} */
+/** @type {import("../harness/proxy.mjs").RunningProxy} */
 let proxy;
 
 before(async () => {

@@ -177,6 +177,7 @@ func connect(session *yamux.Session, name string, total, streams int) error {
 	return json.NewEncoder(os.Stdout).Encode(map[string]interface{}{"streams": streams, "bytes": total, "equal": true})
 }
 
+// exchange reads the whole echo before it closes: this yamux reads nothing after its own Close.
 func exchange(stream net.Conn, seed, total int) error {
 	sent := make(chan error, 1)
 	go func() {
@@ -186,27 +187,23 @@ func exchange(stream net.Conn, seed, total int) error {
 				return
 			}
 		}
-		sent <- stream.Close()
+		sent <- nil
 	}()
 	buffer := make([]byte, chunk)
-	at := 0
-	for {
+	for at := 0; at < total; {
 		read, err := stream.Read(buffer)
 		if !bytes.Equal(buffer[:read], pattern(seed, at, read)) {
 			return fmt.Errorf("the echo differs behind %d", at)
 		}
 		at += read
-		if err == io.EOF {
-			break
-		}
 		if err != nil {
-			return err
+			return fmt.Errorf("the echo ended after %d of %d bytes: %w", at, total, err)
 		}
 	}
-	if at != total {
-		return fmt.Errorf("the echo ended after %d of %d bytes", at, total)
+	if err := <-sent; err != nil {
+		return err
 	}
-	return <-sent
+	return stream.Close()
 }
 
 func pattern(seed, at, length int) []byte {

@@ -1,0 +1,7 @@
+//! Rules about the tree that no compiler knows (ARCHITECTURE.md). Each failure names its file and line.
+
+mod layers;
+mod links;
+mod source;
+mod text;
+mod tree;
