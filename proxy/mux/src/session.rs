@@ -1,7 +1,7 @@
 //! The thin shell: one connection over anything that reads and writes, driven by one future.
 
 mod drive;
-mod shared;
+mod owner;
 
 use std::{pin::pin, sync::Arc};
 
@@ -9,17 +9,17 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::{Cell, Config, Host, OpenError, Role, SessionError, Stream, StreamId};
 use drive::{now, run};
-use shared::Shared;
+use owner::Owner;
 
 /// A handle on one session; clones are the same session. When the last is dropped nothing can be opened or accepted any more,
 /// and the session ends with its last stream.
 #[derive(Clone)]
 pub struct Session {
-    shared: Arc<Shared>,
+    owner: Arc<Owner>,
     _handle: Arc<Handle>,
 }
 
-struct Handle(Arc<Shared>);
+struct Handle(Arc<Owner>);
 
 impl Session {
     /// A session over `io`, and the future that drives it: spawn it. It resolves when the session is over; dropping it loses every stream.
@@ -27,26 +27,26 @@ impl Session {
     where
         IO: AsyncRead + AsyncWrite,
     {
-        let shared = Arc::new(Shared::new(role, config));
-        let handle = Arc::new(Handle(Arc::clone(&shared)));
-        (Self { shared: Arc::clone(&shared), _handle: handle }, run(shared, io))
+        let owner = Arc::new(Owner::new(role, config));
+        let handle = Arc::new(Handle(Arc::clone(&owner)));
+        (Self { owner: Arc::clone(&owner), _handle: handle }, run(owner, io))
     }
 
     /// Opens a stream; data may be written at once.
     pub fn open(&self) -> Result<Stream, OpenError> {
         let cell = Cell::new();
-        let id = self.shared.core.lock().connection.open(Some(Arc::clone(&cell)))?;
-        self.shared.write.notify_one();
+        let id = self.owner.core.lock().connection.open(Some(Arc::clone(&cell)))?;
+        self.owner.write.notify_one();
         Ok(self.stream(id, cell))
     }
 
     /// The next stream that the peer opened; `None` when the session is over. Cancel-safe.
     pub async fn accept(&self) -> Option<Stream> {
         loop {
-            let mut notified = pin!(self.shared.accept.notified());
+            let mut notified = pin!(self.owner.accept.notified());
             notified.as_mut().enable();
             {
-                let mut core = self.shared.core.lock();
+                let mut core = self.owner.core.lock();
                 if let Some((id, cell)) = core.accepted.pop_front() {
                     return Some(self.stream(id, cell));
                 }
@@ -60,19 +60,19 @@ impl Session {
 
     /// Asks the peer for a sign of life.
     pub fn ping(&self) {
-        self.shared.core.lock().connection.ping(now());
-        self.shared.write.notify_one();
-        self.shared.timer.notify_one();
+        self.owner.core.lock().connection.ping(now());
+        self.owner.write.notify_one();
+        self.owner.timer.notify_one();
     }
 
     /// Ends the session: what credit allows still leaves, then GO_AWAY(0); streams that live on are lost.
     pub fn close(&self) {
-        self.shared.core.lock().closing = true;
-        self.shared.write.notify_one();
+        self.owner.core.lock().closing = true;
+        self.owner.write.notify_one();
     }
 
     fn stream(&self, id: StreamId, cell: Arc<Cell>) -> Stream {
-        Stream::new(id, cell, Arc::clone(&self.shared) as Arc<dyn Host>)
+        Stream::new(id, cell, Arc::clone(&self.owner) as Arc<dyn Host>)
     }
 }
 

@@ -53,12 +53,23 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{limits::Limits, session::Sessions};
+    use crate::{
+        limits::Limits,
+        session::{Opening, Opens, Sessions},
+    };
+
+    struct Nobody;
+
+    impl Opens for Nobody {
+        fn opened(&self, _: Opening) -> futures::future::BoxFuture<'static, ()> {
+            Box::pin(async {})
+        }
+    }
 
     const WINDOW: u32 = 256 * 1024;
 
     fn ledger(from: u32) -> Ledger {
-        let sessions = Sessions::new(Arc::new(Limits::default()), Arc::new(crate::route::StreamRouter::new()));
+        let sessions = Sessions::new(Arc::new(Limits::default()), Arc::new(Nobody));
         Ledger::new(Far { session: sessions.session(None), id: 1 }, from)
     }
 

@@ -15,7 +15,7 @@ use tokio::{
 
 use crate::{
     Dead, Outbound, SessionError,
-    session::shared::{Next, Shared},
+    session::owner::{Next, Owner},
 };
 
 /// What is asked of one read.
@@ -26,7 +26,7 @@ const FAREWELL_MAX: Duration = Duration::from_secs(1);
 const SLICES_MAX: usize = 64;
 
 /// Loses every stream when the driving future is dropped or done.
-struct Losing(Arc<Shared>);
+struct Losing(Arc<Owner>);
 
 impl Drop for Losing {
     fn drop(&mut self) {
@@ -34,18 +34,18 @@ impl Drop for Losing {
     }
 }
 
-pub(super) async fn run<IO: AsyncRead + AsyncWrite>(shared: Arc<Shared>, io: IO) -> Result<(), SessionError> {
-    let losing = Losing(Arc::clone(&shared));
+pub(super) async fn run<IO: AsyncRead + AsyncWrite>(owner: Arc<Owner>, io: IO) -> Result<(), SessionError> {
+    let losing = Losing(Arc::clone(&owner));
     let (mut reader, mut writer) = tokio::io::split(io);
     let result = {
-        let mut write = pin!(write(&shared, &mut writer));
+        let mut write = pin!(write(&owner, &mut writer));
         let result = tokio::select! {
-            result = read(&shared, &mut reader) => result,
+            result = read(&owner, &mut reader) => result,
             result = &mut write => result.map_err(SessionError::from).map(|()| Ending::Ours),
-            dead = watch(&shared) => Err(dead.into()),
+            dead = watch(&owner) => Err(dead.into()),
         };
         if matches!(result, Err(SessionError::Violation(_))) {
-            shared.close_after_violation();
+            owner.close_after_violation();
             // Whether the peer hears of it is its own affair.
             let _ = timeout(FAREWELL_MAX, write).await;
         }
@@ -63,28 +63,28 @@ enum Ending {
     Peers,
 }
 
-async fn read(shared: &Shared, reader: &mut (impl AsyncRead + Unpin)) -> Result<Ending, SessionError> {
+async fn read(owner: &Owner, reader: &mut (impl AsyncRead + Unpin)) -> Result<Ending, SessionError> {
     let mut buffer = BytesMut::new();
     loop {
         if buffer.capacity() < READ_MAX / 8 {
             buffer.reserve(READ_MAX);
         }
         if reader.read_buf(&mut buffer).await? == 0 {
-            let code = shared.core.lock().peer_code;
+            let code = owner.core.lock().peer_code;
             return if code == 0 { Ok(Ending::Peers) } else { Err(SessionError::GoneAway(code)) };
         }
-        shared.feed(buffer.split().freeze())?;
+        owner.feed(buffer.split().freeze())?;
     }
 }
 
-async fn write(shared: &Shared, writer: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
+async fn write(owner: &Owner, writer: &mut (impl AsyncWrite + Unpin)) -> io::Result<()> {
     let mut out = Outbound::new();
     loop {
-        match shared.fill(&mut out) {
+        match owner.fill(&mut out) {
             Next::Write => write_all(writer, &mut out.buffers).await?,
             Next::Wait => {
                 writer.flush().await?;
-                shared.write.notified().await;
+                owner.write.notified().await;
             }
             Next::Close => return writer.shutdown().await,
         }
@@ -111,10 +111,10 @@ async fn write_all(writer: &mut (impl AsyncWrite + Unpin), buffers: &mut Vec<Byt
 }
 
 /// Waits out the deadlines; resolves when the peer is dead.
-async fn watch(shared: &Shared) -> Dead {
+async fn watch(owner: &Owner) -> Dead {
     loop {
-        let deadline = shared.core.lock().connection.deadline();
-        let timer = shared.timer.notified();
+        let deadline = owner.core.lock().connection.deadline();
+        let timer = owner.timer.notified();
         match deadline {
             Some(at) => tokio::select! {
                 () = sleep_until(Instant::from_std(at)) => {}
@@ -122,11 +122,11 @@ async fn watch(shared: &Shared) -> Dead {
             },
             None => timer.await,
         }
-        let ticked = shared.core.lock().connection.tick(now());
+        let ticked = owner.core.lock().connection.tick(now());
         if let Err(dead) = ticked {
             return dead;
         }
-        shared.write.notify_one();
+        owner.write.notify_one();
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the handles, the streams and the driving future of one session share.
+//! Owns the connection of one session, for its handles, its streams and the future that drives it.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use crate::{Cell, Code, Config, Connection, End, Event, Host, Outbound, Role, StreamId, Violation, session::drive::now};
 
-pub(super) struct Shared {
+pub(super) struct Owner {
     pub(super) core: Mutex<Core>,
     /// The writer has something to look at.
     pub(super) write: Notify,
@@ -32,7 +32,7 @@ const STREAMS_MAX: usize = 1024;
 /// What is put together for one write.
 const WRITE_MAX: usize = 256 * 1024;
 
-impl Host for Shared {
+impl Host for Owner {
     fn send(&self, id: StreamId, bytes: Bytes) {
         self.act(|connection| connection.send(id, bytes));
     }
@@ -57,7 +57,7 @@ impl Host for Shared {
     }
 }
 
-impl Shared {
+impl Owner {
     pub(super) fn new(role: Role, config: Config) -> Self {
         let core = Core {
             connection: Connection::new(role, config, now()),
