@@ -8,6 +8,7 @@ struct Readme;
 mod memory;
 mod peer;
 mod raw;
+mod socket;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -17,6 +18,7 @@ use futures::StreamExt;
 pub use memory::Memory;
 pub use peer::{Control, Peer, reply};
 pub use raw::*;
+pub use socket::{bytes_of, dial, serve};
 
 /// A proxy without sockets: its peers are in memory, so that a paused clock decides all times.
 pub struct Proxy {

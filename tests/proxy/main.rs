@@ -7,6 +7,7 @@ mod ends;
 mod inside;
 mod names;
 mod opens;
+mod original;
 mod refusals;
 mod violations;
 mod waiting;

@@ -164,7 +164,7 @@ async fn a_peer_that_takes_nothing_is_cut_and_one_that_takes_little_is_not() {
     }
     tokio::time::sleep(Duration::from_secs(9)).await;
     assert_eq!(proxy.sessions.len(), 1);
-    tokio::time::sleep(Duration::from_secs(13)).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(proxy.sessions.len(), 0, "it has taken nothing for 10 s");
 }
 
@@ -179,4 +179,29 @@ async fn a_connection_that_is_closed_is_told_why_first_and_go_away_is_the_last_f
     let note = String::from_utf8_lossy(&frames[0].payload[2..]).into_owned();
     assert_eq!(note, r#"{"note":"bye","value":1012}"#);
     assert_eq!(frames.last().map(|frame| (frame.kind, frame.length)), Some((GO_AWAY, 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_10_a_peer_that_provokes_replies_and_takes_none_is_read_no_further_and_cut() {
+    let proxy = Proxy::new();
+    let mut raw = proxy.raw_with(4096);
+    let mut refused = Vec::new();
+    // Streams beyond its limit: each is answered with a reset that this peer never takes.
+    for stream in (1..).step_by(2).take(2000) {
+        refused.extend(frame(WINDOW_UPDATE, SYN, stream, 0, b""));
+    }
+    let mut sent = 0;
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(5) {
+        match tokio::time::timeout(Duration::from_secs(1), raw.send(&refused)).await {
+            Ok(()) => sent += 2000,
+            Err(_) => break,
+        }
+        refused.chunks_exact_mut(12).for_each(|frame| frame[4] = frame[4].wrapping_add(1));
+    }
+    assert!(sent < 100_000, "reading stopped: {sent} streams were taken");
+    let session = proxy.sessions.list().remove(0);
+    assert!(session.streams() <= 1024);
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    assert_eq!(proxy.sessions.len(), 0, "cut at the write stall");
 }

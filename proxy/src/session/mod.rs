@@ -54,6 +54,8 @@ pub struct Session {
     state: Mutex<State>,
     /// Tells the writing task that there is something to send.
     wake: Notify,
+    /// Tells the reading task that control frames have left.
+    room: Notify,
     /// Names that the peer holds, counted by whoever keeps the names.
     pub(crate) names: std::sync::atomic::AtomicUsize,
 }

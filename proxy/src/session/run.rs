@@ -26,6 +26,12 @@ use crate::error::APPLICATION_CODE_MIN;
 /// Bytes that the writer takes out of the queue at once.
 const BATCH: usize = 256 * 1024;
 
+/// Control frames that may wait for one peer: twice what all its streams need at once. More are replies that it provokes and does not take.
+const REPLIES_MAX: usize = 256 * 1024;
+
+/// How often a write that waits is looked at before it counts as stalled.
+const STALL_LOOKS: u32 = 10;
+
 /// After a goodbye what the peer still sends is read and dropped for this long: closing over unread bytes would make TCP drop the goodbye.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -99,7 +105,10 @@ pub(super) async fn run<T: Transport>(session: &Arc<Session>, transport: T) {
 /// Takes what the peer sends until it closes, breaks a rule, or falls silent.
 async fn read<R: Reader>(session: &Arc<Session>, reader: &mut R) -> Cut {
     loop {
-        let deadline = session.state.lock().mux.deadline().map(Instant::from_std);
+        let (deadline, owing) = {
+            let state = session.state.lock();
+            (state.mux.deadline().map(Instant::from_std), state.mux.control_queued() > REPLIES_MAX)
+        };
         let silent = async {
             match deadline {
                 Some(deadline) => tokio::time::sleep_until(deadline).await,
@@ -108,7 +117,9 @@ async fn read<R: Reader>(session: &Arc<Session>, reader: &mut R) -> Cut {
         };
         let taken = tokio::select! {
             biased;
-            bytes = reader.read() => match bytes {
+            // A peer that does not take what it provokes is read no further, and cut by the writer when it takes nothing at all.
+            () = session.room.notified(), if owing => Ok(()),
+            bytes = reader.read(), if !owing => match bytes {
                 Ok(Some(bytes)) => session.receive(bytes).map_err(Cut::from),
                 Ok(None) => return Cut::Closed,
                 Err(error) => return error.into(),
@@ -146,12 +157,17 @@ async fn write<W: Writer>(session: Arc<Session>, mut writer: W) -> Result<(), Cu
 /// Sends one batch; a peer that takes nothing of it for too long is cut, one that takes little is not.
 async fn send<W: Writer>(writer: &mut W, buffers: &mut Vec<Bytes>, progress: &AtomicU64, stall_max: Duration) -> Result<(), Cut> {
     let mut writing = pin!(writer.write(buffers));
+    let mut taken = progress.load(Ordering::Relaxed);
+    let mut stalled_since = Instant::now();
     loop {
-        let before = progress.load(Ordering::Relaxed);
-        match timeout(stall_max, &mut writing).await {
-            Ok(written) => return Ok(written?),
-            Err(_) if progress.load(Ordering::Relaxed) == before => return Err(Cut::Stalled),
-            Err(_) => {}
+        if let Ok(written) = timeout(stall_max / STALL_LOOKS, &mut writing).await {
+            return Ok(written?);
+        }
+        let now_taken = progress.load(Ordering::Relaxed);
+        if now_taken != taken {
+            (taken, stalled_since) = (now_taken, Instant::now());
+        } else if stalled_since.elapsed() >= stall_max {
+            return Err(Cut::Stalled);
         }
     }
 }
@@ -197,6 +213,7 @@ impl Session {
             state.collect_ended(&mut effects);
             state.phase
         };
+        self.room.notify_one();
         effects.run(self);
         phase
     }

@@ -83,6 +83,7 @@ impl Sessions {
             opens: self.opens.clone(),
             state: Mutex::new(State { mux, phase: Phase::Live, control: None }),
             wake: Notify::new(),
+            room: Notify::new(),
             names: AtomicUsize::new(0),
         })
     }

@@ -1,0 +1,114 @@
+//! Peers that claim, connect, echo, reset, stall and vanish at random; afterwards nothing of them is left.
+
+use std::{sync::Arc, time::Duration};
+
+use browser_stream_server::Stream;
+use harness::{Peer, pattern, until};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    task::JoinSet,
+    time::Instant,
+};
+
+use crate::{Real, lasting};
+
+/// Peers at once.
+const CROWD: u64 = 24;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_comes_and_goes_and_nothing_of_it_is_left() {
+    let real = Arc::new(Real::new().await);
+    let end = Instant::now() + lasting(Duration::from_secs(3), 60);
+    let mut crowd = JoinSet::new();
+    for seed in 0..CROWD {
+        let real = real.clone();
+        crowd.spawn(async move {
+            let mut random = StdRng::seed_from_u64(seed);
+            let mut echoes = 0;
+            while Instant::now() < end {
+                echoes += life(&real, &mut random).await;
+            }
+            echoes
+        });
+    }
+    let mut echoes = 0;
+    while let Some(done) = crowd.join_next().await {
+        echoes += done.unwrap();
+    }
+    println!("{echoes} echoes came back whole");
+    assert!(echoes > 100);
+    until(|| real.proxy.sessions().is_empty()).await;
+    let names = real.peer().await;
+    for number in 0..4 {
+        names.claim(&format!("N{number}")).await.unwrap();
+    }
+}
+
+/// One connection of one peer: serves a while or connects a while, and goes in one of several ways. How many echoes it got.
+async fn life(real: &Real, random: &mut StdRng) -> u64 {
+    let mut peer = real.peer().await;
+    let name = format!("N{}", random.random_range(0..4));
+    if random.random_bool(0.4)
+        && let Ok(control) = peer.claim(&name).await
+    {
+        let serving = async {
+            loop {
+                let (_, stream) = peer.accept().await;
+                tokio::spawn(echo(stream));
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(random.random_range(50..400)), serving).await;
+        if random.random_bool(0.5) {
+            let mut stream = control.stream;
+            stream.finish();
+            stream.peer_done().await;
+        }
+        return 0;
+    }
+    let mut echoes = 0;
+    for _ in 0..random.random_range(1..8) {
+        echoes += client(&peer, &name, random).await;
+    }
+    echoes
+}
+
+/// Connects once and sends something; 1 if it came back whole. Whatever comes back is the beginning of what was sent.
+async fn client(peer: &Peer, name: &str, random: &mut StdRng) -> u64 {
+    let Ok((_, stream)) = peer.connect_with(name, json!({ "wait": 50 })).await else { return 0 };
+    let sent = pattern(random.random(), random.random_range(0..600_000));
+    let (quits, stalls) = (random.random_bool(0.1), random.random_bool(0.1));
+    let (mut read, mut write) = tokio::io::split(stream);
+    let writing = async {
+        let _ = write.write_all(&sent).await;
+        let _ = write.shutdown().await;
+    };
+    let mut back = Vec::new();
+    let reading = async {
+        if stalls {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        if quits {
+            return false;
+        }
+        read.read_to_end(&mut back).await.is_ok()
+    };
+    let whole = tokio::select! {
+        biased;
+        (_, whole) = async { tokio::join!(writing, reading) }, if !quits => whole,
+        () = tokio::time::sleep(Duration::from_secs(if quits { 0 } else { 60 })) => false,
+    };
+    assert!(quits || whole || back.len() <= sent.len(), "an echo took a minute");
+    assert!(sent.starts_with(&back), "a byte was lost, doubled or moved");
+    assert!(!whole || back == sent, "what ended cleanly is whole");
+    u64::from(whole)
+}
+
+/// Sends back what comes, and ends as its client ends.
+async fn echo(stream: Stream) {
+    let (mut read, mut write) = tokio::io::split(stream);
+    if tokio::io::copy(&mut read, &mut write).await.is_ok() {
+        let _ = write.shutdown().await;
+    }
+}
