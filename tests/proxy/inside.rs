@@ -27,6 +27,13 @@ async fn the_process_connects_as_a_client_does() {
     assert_eq!(proxy.event().await.kind(), "client.connected");
     stream.reset(4001u32);
     assert!(matches!(proxy.event().await, Event::ClientDisconnected { reason: Reason::Reset(4001), .. }));
+    let (stream, _at_server) = tokio::join!(names.connect("NAME"), owner.accept());
+    proxy.event().await;
+    let mut stream = stream.unwrap();
+    stream.finish();
+    drop(stream);
+    let cancelled = Reason::Reset(Code::Cancelled.number());
+    assert!(matches!(proxy.event().await, Event::ClientDisconnected { reason, .. } if reason == cancelled), "dropped unread");
 }
 
 #[tokio::test(start_paused = true)]

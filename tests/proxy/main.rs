@@ -8,6 +8,7 @@ mod inside;
 mod names;
 mod opens;
 mod original;
+mod races;
 mod refusals;
 mod violations;
 mod waiting;

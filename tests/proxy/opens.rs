@@ -113,3 +113,14 @@ async fn the_session_stream_tells_the_limits_and_opens_once() {
     assert!(reply["session"].is_string() && reply["node"].is_string() && reply["limits"]["streams_per_session_max"] == 1024);
     assert_eq!(peer.ask("/session", json!({})).await.err().as_deref(), Some("bad_request"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_stream_that_was_given_up_at_once_may_be_opened_again() {
+    let proxy = Proxy::new();
+    let mut raw = proxy.raw();
+    let body = br#"{"path":"/session"}"#;
+    let open = [&(body.len() as u16).to_be_bytes()[..], body].concat();
+    raw.send(&[frame(DATA, SYN, 1, open.len() as u32, &open), frame(WINDOW_UPDATE, RST, 1, 0, b"")].concat()).await;
+    raw.open(3, r#"{"path":"/session"}"#).await;
+    assert!(raw.reply(3).await["session"].is_string());
+}

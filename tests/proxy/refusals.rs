@@ -165,3 +165,36 @@ async fn a_refused_client_that_goes_on_sending_is_dropped_after_five_seconds() {
     while let Ok(Ok(())) = tokio::time::timeout(std::time::Duration::from_secs(30), stream.write_chunk(vec![7; 65536].into())).await {}
     assert_eq!(stream.stopped().await, browser_stream_mux::End::Reset(2), "reset with the refusal's own code");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_client_that_had_finished_is_let_go_at_once() {
+    let mut setup = Setup::new(json!({})).await;
+    let mut raw = setup.proxy.raw();
+    raw.open(1, r#"{"path":"/browser-server/connect/NAME"}"#).await;
+    let (_, mut at_server) = setup.owner.next().await;
+    raw.data(FIN, 1, b"").await;
+    assert_eq!(within(at_server.read_chunk()).await, Ok(None));
+    at_server.write_frame(br#"{"error":{"code":"busy","message":""}}"#);
+    assert_eq!(raw.reply(1).await["error"]["code"], "busy");
+    raw.next_where(|frame| frame.stream == 1 && frame.flags & FIN != 0).await;
+    // The id is free again, and nothing of the refused stream may reach the one that has it now.
+    raw.open(1, r#"{"path":"/session"}"#).await;
+    assert!(raw.reply(1).await["session"].is_string());
+    tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+    raw.send(&frame(PING, SYN, 0, 42, b"")).await;
+    let pong = raw.next_where(|frame| frame.kind == PING || frame.flags & RST != 0).await;
+    assert_eq!((pong.kind, pong.length), (PING, 42));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_resets_before_the_reply_is_heard_with_its_code() {
+    let mut setup = Setup::new(json!({})).await;
+    let mut at_client = setup.client.begin("/browser-server/connect/NAME", json!({}));
+    let (_, mut at_server) = setup.owner.next().await;
+    at_client.reset(4001u32);
+    assert_eq!(within(at_server.read_chunk()).await, Err(StreamError::Reset(4001)));
+    let _at_client = setup.client.begin("/browser-server/connect/NAME", json!({}));
+    let (_, mut at_server) = setup.owner.next().await;
+    setup.client.vanish();
+    assert_eq!(within(at_server.read_chunk()).await, Err(StreamError::Lost));
+}

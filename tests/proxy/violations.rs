@@ -72,14 +72,18 @@ async fn threat_07_frames_for_streams_that_are_gone_are_dropped_without_an_answe
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_falls_silent_is_asked_and_then_cut() {
+async fn a_peer_that_falls_silent_is_asked_and_then_cut_and_told_why() {
     let proxy = Proxy::new();
     let mut raw = proxy.raw();
+    raw.open(1, r#"{"path":"/session"}"#).await;
+    raw.reply(1).await;
     let begun = Instant::now();
     let frames = raw.rest().await;
     assert!(begun.elapsed() >= Duration::from_secs(45) && begun.elapsed() < Duration::from_secs(48), "{:?}", begun.elapsed());
     let pings = frames.iter().filter(|frame| frame.kind == PING && frame.flags == SYN).count();
     assert!((1..=2).contains(&pings), "{frames:?}");
+    assert!(frames.iter().any(|frame| String::from_utf8_lossy(&frame.payload).contains(r#"{"note":"bye","value":1001}"#)), "{frames:?}");
+    assert_eq!(frames.last().map(|frame| frame.kind), Some(GO_AWAY));
 }
 
 #[tokio::test(start_paused = true)]
@@ -204,4 +208,18 @@ async fn threat_10_a_peer_that_provokes_replies_and_takes_none_is_read_no_furthe
     assert!(session.streams() <= 1024);
     tokio::time::sleep(Duration::from_secs(13)).await;
     assert_eq!(proxy.sessions.len(), 0, "cut at the write stall");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_is_given_up_from_outside_frees_what_it_held() {
+    let proxy = Proxy::new();
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let sessions = proxy.sessions.clone();
+    let running = tokio::spawn(async move { sessions.run(Memory(far), None).await });
+    let peer = Peer::over(near);
+    let _control = peer.claim("NAME").await.unwrap();
+    running.abort();
+    until(|| proxy.sessions.is_empty()).await;
+    let other = proxy.peer();
+    within(async { while other.claim("NAME").await.is_err() {} }).await;
 }

@@ -107,3 +107,17 @@ async fn a_client_that_gives_up_waiting_leaves_nothing_behind() {
     reply(&mut waiting).await.unwrap();
     harness::until(|| proxy.sessions.list().iter().map(|session| session.streams()).sum::<usize>() == 3).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_waited_long_enough_is_told_when_a_paused_server_goes() {
+    let proxy = Proxy::new();
+    let (owner, client) = (proxy.peer(), proxy.peer());
+    let mut control = owner.claim("NAME").await.unwrap().stream;
+    control.write_frame(br#"{"note":"pause"}"#);
+    let mut waiting = client.begin(CONNECT, json!({ "wait": 1000 }));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let begun = Instant::now();
+    control.finish();
+    assert_eq!(reply(&mut waiting).await.err().as_deref(), Some("not_found"));
+    assert!(begun.elapsed() < Duration::from_millis(100));
+}

@@ -237,13 +237,21 @@ impl<T: Default> Connection<T> {
         None
     }
 
-    /// Takes every live stream out, with how it stood, when the session is over. Only control
-    /// frames leave after it, a GO_AWAY above all.
-    pub fn drain(&mut self) -> impl Iterator<Item = (StreamId, T, View)> + use<T> {
+    /// Takes every live stream out but `kept`, with how it stood, when the session is over. Only what that one has queued leaves
+    /// after it, and control frames, a GO_AWAY above all.
+    pub fn drain(&mut self, kept: Option<StreamId>) -> impl Iterator<Item = (StreamId, T, View)> + use<T> {
         self.gone = true;
         self.round = VecDeque::new();
         (self.queued, self.live, self.by_peer) = (0, 0, 0);
-        let streams = std::mem::take(&mut self.streams);
+        let mut streams = std::mem::take(&mut self.streams);
+        if let Some((id, mut entry)) = kept.and_then(|id| streams.remove_entry(&id)).filter(|(_, entry)| !entry.over) {
+            self.live = 1;
+            self.by_peer = usize::from(!self.is_ours(id));
+            self.queued = entry.queue.len();
+            entry.in_round = false;
+            self.streams.insert(id, entry);
+            self.rouse(id);
+        }
         streams.into_iter().filter(|(_, entry)| !entry.over).map(|(id, entry)| {
             let view = entry.view();
             (id, entry.value, view)

@@ -30,14 +30,9 @@ pub(super) async fn connect(proxy: StreamServerProxy, opening: Opening, segment:
     };
     let peer = Peer { session: session.id().to_string() };
     let request = Request { meta: open.meta.take(), resume: open.resume.take(), need: std::mem::take(&mut open.need), peer: Some(peer) };
-    let reached = tokio::select! {
-        biased;
-        // The client changed its mind, or is gone: everything begun for it is dropped, and with it reset.
-        _ = stream.stopped() => return,
-        reached = reach(&proxy, &name, wait, request, Some((&session, &stream))) => reached,
-    };
-    match reached {
+    match reach(&proxy, &name, wait, request, Some((&session, &stream))).await {
         Ok(reached) => reached.join(&proxy, session, stream),
+        // A client that is gone by now hears nothing of it.
         Err(error) => session::refuse(&session, stream, error).await,
     }
 }
@@ -81,7 +76,12 @@ async fn reach(
     client: Option<(&Arc<Session>, &Stream)>,
 ) -> Result<Reached, OpenError> {
     let limits = &proxy.inner.limits;
-    let seat = proxy.inner.registry.seat(name, wait).await?;
+    let cancelled = || OpenError::new(Code::Cancelled, "the client gave up, or is gone");
+    let seat = tokio::select! {
+        biased;
+        _ = stopped(client) => return Err(cancelled()),
+        seat = proxy.inner.registry.seat(name, wait) => seat?,
+    };
     if let Some(lacking) = request.need.iter().find(|need| !seat.claim.capabilities.contains(need)) {
         return Err(OpenError::new(Code::Unsupported, format!("the server does not have {lacking:?}: connect without it")));
     }
@@ -92,9 +92,17 @@ async fn reach(
     let path = format!("{}/accept/{}", proxy.prefix(), name.segment());
     stream.write_frame(&encode(&Open { id: Some(id.to_string()), meta, resume, need, peer, ..Open::to(path) }));
     if let Some(client) = client {
-        session::forward(client, (&server, &stream));
+        // A server that is gone already shows in its reply.
+        let _ = session::forward(client, (&server, &stream));
     }
-    let answer = tokio::time::timeout(limits.reply_timeout, session::reply(&mut stream, limits)).await;
+    let answer = tokio::select! {
+        biased;
+        how = stopped(client) => {
+            session::end(&server, stream, how);
+            return Err(cancelled());
+        }
+        answer = tokio::time::timeout(limits.reply_timeout, session::reply(&mut stream, limits)) => answer,
+    };
     seat.replied();
     let (error, reset) = match answer {
         Ok(Ok(Reply { error: Some(error), .. })) => (allowed(error), Code::Cancelled),
@@ -116,8 +124,27 @@ impl Reached {
         // The id is the proxy's word, whatever the server said.
         client.write_frame(&encode(&Reply { id: Some(id.to_string()), error: None, ..reply }));
         let watch: Arc<dyn Watch> = Arc::new(Client::connected(proxy, id, seat));
-        session::forward((&server, &stream), (&session, &client));
-        session::join((&session, client), (&server, stream), &watch);
+        session::watch(&session, &client, watch.clone());
+        session::watch(&server, &stream, watch.clone());
+        match session::forward((&server, &stream), (&session, &client)) {
+            Ok(()) => {
+                stream.into_parts();
+            }
+            // The client went in this very moment.
+            Err(how) => {
+                watch.ended(how);
+                session::end(&server, stream, how);
+            }
+        }
+        client.into_parts();
+    }
+}
+
+/// Resolves when the client is gone; never for one in this process, which drops the future instead.
+async fn stopped(client: Option<(&Arc<Session>, &Stream)>) -> Ended {
+    match client {
+        Some((_, stream)) => stream.stopped().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -131,7 +158,7 @@ struct Client {
 
 impl Client {
     fn connected(proxy: &StreamServerProxy, id: Uuid, seat: Seat) -> Self {
-        proxy.emit(Event::ClientConnected { name: seat.name.clone(), id, at: SystemTime::now() });
+        proxy.inner.registry.emit(Event::ClientConnected { name: seat.name.clone(), id, at: SystemTime::now() });
         Self { proxy: proxy.clone(), id, seat, ended: OnceLock::new() }
     }
 }
@@ -149,7 +176,12 @@ impl Drop for Client {
             Some(Ended::Reset(code)) => Reason::Reset(*code),
             Some(Ended::Lost) => Reason::Lost,
         };
-        self.proxy.emit(Event::ClientDisconnected { name: self.seat.name.clone(), id: self.id, reason, at: SystemTime::now() });
+        self.proxy.inner.registry.emit(Event::ClientDisconnected {
+            name: self.seat.name.clone(),
+            id: self.id,
+            reason,
+            at: SystemTime::now(),
+        });
     }
 }
 

@@ -1,11 +1,8 @@
 //! A peer serves under a name: the claim, and the notes on its control stream for as long as it is held.
 
-use std::time::SystemTime;
-
 use browser_stream_mux::{Code, FrameError, Stream, StreamError};
-use uuid::Uuid;
 
-use super::{Event, Name, Reason, StreamServerProxy, registry::Claim};
+use super::{Name, Reason, StreamServerProxy, registry::Claim};
 use crate::{
     error::OpenError,
     session::{Note, Opening, Reply, encode, parse},
@@ -17,35 +14,17 @@ pub(super) async fn listen(proxy: StreamServerProxy, mut opening: Opening, segme
     let claimed = Name::from_segment(&segment)
         .map_err(|error| OpenError::new(Code::BadRequest, error.to_string()))
         .and_then(|name| proxy.inner.registry.claim(&name, opening.session(), capabilities));
-    let claim = match claimed {
+    let mut claim = match claimed {
         Ok(claim) => claim,
         Err(error) => return opening.refuse(error).await,
     };
-    let (name, id) = (claim.name.clone(), claim.info.id);
-    proxy.emit(Event::ServerCreated { name: name.clone(), id, at: SystemTime::now() });
-    let mut destroyed = Destroyed { proxy, name, id, reason: Reason::Lost };
-    let mut stream = opening.accept_as(&Reply::accept(id.to_string()));
+    let mut stream = opening.accept_as(&Reply::accept(claim.info.id.to_string()));
     // After the reply, so that no client stands before it in the queue.
     claim.set_open(true);
-    destroyed.reason = hold(&destroyed.proxy, &claim, &mut stream).await;
+    claim.reason = hold(&proxy, &claim, &mut stream).await;
     // Free before the owner hears of it, so that it may claim again at once.
     drop(claim);
-    drop(destroyed);
     stream.finish();
-}
-
-/// Says `server.destroyed` when it is dropped: after the claim, so that the name is free by then.
-struct Destroyed {
-    proxy: StreamServerProxy,
-    name: Name,
-    id: Uuid,
-    reason: Reason,
-}
-
-impl Drop for Destroyed {
-    fn drop(&mut self) {
-        self.proxy.emit(Event::ServerDestroyed { name: self.name.clone(), id: self.id, reason: self.reason, at: SystemTime::now() });
-    }
 }
 
 /// Does what the owner's notes say until its control stream ends, and says why it did.

@@ -6,15 +6,19 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::SystemTime,
 };
 
 use browser_stream_mux::Code;
 use dashmap::DashMap;
-use tokio::{sync::oneshot, time::Instant};
+use tokio::{
+    sync::{broadcast, oneshot},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Name;
+use super::{Event, Name, Reason};
 use crate::{error::OpenError, limits::Limits, session::Session};
 
 /// The names of one prefix. No guard of the map is held across an await or a callback.
@@ -22,13 +26,21 @@ pub(super) struct Registry {
     slots: DashMap<Name, Slot>,
     tickets: AtomicU64,
     limits: Arc<Limits>,
+    events: broadcast::Sender<Event>,
 }
 
 /// One name: its owner, if any, and who waits for it, first come first served.
 #[derive(Default)]
 struct Slot {
     owner: Option<Owner>,
-    waiting: BTreeMap<u64, oneshot::Sender<Result<Seat, OpenError>>>,
+    waiting: BTreeMap<u64, Waiter>,
+}
+
+/// A connect in a name's queue.
+struct Waiter {
+    answer: oneshot::Sender<Result<Seat, OpenError>>,
+    /// Until then it waits for a name that nobody holds.
+    until: Instant,
 }
 
 /// What the map knows of a claim.
@@ -54,8 +66,10 @@ pub(super) struct ClaimInfo {
 #[must_use = "dropping a claim frees the name"]
 pub(super) struct Claim {
     registry: Arc<Registry>,
-    pub name: Name,
+    name: Name,
     pub info: Arc<ClaimInfo>,
+    /// Why it ended, for `server.destroyed`.
+    pub reason: Reason,
 }
 
 /// A client's place at a server: taken when its turn came, given back when dropped.
@@ -68,7 +82,20 @@ pub(super) struct Seat {
 
 impl Registry {
     pub fn new(limits: Arc<Limits>) -> Arc<Self> {
-        Arc::new(Self { slots: DashMap::new(), tickets: AtomicU64::new(0), limits })
+        let events = broadcast::Sender::new(limits.events_buffer);
+        Arc::new(Self { slots: DashMap::new(), tickets: AtomicU64::new(0), limits, events })
+    }
+
+    /// What happens to these names from now on.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    /// Tells the subscribers; nobody waits for them.
+    pub fn emit(&self, event: Event) {
+        tracing::debug!(kind = event.kind(), ?event);
+        // An error says that nobody has subscribed.
+        let _ = self.events.send(event);
     }
 
     /// Takes the name for this session: of two that race exactly one gets it, the other `name_taken`.
@@ -86,8 +113,10 @@ impl Registry {
             return Err(OpenError::new(Code::NameTaken, "somebody serves under this name already: choose another, or end that server"));
         }
         slot.owner = Some(Owner { claim: info.clone(), open: false, clients: 0, clients_max: self.limits.clients_max, unreplied: 0 });
+        // While the slot is ours, so that created and destroyed alternate for everybody.
+        self.emit(Event::ServerCreated { name: name.clone(), id: info.id, at: SystemTime::now() });
         drop(slot);
-        Ok(Claim { registry: self.clone(), name: name.clone(), info })
+        Ok(Claim { registry: self.clone(), name: name.clone(), info, reason: Reason::Lost })
     }
 
     /// Who holds the name now.
@@ -101,7 +130,7 @@ impl Registry {
     /// `timeout` when it leaves too many opens unanswered. Dropping the future gives up the place in the queue.
     pub async fn seat(self: &Arc<Self>, name: &Name, wait: std::time::Duration) -> Result<Seat, OpenError> {
         let begun = Instant::now();
-        let (mut ticket, mut turn) = self.queue(name);
+        let (mut ticket, mut turn) = self.queue(name, begun + wait);
         // For an unclaimed name until `wait`; for one that is held but does not serve now, longer.
         for deadline in [wait, self.limits.wait_max.max(wait)] {
             match tokio::time::timeout_at(begun + deadline, &mut turn).await {
@@ -110,9 +139,7 @@ impl Registry {
                 Ok(Err(_)) => {
                     return Err(OpenError::new(Code::Internal, "the queue for this name is gone"));
                 }
-                Err(_) if self.owner(name).is_none() => {
-                    return Err(OpenError::new(Code::NotFound, "nobody serves under this name: is the server's page open?"));
-                }
+                Err(_) if self.owner(name).is_none() => return Err(not_found()),
                 Err(_) => {}
             }
         }
@@ -121,10 +148,10 @@ impl Registry {
     }
 
     /// Puts a connect into the name's queue; it may be served at once.
-    fn queue(self: &Arc<Self>, name: &Name) -> (Ticket, oneshot::Receiver<Result<Seat, OpenError>>) {
+    fn queue(self: &Arc<Self>, name: &Name, until: Instant) -> (Ticket, oneshot::Receiver<Result<Seat, OpenError>>) {
         let (answer, turn) = oneshot::channel();
         let number = self.tickets.fetch_add(1, Ordering::Relaxed);
-        self.slots.entry(name.clone()).or_default().waiting.insert(number, answer);
+        self.slots.entry(name.clone()).or_default().waiting.insert(number, Waiter { answer, until });
         self.serve(name);
         (Ticket { registry: self.clone(), name: name.clone(), number, done: false }, turn)
     }
@@ -150,7 +177,7 @@ impl Registry {
                 return;
             };
             while owner.open && owner.unreplied < self.limits.unreplied_opens_max {
-                let Some((_, answer)) = waiting.pop_first() else {
+                let Some((_, Waiter { answer, .. })) = waiting.pop_first() else {
                     break;
                 };
                 if answer.is_closed() {
@@ -202,10 +229,18 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
+        let mut late = Vec::new();
         if let Some(mut slot) = self.registry.slots.get_mut(&self.name)
             && slot.owner.as_ref().is_some_and(|owner| Arc::ptr_eq(&owner.claim, &self.info))
         {
             slot.owner = None;
+            let now = Instant::now();
+            late.extend(slot.waiting.extract_if(.., |_, waiter| waiter.until <= now));
+            let (name, id) = (self.name.clone(), self.info.id);
+            self.registry.emit(Event::ServerDestroyed { name, id, reason: self.reason, at: SystemTime::now() });
+        }
+        for (_, waiter) in late {
+            let _ = waiter.answer.send(Err(not_found()));
         }
         self.registry.tidy(&self.name);
         self.info.session.names.fetch_sub(1, Ordering::Relaxed);
@@ -229,6 +264,10 @@ impl Drop for Seat {
             owner.unreplied -= usize::from(waited);
         });
     }
+}
+
+fn not_found() -> OpenError {
+    OpenError::new(Code::NotFound, "nobody serves under this name: is the server's page open?")
 }
 
 /// A place in a queue, left when dropped.

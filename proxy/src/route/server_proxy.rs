@@ -5,9 +5,8 @@ use std::{sync::Arc, time::Duration};
 use browser_stream_mux::{Code, Stream};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::sync::broadcast;
 
-use super::{Event, Events, Name, connect, registry::Registry};
+use super::{Events, Name, connect, registry::Registry};
 use crate::{error::OpenError, limits::Limits};
 
 /// Lets peers serve under names below one prefix, and connects others to them. Cheap to clone; every clone is the same.
@@ -20,7 +19,6 @@ pub(super) struct Inner {
     pub prefix: String,
     pub registry: Arc<Registry>,
     pub limits: Arc<Limits>,
-    events: broadcast::Sender<Event>,
 }
 
 /// How to connect from inside the process.
@@ -55,9 +53,8 @@ impl StreamServerProxy {
 
     /// The same with limits of one's own.
     pub fn with_limits(prefix: &str, limits: Arc<Limits>) -> Self {
-        let events = broadcast::Sender::new(limits.events_buffer);
         let registry = Registry::new(limits.clone());
-        Self { inner: Arc::new(Inner { prefix: prefix.trim_end_matches('/').to_owned(), registry, limits, events }) }
+        Self { inner: Arc::new(Inner { prefix: prefix.trim_end_matches('/').to_owned(), registry, limits }) }
     }
 
     /// The prefix, without a slash at its end.
@@ -67,7 +64,7 @@ impl StreamServerProxy {
 
     /// What happens to names from now on.
     pub fn events(&self) -> Events {
-        Events::new(self.inner.events.subscribe())
+        Events::new(self.inner.registry.events())
     }
 
     /// Connects to a server as a client does: resolves when the server accepted, fails with the code that a client would get.
@@ -87,12 +84,5 @@ impl StreamServerProxy {
     pub fn release(&self, name: &str) -> bool {
         let claim = Name::try_from(name).ok().and_then(|name| self.inner.registry.owner(&name));
         claim.inspect(|claim| claim.released.cancel()).is_some()
-    }
-
-    /// Tells the subscribers; nobody waits for them.
-    pub(super) fn emit(&self, event: Event) {
-        tracing::debug!(kind = event.kind(), ?event);
-        // An error says that nobody has subscribed.
-        let _ = self.inner.events.send(event);
     }
 }

@@ -46,8 +46,13 @@ impl Note {
 
 /// Answers the session stream and listens to the peer's notes until it ends.
 pub(super) async fn serve(session: Arc<Session>, mut stream: Stream, open: Open) {
-    let first = *session.state.lock().control.get_or_insert(stream.id());
-    if first != stream.id() {
+    let second = {
+        let mut state = session.state.lock();
+        // One that was given up by now must not stand in the way of the next.
+        let live = state.mux.get(stream.id()).is_some();
+        live && *state.control.get_or_insert(stream.id()) != stream.id()
+    };
+    if second {
         let error = OpenError::new(Code::BadRequest, "/session is open already: one per connection");
         return opening::refuse(&session, stream, error).await;
     }

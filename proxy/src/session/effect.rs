@@ -28,8 +28,6 @@ pub(super) enum Effect {
     Ended(Arc<dyn Watch>, Ended),
     /// Bytes of a local writer left its queue.
     Sent(Arc<Cell>, usize),
-    /// A local handle whose stream the far end of a half-made splice ended.
-    Told(Arc<Cell>, Ended),
     /// What a stream was joined to, dropped where its drop may call back.
     Drop(End),
 }
@@ -93,7 +91,7 @@ impl Effect {
             Self::Finish(far) => {
                 state.mux.finish(far.id);
             }
-            Self::End(far, how, queued) => state.end_from_far(far.id, how, queued, next),
+            Self::End(far, how, queued) => state.end_from_far(far.id, how, queued),
             Self::Grant(far, bytes) => state.mux.grant(far.id, bytes),
             _ => {}
         }
@@ -104,7 +102,6 @@ impl Effect {
             Self::Opened(id, cell) => opening::spawn(on.clone(), Stream::new(id, cell, on.clone())),
             Self::Ended(watch, how) => watch.ended(how),
             Self::Sent(cell, bytes) => cell.sent(bytes),
-            Self::Told(cell, how) => cell.ended(how),
             Self::Drop(end) => drop(end),
             _ => {}
         }
@@ -145,12 +142,12 @@ impl State {
     }
 
     /// The far end of a splice was reset or lost.
-    fn end_from_far(&mut self, id: StreamId, how: Ended, queued: Queued, effects: &mut Effects) {
+    pub(super) fn end_from_far(&mut self, id: StreamId, how: Ended, queued: Queued) {
         let Some(end) = self.mux.value_mut(id) else {
             return;
         };
         if let Some(cell) = end.cell() {
-            effects.push(Effect::Told(cell.clone(), how));
+            cell.ended(how);
         }
         end.sink = Sink::Nobody;
         let code = match how {

@@ -35,7 +35,7 @@ pub(crate) use open::{Peer, encode, parse};
 pub use opening::Opening;
 pub(crate) use opening::{refuse, reply};
 pub use sessions::Sessions;
-pub(crate) use splice::{forward, join, watch};
+pub(crate) use splice::{end, forward, watch};
 
 /// Takes what peers open: the seam through which routes hang above sessions.
 pub trait Opens: Send + Sync + 'static {
@@ -204,8 +204,15 @@ impl Host for Session {
     }
 
     fn reset_behind(&self, id: StreamId, code: u32) {
-        self.state.lock().mux.reset_behind(id, code);
+        let watch = {
+            let mut state = self.state.lock();
+            state.mux.reset_behind(id, code);
+            state.mux.value(id).and_then(|end| end.watch.clone())
+        };
         self.wake.notify_one();
+        if let Some(watch) = watch {
+            watch.ended(Ended::Reset(code));
+        }
     }
 
     fn consumed(&self, id: StreamId, bytes: u32) {

@@ -13,7 +13,10 @@ use std::{
 use browser_stream_mux::{Cell, Code, Dead, End as Ended, Event, Outbound, StreamId, Violation};
 use bytes::Bytes;
 use futures::FutureExt;
-use tokio::time::{Instant, timeout};
+use tokio::{
+    task::AbortHandle,
+    time::{Instant, timeout},
+};
 
 use super::{
     GO_AWAY_NORMAL, Goodbye, Phase, Session, State,
@@ -73,6 +76,7 @@ impl Cut {
 pub(super) async fn run<T: Transport>(session: &Arc<Session>, transport: T) {
     let (mut reader, writer) = transport.split();
     let mut writing = tokio::spawn(write(session.clone(), writer));
+    let _over = Over { session, writing: writing.abort_handle() };
     let reading = AssertUnwindSafe(read(session, &mut reader)).catch_unwind();
     let cut = tokio::select! {
         read = reading => read.unwrap_or(Cut::Panicked),
@@ -85,7 +89,7 @@ pub(super) async fn run<T: Transport>(session: &Arc<Session>, transport: T) {
     tracing::debug!(session = %session.id, reason = %cut, "session over");
     let Goodbye { code, reason } = cut.goodbye();
     session.close(code, reason);
-    session.lose_streams();
+    session.lose_streams(Lose::AllButControl);
     if !matches!(cut, Cut::Panicked) {
         let discarding = async { while let Ok(Some(_)) = reader.read().await {} };
         // The peer closes when it has read the goodbye; whichever is sooner.
@@ -98,8 +102,28 @@ pub(super) async fn run<T: Transport>(session: &Arc<Session>, transport: T) {
         })
         .await;
     }
-    writing.abort();
-    session.state.lock().phase = Phase::Gone;
+}
+
+/// Ends the session whatever way [`run`] is left, given up in the middle included.
+struct Over<'a> {
+    session: &'a Arc<Session>,
+    writing: AbortHandle,
+}
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.writing.abort();
+        self.session.lose_streams(Lose::All);
+        self.session.state.lock().phase = Phase::Gone;
+    }
+}
+
+/// Which streams of a session that is over are lost now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lose {
+    /// The session stream has a last word to say.
+    AllButControl,
+    All,
 }
 
 /// Takes what the peer sends until it closes, breaks a rule, or falls silent.
@@ -219,9 +243,10 @@ impl Session {
     }
 
     /// Ends every stream of a session that is over: local handles get `lost`, far ends what they were sent and then `lost`.
-    fn lose_streams(self: &Arc<Self>) {
+    fn lose_streams(self: &Arc<Self>, which: Lose) {
         self.change(|state, effects| {
-            for (_, end, _) in state.mux.drain() {
+            let kept = state.control.filter(|_| which == Lose::AllButControl);
+            for (_, end, _) in state.mux.drain(kept) {
                 end.end(Ended::Lost, effects);
                 effects.push(Effect::Drop(end));
             }
@@ -233,8 +258,9 @@ impl End {
     /// Tells whoever is joined to this end that its stream ended.
     fn end(&self, how: Ended, effects: &mut Effects) {
         if let Some(cell) = self.cell() {
-            // A half-made splice: whoever holds the handle decides about the other stream.
-            effects.push(Effect::Told(cell.clone(), how));
+            // A half-made splice: whoever holds the handle decides about the other stream. Told under the lock, so that who finds
+            // the stream gone finds out how it ended, too.
+            cell.ended(how);
         } else if let Some(far) = self.far() {
             let whole = self.peer_finished || how == Ended::Lost;
             effects.push(Effect::End(far.clone(), how, if whole { Queued::Delivered } else { Queued::Dropped }));

@@ -7,22 +7,26 @@ use bytes::Bytes;
 
 use super::{
     Session, State,
+    effect::Queued,
     end::{Far, Sink, Source, Watch},
     ledger::Ledger,
 };
 
 /// From now on what `from` sends goes to `to`: first what it has sent already and nobody read, then everything as it comes.
 ///
-/// The handles stay good for the other direction. If `from` has ended, `to` gets its bytes and then that end.
-pub(crate) fn forward((source, from): (&Arc<Session>, &Stream), (target, to): (&Arc<Session>, &Stream)) {
+/// The handles stay good for the other direction. If `from` has ended, `to` gets its bytes and then that end. If `to` has ended, nothing
+/// is joined, and how it did is the error.
+pub(crate) fn forward((source, from): (&Arc<Session>, &Stream), (target, to): (&Arc<Session>, &Stream)) -> Result<(), Ended> {
     let near = Far { session: source.clone(), id: from.id() };
     let far = Far { session: target.clone(), id: to.id() };
     let credit = source.change(|state, _| state.credit_ahead(near.id, from.cell()));
-    target.change(|state, _| {
-        if let Some(end) = state.mux.value_mut(far.id) {
+    target.change(|state, _| match state.mux.value_mut(far.id) {
+        Some(end) if to.cell().end().is_none() => {
             end.source = Source::Splice(Ledger::new(near.clone(), credit));
+            Ok(())
         }
-    });
+        _ => Err(to.cell().end().unwrap_or(Ended::Lost)),
+    })?;
     loop {
         let (bytes, rest) = source.change(|state, _| state.hand_over(&near, from.cell(), &far));
         target.change(|state, effects| {
@@ -39,17 +43,16 @@ pub(crate) fn forward((source, from): (&Arc<Session>, &Stream), (target, to): (&
             }
         });
         if !matches!(rest, Rest::More) {
-            return;
+            return Ok(());
         }
     }
 }
 
-/// Lets go of both handles: from now on the two streams are each other's, and `told` learns how they end.
-pub(crate) fn join((near, stream): (&Arc<Session>, Stream), (far, other): (&Arc<Session>, Stream), told: &Arc<dyn Watch>) {
-    watch(near, &stream, told.clone());
-    watch(far, &other, told.clone());
+/// Ends a stream as the stream that it was to be joined with has ended.
+pub(crate) fn end(session: &Arc<Session>, stream: Stream, how: Ended) {
+    let queued = if how == Ended::Lost { Queued::Delivered } else { Queued::Dropped };
+    session.change(|state, _| state.end_from_far(stream.id(), how, queued));
     stream.into_parts();
-    other.into_parts();
 }
 
 /// `watch` is told how the stream ends if not cleanly, and dropped when it is gone.
@@ -116,10 +119,10 @@ impl State {
 impl Session {
     /// Drops what the peer still sends on this stream, uncredited; its end is told as before.
     pub(crate) fn discard(self: &Arc<Self>, stream: &Stream) {
-        self.change(|state, _| {
-            if let Some(end) = state.mux.value_mut(stream.id()) {
-                end.sink = Sink::Drain(stream.cell().clone());
-            }
+        self.change(|state, _| match state.mux.value_mut(stream.id()) {
+            Some(end) if !end.peer_finished => end.sink = Sink::Drain(stream.cell().clone()),
+            // A finish that went to the far end of a splice is news to the handle.
+            _ => stream.cell().finished(),
         });
         stream.cell().take_unread();
     }

@@ -143,7 +143,7 @@ fn the_end_of_a_session_gives_out_every_live_stream() {
     connection.send(3, Bytes::from_static(b"abc"));
     connection.reset(1, 0);
     connection.go_away(1);
-    let drained: Vec<_> = connection.drain().map(|(id, _, view)| (id, view.queued)).collect();
+    let drained: Vec<_> = connection.drain(None).map(|(id, _, view)| (id, view.queued)).collect();
     assert_eq!(drained, [(3, 3)]);
     assert!(connection.is_empty() && connection.queued() == 0);
     assert_eq!(transmitted(&mut connection, usize::MAX), 2 * Header::BYTES, "GO_AWAY and the reset");

@@ -155,7 +155,7 @@ impl Owner {
     pub(super) fn lose(&self) {
         let mut core = self.core.lock();
         core.over = true;
-        let cells: Vec<_> = core.connection.drain().filter_map(|(_, cell, _)| cell).collect();
+        let cells: Vec<_> = core.connection.drain(None).filter_map(|(_, cell, _)| cell).collect();
         drop(core);
         for cell in cells {
             cell.ended(End::Lost);
