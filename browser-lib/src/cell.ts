@@ -5,6 +5,7 @@ import { FrameReader, frame } from "./framing.ts";
 import type { JsonObject } from "./json.ts";
 import { APPLICATION_CODE_MIN, codeNumber, isApplicationCode } from "./mux/codes.ts";
 import { ReadHalf } from "./reading.ts";
+import { settler } from "./settler.ts";
 import { WriteHalf } from "./writing.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -23,7 +24,7 @@ export interface Host {
 export type First = (value: JsonObject | StreamError) => void;
 
 const CANCELLED = codeNumber("cancelled");
-/** Four bytes a character at most: a message fits into the 512 bytes that pass the proxy. */
+/** Four bytes a code point at most: a message fits into the 512 bytes that pass the proxy. */
 const MESSAGE_CHARS_MAX = 128;
 
 export class Cell {
@@ -87,7 +88,7 @@ export class Cell {
   refuse(error: StreamError): void {
     if (this.isOver) return;
     const code = error.number < APPLICATION_CODE_MIN ? error.code : error.number;
-    this.sendFrame({ error: { code, message: error.detail.slice(0, MESSAGE_CHARS_MAX) } });
+    this.sendFrame({ error: { code, message: cut(error.detail) } });
     this.#host.finish(this.id);
     this.fail(error, false);
     this.#host.resetBehind(this.id, CANCELLED);
@@ -138,9 +139,9 @@ export class Cell {
     this.write.sent(queued, finished);
   }
 
-  /** The session: both directions finished, or a reset went out. */
-  ended(): void {
-    if (this.#readCancelled) this.fail(new StreamError("cancelled"), false);
+  /** The session: both directions finished, which is `clean`, or a reset went out. */
+  ended(clean: boolean): void {
+    if (!clean) this.fail(new StreamError("cancelled"), false);
     if (this.isOver) return;
     this.#over = "finished";
     this.#settleClosed.resolve();
@@ -185,14 +186,10 @@ function abortCode(reason: unknown): string | number {
   return typeof reason === "number" && isApplicationCode(reason) ? reason : "cancelled";
 }
 
-function settler(): { promise: Promise<void>; resolve: () => void; reject: (error: StreamError) => void } {
-  let resolve = (): void => {};
-  let reject = (_: StreamError): void => {};
-  const promise = new Promise<void>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  // A page that does not look at it must not be told of an unhandled rejection.
-  promise.catch(() => {});
-  return { promise, resolve, reject };
+/** The start of a text that is not too long, no character cut in two. */
+function cut(text: string): string {
+  // Two units a code point at most.
+  return Array.from(text.slice(0, 2 * MESSAGE_CHARS_MAX))
+    .slice(0, MESSAGE_CHARS_MAX)
+    .join("");
 }

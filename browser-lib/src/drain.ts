@@ -40,6 +40,11 @@ export class Drain {
     return this.#sent - this.#arrived < this.#allowance;
   }
 
+  /** Whether pongs may be sent now: they wait for no allowance, and a peer may ask for any number and acknowledge nothing. */
+  get takesPongs(): boolean {
+    return this.#sent - this.#arrived < 2 * ALLOWANCE_MAX;
+  }
+
   /** Bytes were sent; whether a ping is due behind them. */
   add(bytes: number): boolean {
     this.#sent += bytes;

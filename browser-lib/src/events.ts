@@ -3,9 +3,14 @@
 /** A method type, so that a listener may say more exactly what it takes: `(text: string) => …` where chunks are text. */
 export type Listener<A extends unknown[]> = { call(...args: A): unknown }["call"];
 
+interface Entry {
+  readonly call: Listener<never>;
+  readonly once: boolean;
+}
+
 /** Something that emits events. A listener that throws is reported to the page and disturbs nobody else; "error" without a listener is silent. */
 export class Emitter<Events extends Record<keyof Events, unknown[]>> {
-  readonly #listeners = new Map<keyof Events, { call: Listener<never>; once: boolean }[]>();
+  readonly #listeners = new Map<keyof Events, Entry[]>();
 
   /** Calls `listener` whenever the event happens. */
   on<E extends keyof Events>(event: E, listener: Listener<Events[E]>): this {
@@ -19,8 +24,7 @@ export class Emitter<Events extends Record<keyof Events, unknown[]>> {
 
   /** Calls `listener` no more. */
   off<E extends keyof Events>(event: E, listener: Listener<Events[E]>): this {
-    const left = this.#of(event).filter((entry) => entry.call !== listener);
-    this.#listeners.set(event, left);
+    this.#keep(event, ({ call }) => call !== listener);
     return this;
   }
 
@@ -42,10 +46,10 @@ export class Emitter<Events extends Record<keyof Events, unknown[]>> {
   /** Tells all listeners; whether there was one. */
   emit<E extends keyof Events>(event: E, ...args: Events[E]): boolean {
     const entries = this.#of(event);
-    for (const { call, once } of entries) {
-      if (once) this.off(event, call as Listener<Events[E]>);
+    for (const entry of entries) {
+      if (entry.once) this.#keep(event, (other) => other !== entry);
       try {
-        (call as Listener<Events[E]>)(...args);
+        (entry.call as Listener<Events[E]>)(...args);
       } catch (error) {
         report(error);
       }
@@ -55,6 +59,10 @@ export class Emitter<Events extends Record<keyof Events, unknown[]>> {
 
   #of(event: keyof Events) {
     return this.#listeners.get(event) ?? [];
+  }
+
+  #keep(event: keyof Events, isKept: (entry: Entry) => boolean): void {
+    this.#listeners.set(event, this.#of(event).filter(isKept));
   }
 
   #add<E extends keyof Events>(event: E, listener: Listener<Events[E]>, once: boolean): this {

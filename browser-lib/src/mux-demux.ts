@@ -6,6 +6,7 @@ import { Emitter } from "./events.ts";
 import { readNotes } from "./framing.ts";
 import type { Opening } from "./opening.ts";
 import { Session, type SessionHooks, type Stats } from "./session.ts";
+import { settler } from "./settler.ts";
 import type { Stream, StreamOptions } from "./stream.ts";
 import type { CloseInfo } from "./transport.ts";
 import { SUBPROTOCOL, socketUrl, type WebSocketClass, WebSocketTransport } from "./websocket.ts";
@@ -30,7 +31,7 @@ export interface MuxDemuxEvents {
   open: [];
   /** The connection is over and all its streams have ended. */
   close: [info: CloseInfo];
-  /** The connection failed or could not be made. */
+  /** The connection failed, broke (`lost`), or could not be made. Told once. */
   error: [error: StreamError];
   /** A stream that no server took. Without a listener such streams are refused `not_found`. */
   stream: [stream: Stream, meta: unknown];
@@ -53,8 +54,10 @@ let inside: (mdm: MuxDemux) => Inside;
 class Mdm extends Emitter<MuxDemuxEvents> {
   /** Resolves when the connection is up; rejects `lost` if it could not be made. Streams may be opened before. */
   readonly ready: Promise<void>;
+  readonly #ready = settler();
   readonly #session: Session;
   readonly #encoding: "utf8" | undefined;
+  #hasFailed = false;
 
   static {
     inside = (mdm) => ({ session: mdm.#session, encoding: mdm.#encoding });
@@ -70,32 +73,23 @@ class Mdm extends Emitter<MuxDemuxEvents> {
     const target = socketUrl(url);
     const transport = new WebSocketTransport(target, options.WebSocket, options.protocols ?? [SUBPROTOCOL]);
     this.#encoding = options.encoding;
-    let isReady = false;
-    this.ready = new Promise((resolve, reject) => {
-      this.once("open", () => {
-        isReady = true;
-        resolve();
-      });
-      this.once("close", () => reject(new StreamError("lost", `no connection to ${target}`)));
-    });
-    // Who does not ask for it is told by the events.
-    this.ready.catch(() => {});
-    this.#session = new Session(
-      transport,
-      this.#hooks(target, () => isReady),
-      options.debug === true,
-    );
+    this.ready = this.#ready.promise;
+    this.#session = new Session(transport, this.#hooks(target), options.debug === true);
     this.#introduce(options.token);
   }
 
   /** Opens a stream to the proxy's program: `path` is its route (default `/`), `meta` any JSON for it. May be used before "open". */
   createStream(meta?: unknown, options: StreamOptions & { path?: string } = {}): Stream {
-    return this.#session.open({ encoding: this.#encoding, ...options, path: options.path ?? "/", meta });
+    const { path = "/", encoding = this.#encoding, signal } = options;
+    return this.#session.open({ path, encoding, signal, meta });
   }
 
-  /** Sends what was written, as far as credit goes, and closes. Streams that are still open end `lost` at both ends. */
+  /** Sends what was written, as far as credit goes, and closes; what is still dialing, once it is up. Streams that are still open end `lost` at both ends. */
   close(): void {
-    void this.#session.close();
+    this.ready.then(
+      () => this.#session.close(),
+      () => {},
+    );
   }
 
   /** What went over this connection so far. */
@@ -103,17 +97,30 @@ class Mdm extends Emitter<MuxDemuxEvents> {
     return this.#session.stats();
   }
 
-  #hooks(target: string, isReady: () => boolean): SessionHooks {
+  #hooks(target: string): SessionHooks {
+    let told = `no connection to ${target}`;
     return {
-      open: () => this.emit("open"),
+      open: () => {
+        told = `the connection to ${target} broke`;
+        this.#ready.resolve();
+        this.emit("open");
+      },
       close: (info) => {
-        if (!isReady() && info.code !== 1000) this.emit("error", new StreamError("lost", `no connection to ${target}`));
+        const lost = new StreamError("lost", told);
+        this.#ready.reject(lost);
+        if (info.code !== 1000) this.#fail(lost);
         this.emit("close", info);
       },
-      error: (error) => this.emit("error", error),
+      error: (error) => this.#fail(error),
       opening: (opening) => this.#take(opening),
       goAway: () => this.emit("drain", undefined),
     };
+  }
+
+  #fail(error: StreamError): void {
+    if (this.#hasFailed) return;
+    this.#hasFailed = true;
+    this.emit("error", error);
   }
 
   #take(opening: Opening): void {
@@ -131,7 +138,7 @@ class Mdm extends Emitter<MuxDemuxEvents> {
     } catch (thrown) {
       const error = StreamError.from(thrown);
       // A proxy without session streams is a proxy all the same; how the connection ends is told elsewhere.
-      if (error.code === "unauthorized" || error.code === "forbidden") this.emit("error", error);
+      if (error.code === "unauthorized" || error.code === "forbidden") this.#fail(error);
     }
   }
 

@@ -11,7 +11,8 @@ const INVISIBLE =
 
 /** The path's segment for a name, which is put into NFC first. Throws `bad_request` where it can be none. */
 export function nameSegment(name: string): string {
-  const normal = String(name).normalize("NFC");
+  if (typeof name !== "string") throw new StreamError("bad_request", "a name is a string");
+  const normal = name.normalize("NFC");
   // A surrogate without its other half has no UTF-8.
   const broken = /\p{Cs}/u.test(normal);
   const length = new TextEncoder().encode(normal).length;

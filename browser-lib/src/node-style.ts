@@ -16,9 +16,12 @@ export interface StreamEvents {
   finish: [];
   /** Writing may go on after `write` returned false. */
   drain: [];
-  /** The stream failed, after the data that came before. Nobody has to listen: `closed` rejects with the same. */
+  /**
+   * The stream failed; comes after the data that came before, unless that is held back by `pause`, which drops it. Nobody has to listen: `closed`
+   * rejects with the same. Also for a destination of `pipe` that throws, which ends nothing but that pipe.
+   */
   error: [error: StreamError];
-  /** The stream is over. Comes after "end" if the stream is read in this style. */
+  /** The stream is over. After a clean finish it waits until everything that came was read, in whatever style, or given up. */
   close: [];
 }
 
@@ -27,11 +30,13 @@ export interface NodeDestination {
   write(chunk: Bytes): boolean;
   end(): unknown;
   once(event: "drain" | "close", listener: () => void): unknown;
-  destroy?(error?: Error): unknown;
+  /** Called when the stream that is piped fails; without the error, which crashes Node where nobody listens for it. */
+  destroy?(): unknown;
 }
 
 interface Sink {
   readonly to: NodeDestination;
+  fail(error: StreamError): unknown;
   blocked: boolean;
 }
 
@@ -53,6 +58,11 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
   #decoder: TextDecoder | undefined;
   #ended = false;
   #drainDue = false;
+  /** Nobody wants what comes in any more. */
+  #cancelled = false;
+  #failed = false;
+  /** Set when the listeners were told of it: nothing follows. */
+  #dead: StreamError | undefined;
 
   /** Calls `listener` whenever the event happens; listening for "data" starts the flow unless `pause` was called. */
   override on<E extends keyof StreamEvents>(event: E, listener: Listener<StreamEvents[E]>): this {
@@ -68,7 +78,12 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
     return this;
   }
 
-  /** Writes text or bytes. False: so much waits that it is time to wait for "drain"; nothing is lost either way. */
+  /**
+   * Writes text or bytes. False: so much waits that it is time to wait for "drain"; nothing is lost either way.
+   *
+   * Up to 4 KiB of bytes are copied at once. A larger chunk belongs to the stream until "finish" or "close"; who wants it back earlier writes to
+   * `writable`, which tells for each chunk.
+   */
   write(chunk: Chunk): boolean {
     if (this.#ended) throw new TypeError("write after end");
     this.#writer ??= this.writable.getWriter();
@@ -105,7 +120,7 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
   /** Starts the "data" events, or lets them go on; without a listener the data is dropped. */
   resume(): this {
     this.#paused = false;
-    this.#flow ??= this.#run();
+    if (!this.#dead) this.#flow ??= this.#run();
     this.#wake?.();
     return this;
   }
@@ -116,9 +131,17 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
     return this;
   }
 
-  /** Sends all that comes in to `to`, at its speed, and ends it at the end; a failure destroys or aborts it. Returns `to`. */
+  /**
+   * Sends all that comes in to `to`, at its speed, and ends it at the end; a failure destroys or aborts it. Returns `to`.
+   *
+   * A `to` that closes or throws is let go, the latter with an "error" here; if nobody else reads, the reading is cancelled.
+   */
   pipe<D extends NodeDestination | WritableStream<Bytes>>(to: D): D {
-    const sink: Sink = { to: "getWriter" in to ? overWriter(to.getWriter()) : to, blocked: false };
+    const sink = to instanceof NodeStyle ? to.#asSink() : sinkFor(to);
+    if (this.#dead) {
+      sink.fail(this.#dead);
+      return to;
+    }
     this.#sinks.push(sink);
     sink.to.once("close", () => this.#unpipe(sink));
     this.resume();
@@ -131,12 +154,17 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
     return this;
   }
 
-  /** Tells the listeners how it ended, once `closed` has settled and what is read in this style was read. */
-  protected tellEnd(closed: Promise<void>): void {
+  /** Tells the listeners how it ended, once `closed` has settled and what came in was read; `drained` when nothing is left to read. */
+  protected tellEnd(closed: Promise<void>, drained: Promise<void>): void {
     const over = async (error?: StreamError): Promise<void> => {
+      this.#failed = error !== undefined;
+      this.#wake?.();
+      // Who reads in another style may do so at leisure.
+      if (!(error || this.#flow || this.readable.locked)) await drained;
       await this.#flow;
+      this.#dead = error;
       if (error) {
-        for (const { to } of this.#sinks) to.destroy?.(error);
+        for (const sink of this.#sinks) this.#attempt(sink, () => sink.fail(error));
         this.emit("error", error);
       }
       this.emit("close");
@@ -147,40 +175,44 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
     );
   }
 
+  /** Ourselves as a destination: the writer knows of a failure before all that came in was read. */
+  #asSink(): Sink {
+    this.#writer ??= this.writable.getWriter();
+    const { once } = overWriter(this.#writer);
+    const to = { write: (chunk: Bytes) => this.write(chunk), end: () => this.end(), once };
+    return { to, fail: (error) => this.destroy(error), blocked: false };
+  }
+
   async #run(): Promise<void> {
     // Whoever attached the first listener attaches the others, too, before anything flows.
     await null;
     try {
       this.#reader = this.readable.getReader();
-      while (true) {
-        await this.#unheld();
+      while (await this.#unheld()) {
         const { done, value } = await this.#reader.read();
-        await this.#unheld();
-        if (done) break;
+        if (this.#cancelled || !(await this.#unheld())) return;
+        if (done) return this.#giveEnd();
         this.#give(value);
       }
     } catch {
       // How the stream failed is told by `closed`; a lock that somebody else holds is their choice of style.
-      return;
     }
-    const rest = this.#decoder?.decode();
-    if (rest) this.emit("data", rest);
-    for (const { to } of this.#sinks) to.end();
-    this.#sinks = [];
-    this.emit("end");
   }
 
-  async #unheld(): Promise<void> {
+  /** Waits while the flow is held back; false if it will not go on: a stream that failed does not wait for `resume`. */
+  async #unheld(): Promise<boolean> {
     while (this.#paused || this.#sinks.some((sink) => sink.blocked)) {
+      if (this.#paused && this.#failed) return false;
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
+    return true;
   }
 
   #give(bytes: Bytes): void {
     for (const sink of this.#sinks) {
-      if (sink.to.write(bytes)) continue;
+      if (this.#attempt(sink, () => sink.to.write(bytes)) ?? true) continue;
       sink.blocked = true;
       sink.to.once("drain", () => {
         sink.blocked = false;
@@ -192,13 +224,41 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
     if (data.length > 0) this.emit("data", data);
   }
 
+  #giveEnd(): void {
+    const rest = this.#decoder?.decode();
+    if (rest) this.emit("data", rest);
+    for (const sink of this.#sinks) this.#attempt(sink, () => sink.to.end());
+    this.#sinks = [];
+    this.emit("end");
+  }
+
+  /** Does something with a destination; one that throws is let go, and the error told. */
+  #attempt<T>(sink: Sink, action: () => T): T | undefined {
+    try {
+      return action();
+    } catch (thrown) {
+      this.#unpipe(sink);
+      this.emit("error", StreamError.from(thrown));
+      return undefined;
+    }
+  }
+
   /** The destination is over: if nobody else reads, nobody will. */
   #unpipe(sink: Sink): void {
     if (!this.#sinks.includes(sink)) return;
     this.#sinks = this.#sinks.filter((other) => other !== sink);
-    if (this.#sinks.length === 0 && this.listenerCount("data") === 0) this.#reader?.cancel().catch(ignore);
+    if (this.#sinks.length === 0 && this.listenerCount("data") === 0) {
+      this.#cancelled = true;
+      this.#reader?.cancel().catch(ignore);
+    }
     this.#wake?.();
   }
+}
+
+function sinkFor(to: NodeDestination | WritableStream<Bytes>): Sink {
+  if (!("getWriter" in to)) return { to, fail: () => to.destroy?.(), blocked: false };
+  const writer = to.getWriter();
+  return { to: overWriter(writer), fail: (error) => writer.abort(error).catch(ignore), blocked: false };
 }
 
 /** A WritableStream's writer as a destination. */
@@ -213,7 +273,6 @@ function overWriter(writer: WritableStreamDefaultWriter<Bytes>): NodeDestination
       if (event === "drain") writer.ready.then(listener, ignore);
       else writer.closed.then(listener, listener);
     },
-    destroy: (error) => writer.abort(error).catch(ignore),
   };
 }
 

@@ -2,6 +2,7 @@
 
 import type { StreamError } from "./error.ts";
 import { Fifo } from "./mux/queue.ts";
+import { settler } from "./settler.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -13,9 +14,9 @@ export interface ReadingHooks {
   cancelled(): void;
 }
 
-/** Up to here a chunk that nobody waits for is copied, so that it does not hold on to the message it came in. */
+/** Up to here a chunk is small. */
 const SMALL = 1024;
-/** So many small chunks in a row are made one. */
+/** So many small chunks in a row that nobody waits for are made one. */
 const SMALL_RUN = 64;
 
 export class ReadHalf {
@@ -27,11 +28,17 @@ export class ReadHalf {
   /** What comes after the unread chunks. */
   #end: "finished" | StreamError | undefined;
   #closed = false;
+  readonly #drained = settler();
   #stream: ReadableStream<Bytes> | undefined;
   #controller: ReadableStreamDefaultController<Bytes> | undefined;
 
   constructor(hooks: ReadingHooks) {
     this.#hooks = hooks;
+  }
+
+  /** Resolves when there is nothing left to read: all of it was taken, or given up. */
+  get drained(): Promise<void> {
+    return this.#drained.promise;
   }
 
   /** Made when first asked for: a stream that is only written has none. */
@@ -55,16 +62,11 @@ export class ReadHalf {
 
   push(bytes: Bytes): void {
     if (this.#closed || this.#end) return;
-    if (this.#wanted) {
-      this.#unread.push(bytes);
-      this.#advance();
-    } else if (bytes.length > SMALL) {
-      this.#smallRun = 0;
-      this.#unread.push(bytes);
-    } else {
-      this.#unread.push(bytes.slice());
-      if (++this.#smallRun === SMALL_RUN) this.#joinRun();
-    }
+    // A chunk keeps its message only if it is most of it, so no two chunks share a buffer: the user may transfer it, and holds little else.
+    this.#unread.push(2 * bytes.length < bytes.buffer.byteLength ? bytes.slice() : bytes);
+    if (this.#wanted) this.#advance();
+    else if (bytes.length > SMALL) this.#smallRun = 0;
+    else if (++this.#smallRun === SMALL_RUN) this.#joinRun();
   }
 
   /** The peer finished: the end comes after what is unread. */
@@ -84,9 +86,9 @@ export class ReadHalf {
   }
 
   #advance(): void {
+    if (this.#closed) return;
     const controller = this.#controller;
-    if (!controller || this.#closed) return;
-    while (this.#wanted) {
+    while (controller && this.#wanted) {
       const chunk = this.#unread.shift();
       if (!chunk) break;
       this.#wanted = false;
@@ -95,6 +97,8 @@ export class ReadHalf {
       this.#hooks.consumed(chunk.length);
     }
     if (this.#unread.length > 0 || !this.#end) return;
+    this.#drained.resolve();
+    if (!controller) return;
     this.#closed = true;
     if (this.#end === "finished") controller.close();
     else controller.error(this.#end);
@@ -103,6 +107,7 @@ export class ReadHalf {
   #cancel(): void {
     this.#closed = true;
     this.#unread.clear();
+    this.#drained.resolve();
     this.#hooks.cancelled();
   }
 

@@ -6,21 +6,21 @@ import { StreamError } from "./error.ts";
 import { ACCEPT_BODY_MAX, BODY_MAX } from "./framing.ts";
 import type { JsonObject } from "./json.ts";
 import { codeNumber } from "./mux/codes.ts";
-import { Connection } from "./mux/connection.ts";
+import { Connection, FRAME_MAX } from "./mux/connection.ts";
 import type { Events } from "./mux/event.ts";
 import { describe, Outbound } from "./mux/frame.ts";
 import { Opening } from "./opening.ts";
 import { Stream, type StreamInfo, type StreamOptions } from "./stream.ts";
 import type { CloseInfo, Transport } from "./transport.ts";
 
-/** The most bytes in one message. */
-const MESSAGE_MAX = 64 * 1024;
+/** The most bytes in one message: a full frame, and headers before and behind it. */
+const MESSAGE_MAX = FRAME_MAX + 512;
 /** Streams that a peer may have open here. */
 const STREAMS_MAX = 16 * 1024;
 const TICK_MS = 10_000;
 /** So many microtasks in a row without a write, and what was written together leaves together. */
 const QUIET_TURNS = 4;
-/** Microtasks after which a write and an end have reached the core. */
+/** Microtasks after which an end, and a first write, have come through their WritableStream. */
 const WRITE_TURNS = 16;
 
 /** What a session tells its owner. */
@@ -69,6 +69,7 @@ export class Session implements Host {
   readonly #out = new Outbound(MESSAGE_MAX);
   readonly #drain = new Drain();
   #state: "connecting" | "open" | "closed" = "connecting";
+  #isClosing = false;
   #received = 0;
   #scheduled = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -84,6 +85,11 @@ export class Session implements Host {
     transport.onopen = () => this.#opened();
     transport.onmessage = (bytes) => this.#receive(bytes);
     transport.onclose = (info) => this.#closed(info);
+  }
+
+  /** We close it ourselves. */
+  get isClosing(): boolean {
+    return this.#isClosing;
   }
 
   /** Opens a stream at once; what goes wrong shows on the stream. Throws `bad_request` if what it says is too long. */
@@ -107,12 +113,16 @@ export class Session implements Host {
     return stream;
   }
 
-  /** Sends what was written and may leave, then closes. Streams that are still open end `lost`, here and there. */
+  /** Sends what was written and may leave, then closes. Streams that are still open end `lost`, here and there. Call it after `open`. */
   async close(): Promise<void> {
-    // What was just written is still on its way through its WritableStream.
-    for (let turn = 0; turn < WRITE_TURNS; turn++) await null;
+    this.#isClosing = true;
+    // What was just written is still on its way through its WritableStream; it stops at the latest where credit does.
+    for (let quiet = 0; quiet < WRITE_TURNS; quiet++) {
+      await null;
+      if (this.#core.values().some((cell) => cell.write.isBusy)) quiet = 0;
+      else this.#flush(true);
+    }
     if (this.#state === "closed") return;
-    this.#flush(true);
     this.#core.goAway(0);
     this.#flush();
     this.#transport.close(1000, "");
@@ -158,7 +168,7 @@ export class Session implements Host {
       finished: (cell) => cell.finished(),
       reset: (cell, code) => cell.fail(new StreamError(code), true),
       credit: () => {},
-      ended: (cell) => cell.ended(),
+      ended: (cell, clean) => cell.ended(clean),
       sent: (cell, queued, finished) => cell.sent(queued, finished),
       pong: (token) => this.#drain.pong(token, now()),
       goAway: (code) => this.#hooks.goAway(code),
@@ -187,6 +197,7 @@ export class Session implements Host {
   #receive(bytes: Uint8Array<ArrayBuffer>): void {
     if (this.#state !== "open") return;
     this.#received += bytes.length;
+    this.#core.answersPings = this.#drain.takesPongs;
     try {
       this.#core.receive(bytes, now());
       this.#schedule();
@@ -205,7 +216,7 @@ export class Session implements Host {
       const { queued } = this.#core;
       quiet = queued === seen ? quiet + 1 : 0;
       seen = queued;
-      if (quiet < QUIET_TURNS && queued < MESSAGE_MAX) return queueMicrotask(look);
+      if (quiet < QUIET_TURNS && queued < FRAME_MAX) return queueMicrotask(look);
       this.#scheduled = false;
       this.#flush();
     };

@@ -39,7 +39,7 @@ class Client {
     const { session, encoding } = sessionOf(this.#mdm);
     const { wait, ...rest } = options;
     const path = `${this.#prefix}/connect/${nameSegment(name)}`;
-    return session.open({ encoding, ...rest, path, fields: { wait } });
+    return session.open({ ...rest, encoding: rest.encoding ?? encoding, path, fields: { wait } });
   }
 }
 

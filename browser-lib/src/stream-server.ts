@@ -8,6 +8,7 @@ import { type MuxDemux, sessionOf } from "./mux-demux.ts";
 import { nameSegment } from "./name.ts";
 import type { Opening } from "./opening.ts";
 import type { Session } from "./session.ts";
+import { settler } from "./settler.ts";
 import type { Stream } from "./stream.ts";
 import { PREFIX } from "./stream-client.ts";
 
@@ -44,7 +45,7 @@ export interface StreamServerEvents {
   listening: [claim: Claim];
   /** A client was accepted. */
   stream: [stream: Stream];
-  /** The name was refused or lost. Nobody has to listen: `listening` and `closed` reject with the same. */
+  /** The name was refused or lost; `listening` and `closed` reject with the same, an iteration throws it. The console shows it if nobody looks at any of them. */
   error: [error: StreamError];
   /** The name is no longer ours. */
   close: [];
@@ -53,10 +54,10 @@ export interface StreamServerEvents {
 const CLIENTS_MAX = 10_000;
 
 class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream> {
-  /** Resolves when the name is ours; rejects `name_taken`, `bad_request`, `limit`, … */
-  readonly listening: Promise<Claim>;
-  /** Resolves when the name was given up or released; rejects with what it was refused or lost for. */
-  readonly closed: Promise<void>;
+  readonly #listening = settler<Claim>();
+  readonly #closed = settler();
+  /** Somebody looks at how the claim goes. */
+  #isWatched = false;
   readonly #session: Session;
   readonly #options: StreamServerOptions;
   readonly #live = new Set<Opening>();
@@ -65,10 +66,15 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
   #control: Stream | undefined;
   #isEnding = false;
   #isOver = false;
+  #isPaused = false;
+  #error: StreamError | undefined;
   #superseded = false;
   /** Accepted clients that an iteration has yet to take, and iterations that wait for one. */
-  #untaken: Stream[] = [];
+  readonly #untaken = new Set<Stream>();
   #waiting: (() => void)[] = [];
+  #iterations = 0;
+  /** The last iteration was left: no other is expected. */
+  #isLeft = false;
 
   /** A server over `mdm`; `listen` gives it its name. */
   constructor(
@@ -80,19 +86,21 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
     const onStream = typeof options === "function" ? options : callback;
     const { session, encoding } = sessionOf(mdm);
     this.#session = session;
-    this.#options = { encoding, ...(typeof options === "function" ? {} : options) };
-    this.listening = new Promise((resolve, reject) => {
-      this.once("listening", resolve);
-      this.once("error", reject);
-      this.once("close", () => reject(new StreamError("cancelled")));
-    });
-    this.closed = new Promise((resolve, reject) => {
-      this.once("error", reject);
-      this.once("close", resolve);
-    });
-    this.listening.catch(() => {});
-    this.closed.catch(() => {});
+    this.#options = typeof options === "function" ? {} : { ...options };
+    this.#options.encoding ??= encoding;
     if (onStream) this.on("stream", onStream);
+  }
+
+  /** Resolves when the name is ours; rejects `name_taken`, `bad_request`, `limit`, … */
+  get listening(): Promise<Claim> {
+    this.#isWatched = true;
+    return this.#listening.promise;
+  }
+
+  /** Resolves when the name was given up or released; rejects with what it was refused or lost for. */
+  get closed(): Promise<void> {
+    this.#isWatched = true;
+    return this.#closed.promise;
   }
 
   /** How many clients there are now. */
@@ -111,18 +119,21 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
     const prefix = this.#options.prefix ?? PREFIX;
     this.#control = this.#session.open({ path: `${prefix}/listen/${segment}` });
     this.#note("clients_max", this.#options.clientsMax ?? CLIENTS_MAX);
+    if (this.#isPaused) this.#note("pause");
     void this.#hold(this.#control, `${prefix}/accept/${segment}`, name.normalize("NFC"));
     if (signal) this.#obey(signal, this.#control);
     return this;
   }
 
-  /** Lets new clients wait, for as long as the proxy is willing to. */
+  /** Lets new clients wait, for as long as the proxy is willing to. Also before `listen`. */
   pause(): this {
+    this.#isPaused = true;
     return this.#note("pause");
   }
 
   /** Takes clients again. */
   resume(): this {
+    this.#isPaused = false;
     return this.#note("resume");
   }
 
@@ -134,46 +145,71 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
     return this.#control ? this.closed : Promise.resolve();
   }
 
-  /** The clients as they come, until the name is given up. Streams that a callback or listener took are not among them. */
+  /**
+   * The clients as they come, until the name is given up; throws what it was refused or lost for. Streams that a callback or listener took, or that
+   * ended meanwhile, are not among them. After the loop was left new clients are refused `busy`, unless there is another loop or a listener.
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Stream, void, undefined> {
-    while (true) {
-      const stream = this.#untaken.shift();
-      if (stream) yield stream;
-      else if (this.#isOver) return;
-      else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    this.#isWatched = true;
+    this.#isLeft = false;
+    this.#iterations++;
+    try {
+      while (true) {
+        const [stream] = this.#untaken;
+        if (stream) {
+          this.#untaken.delete(stream);
+          yield stream;
+        } else if (this.#error) throw this.#error;
+        else if (this.#isOver) return;
+        else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+      }
+    } finally {
+      this.#isLeft = --this.#iterations === 0;
     }
   }
 
   /** The claim from its asking to its end. */
   async #hold(control: Stream, route: string, name: string): Promise<void> {
     const take = (opening: Opening) => void this.#take(opening);
-    let error: StreamError | undefined;
     try {
       // Before the reply: it could be overtaken. A name that this page serves already is another server's.
       if (!this.#session.routes.has(route)) this.#session.routes.set(route, take);
       await control.opened;
       this.#session.routes.set(route, take);
       this.#isListening = true;
-      this.emit("listening", { name, id: control.id });
+      const claim = { name, id: control.id };
+      this.#listening.resolve(claim);
+      this.emit("listening", claim);
       await readNotes(control.readable, (note) => {
         this.#superseded ||= note === "superseded";
       });
       control.end();
-      if (this.#superseded) error = new StreamError("superseded");
+      if (this.#superseded) this.#error = new StreamError("superseded");
     } catch (thrown) {
-      error = StreamError.from(thrown);
+      this.#error = StreamError.from(thrown);
       control.reset();
     }
     if (this.#session.routes.get(route) === take) this.#session.routes.delete(route);
     this.#isOver = true;
-    if (error) this.emit("error", error);
-    this.emit("close");
+    this.#tellEnd(this.#error);
     this.#wakeIterations();
+  }
+
+  #tellEnd(error: StreamError | undefined): void {
+    this.#listening.reject(error ?? new StreamError("cancelled"));
+    if (error) {
+      this.#closed.reject(error);
+      // A page that looks nowhere else would wonder why nobody comes.
+      if (!this.emit("error", error) && !this.#isWatched && !this.#session.isClosing) console.error(error);
+    } else this.#closed.resolve();
+    this.emit("close");
   }
 
   async #take(opening: Opening): Promise<void> {
     if (this.#isEnding) return opening.refuse(new StreamError("gone"));
-    if (this.#live.size >= (this.#options.clientsMax ?? CLIENTS_MAX)) return opening.refuse(new StreamError("busy"));
+    const isIgnored = this.#isLeft && this.listenerCount("stream") === 0;
+    if (isIgnored || this.#live.size >= (this.#options.clientsMax ?? CLIENTS_MAX))
+      return opening.refuse(new StreamError("busy"));
     this.#live.add(opening);
     const forget = () => this.#live.delete(opening);
     opening.closed.then(forget, forget);
@@ -181,11 +217,14 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
     if (opening.isOver) return;
     if (refusal) return opening.refuse(refusal);
     this.#clients++;
-    const leave = () => this.#clients--;
-    opening.closed.then(leave, leave);
     const stream = opening.accept({ encoding: this.#options.encoding });
+    const leave = () => {
+      this.#clients--;
+      this.#untaken.delete(stream);
+    };
+    opening.closed.then(leave, leave);
     if (this.emit("stream", stream)) return;
-    this.#untaken.push(stream);
+    this.#untaken.add(stream);
     this.#wakeIterations();
   }
 
@@ -213,12 +252,15 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
   #obey(signal: AbortSignal, control: Stream): void {
     const give = (): void => {
       if (this.#isListening) void this.end();
-      else control.reset();
+      else {
+        this.#isWatched = true;
+        control.reset();
+      }
     };
     if (signal.aborted) return give();
     signal.addEventListener("abort", give, { once: true });
     const forget = () => signal.removeEventListener("abort", give);
-    this.closed.then(forget, forget);
+    this.#closed.promise.then(forget, forget);
   }
 
   #wakeIterations(): void {

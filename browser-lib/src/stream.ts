@@ -39,18 +39,18 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
     this.#cell = cell;
     this.#info = info;
     if (options.encoding) this.setEncoding(options.encoding);
-    this.tellEnd(cell.closed);
+    this.tellEnd(cell.closed, cell.read.drained);
     if (options.signal) this.#obey(options.signal);
   }
 
-  /** The bytes that come in. The sender may be at most a window (256 KiB, growing to 4 MiB for a fast reader) ahead of what is read here. */
+  /** The bytes that come in; a chunk's buffer is nobody else's and may be transferred. The sender may be at most a window (256 KiB, growing to 4 MiB for a fast reader) ahead of what is read here. */
   get readable(): ReadableStream<Bytes> {
     return this.#cell.read.readable;
   }
 
   /**
-   * Takes text (sent as UTF-8) and bytes. A write that is not small is done when its bytes left, so it waits for the reader's credit; do not
-   * change them before. `abort()` resets both directions.
+   * Takes text (sent as UTF-8) and bytes. A chunk of more than 4 KiB is not copied: its write is done when its bytes left, which waits for the
+   * reader's credit, and it belongs to the stream until that promise settles. `abort()` resets both directions.
    */
   get writable(): WritableStream<Chunk> {
     return this.#cell.write.writable;

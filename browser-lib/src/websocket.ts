@@ -72,6 +72,9 @@ export class WebSocketTransport implements Transport {
 
 /** The WebSocket URL for what the user gave: a URL (http counts as ws), a path on the page's origin, or nothing for `/mux` there. */
 export function socketUrl(given: string | URL | undefined): string {
+  if (typeof given === "object" && !(given instanceof URL)) {
+    throw new StreamError("unsupported", "MuxDemux takes a URL; it does not run over a pair of streams yet");
+  }
   const { location } = globalThis as { location?: Location };
   // A worker made from a blob has its origin, but no path to start from.
   const base = location?.protocol === "blob:" ? location.origin : location?.href;

@@ -1,6 +1,6 @@
 // The half of a stream that its user writes. A write is done when its bytes left, or when so few wait that they were copied.
 
-import { type Chunk, chunkSize, toBytes } from "./chunk.ts";
+import { type Chunk, COPY_MAX, chunkSize, toBytes } from "./chunk.ts";
 import { StreamError } from "./error.ts";
 
 /** What writing does to the session. */
@@ -13,8 +13,6 @@ export interface WritingHooks {
   aborted(reason: unknown): void;
 }
 
-/** Up to here a chunk is copied, so that many small writes need not wait for one another. */
-const COPY_MAX = 4 * 1024;
 /** What may wait on a stream, here or in its WritableStream, before the writer has to. */
 const QUEUE_MAX = 64 * 1024;
 
@@ -31,9 +29,17 @@ export class WriteHalf {
   /** The write or close that is under way: there is only ever one. */
   #waiting: Waiting | undefined;
   #error: StreamError | undefined;
+  /** Writes that are on their way through the WritableStream to us. */
+  #coming = 0;
+  #finished = false;
 
   constructor(hooks: WritingHooks) {
     this.#hooks = hooks;
+  }
+
+  /** Whether writes come to us in the next microtasks. A write or close that waits for credit holds those behind it back. */
+  get isBusy(): boolean {
+    return this.#coming > 0 && !this.#waiting && !this.#finished && !this.#error;
   }
 
   /** Made when first asked for. */
@@ -48,11 +54,19 @@ export class WriteHalf {
         },
         write: (chunk) => this.#write(chunk),
         close: () => {
+          this.#finished = true;
           this.#hooks.finish();
           return this.#wait(true);
         },
       },
-      { highWaterMark: QUEUE_MAX, size: chunkSize },
+      {
+        highWaterMark: QUEUE_MAX,
+        // Called as soon as something is written.
+        size: (chunk) => {
+          this.#coming++;
+          return chunkSize(chunk);
+        },
+      },
     );
     return this.#stream;
   }
@@ -73,6 +87,7 @@ export class WriteHalf {
   }
 
   #write(chunk: unknown): Promise<void> | undefined {
+    this.#coming--;
     let bytes: Uint8Array;
     try {
       bytes = toBytes(chunk);
@@ -81,9 +96,8 @@ export class WriteHalf {
       throw error;
     }
     if (bytes.length === 0) return undefined;
-    const small = bytes.length <= COPY_MAX;
-    const queued = this.#hooks.send(small && typeof chunk !== "string" ? new Uint8Array(bytes) : bytes);
-    return small && queued <= QUEUE_MAX ? undefined : this.#wait(false);
+    const queued = this.#hooks.send(bytes);
+    return bytes.length <= COPY_MAX && queued <= QUEUE_MAX ? undefined : this.#wait(false);
   }
 
   #wait(forFinish: boolean): Promise<void> {

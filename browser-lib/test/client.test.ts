@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { StreamClient } from "../src/index.ts";
+import { StreamClient, StreamServer } from "../src/index.ts";
 import { dial, outcome, settle, until } from "./peer.ts";
 
 describe("connecting", () => {
@@ -34,6 +34,34 @@ describe("connecting", () => {
     }
     await settle();
     expect(peer.streams).toHaveLength(4);
+  });
+
+  it("a name that is no string throws before anything is sent", async () => {
+    const { mdm, peer } = dial();
+    for (const name of [undefined, null, 5, {}] as unknown as string[]) {
+      expect(() => StreamClient(mdm).connect(name)).toThrow("bad_request");
+      expect(() => StreamServer(mdm).listen(name)).toThrow("bad_request");
+    }
+    await settle();
+    expect(peer.streams.map(({ first }) => first?.path)).toEqual(["/session"]);
+  });
+
+  it("encoding: undefined leaves the connection's", async () => {
+    const { mdm, peer } = dial({ encoding: "utf8" });
+    const streams = [
+      StreamClient(mdm).connect("NAME", { encoding: undefined }),
+      mdm.createStream(0, { encoding: undefined }),
+    ];
+    const served: unknown[] = [];
+    StreamServer(mdm, { encoding: undefined }, (stream) => stream.on("data", (data) => served.push(data))).listen(
+      "NAME",
+    );
+    const data: unknown[] = [];
+    for (const stream of streams) stream.on("data", (text) => data.push(text));
+    for (const path of ["/browser-server/connect/NAME", "/"]) (await peer.opened(path)).frame({}).send("text");
+    peer.open({ path: "/browser-server/accept/NAME", id: "u" }).send("text");
+    await until("three texts", () => data.length + served.length === 3);
+    expect([data, served]).toEqual([["text", "text"], ["text"]]);
   });
 
   it("what was aborted before it left is never heard of", async () => {

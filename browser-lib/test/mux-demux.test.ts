@@ -14,6 +14,12 @@ describe("dialing", () => {
     expect(protocols).toEqual(["bss.1"]);
   });
 
+  it("says that it does not run over a pair of streams", () => {
+    const { readable, writable } = new TransformStream();
+    expect(() => MuxDemux({ readable, writable } as unknown as string)).toThrow("unsupported: MuxDemux takes a URL");
+    expect(socketUrl(new URL("http://x.test/mux"))).toBe("ws://x.test/mux");
+  });
+
   it("says what is missing where there is no page and no WebSocket", () => {
     expect(() => MuxDemux("/mux")).toThrow("no page to start from");
     vi.stubGlobal("WebSocket", undefined);
@@ -83,6 +89,70 @@ describe("its life", () => {
     expect([far.text, far.isFinished]).toEqual(["last words", true]);
     expect(peer.closedWith).toEqual({ code: 1000, reason: "" });
     expect(await outcome(stream.closed)).toBe("lost");
+  });
+
+  it("close() sends all that was written, by either style", async () => {
+    const { mdm, peer } = dial();
+    const [node, web] = [mdm.createStream(), mdm.createStream(undefined, { path: "/web" })];
+    await peer.opened("/web");
+    const writer = web.writable.getWriter();
+    for (let i = 0; i < 200; i++) {
+      node.write("x");
+      void writer.write("x");
+    }
+    node.end(new Uint8Array(100_000));
+    void writer.close();
+    // A write after the end comes nowhere.
+    writer.write("y").catch(() => {});
+    mdm.close();
+    await until("the close", () => peer.closedWith);
+    expect([peer.to("/").length, peer.to("/").isFinished]).toEqual([100_200, true]);
+    expect([peer.to("/web").length, peer.to("/web").isFinished]).toEqual([200, true]);
+  });
+
+  it("close() does not wait for credit", async () => {
+    const { mdm, peer } = dial();
+    const stream = mdm.createStream();
+    const far = await peer.opened("/");
+    far.reads = false;
+    for (let i = 0; i < 10; i++) stream.write(new Uint8Array(100_000));
+    stream.end();
+    mdm.close();
+    await until("the close", () => peer.closedWith);
+    expect(far.length).toBeGreaterThan(260_000);
+    expect(await outcome(stream.closed)).toBe("lost");
+  });
+
+  it("close() while it dials waits for the connection", async () => {
+    const { mdm, peer, socket } = dial({ hold: true });
+    mdm.createStream().end("early");
+    mdm.close();
+    await settle();
+    expect(peer.closedWith).toBeUndefined();
+    socket.onopen?.({});
+    await until("the close", () => peer.closedWith);
+    expect([peer.to("/").text, peer.to("/").isFinished]).toEqual(["early", true]);
+  });
+
+  it("a connection that breaks is an error, told once; a clean close is none", async () => {
+    for (const [code, expected] of [
+      [1006, ["lost"]],
+      [1000, []],
+    ] as const) {
+      const { mdm, peer } = dial();
+      const errors: string[] = [];
+      mdm.on("error", (error) => errors.push(error.code));
+      await mdm.ready;
+      peer.cut(code);
+      expect(errors).toEqual(expected);
+    }
+    const { mdm, peer } = dial();
+    const errors: string[] = [];
+    mdm.on("error", (error) => errors.push(error.code));
+    (await peer.opened("/session")).frame({ error: { code: "unauthorized" } });
+    await settle();
+    peer.cut(4001);
+    expect(errors).toEqual(["unauthorized"]);
   });
 
   it("threat_07_a_peer_that_breaks_the_protocol_is_cut_and_nobody_crashes", async () => {

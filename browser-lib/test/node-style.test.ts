@@ -14,6 +14,8 @@ async function pair(encoding?: "utf8") {
   return { mdm, peer, stream, far, events };
 }
 
+type Pair = Awaited<ReturnType<typeof pair>>;
+
 describe("reading", () => {
   it("data, then end; close after both finished", async () => {
     const { stream, far, events } = await pair();
@@ -84,6 +86,63 @@ describe("reading", () => {
     expect(events).toEqual(["data before", "error lost", "close"]);
   });
 
+  it("close comes after the end, however late the data is asked for", async () => {
+    const { stream, far, events } = await pair("utf8");
+    stream.end("question");
+    far.send("answer").finish();
+    await settle();
+    expect(events).toEqual(["finish"]);
+    stream.on("data", (text: string) => events.push(text));
+    await until("close", () => events.includes("close"));
+    expect(events).toEqual(["finish", "answer", "end", "close"]);
+  });
+
+  it("close waits for nobody who has the lock, cancelled, or left nothing unread", async () => {
+    for (const read of [
+      ({ stream }: Pair) => void stream.readable.getReader(),
+      ({ stream }: Pair) => void stream.readable.cancel(),
+      null,
+    ]) {
+      const one = await pair();
+      if (read) one.far.send("unread");
+      one.far.finish();
+      await settle();
+      read?.(one);
+      one.stream.end();
+      await until("close", () => one.events.includes("close"));
+    }
+  });
+
+  it("a failure does not wait for resume: what is held back is dropped, and nothing follows close", async () => {
+    const { stream, far, peer, events } = await pair("utf8");
+    stream.on("data", (text: string) => events.push(text));
+    far.send("one");
+    await until("one", () => events.includes("one"));
+    stream.pause();
+    far.send("two");
+    await settle();
+    peer.cut();
+    await until("close", () => events.includes("close"));
+    stream.resume();
+    await settle();
+    expect(events).toEqual(["one", "error lost", "close"]);
+  });
+
+  it("a failure does not wait for a drain that never comes", async () => {
+    const { stream, far, events } = await pair();
+    far.reads = false;
+    stream.on("data", (chunk) => {
+      if (stream.write(chunk)) return;
+      stream.pause();
+      stream.once("drain", () => stream.resume());
+    });
+    far.send(new Uint8Array(512 * 1024));
+    await settle();
+    far.reset(4001);
+    await until("close", () => events.includes("close"));
+    expect(events.slice(-2)).toEqual(["error 4001", "close"]);
+  });
+
   it("an error that nobody listens for harms nobody", async () => {
     const { mdm, peer } = dial();
     const stream = mdm.createStream();
@@ -120,6 +179,16 @@ describe("writing", () => {
     await until("the finish", () => far.isFinished && events.includes("finish"));
     expect(far.text).toBe("bye");
     expect(() => stream.write("late")).toThrow("write after end");
+  });
+
+  it("a small buffer may be used again at once", async () => {
+    const { stream, far } = await pair();
+    const buffer = new Uint8Array(4096);
+    for (let i = 0; i < 20; i++) stream.write(buffer.fill(i));
+    stream.write(buffer.fill(20).buffer);
+    buffer.fill(99);
+    await until("all", () => far.length === 21 * 4096);
+    expect(far.bytes.every((byte, at) => byte === Math.floor(at / 4096))).toBe(true);
   });
 
   it("what is neither text nor bytes throws at once and harms nothing", async () => {
@@ -185,7 +254,7 @@ describe("pipe", () => {
   it("a failure destroys the destination: never a clean end", async () => {
     const { stream, far } = await pair();
     const to = new PassThrough();
-    to.on("error", () => {});
+    // An error that nobody listens for would end the process.
     stream.pipe(to);
     far.send("x");
     await settle();
@@ -195,14 +264,72 @@ describe("pipe", () => {
   });
 
   it("a destination that closes stops the reading", async () => {
-    const { stream, far } = await pair();
+    const { stream, far, events } = await pair();
     const to = new Writable({ write: (_chunk, _encoding, done) => done() });
     stream.pipe(to);
     await settle();
     to.destroy();
     await settle();
+    expect(events).toEqual([]);
     stream.end();
     await until("the reset", () => far.resetCode === 15);
+    expect(events).not.toContain("end");
+  });
+
+  it("a WritableStream that fails stops the reading, and one whose stream fails is aborted with the error", async () => {
+    const { stream, far, events } = await pair();
+    stream.pipe(new WritableStream({ write: () => Promise.reject(new Error("disk full")) }));
+    far.send("a");
+    await settle();
+    stream.end();
+    await until("the reset", () => far.resetCode === 15);
+    expect(events).not.toContain("end");
+
+    const other = await pair();
+    const reasons: unknown[] = [];
+    other.stream.pipe(new WritableStream({ abort: (reason) => void reasons.push(reason) }));
+    other.far.reset(4001);
+    await until("the abort", () => reasons.length === 1);
+    expect(reasons).toEqual([expect.objectContaining({ code: "4001" })]);
+    const late = other.stream.pipe(new PassThrough());
+    expect(late.destroyed).toBe(true);
+  });
+
+  it("into streams that block ends with them, alone, to itself and in a ring", async () => {
+    const echo = await pair();
+    echo.far.reads = false;
+    echo.stream.pipe(echo.stream);
+    echo.far.send(new Uint8Array(1024 * 1024));
+    await settle();
+    echo.far.reset(4001);
+    await until("close", () => echo.events.includes("close"));
+    expect(echo.events.slice(-2)).toEqual(["error 4001", "close"]);
+
+    const [one, two] = [await pair(), await pair()];
+    two.far.reads = false;
+    one.stream.pipe(two.stream).pipe(one.stream);
+    one.far.send(new Uint8Array(1024 * 1024));
+    await settle();
+    two.far.reset(4001);
+    await until("both closed", () => [one, two].every(({ events }) => events.includes("close")));
+    expect(one.far.resetCode).toBe(4001);
+  });
+
+  it.each([
+    ["write", ["error internal"]],
+    ["end", ["end", "error internal"]],
+  ] as const)("a destination whose %s throws is let go, and the error told", async (method, expected) => {
+    const { stream, far, events } = await pair();
+    const fails = () => {
+      throw new Error("cannot");
+    };
+    stream.pipe({ write: () => true, end: () => {}, once: () => {}, [method]: fails });
+    far.send("a").finish();
+    await settle();
+    expect(events.sort()).toEqual(expected);
+    stream.end();
+    await until("close", () => events.includes("close"));
+    expect(await outcome(stream.closed)).toBe("ok");
   });
 });
 
@@ -218,5 +345,17 @@ describe("listeners", () => {
     far.send("b");
     await settle();
     expect(seen).toEqual(["once a"]);
+  });
+
+  it("once beside on is one call more, and only once", async () => {
+    const { stream, far } = await pair("utf8");
+    const seen: string[] = [];
+    const listener = (text: string): void => void seen.push(text);
+    stream.on("data", listener).once("data", listener);
+    far.send("a");
+    await settle();
+    far.send("b");
+    await settle();
+    expect(seen).toEqual(["a", "a", "b"]);
   });
 });

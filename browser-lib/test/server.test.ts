@@ -1,5 +1,5 @@
-import { describe, expect, it } from "vitest";
-import { type Stream, StreamServer, type StreamServerOptions, type Verdict } from "../src/index.ts";
+import { describe, expect, it, vi } from "vitest";
+import { type Stream, StreamError, StreamServer, type StreamServerOptions, type Verdict } from "../src/index.ts";
 import { dial, type FarStream, outcome, type Peer, settle, until } from "./peer.ts";
 
 const LISTEN = "/browser-server/listen/NAME";
@@ -55,6 +55,51 @@ describe("listening", () => {
     server.pause().resume();
     await until("three notes", () => control.notes.length === 3);
     expect(control.notes).toEqual([{ note: "clients_max", value: 3 }, { note: "pause" }, { note: "resume" }]);
+  });
+
+  it("a pause before listen is remembered", async () => {
+    const { mdm, peer } = dial();
+    StreamServer(mdm).pause().listen("NAME");
+    const control = await peer.opened(LISTEN);
+    await until("two notes", () => control.notes.length === 2);
+    expect(control.notes).toEqual([{ note: "clients_max", value: 10_000 }, { note: "pause" }]);
+  });
+
+  it("a refused claim is shown on the console if nobody looks, once", async () => {
+    const log = vi.spyOn(console, "error").mockImplementation(() => {});
+    const looks: [(server: StreamServer) => unknown, number][] = [
+      [() => {}, 1],
+      [(server) => server.on("error", () => {}), 0],
+      [(server) => server.listening.catch(() => {}), 0],
+      [(server) => server.closed.catch(() => {}), 0],
+      [
+        (server) =>
+          server[Symbol.asyncIterator]()
+            .next()
+            .catch(() => {}),
+        0,
+      ],
+    ];
+    for (const [look, times] of looks) {
+      log.mockClear();
+      const { mdm, peer } = dial();
+      look(StreamServer(mdm, () => {}).listen("NAME"));
+      (await peer.opened(LISTEN)).frame({ error: { code: "name_taken" } }).finish();
+      await settle();
+      expect(log.mock.calls.map(([{ code }]) => code)).toEqual(Array(times).fill("name_taken"));
+    }
+    log.mockClear();
+    const { mdm, peer } = dial();
+    const abort = new AbortController();
+    StreamServer(mdm).listen("GIVEN_UP", { signal: abort.signal });
+    StreamServer(mdm).listen("NAME");
+    await peer.opened(LISTEN);
+    abort.abort();
+    mdm.close();
+    await until("the close", () => peer.closedWith);
+    await settle();
+    expect(log).not.toHaveBeenCalled();
+    log.mockRestore();
   });
 
   it("a signal gives up the wait, or ends the server that listens", async () => {
@@ -166,6 +211,57 @@ describe("clients", () => {
     control.finish();
     await loop;
     expect(seen).toEqual([1, 2]);
+  });
+
+  it("throw out of an iteration what the name was refused or lost for", async () => {
+    const next = (server: StreamServer) => outcome(server[Symbol.asyncIterator]().next());
+    const { mdm, peer } = dial();
+    const refused = next(StreamServer(mdm).listen("NAME"));
+    (await peer.opened(LISTEN)).frame({ error: { code: "name_taken" } }).finish();
+    expect(await refused).toBe("name_taken");
+    const { server, control } = await serve();
+    control.reset(14);
+    expect(await next(server)).toBe("lost");
+  });
+
+  it("that ended before an iteration came to them are not kept", async () => {
+    const { server, peer, control } = await serve();
+    for (let i = 0; i < 3; i++) connect(peer, { meta: i });
+    await until("three", () => server.clients === 3);
+    for (const far of peer.streams.slice(-3, -1)) far.reset(4001);
+    await until("one", () => server.clients === 1);
+    control.finish();
+    const seen: unknown[] = [];
+    for await (const { meta } of server) seen.push(meta);
+    expect(seen).toEqual([2]);
+  });
+
+  it("are refused busy when the iteration was left, until there is another", async () => {
+    const { server, peer } = await serve();
+    connect(peer);
+    for await (const _ of server) break;
+    const late = connect(peer);
+    await until("the refusal", () => late.first);
+    expect([errorCode(late), server.clients]).toEqual(["busy", 1]);
+    const again = server[Symbol.asyncIterator]().next();
+    const taken = connect(peer);
+    await until("the reply", () => taken.first);
+    expect([errorCode(taken), (await again).done]).toEqual([undefined, false]);
+  });
+
+  it("are told a refusal's text with no character cut in two", async () => {
+    for (const [text, told] of [
+      [`a${"😀".repeat(200)}`, `a${"😀".repeat(127)}`],
+      ["x".repeat(500), "x".repeat(128)],
+    ]) {
+      const accept = () => {
+        throw new StreamError("busy", text);
+      };
+      const { peer } = await serve({ accept });
+      const client = connect(peer);
+      await until("the refusal", () => client.first);
+      expect(client.first?.error).toEqual({ code: "busy", message: told });
+    }
   });
 
   it("a callback that throws disturbs no other client", async () => {

@@ -9,18 +9,29 @@ afterEach(() => {
 });
 
 describe("messages", () => {
-  it("hold whole frames and at most 64 KiB", async () => {
+  it("hold whole frames: 64 KiB of payload at most, and headers", async () => {
     const { mdm, peer } = dial();
     const stream = mdm.createStream();
     void stream.writable.getWriter().write(new Uint8Array(200 * KIB));
     const far = await peer.opened("/");
     await until("all of it", () => far.length === 200 * KIB);
     for (const message of peer.messages) {
-      expect(message.length).toBeLessThanOrEqual(64 * KIB);
+      expect(message.length).toBeLessThanOrEqual(64 * KIB + 512);
       let at = 0;
       while (at < message.length) at += 12 + (message[at + 1] === 0 ? u32(message, at + 8) : 0);
       expect(at).toBe(message.length);
     }
+  });
+
+  it("a full write leaves as one message", async () => {
+    const { mdm, peer } = dial();
+    const stream = mdm.createStream();
+    await peer.opened("/");
+    peer.messages.length = 0;
+    const writer = stream.writable.getWriter();
+    for (let i = 0; i < 3; i++) await writer.write(new Uint8Array(64 * KIB));
+    await until("all of it", () => peer.to("/").length === 3 * 64 * KIB);
+    expect(peer.messages.map(({ length }) => length)).toEqual([65548, 65548, 65548]);
   });
 
   it("small writes of one turn leave together, by either style", async () => {
@@ -81,6 +92,21 @@ describe("what is under way", () => {
     peer.pump();
     expect(await Promise.all(writes)).toEqual(["ok", "ok", "ok", "ok"]);
     expect(sent()).toBeGreaterThan(800 * KIB);
+  });
+
+  it("threat_06_pongs_that_nobody_acknowledges_are_dropped", async () => {
+    const { mdm, peer } = dial();
+    await mdm.ready;
+    await settle();
+    peer.isMute = true;
+    const pings = new Uint8Array(12 * 1024);
+    for (let at = 0; at < pings.length; at += 12) pings.set([0, 2, 0, 1], at);
+    await until("some are dropped", () => {
+      peer.inject(pings.slice());
+      return mdm.stats().dropped > 0;
+    });
+    expect(mdm.stats().sent).toBeGreaterThan(8 * KIB * KIB - 64 * KIB);
+    expect(mdm.stats().sent).toBeLessThan(8 * KIB * KIB + 64 * KIB);
   });
 
   it("control frames are not held up", async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { type Stream, StreamError } from "../src/index.ts";
 import { dial, type FarStream, outcome, settle, until } from "./peer.ts";
 
@@ -176,6 +176,28 @@ describe("ending", () => {
     expect(await outcome(stream.closed)).toBe("cancelled");
   });
 
+  it("is clean if both finished after all, whoever stopped reading", async () => {
+    const { stream, far } = await pair();
+    await stream.readable.cancel();
+    far.finish();
+    await settle();
+    stream.end();
+    expect(await outcome(stream.closed)).toBe("ok");
+    expect([far.isFinished, far.resetCode]).toEqual([true, undefined]);
+
+    const late = await pair();
+    await late.stream.readable.cancel();
+    late.far.reads = false;
+    late.stream.end(new Uint8Array(2 * WINDOW));
+    await settle();
+    // The finish is behind what waits for credit, and the reset behind that.
+    late.far.finish();
+    await settle();
+    late.far.read(late.far.length + 20);
+    expect(await outcome(late.stream.closed)).toBe("ok");
+    expect([late.far.isFinished, late.far.resetCode]).toEqual([true, undefined]);
+  });
+
   it("an AbortSignal resets it, before it is opened and after", async () => {
     const abort = new AbortController();
     const { stream, far } = await pair({ signal: abort.signal });
@@ -243,6 +265,34 @@ describe("backpressure", () => {
     chunk[0] = 9;
     await until("three bytes", () => far.length === 3);
     expect([...far.bytes]).toEqual([0, 1, 2]);
+  });
+
+  it("a chunk's buffer may be transferred: no other stream's bytes, nor its own next ones, are in it", async () => {
+    const { mdm, peer, stream, far } = await pair();
+    const other = mdm.createStream(undefined, { path: "/other" });
+    const otherFar = await peer.opened("/other");
+    otherFar.frame({});
+    await other.opened;
+    await settle();
+    const readers = [stream.readable.getReader(), other.readable.getReader()] as const;
+    const first = readers[0].read();
+    const messages = vi.spyOn(peer, "inject");
+    peer.isMute = true;
+    far.send(new Uint8Array(5000).fill(1));
+    otherFar.send(new Uint8Array(3000).fill(2));
+    peer.isMute = false;
+    peer.pump();
+    const { value } = await first;
+    expect(messages).toHaveBeenCalledTimes(1);
+    structuredClone(value, { transfer: value ? [value.buffer] : [] });
+    expect((await readers[1].read()).value).toEqual(new Uint8Array(3000).fill(2));
+  });
+
+  it("a chunk that is most of its message is not copied", async () => {
+    const { stream, far } = await pair();
+    far.send(new Uint8Array(64 * KIB));
+    const { value } = await stream.readable.getReader().read();
+    expect([value?.length, value?.byteOffset, value?.buffer.byteLength]).toEqual([65536, 12, 65548]);
   });
 
   it("many small chunks that nobody reads are kept as few, in order", async () => {

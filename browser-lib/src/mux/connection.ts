@@ -53,6 +53,8 @@ export class Connection<T> {
   #queued = 0;
   #dropped = 0;
   #violation: Violation | undefined;
+  /** Whether pings are answered: an owner that cannot get rid of pongs stops it. */
+  answersPings = true;
   #gone = false;
   #peerGone = false;
 
@@ -302,7 +304,7 @@ export class Connection<T> {
 
   #pingFrame(flags: number, token: number, now: number): void {
     if (flags & SYN) {
-      if (!this.#control.pong(token)) this.#dropped++;
+      if (!this.answersPings || !this.#control.pong(token)) this.#dropped++;
     } else if (flags & ACK && this.#liveness.pong(token, now)) this.#events.pong(token);
     else this.#dropped++;
   }
@@ -371,6 +373,6 @@ export class Connection<T> {
     this.#entries.delete(entry.id);
     entry.window.release();
     this.#queued -= entry.queue.clear();
-    this.#events.ended(entry.value);
+    this.#events.ended(entry.value, entry.finSent && entry.peerFinished);
   }
 }

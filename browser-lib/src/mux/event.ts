@@ -15,8 +15,8 @@ export interface Events<T> {
   reset(value: T, code: number): void;
   /** The peer gave credit, other than with its SYN. */
   credit(value: T): void;
-  /** The stream is over: reset by either side, or finished by both. */
-  ended(value: T): void;
+  /** The stream is over: finished by both sides, which is `clean`, or reset by either. */
+  ended(value: T, clean: boolean): void;
   /** Frames of the stream left: what is still queued, and whether the FIN was among them. */
   sent(value: T, queued: number, finished: boolean): void;
   pong(token: number): void;
