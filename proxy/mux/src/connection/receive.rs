@@ -158,7 +158,7 @@ impl<T: Default> Connection<T> {
         let Some(entry) = self.live_mut(id) else {
             // Also a stream that opens and resets in one frame. A payload still has to be read past.
             self.counts.dropped += 1;
-            self.expect(header, None);
+            self.await_tail(header, None);
             return Ok(None);
         };
         let brought = entry.judge(header)?;
@@ -166,11 +166,11 @@ impl<T: Default> Connection<T> {
         self.counts.dropped += u64::from(brought.needless_ack);
         if rst {
             self.end(id);
-            self.expect(header, None);
+            self.await_tail(header, None);
             let code = if kind == Kind::WindowUpdate { length } else { 0 };
             return Ok(Some(Event::Reset(id, code)));
         }
-        self.expect(header, Some(serial));
+        self.await_tail(header, Some(serial));
         if !brought.credit {
             return Ok(None);
         }
@@ -184,7 +184,7 @@ impl<T: Default> Connection<T> {
         self.counts.dropped += u64::from(brought.needless_ack);
         let serial = self.insert(header.stream, entry);
         self.announce(header.stream);
-        self.expect(header, Some(serial));
+        self.await_tail(header, Some(serial));
         Ok(Event::Opened(header.stream))
     }
 
@@ -199,7 +199,7 @@ impl<T: Default> Connection<T> {
     }
 
     /// Remembers what of this frame is still to come, and for whom.
-    fn expect(&mut self, header: Header, serial: Option<u32>) {
+    fn await_tail(&mut self, header: Header, serial: Option<u32>) {
         let payload = if header.kind == Kind::Data { header.length } else { 0 };
         let fin = serial.is_some() && header.flags.contains(Flags::FIN);
         if payload > 0 || fin {
