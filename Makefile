@@ -31,7 +31,7 @@ dev: $(ASSETS) ## serve on 127.0.0.1:8080 and rebuild whatever changes
 test: ## prove everything, in at most 20 minutes: lint, unit, end to end, real browsers
 	@exec bash tests/steps.sh $(STEPS)
 
-test-long: ## the same with big transfers and soak (LONG=1), then floods, Go interop and fuzz
+test-long: ## the same with big transfers and soak (LONG=1), floods and Go interop among them, then fuzz
 	@LONG=1 exec bash tests/steps.sh $(STEPS) fuzz
 
 bench: proxy ## measure the proxy beside a plain TCP relay; prints a table, writes target/bench.json
@@ -39,7 +39,7 @@ bench: proxy ## measure the proxy beside a plain TCP relay; prints a table, writ
 	@exec target/release/bench
 
 e2e: build $(TESTS) browsers ## real-browser tests that match: make e2e GREP=pattern
-	cd tests && npm run e2e -- --grep '$(GREP)'
+	cd tests && npm run --silent preinterop && npx playwright test --grep '$(GREP)'
 
 fuzz: ## fuzz the mux, SECONDS=60 for each target (needs nightly Rust and a C++ compiler)
 	@exec bash tests/fuzz/run.sh $(SECONDS)
@@ -80,7 +80,7 @@ test-library: $(LIBRARY)
 	cd browser-lib && npm test
 
 test-size: $(ASSETS)
-	cd browser-lib && npm run size
+	cd browser-lib && npm run size && npm run publint
 
 test-clippy: $(ASSETS)
 	cargo clippy --workspace --all-targets --locked -- -D warnings
