@@ -86,7 +86,7 @@ test-clippy: $(ASSETS)
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 
 test-rust: $(ASSETS)
-	$(CARGO_TEST)
+	$(CARGO_TEST) $(if $(LONG),-- --show-output)
 
 test-browsers browsers:
 	bash tests/install-browsers.sh

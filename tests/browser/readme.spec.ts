@@ -1,23 +1,29 @@
-/** The two pages of the README, as they stand there. */
+/** The two pages of the README and the two snippets of the start page, as they stand there. */
 
 import { readFile } from "node:fs/promises";
-import { expect, test } from "./fixture.ts";
+import type { Browser } from "@playwright/test";
+import { expect, type Page, test, tryConnect } from "./fixture.ts";
 
-test("the README's server tab and client tab work as they are printed", async ({ browser, realProxy }) => {
-  const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
-  const [server, client] = [...readme.matchAll(/^```html\n(.*?)^```$/gms)].map((match) => match[1] ?? "");
-  expect(server).toContain('listen("NAME")');
-  expect(client).toContain('connect("NAME"');
+interface Pages {
+  /** The name that the server's page claims. */
+  name: string;
+  server: string;
+  client: string;
+}
+
+/** Opens the server's page and, once that serves, the client's, whose console then says hello and nothing else. */
+async function expectHello(browser: Browser, url: string, probe: Page, { name, server, client }: Pages): Promise<void> {
   const context = await browser.newContext();
   const said: string[] = [];
   try {
-    const open = async (html = "") => {
+    const open = async (html: string) => {
       const page = await context.newPage();
-      await page.route(`${realProxy.url}readme`, (route) => route.fulfill({ contentType: "text/html", body: html }));
-      await page.goto(`${realProxy.url}readme`);
+      await page.route(`${url}readme`, (route) => route.fulfill({ contentType: "text/html", body: html }));
+      await page.goto(`${url}readme`);
       return page;
     };
     await open(server);
+    expect(await tryConnect(probe, name, { wait: 10_000 }), "the server's page serves").toMatchObject({ ok: true });
     // Whatever the client says is said after its page was there.
     context.on("console", (message) => said.push(message.text()));
     await open(client);
@@ -25,4 +31,25 @@ test("the README's server tab and client tab work as they are printed", async ({
   } finally {
     await context.close();
   }
+}
+
+test("the README's server tab and client tab work as they are printed", async ({ browser, realProxy, tab }) => {
+  const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+  const [server = "", client = ""] = [...readme.matchAll(/^```html\n(.*?)^```$/gms)].map((match) => match[1] ?? "");
+  expect(server).toContain('listen("NAME")');
+  expect(client).toContain('connect("NAME"');
+  await expectHello(browser, realProxy.url, await tab(), { name: "NAME", server, client });
+});
+
+test("the start page's server and client work in two tabs as they are displayed", async ({
+  browser,
+  realProxy,
+  tab,
+}) => {
+  const start = await tab();
+  const script = async (id: string) => `<script type="module">${await start.locator(id).textContent()}</script>`;
+  const [server, client] = await Promise.all([script("#server-code"), script("#client-code")]);
+  expect(server).toContain('listen("echo")');
+  expect(client).toContain('connect("echo"');
+  await expectHello(browser, realProxy.url, start, { name: "echo", server, client });
 });

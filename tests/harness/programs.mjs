@@ -64,10 +64,11 @@ export function firefox() {
  * @param {string} name
  * @param {string} variable
  * @param {string} build the command that makes it
+ * @param {string[]} profiles where it is looked for, in this order
  */
-function built(name, variable, build) {
+function built(name, variable, build, profiles = ["release", "debug"]) {
   const said = process.env[variable];
-  const places = said ? [said] : ["release", "debug"].map((profile) => join(TARGET, profile, name));
+  const places = said ? [said] : profiles.map((profile) => join(TARGET, profile, name));
   const path = places.find((place) => existsSync(place));
   if (path === undefined) {
     throw new Error(`${name} is not there (looked at ${places.join(", ")}): run \`${build}\`, or set ${variable}`);
@@ -82,7 +83,22 @@ export function bss() {
 
 /** The peer over the `yamux` crate. */
 export function yamuxPeer() {
-  return built("yamux-peer", "YAMUX_PEER_BIN", "npm run preinterop");
+  return built("yamux-peer", "YAMUX_PEER_BIN", "npm run preinterop", ["debug"]);
+}
+
+/** The example that has the proxy inside. */
+export function embed() {
+  return built("embed", "EMBED_BIN", "npm run preinterop", ["debug"]);
+}
+
+/** The example that is a peer over the `yamux` crate. */
+export function rustPeer() {
+  return built("rust-peer", "RUST_PEER_BIN", "npm run preinterop", ["debug"]);
+}
+
+/** The program that opens streams to pages. */
+export function pusher() {
+  return built("pusher", "PUSHER_BIN", "npm run preinterop", ["debug"]);
 }
 
 /** Go's compiler, or undefined. */

@@ -1,13 +1,11 @@
 /** Stock yamux peers, as a server and as a client of a tab, through the real proxy. */
 
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { expect, serveEcho, test } from "../browser/fixture.ts";
 import { go, yamuxPeer } from "../harness/programs.mjs";
-import { within } from "../harness/wait.mjs";
+import { Running } from "./running.ts";
 
 const MIB = 1024 * 1024;
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -41,35 +39,6 @@ function buildHashicorp(compiler: string): string {
     env: { ...process.env, GO111MODULE: "off", GOPATH: "/usr/share/gocode", GOFLAGS: "" },
   });
   return program;
-}
-
-/** A running peer: its lines, and its end. */
-class Running {
-  readonly #child: ChildProcess;
-  readonly #lines: AsyncIterator<string>;
-  readonly #ended: Promise<unknown[]>;
-  #errors = "";
-
-  constructor([program, ...args]: string[]) {
-    const child = spawn(program as string, args, { stdio: ["ignore", "pipe", "pipe"] });
-    this.#child = child;
-    this.#ended = once(child, "close");
-    this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    child.stderr.on("data", (text) => {
-      this.#errors += text;
-    });
-  }
-
-  async line(): Promise<string> {
-    const { value, done } = await within(60_000, `a line of the peer; it said ${this.#errors}`, this.#lines.next());
-    if (done) throw new Error(`the peer ended: ${this.#errors}`);
-    return value;
-  }
-
-  async stop(): Promise<void> {
-    this.#child.kill();
-    await this.#ended;
-  }
 }
 
 for (const [peer, { command, readsAfterFinish }] of Object.entries(peers)) {
