@@ -7,7 +7,7 @@ GREP ?= .
 LIBRARY := browser-lib/node_modules/.installed
 TESTS := tests/node_modules/.installed
 ASSETS := proxy/assets/browser-stream-server.js
-BSS := target/release/bss
+BSS := $(or $(CARGO_TARGET_DIR),target)/release/bss
 CARGO_TEST := cargo test --workspace --locked
 
 # What the browser library, the examples and the start page are made of.

@@ -98,7 +98,7 @@ class Mdm extends Emitter<MuxDemuxEvents> {
   }
 
   #hooks(target: string): SessionHooks {
-    let told = `no connection to ${target}`;
+    let told = `no connection to ${target}: does the proxy run there, and allow this page (--allow-origin)?`;
     return {
       open: () => {
         told = `the connection to ${target} broke`;

@@ -18,6 +18,7 @@ const MESSAGE_MAX = FRAME_MAX + 512;
 /** Streams that a peer may have open here. */
 const STREAMS_MAX = 16 * 1024;
 const TICK_MS = 10_000;
+const NEVER_OPEN = "there was no connection: does the proxy run there, and allow this page (--allow-origin)?";
 /** So many microtasks in a row without a write, and what was written together leaves together. */
 const QUIET_TURNS = 4;
 /** Microtasks after which an end, and a first write, have come through their WritableStream. */
@@ -258,9 +259,10 @@ export class Session implements Host {
 
   #closed(info: CloseInfo): void {
     if (this.#state === "closed") return;
+    const told = this.#state === "connecting" ? NEVER_OPEN : undefined;
     this.#state = "closed";
     clearTimeout(this.#timer);
-    for (const cell of this.#core.values()) cell.fail(new StreamError("lost"), true);
+    for (const cell of this.#core.values()) cell.fail(new StreamError("lost", told), true);
     this.#hooks.close(info);
   }
 }

@@ -88,7 +88,7 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
     this.#session = session;
     this.#options = typeof options === "function" ? {} : { ...options };
     this.#options.encoding ??= encoding;
-    if (onStream) this.on("stream", onStream);
+    if (onStream) this.on("stream", (stream) => serve(stream, onStream));
   }
 
   /** Resolves when the name is ours; rejects `name_taken`, `bad_request`, `limit`, … */
@@ -278,3 +278,17 @@ export const StreamServer: Callable<
   ],
   Server
 > = /* @__PURE__ */ callable(Server);
+
+/** Calls the server's own callback. Where it fails its client is reset `internal`, instead of waiting for ever; the error goes where uncaught ones go. */
+function serve(stream: Stream, onStream: (stream: Stream) => unknown): void {
+  const failed = (error: unknown) => {
+    stream.destroy(new StreamError("internal", "the server's own code failed"));
+    report(error);
+  };
+  try {
+    const serving = onStream(stream);
+    if (serving instanceof Promise) serving.catch(failed);
+  } catch (error) {
+    failed(error);
+  }
+}

@@ -264,18 +264,22 @@ describe("clients", () => {
     }
   });
 
-  it("a callback that throws disturbs no other client", async () => {
+  it("a callback that throws resets its client and disturbs no other", async () => {
     const faults: unknown[] = [];
     const catchFault = (error: unknown) => faults.push(error);
     const before = process.listeners("uncaughtException");
     process.removeAllListeners("uncaughtException");
     process.on("uncaughtException", catchFault);
+    let number = 0;
     const { peer } = await serve({}, (stream) => {
-      stream.write("hello");
-      throw new Error("mine");
+      number += 1;
+      if (number === 2) throw new Error("mine");
+      if (number === 3) return Promise.reject(new Error("mine, later"));
+      return stream.write("hello");
     });
-    const clients = [connect(peer), connect(peer)];
-    await until("both", () => clients.every(({ text }) => text === "hello"));
+    const [fine, thrown, rejected] = [connect(peer), connect(peer), connect(peer)];
+    await until("the one", () => fine.text === "hello");
+    await until("the others", () => thrown.resetCode === 17 && rejected.resetCode === 17);
     await settle();
     process.off("uncaughtException", catchFault);
     for (const listener of before) process.on("uncaughtException", listener);

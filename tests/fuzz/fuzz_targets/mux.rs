@@ -206,6 +206,6 @@ impl Run {
         let most = self.connection.counts().frames + 2 * self.calls + 2;
         assert!(self.audit.without_payload <= most, "{} frames answer at most {most}", self.audit.without_payload);
         let live = self.connection.len();
-        assert_eq!(self.connection.drain().count(), live, "what is drained");
+        assert_eq!(self.connection.drain(None).count(), live, "what is drained");
     }
 }
