@@ -110,7 +110,9 @@ impl IntoResponse for Refusal {
             Self::BadHost => (StatusCode::BAD_REQUEST, "bad_host: send exactly one Host header, with the host of this proxy\n".to_owned()),
             Self::ForbiddenHost(host) => (
                 StatusCode::MISDIRECTED_REQUEST,
-                format!("forbidden_host: this proxy is not {host}; call it localhost, or start it with --public-url http://{host} (or https://, with TLS in front)\n"),
+                format!(
+                    "forbidden_host: this proxy is not {host}; call it localhost, or start it with --public-url http://{host} (or https://, with TLS in front)\n"
+                ),
             ),
             Self::BadOrigin => (
                 StatusCode::FORBIDDEN,
