@@ -13,7 +13,7 @@ const dist = join(here, "dist");
 const examples = join(here, "../examples");
 const assets = join(here, "../proxy/assets");
 const SINGLE = "browser-stream-server.js";
-/** Mux, server and client together (design.md section 4). */
+/** Mux, server and client together. */
 const BUDGET = 12 * 1024;
 
 const common = { bundle: true, format: "esm", target: "es2022", logLevel: "warning", absWorkingDir: here };

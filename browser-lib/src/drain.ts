@@ -17,7 +17,7 @@ interface Mark {
   readonly at: number;
 }
 
-/** Counts what was sent and what a pong said has arrived (design.md 3.5). No timer: a page in the background has none. */
+/** Counts what was sent and what a pong said has arrived (PROTOCOL.md, section 6). No timer: a page in the background has none. */
 export class Drain {
   #sent = 0;
   #arrived = 0;

@@ -1,4 +1,4 @@
-// Opens, replies and notes on a stream: a u16 length and that many bytes of JSON (design.md 3.3).
+// Opens, replies and notes on a stream: a u16 length and that many bytes of JSON (PROTOCOL.md, section 3).
 
 import { StreamError } from "./error.ts";
 import { type JsonObject, parseObject } from "./json.ts";

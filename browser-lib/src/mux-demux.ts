@@ -128,7 +128,7 @@ class Mdm extends Emitter<MuxDemuxEvents> {
     this.emit("stream", opening.accept({ encoding: this.#encoding }), opening.meta);
   }
 
-  /** The session stream: says who we are and hears what the proxy has to say (design.md 3.8). Nothing waits for it. */
+  /** The session stream: says who we are and hears what the proxy has to say (PROTOCOL.md, section 7). Nothing waits for it. */
   async #introduce(token: string | undefined): Promise<void> {
     const fields = { token, library: LIBRARY, capabilities: [] };
     const stream = this.#session.open({ path: "/session", fields });

@@ -1,4 +1,4 @@
-// The name of a server: what may be one, and how it stands in a path (design.md 3.4).
+// The name of a server: what may be one, and how it stands in a path (PROTOCOL.md, section 5).
 
 import { StreamError } from "./error.ts";
 

@@ -27,7 +27,7 @@ export interface StreamInfo {
  * One ordered, flow-controlled stream of bytes in both directions.
  *
  * It ends in one of three ways, which are never mixed up: each side finishes its direction; one side resets both with a code; or the connection
- * is lost (`lost`). What arrived before a reset or loss can still be read, then reading fails (design.md section 3.5).
+ * is lost (`lost`). What arrived before a reset or loss can still be read, then reading fails (PROTOCOL.md, section 6).
  */
 export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
   readonly #cell: Cell;

@@ -17,7 +17,7 @@ export interface WebSocketLike {
 /** A WebSocket class, as the platform's or that of the `ws` package. */
 export type WebSocketClass = new (url: string, protocols: string[]) => WebSocketLike;
 
-/** The version of the protocol that we speak (design.md 3.1). */
+/** The version of the protocol that we speak (PROTOCOL.md, section 1). */
 export const SUBPROTOCOL = "bss.1";
 
 const BROKEN: CloseInfo = { code: 1006, reason: "" };

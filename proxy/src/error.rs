@@ -41,7 +41,7 @@ impl OpenError {
 /// The code of a refusal: a stable string of ours, or a number of 256 and up that an application chose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalCode {
-    /// One of the codes of design.md 3.3, a string on the wire.
+    /// One of the codes of PROTOCOL.md, section 3, a string on the wire.
     Known(Code),
     /// An application's own, a JSON number on the wire, at least 256.
     Application(u32),

@@ -1,5 +1,5 @@
 /**
- * Every code of design.md 3.3 that can occur so far, as the library tells it. `name_reserved` and `superseded` come with
+ * Every code of PROTOCOL.md, section 3 that can occur so far, as the library tells it. `name_reserved` and `superseded` come with
  * leases, `unauthorized` with tokens, `draining` with the graceful shutdown, `lagging` with channels.
  */
 

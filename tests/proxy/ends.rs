@@ -1,7 +1,8 @@
 //! How streams end: finished, reset with a code, or lost, and never one shown as another.
 
 use browser_stream_server::{Event, Reason, Stream, StreamError};
-use harness::{Control, Peer, Proxy, pattern, reply, until, within};
+use futures::FutureExt;
+use harness::*;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -202,4 +203,23 @@ async fn every_client_has_an_id_of_its_own_that_both_sides_know() {
         ids.insert(open["id"].as_str().unwrap().to_owned());
     }
     assert_eq!(ids.len(), 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_answers_and_finishes_in_one_breath_ends_clean() {
+    let mut proxy = Proxy::new();
+    let client = proxy.peer();
+    let mut raw = proxy.raw();
+    raw.open(1, r#"{"path":"/browser-server/listen/NAME"}"#).await;
+    raw.reply(1).await;
+    let mut near = client.begin("/browser-server/connect/NAME", json!({}));
+    near.write_chunk("question".into()).await.unwrap();
+    near.finish();
+    raw.next_where(|frame| frame.stream == 2 && frame.flags & FIN != 0).await;
+    // The stream is over at the proxy before the one who joins has read the reply.
+    raw.send(&[frame(DATA, 0, 2, 4, b"\0\x02{}"), frame(DATA, 0, 2, 6, b"answer"), frame(DATA, FIN, 2, 0, b"")].concat()).await;
+    reply(&mut near).await.unwrap();
+    assert_eq!(rest(&mut near).await, (b"answer".to_vec(), Ok(())));
+    assert_eq!(reason(&mut proxy).await, Reason::Finished);
+    assert_eq!(near.stopped().now_or_never(), None, "and no reset comes behind");
 }

@@ -1,4 +1,4 @@
-//! The proxy as its peers see it: facts of design.md 3.2–3.5 and rows of the threat table, each a test.
+//! The proxy as its peers see it: facts of PROTOCOL.md and rows of the threat table, each a test.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

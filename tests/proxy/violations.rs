@@ -1,6 +1,12 @@
 //! Peers that break the protocol: cut, told so, and nobody else notices.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
+};
 
 use browser_stream_server::{Limits, Opening, StreamError, transport};
 use harness::*;
@@ -104,14 +110,14 @@ async fn threat_28_a_handler_that_panics_resets_its_stream_and_nothing_else() {
 }
 
 /// A transport whose reading half panics.
-struct Panics;
+struct Panics(Arc<AtomicU16>);
 
 impl transport::Transport for Panics {
     type Reader = PanickingReader;
     type Writer = NullWriter;
 
     fn split(self) -> (Self::Reader, Self::Writer) {
-        (PanickingReader, NullWriter)
+        (PanickingReader, NullWriter(self.0))
     }
 }
 
@@ -124,7 +130,8 @@ impl transport::Reader for PanickingReader {
     }
 }
 
-struct NullWriter;
+/// Takes everything, and keeps the code that it is closed with.
+struct NullWriter(Arc<AtomicU16>);
 
 impl transport::Writer for NullWriter {
     async fn write(&mut self, buffers: &mut Vec<bytes::Bytes>) -> Result<(), transport::TransportError> {
@@ -136,7 +143,9 @@ impl transport::Writer for NullWriter {
         std::sync::Arc::default()
     }
 
-    async fn close(&mut self, _: u16, _: &'static str) {}
+    async fn close(&mut self, code: u16, _: &'static str) {
+        self.0.store(code, Ordering::Relaxed);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,7 +154,9 @@ async fn threat_28_a_panic_in_a_sessions_task_ends_that_session_only() {
     let honest = proxy.peer();
     let _control = honest.claim("NAME").await.unwrap();
     let sessions = proxy.sessions.clone();
-    within(async move { sessions.run(Panics, None).await }).await;
+    let closed_with = Arc::new(AtomicU16::new(0));
+    within(sessions.run(Panics(closed_with.clone()), None)).await;
+    assert_eq!(closed_with.load(Ordering::Relaxed), 1011, "its peer is told");
     assert_eq!(proxy.sessions.len(), 1);
     assert_eq!(honest.claim("NAME").await.err().as_deref(), Some("name_taken"));
 }

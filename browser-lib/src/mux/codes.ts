@@ -1,4 +1,4 @@
-// Why a stream was reset or refused: stable strings with fixed numbers, the same in every program that speaks the protocol (design.md 3.3).
+// Why a stream was reset or refused: stable strings with fixed numbers, the same in every program that speaks the protocol (PROTOCOL.md, section 3).
 
 /** Our codes. The number of each on the wire is its place here, counted from 1. */
 export const CODES = [

@@ -10,7 +10,7 @@ export interface LivenessLimits {
   readonly pingTimeout: number;
 }
 
-/** What libraries use (design.md 3.1). */
+/** What libraries use (PROTOCOL.md, section 1). */
 export const LIBRARY_LIVENESS: LivenessLimits = { silenceMax: 60_000, pingTimeout: 10_000 };
 
 interface Ping {
@@ -59,7 +59,7 @@ export class Liveness {
    * Judges the silence so far: `"dead"`, or the token of a ping to send, or neither.
    *
    * Bytes of any kind count as an answer: on a slow line a pong waits behind what was sent before it. A page that slept through its ticks
-   * asks once more before it trusts the silence (threats.md 27).
+   * asks once more before it trusts the silence.
    */
   tick(now: number): "dead" | number | undefined {
     const { silenceMax, pingTimeout } = this.#limits;

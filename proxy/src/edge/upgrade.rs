@@ -100,7 +100,7 @@ fn is_key(key: &[u8]) -> bool {
     key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(byte))
 }
 
-/// The version of the protocol that runs over the WebSocket (design section 3.1).
+/// The version of the protocol that runs over the WebSocket (PROTOCOL.md, section 1).
 const SUBPROTOCOL: &str = "bss.1";
 
 impl IntoResponse for Agreed {

@@ -1,4 +1,4 @@
-//! A client wants the server of a name: its turn, an open to the server, the server's answer, and the splice (design.md 3.3, 3.4).
+//! A client wants the server of a name: its turn, an open to the server, the server's answer, and the splice (PROTOCOL.md, sections 3 and 5).
 
 use std::{
     sync::{Arc, OnceLock},

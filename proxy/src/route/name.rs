@@ -7,7 +7,7 @@ use unicode_normalization::is_nfc;
 
 /// A server's name: 1–128 bytes of UTF-8 in NFC, without control, bidi or zero-width characters, and not `.` or `..`.
 ///
-/// Whoever holds one knows that it is valid (design.md 3.4). It is never used as a path, a metric label, or raw in a log:
+/// Whoever holds one knows that it is valid (PROTOCOL.md, section 5). It is never used as a path, a metric label, or raw in a log:
 /// [`fmt::Debug`] escapes it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Arc<str>);

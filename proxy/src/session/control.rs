@@ -1,4 +1,4 @@
-//! The session stream: what a peer says of itself first, and the notes of either side for as long as it stays open (design.md 3.8).
+//! The session stream: what a peer says of itself first, and the notes of either side for as long as it stays open (PROTOCOL.md, section 7).
 
 use std::sync::Arc;
 

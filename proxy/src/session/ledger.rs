@@ -8,7 +8,7 @@ pub const CAP: u32 = 4 * 1024 * 1024;
 /// Credit is handed back in steps of at least this, unless the sender has none left.
 const STEP: u64 = 32 * 1024;
 
-/// Keeps one direction of a splice within what its reader granted: nothing is lost, nothing is made (design.md 3.5).
+/// Keeps one direction of a splice within what its reader granted: nothing is lost, nothing is made (PROTOCOL.md, section 6).
 ///
 /// It lives beside the reader's stream, under the lock of the reader's session, so that one lock decides.
 #[derive(Debug)]

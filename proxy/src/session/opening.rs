@@ -67,7 +67,7 @@ impl Opening {
     }
 }
 
-/// Answers a stream with an error, discards what still comes without crediting it, and lets go of it (design.md 3.3).
+/// Answers a stream with an error, discards what still comes without crediting it, and lets go of it (PROTOCOL.md, section 3).
 pub(crate) async fn refuse(session: &Arc<Session>, mut stream: Stream, error: OpenError) {
     tracing::debug!(session = %session.id, code = %error.code, "open refused");
     let number = error.number();

@@ -90,18 +90,17 @@ pub(super) async fn run<T: Transport>(session: &Arc<Session>, transport: T) {
     let Goodbye { code, reason } = cut.goodbye();
     session.close(code, reason);
     session.lose_streams(Lose::AllButControl);
-    if !matches!(cut, Cut::Panicked) {
-        let discarding = async { while let Ok(Some(_)) = reader.read().await {} };
-        // The peer closes when it has read the goodbye; whichever is sooner.
-        let _ = timeout(LINGER, async {
-            tokio::join!(discarding, async {
-                if !writing.is_finished() {
-                    let _ = (&mut writing).await;
-                }
-            })
-        })
-        .await;
-    }
+    let discarding = async {
+        // A reader that panicked is not asked again.
+        while !matches!(cut, Cut::Panicked) && matches!(reader.read().await, Ok(Some(_))) {}
+    };
+    let parting = async {
+        if !writing.is_finished() {
+            let _ = (&mut writing).await;
+        }
+    };
+    // The peer closes when it has read the goodbye; whichever is sooner.
+    let _ = timeout(LINGER, async { tokio::join!(discarding, parting) }).await;
 }
 
 /// Ends the session whatever way [`run`] is left, given up in the middle included.

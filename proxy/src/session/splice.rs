@@ -94,7 +94,12 @@ impl State {
     fn hand_over(&mut self, near: &Far, cell: &Cell, far: &Far) -> (Vec<Bytes>, Rest) {
         let (bytes, finished) = cell.take_unread();
         let Some(end) = self.mux.value_mut(near.id) else {
-            return (bytes, Rest::Ended(cell.end().unwrap_or(Ended::Lost), finished));
+            let rest = match cell.end() {
+                // Both directions had finished before anybody looked.
+                None if finished => Rest::Finished,
+                end => Rest::Ended(end.unwrap_or(Ended::Lost), finished),
+            };
+            return (bytes, rest);
         };
         if !bytes.is_empty() {
             return (bytes, Rest::More);

@@ -62,7 +62,7 @@ impl<T: Default> Connection<T> {
         }
     }
 
-    /// A local reader took bytes off the stream: credit goes back by the window's own policy (design.md 3.2). Not for a stream that uses `grant`.
+    /// A local reader took bytes off the stream: credit goes back by the window's own policy (PROTOCOL.md, section 2). Not for a stream that uses `grant`.
     pub fn consumed(&mut self, id: StreamId, bytes: u32) {
         let Some(entry) = self.streams.get_mut(&id).filter(|entry| entry.expects_data()) else {
             return;
