@@ -7,6 +7,7 @@ pub mod config;
 mod edge;
 mod error;
 mod limits;
+mod memory;
 mod route;
 mod session;
 
@@ -15,5 +16,6 @@ pub use config::Config;
 pub use edge::{Proxy, mux};
 pub use error::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
 pub use limits::Limits;
+pub use memory::Memory;
 pub use route::{BadName, ConnectOptions, Event, Events, Handler, Name, Reason, StreamRouter, StreamServerProxy};
-pub use session::{Open, Opening, Opens, Session, Sessions, transport};
+pub use session::{Open, Opening, Opens, Session, Sessions, transport, websocket};

@@ -5,6 +5,5 @@ mod gate;
 mod http;
 mod proxy;
 mod upgrade;
-mod websocket;
 
 pub use proxy::{Proxy, mux};

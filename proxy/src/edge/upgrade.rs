@@ -8,13 +8,18 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodRouter, get},
 };
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
-use tokio::time::timeout;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::{rt::TokioIo, server::conn::auto};
+use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::{Proxy, http::Connection, websocket::WebSocket};
+use super::{Proxy, http::Connection};
+use crate::session::{
+    Sessions,
+    websocket::{Any, WebSocket},
+};
 
 /// The route that turns a request into a session of `proxy`.
 pub(super) fn route<S: Clone + Send + Sync + 'static>(proxy: Proxy) -> MethodRouter<S> {
@@ -52,12 +57,25 @@ fn upgrade(proxy: &Proxy, mut request: Request) -> Response {
         // Kept until the session is over: it is this connection's place among those that may be open.
         let _connection = connection;
         match timeout(inner.limits.establish_timeout, upgraded).await {
-            Ok(Ok(upgraded)) => inner.sessions.run(WebSocket::new(TokioIo::new(upgraded)).await, remote).await,
+            Ok(Ok(upgraded)) => serve(&inner.sessions, upgraded, remote).await,
             Ok(Err(error)) => tracing::debug!(%error, "the connection ended before it was a WebSocket"),
             Err(_) => tracing::debug!("the peer did not take the answer to its handshake"),
         }
     });
     agreed.into_response()
+}
+
+/// Serves the peer on the TCP socket itself where it can be had (under our own HTTP server and under axum's), else through what lies above it.
+async fn serve(sessions: &Sessions, upgraded: Upgraded, remote: Option<SocketAddr>) {
+    let memory = sessions.memory().clone();
+    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => return sessions.run(WebSocket::new(parts.io.into_inner(), parts.read_buf, memory), remote).await,
+        Err(upgraded) => upgraded,
+    };
+    match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(parts) => sessions.run(WebSocket::new(parts.io.into_inner(), parts.read_buf, memory), remote).await,
+        Err(upgraded) => sessions.run(WebSocket::new(Any(TokioIo::new(upgraded)), Bytes::new(), memory), remote).await,
+    }
 }
 
 /// What both sides agreed upon: the answer to the handshake.

@@ -5,6 +5,7 @@
 mod control;
 mod effect;
 mod end;
+mod flush;
 mod json;
 mod ledger;
 mod open;
@@ -13,6 +14,7 @@ mod run;
 mod sessions;
 mod splice;
 pub mod transport;
+pub mod websocket;
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
@@ -26,6 +28,7 @@ use uuid::Uuid;
 use crate::{error::OpenError, limits::Limits};
 use effect::Effects;
 use end::End;
+use flush::{Turn, Wire};
 
 pub(crate) use browser_stream_mux::End as Ended;
 pub(crate) use control::Note;
@@ -52,8 +55,10 @@ pub struct Session {
     limits: Arc<Limits>,
     opens: Arc<dyn Opens>,
     state: Mutex<State>,
-    /// Tells the writing task that there is something to send.
-    wake: Notify,
+    /// The connection's writing half and what is on its way into it: locked by nobody but who has the turn to write (`State::turn`).
+    wire: Mutex<Option<Wire>>,
+    /// Tells the writing task that there is something to send, or room to send it.
+    wake: Arc<Notify>,
     /// Tells the reading task that control frames have left.
     room: Notify,
     /// Names that the peer holds, counted by whoever keeps the names.
@@ -64,6 +69,7 @@ pub struct Session {
 struct State {
     mux: Connection<End>,
     phase: Phase,
+    turn: Turn,
     /// The peer's session stream, once it opened one.
     control: Option<StreamId>,
 }
@@ -151,18 +157,25 @@ impl Session {
         Ok(Stream::new(id, cell, self.clone()))
     }
 
-    /// Runs `change` under the session's lock, then what it led to without any lock, then wakes the writer.
+    /// Runs `change` under the session's lock, then what it led to without any lock, and wakes the writing task if there is something to send.
     fn change<R>(self: &Arc<Self>, change: impl FnOnce(&mut State, &mut Effects) -> R) -> R {
         let mut effects = Effects::default();
         let result = {
             let mut state = self.state.lock();
             let result = change(&mut state, &mut effects);
             state.collect_ended(&mut effects);
+            self.wake_for(&state);
             result
         };
-        self.wake.notify_one();
         effects.run(self);
         result
+    }
+
+    /// Wakes the writing task if there is something that nobody is sending.
+    fn wake_for(&self, state: &State) {
+        if state.wants_turn() {
+            self.wake.notify_one();
+        }
     }
 }
 
@@ -180,22 +193,24 @@ const GO_AWAY_NORMAL: u32 = 0;
 
 impl Host for Session {
     fn send(&self, id: StreamId, bytes: Bytes) {
-        self.state.lock().mux.send(id, bytes);
-        self.wake.notify_one();
+        let mut state = self.state.lock();
+        state.mux.send(id, bytes);
+        self.wake_for(&state);
     }
 
     fn finish(&self, id: StreamId) {
-        self.state.lock().mux.finish(id);
-        self.wake.notify_one();
+        let mut state = self.state.lock();
+        state.mux.finish(id);
+        self.wake_for(&state);
     }
 
     fn reset(&self, id: StreamId, code: u32) {
         let ended = {
             let mut state = self.state.lock();
             state.mux.reset(id, code);
+            self.wake_for(&state);
             state.take_ended()
         };
-        self.wake.notify_one();
         for end in ended {
             if let Some(watch) = &end.watch {
                 watch.ended(Ended::Reset(code));
@@ -207,17 +222,18 @@ impl Host for Session {
         let watch = {
             let mut state = self.state.lock();
             state.mux.reset_behind(id, code);
+            self.wake_for(&state);
             state.mux.value(id).and_then(|end| end.watch.clone())
         };
-        self.wake.notify_one();
         if let Some(watch) = watch {
             watch.ended(Ended::Reset(code));
         }
     }
 
     fn consumed(&self, id: StreamId, bytes: u32) {
-        self.state.lock().mux.consumed(id, bytes);
-        self.wake.notify_one();
+        let mut state = self.state.lock();
+        state.mux.consumed(id, bytes);
+        self.wake_for(&state);
     }
 }
 

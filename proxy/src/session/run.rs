@@ -1,16 +1,8 @@
 //! The life of a session: one task reads, one writes, and whatever ends either ends both.
 
-use std::{
-    panic::AssertUnwindSafe,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{future::poll_fn, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
-use browser_stream_mux::{Cell, Code, Dead, End as Ended, Event, Outbound, StreamId, Violation};
+use browser_stream_mux::{Cell, Code, Dead, End as Ended, Event, StreamId, Violation};
 use bytes::Bytes;
 use futures::FutureExt;
 use tokio::{
@@ -22,18 +14,19 @@ use super::{
     GO_AWAY_NORMAL, Goodbye, Phase, Session, State,
     effect::{Effect, Effects, Queued},
     end::{End, Sink},
-    transport::{Reader, Transport, TransportError, Writer},
+    flush::{Flushed, Wire},
+    transport::{Read, Reader, Transport, TransportError},
 };
 use crate::error::APPLICATION_CODE_MIN;
-
-/// Bytes that the writer takes out of the queue at once.
-const BATCH: usize = 256 * 1024;
 
 /// Control frames that may wait for one peer: twice what all its streams need at once. More are replies that it provokes and does not take.
 const REPLIES_MAX: usize = 256 * 1024;
 
 /// How often a write that waits is looked at before it counts as stalled.
 const STALL_LOOKS: u32 = 10;
+
+/// A deadline for a session that has none.
+const FAR_FUTURE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// After a goodbye what the peer still sends is read and dropped for this long: closing over unread bytes would make TCP drop the goodbye.
 const LINGER: Duration = Duration::from_secs(1);
@@ -75,7 +68,8 @@ impl Cut {
 /// Serves one peer until its session is over, whatever way.
 pub(super) async fn run<T: Transport>(session: &Arc<Session>, transport: T) {
     let (mut reader, writer) = transport.split();
-    let mut writing = tokio::spawn(write(session.clone(), writer));
+    *session.wire.lock() = Some(Wire::new(Box::new(writer), session.wake.clone()));
+    let mut writing = tokio::spawn(write(session.clone()));
     let _over = Over { session, writing: writing.abort_handle() };
     let reading = AssertUnwindSafe(read(session, &mut reader)).catch_unwind();
     let cut = tokio::select! {
@@ -91,8 +85,13 @@ pub(super) async fn run<T: Transport>(session: &Arc<Session>, transport: T) {
     session.close(code, reason);
     session.lose_streams(Lose::AllButControl);
     let discarding = async {
+        let mut dropped = Vec::new();
         // A reader that panicked is not asked again.
-        while !matches!(cut, Cut::Panicked) && matches!(reader.read().await, Ok(Some(_))) {}
+        while !matches!(cut, Cut::Panicked)
+            && matches!(poll_fn(|cx| reader.poll_read(cx, &mut dropped)).await, Ok(read) if read != Read::Closed)
+        {
+            dropped.clear();
+        }
     };
     let parting = async {
         if !writing.is_finished() {
@@ -114,6 +113,7 @@ impl Drop for Over<'_> {
         self.writing.abort();
         self.session.lose_streams(Lose::All);
         self.session.state.lock().phase = Phase::Gone;
+        *self.session.wire.lock() = None;
     }
 }
 
@@ -127,72 +127,96 @@ enum Lose {
 
 /// Takes what the peer sends until it closes, breaks a rule, or falls silent.
 async fn read<R: Reader>(session: &Arc<Session>, reader: &mut R) -> Cut {
+    let mut runs = Vec::new();
+    let mut effects = Effects::default();
+    let mut timer = pin!(tokio::time::sleep_until(session.deadline()));
+    let mut pace = Pace::Read;
     loop {
-        let (deadline, owing) = {
-            let state = session.state.lock();
-            (state.mux.deadline().map(Instant::from_std), state.mux.control_queued() > REPLIES_MAX)
-        };
-        let silent = async {
-            match deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
-        let taken = tokio::select! {
-            biased;
+        let taken = match pace {
             // A peer that does not take what it provokes is read no further, and cut by the writer when it takes nothing at all.
-            () = session.room.notified(), if owing => Ok(()),
-            bytes = reader.read(), if !owing => match bytes {
-                Ok(Some(bytes)) => session.receive(bytes).map_err(Cut::from),
-                Ok(None) => return Cut::Closed,
-                Err(error) => return error.into(),
+            Pace::Owing => tokio::select! {
+                biased;
+                () = session.room.notified() => Taken::Nothing,
+                () = &mut timer => Taken::Time,
             },
-            () = silent => session.tick().map_err(Cut::from),
-        };
-        if let Err(cut) = taken {
-            return cut;
-        }
-    }
-}
-
-/// Sends what is queued, in batches, until the session is to be closed.
-async fn write<W: Writer>(session: Arc<Session>, mut writer: W) -> Result<(), Cut> {
-    let mut out = Outbound::default();
-    let progress = writer.progress();
-    loop {
-        let phase = session.transmit(&mut out);
-        if !out.buffers.is_empty() {
-            send(&mut writer, &mut out.buffers, &progress, session.limits.write_stall_max).await?;
-            continue;
-        }
-        match phase {
-            Phase::Live => session.wake.notified().await,
-            Phase::Closing(goodbye) => session.part(goodbye),
-            Phase::Parting(Goodbye { code, reason }) => {
-                let _ = timeout(LINGER, writer.close(code, reason)).await;
-                return Ok(());
+            Pace::Read => {
+                let reading = poll_fn(|cx| {
+                    let read = reader.poll_read(cx, &mut runs);
+                    if read.is_pending() {
+                        // A peer that waits holds no memory here.
+                        runs = Vec::new();
+                        effects.release();
+                    }
+                    read
+                });
+                tokio::select! {
+                    biased;
+                    read = reading => match read {
+                        Ok(read) => Taken::Read(read),
+                        Err(error) => return error.into(),
+                    },
+                    () = &mut timer => Taken::Time,
+                }
             }
-            Phase::Gone => return Ok(()),
+        };
+        match session.take_in(taken, &mut runs, &mut effects) {
+            Ok(next) => pace = next,
+            Err(cut) => return cut,
+        }
+        if matches!(taken, Taken::Time) {
+            timer.as_mut().reset(session.deadline());
+        }
+        if matches!(taken, Taken::Read(Read::Closed)) {
+            return Cut::Closed;
         }
     }
 }
 
-/// Sends one batch; a peer that takes nothing of it for too long is cut, one that takes little is not.
-async fn send<W: Writer>(writer: &mut W, buffers: &mut Vec<Bytes>, progress: &AtomicU64, stall_max: Duration) -> Result<(), Cut> {
-    let mut writing = pin!(writer.write(buffers));
-    let mut taken = progress.load(Ordering::Relaxed);
-    let mut stalled_since = Instant::now();
+/// What a reader waited for.
+#[derive(Clone, Copy)]
+enum Taken {
+    Read(Read),
+    Time,
+    Nothing,
+}
+
+/// Whether a peer is read on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    Read,
+    /// Not while it owes us the reading of our replies.
+    Owing,
+}
+
+/// Writes whenever a socket that was full has room, keeps an eye on those that stay full, and says goodbye at the end.
+async fn write(session: Arc<Session>) -> Result<(), Cut> {
+    let mut effects = Effects::default();
+    let mut stall = Stall::default();
     loop {
-        if let Ok(written) = timeout(stall_max / STALL_LOOKS, &mut writing).await {
-            return Ok(written?);
-        }
-        let now_taken = progress.load(Ordering::Relaxed);
-        if now_taken != taken {
-            (taken, stalled_since) = (now_taken, Instant::now());
-        } else if stalled_since.elapsed() >= stall_max {
-            return Err(Cut::Stalled);
+        let flushed = session.resume(&mut effects);
+        effects.run(&session);
+        let phase = {
+            let mut state = session.state.lock();
+            if let Some(error) = state.turn.broken.take() {
+                return Err(error.into());
+            }
+            state.turn.watched = state.turn.blocked;
+            state.phase
+        };
+        match phase {
+            Phase::Closing(goodbye) if flushed == Flushed::All => session.part(goodbye),
+            Phase::Parting(goodbye) if flushed == Flushed::All => return session.hang_up(goodbye).await,
+            Phase::Gone => return Ok(()),
+            _ => session.wait_to_write(&mut stall).await?,
         }
     }
+}
+
+/// Since when a socket has taken nothing.
+#[derive(Default)]
+struct Stall {
+    taken: u64,
+    since: Option<Instant>,
 }
 
 impl Session {
@@ -203,42 +227,61 @@ impl Session {
         state.mux.go_away(GO_AWAY_NORMAL);
     }
 
-    /// Takes a run of bytes from the peer.
-    fn receive(self: &Arc<Self>, mut input: Bytes) -> Result<(), Violation> {
-        let now = Instant::now().into_std();
-        self.change(|state, effects| {
-            if state.phase != Phase::Live {
+    /// Waits until there is something to write, or room for it: a peer that takes nothing for too long is cut, one that takes little is not.
+    async fn wait_to_write(&self, stall: &mut Stall) -> Result<(), Cut> {
+        loop {
+            if !self.state.lock().turn.blocked {
+                stall.since = None;
+                self.wake.notified().await;
                 return Ok(());
             }
-            while let Some(event) = state.mux.receive(&mut input, now)? {
-                state.take(event, self, effects);
+            let taken = self.wire.lock().as_ref().map_or(0, |wire| wire.writer.taken());
+            let since = stall.since.filter(|_| taken == stall.taken).unwrap_or_else(Instant::now);
+            *stall = Stall { taken, since: Some(since) };
+            if since.elapsed() >= self.limits.write_stall_max {
+                return Err(Cut::Stalled);
             }
-            Ok(())
-        })
+            if timeout(self.limits.write_stall_max / STALL_LOOKS, self.wake.notified()).await.is_ok() {
+                return Ok(());
+            }
+        }
     }
 
-    /// Asks the peer for a sign of life where it is time; an error when there was none for too long.
-    fn tick(self: &Arc<Self>) -> Result<(), Dead> {
+    /// The last frame has left: closes the connection.
+    async fn hang_up(&self, Goodbye { code, reason }: Goodbye) -> Result<(), Cut> {
+        let Some(mut wire) = self.wire.lock().take() else { return Ok(()) };
+        let _ = timeout(LINGER, poll_fn(|cx| wire.writer.poll_close(cx, code, reason))).await;
+        Ok(())
+    }
+
+    /// When the reader has to look at the clock next; asked again each time it has, for what moves it only moves it away.
+    fn deadline(&self) -> Instant {
+        self.state.lock().mux.deadline().map_or_else(|| Instant::now() + FAR_FUTURE, Instant::from_std)
+    }
+
+    /// Takes what a reader waited for, and says how to go on.
+    fn take_in(self: &Arc<Self>, taken: Taken, runs: &mut Vec<Bytes>, effects: &mut Effects) -> Result<Pace, Cut> {
         let now = Instant::now().into_std();
-        self.change(|state, _| state.mux.tick(now))
-    }
-
-    /// Takes the next batch out of the queue, and hands back the credit that this frees.
-    fn transmit(self: &Arc<Self>, out: &mut Outbound) -> Phase {
-        let mut effects = Effects::default();
-        let phase = {
+        let (judged, pace, ready) = {
             let mut state = self.state.lock();
-            out.sent.clear();
-            state.mux.transmit(BATCH, out);
-            for &(id, bytes) in &out.sent {
-                state.left(id, bytes as usize, &mut effects);
-            }
-            state.collect_ended(&mut effects);
-            state.phase
+            let judged = match taken {
+                Taken::Time => state.mux.tick(now).map_err(Cut::from),
+                Taken::Read(read) => {
+                    state.turn.answer |= read == Read::Answer;
+                    state.receive(runs, self, now, effects).map_err(Cut::from)
+                }
+                Taken::Nothing => Ok(()),
+            };
+            state.collect_ended(effects);
+            let pace = if state.mux.control_queued() > REPLIES_MAX { Pace::Owing } else { Pace::Read };
+            (judged, pace, state.wants_turn())
         };
-        self.room.notify_one();
         effects.run(self);
-        phase
+        if ready {
+            self.flush(effects);
+            effects.run(self);
+        }
+        judged.map(|()| pace)
     }
 
     /// Ends every stream of a session that is over: local handles get `lost`, far ends what they were sent and then `lost`.
@@ -247,7 +290,7 @@ impl Session {
             let kept = state.control.filter(|_| which == Lose::AllButControl);
             for (_, end, _) in state.mux.drain(kept) {
                 end.end(Ended::Lost, effects);
-                effects.push(Effect::Drop(end));
+                effects.ended(end);
             }
         });
     }
@@ -262,22 +305,40 @@ impl End {
             cell.ended(how);
         } else if let Some(far) = self.far() {
             let whole = self.peer_finished || how == Ended::Lost;
-            effects.push(Effect::End(far.clone(), how, if whole { Queued::Delivered } else { Queued::Dropped }));
+            effects.at(&far.session, Effect::End(far.id, how, if whole { Queued::Delivered } else { Queued::Dropped }));
         }
         if let Some(watch) = &self.watch {
-            effects.push(Effect::Ended(watch.clone(), how));
+            effects.here(Effect::Ended(watch.clone(), how));
         }
     }
 }
 
 impl State {
+    /// Takes runs of bytes from the peer.
+    fn receive(
+        &mut self,
+        runs: &mut Vec<Bytes>,
+        session: &Arc<Session>,
+        now: std::time::Instant,
+        effects: &mut Effects,
+    ) -> Result<(), Violation> {
+        for mut run in runs.drain(..) {
+            while self.phase == Phase::Live
+                && let Some(event) = self.mux.receive(&mut run, now)?
+            {
+                self.take(event, session, effects);
+            }
+        }
+        Ok(())
+    }
+
     /// What an event of the mux means for whoever its stream is joined to.
     fn take(&mut self, event: Event, session: &Arc<Session>, effects: &mut Effects) {
         match event {
             Event::Opened(id) => self.opened(id, session, effects),
             Event::Data(id, bytes) => match self.mux.value(id).map(|end| &end.sink) {
                 Some(Sink::Local(cell)) => cell.data(bytes),
-                Some(Sink::Splice(far)) => effects.push(Effect::Data(far.clone(), bytes)),
+                Some(Sink::Splice(far)) => effects.at(&far.session, Effect::Data(far.id, bytes)),
                 _ => {}
             },
             Event::Finished(id) => self.finished(id, effects),
@@ -301,7 +362,7 @@ impl State {
         if let Some(end) = self.mux.value_mut(id) {
             *end = End::local(&cell);
         }
-        effects.push(Effect::Opened(id, cell));
+        effects.here(Effect::Opened(id, cell));
     }
 
     fn finished(&mut self, id: StreamId, effects: &mut Effects) {
@@ -311,7 +372,7 @@ impl State {
         end.peer_finished = true;
         match &end.sink {
             Sink::Local(cell) | Sink::Drain(cell) => cell.finished(),
-            Sink::Splice(far) => effects.push(Effect::Finish(far.clone())),
+            Sink::Splice(far) => effects.at(&far.session, Effect::Finish(far.id)),
             Sink::Nobody => {}
         }
     }

@@ -12,8 +12,8 @@ use rand::Rng;
 use tokio::{sync::Notify, time::Instant};
 use uuid::Uuid;
 
-use super::{Opens, Phase, Session, State, run, transport::Transport};
-use crate::limits::Limits;
+use super::{Opens, Phase, Session, State, flush::Turn, run, transport::Transport};
+use crate::{limits::Limits, memory::Memory};
 
 /// The live sessions of one process: cheap to clone, every clone is the same set.
 #[derive(Clone)]
@@ -21,13 +21,14 @@ pub struct Sessions {
     live: Arc<DashMap<Uuid, Arc<Session>>>,
     node: Uuid,
     limits: Arc<Limits>,
+    memory: Memory,
     opens: Arc<dyn Opens>,
 }
 
 impl Sessions {
     /// No sessions yet; what their peers open goes to `opens`.
     pub fn new(limits: Arc<Limits>, opens: Arc<dyn Opens>) -> Self {
-        Self { live: Arc::default(), node: Uuid::new_v4(), limits, opens }
+        Self { live: Arc::default(), node: Uuid::new_v4(), memory: Memory::default(), limits, opens }
     }
 
     /// Serves one peer until its session is over. A panic within ends this session and nothing else.
@@ -37,6 +38,11 @@ impl Sessions {
         self.live.insert(session.id, session.clone());
         let _live = Live { sessions: self, id: session.id };
         run::run(&session, transport).await;
+    }
+
+    /// What the sessions hold in memory.
+    pub fn memory(&self) -> &Memory {
+        &self.memory
     }
 
     /// The live sessions, in no order.
@@ -81,8 +87,9 @@ impl Sessions {
             remote,
             limits: self.limits.clone(),
             opens: self.opens.clone(),
-            state: Mutex::new(State { mux, phase: Phase::Live, control: None }),
-            wake: Notify::new(),
+            state: Mutex::new(State { mux, phase: Phase::Live, turn: Turn::default(), control: None }),
+            wire: Mutex::new(None),
+            wake: Arc::default(),
             room: Notify::new(),
             names: AtomicUsize::new(0),
         })
