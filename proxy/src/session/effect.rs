@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use browser_stream_mux::{Cell, Code, End as Ended, Stream, StreamId};
+use browser_stream_mux::{Cell, Code, End as Ended, StreamId};
 use bytes::Bytes;
 
 use super::{
     Session, State,
     end::{End, Sink, Source, Watch},
+    flush,
     ledger::CAP,
-    opening,
 };
 
 /// Something to do when the lock is free.
@@ -24,8 +24,6 @@ pub(super) enum Effect {
     End(StreamId, Ended, Queued),
     /// Credit for the sender at the other end.
     Grant(StreamId, u32),
-    /// The peer opened a stream; a local handle reads its open.
-    Opened(StreamId, Arc<Cell>),
     /// A spliced stream ended before it was done.
     Ended(Arc<dyn Watch>, Ended),
     /// Bytes of a local writer left its queue.
@@ -49,6 +47,8 @@ pub(super) struct Effects {
     ended: Vec<End>,
     /// The session that `list` is about at its end.
     target: Option<usize>,
+    /// Streams that the peer opened, whose opens local handles read.
+    opened: Vec<(StreamId, Arc<Cell>)>,
     /// Sessions that have something to send now.
     ready: Vec<Arc<Session>>,
 }
@@ -74,28 +74,60 @@ impl Effects {
         self.ended.push(end);
     }
 
-    /// Carries them out and writes what they put into queues, and so on with whatever that leads to. `on` is where they come from.
-    pub fn run(&mut self, on: &Arc<Session>) {
-        while !self.list.is_empty() || !self.ended.is_empty() || !self.ready.is_empty() {
+    /// Adds a stream that the peer opened.
+    pub fn open(&mut self, id: StreamId, cell: Arc<Cell>) {
+        self.opened.push((id, cell));
+    }
+
+    /// Takes out the streams that the peer opened.
+    pub fn opened(&mut self) -> impl Iterator<Item = (StreamId, Arc<Cell>)> + use<> {
+        std::mem::take(&mut self.opened).into_iter()
+    }
+
+    /// Adds a session that has something to send.
+    pub fn ready(&mut self, session: &Arc<Session>) {
+        self.ready.push(session.clone());
+    }
+
+    /// The sessions that have something to send.
+    pub fn taken(&mut self) -> &mut Vec<Arc<Session>> {
+        &mut self.ready
+    }
+
+    /// Runs `work`, whose sessions are ready then if they have something to send.
+    pub fn corked<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        flush::corked(&mut self.ready, work)
+    }
+
+    /// Carries them out and writes what they put into queues, and so on with whatever that leads to.
+    pub fn run(&mut self) {
+        self.act();
+        while let Some(session) = self.ready.pop() {
+            session.flush(self);
+            self.act();
+        }
+    }
+
+    /// Carries them out, and what they lead to; what they put into queues stays there.
+    pub fn act(&mut self) {
+        while !self.list.is_empty() || !self.ended.is_empty() {
             let mut list = std::mem::take(&mut self.list);
             self.target = None;
-            self.round(&mut list, on);
+            self.round(&mut list);
             if self.list.is_empty() {
                 // Its memory is used again.
                 self.list = list;
             }
+            // Behind the rest, for a drop may call back.
             std::mem::take(&mut self.ended).clear();
-            while let Some(session) = self.ready.pop() {
-                session.flush(self);
-            }
         }
     }
 
-    fn round(&mut self, list: &mut Vec<Effect>, on: &Arc<Session>) {
+    fn round(&mut self, list: &mut Vec<Effect>) {
         let mut effects = list.drain(..).peekable();
         while let Some(effect) = effects.next() {
             let Effect::For(session) = effect else {
-                effect.run_here(on);
+                effect.run_here();
                 continue;
             };
             // Neighbours for the same session share its lock and one write.
@@ -136,9 +168,8 @@ impl Effect {
         }
     }
 
-    fn run_here(self, on: &Arc<Session>) {
+    fn run_here(self) {
         match self {
-            Self::Opened(id, cell) => opening::spawn(on.clone(), Stream::new(id, cell, on.clone())),
             Self::Ended(watch, how) => watch.ended(how),
             Self::Sent(cell, bytes) => cell.sent(bytes),
             _ => {}

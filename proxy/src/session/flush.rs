@@ -4,6 +4,7 @@
 //! bytes were queued under. Once the socket is full the session's writing task goes on, woken when there is room.
 
 use std::{
+    cell::RefCell,
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
 };
@@ -60,6 +61,49 @@ impl Wake for Room {
     fn wake(self: Arc<Self>) {
         self.0.notify_one();
     }
+}
+
+/// Runs `work`, and puts the sessions that it has something for into `ready` instead of waking their writing tasks: for who writes to them next.
+pub(super) fn corked<R>(ready: &mut Vec<Arc<Session>>, work: impl FnOnce() -> R) -> R {
+    struct Uncork<'a>(&'a mut Vec<Arc<Session>>);
+    impl Drop for Uncork<'_> {
+        fn drop(&mut self) {
+            self.0.append(&mut CORKED.take().unwrap_or_default());
+        }
+    }
+    CORKED.set(Some(Vec::new()));
+    let _uncork = Uncork(ready);
+    work()
+}
+
+/// What is queued in `session` is written by who has corked this thread, else by its writing task.
+pub(super) fn soon(session: &Session) {
+    CORKED.with_borrow_mut(|corked| match (corked, session.me.upgrade()) {
+        (Some(ready), Some(me)) => {
+            if ready.last().is_none_or(|last| !Arc::ptr_eq(last, &me)) {
+                ready.push(me);
+            }
+        }
+        _ => session.wake.notify_one(),
+    });
+}
+
+/// Carries out what a change led to; who has corked this thread writes it.
+pub(super) fn later(effects: &mut Effects) {
+    effects.act();
+    let corked = CORKED.with_borrow_mut(|corked| {
+        if let Some(ready) = corked {
+            ready.append(effects.taken());
+        }
+        corked.is_some()
+    });
+    if !corked {
+        effects.run();
+    }
+}
+
+thread_local! {
+    static CORKED: RefCell<Option<Vec<Arc<Session>>>> = const { RefCell::new(None) };
 }
 
 /// How a turn ended.
@@ -135,7 +179,7 @@ impl Session {
             if !state.transmit(&mut wire.out, effects) {
                 wire.out.release();
                 state.turn.taken = false;
-                self.room.notify_one();
+                self.reading.wake();
                 if std::mem::take(&mut state.turn.again) {
                     self.wake.notify_one();
                 }

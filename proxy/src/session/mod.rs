@@ -10,16 +10,23 @@ mod json;
 mod ledger;
 mod open;
 mod opening;
+mod read;
 mod run;
 mod sessions;
 mod splice;
 pub mod transport;
 pub mod websocket;
+mod write;
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, Weak},
+};
 
 use browser_stream_mux::{Cell, Code, Connection, Host, Stream, StreamId};
 use bytes::Bytes;
+use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use tokio::sync::Notify;
@@ -42,8 +49,8 @@ pub(crate) use splice::{end, forward, watch};
 
 /// Takes what peers open: the seam through which routes hang above sessions.
 pub trait Opens: Send + Sync + 'static {
-    /// A peer opened a stream and said where it wants to go. Runs in a task of its own, dropped with the session's end at the latest
-    /// by what it awaits: a stream of a session that is gone ends `lost`.
+    /// A peer opened a stream and said where it wants to go. Polled by the session's own reading task, so what takes long belongs into a task
+    /// of its own. When the session ends it goes on elsewhere: a stream of a session that is gone ends `lost`.
     fn opened(&self, opening: Opening) -> futures::future::BoxFuture<'static, ()>;
 }
 
@@ -59,8 +66,10 @@ pub struct Session {
     wire: Mutex<Option<Wire>>,
     /// Tells the writing task that there is something to send, or room to send it.
     wake: Arc<Notify>,
-    /// Tells the reading task that control frames have left.
-    room: Notify,
+    /// Woken when control frames have left that the reading task waits for.
+    reading: AtomicWaker,
+    /// Itself, for those who have only a reference.
+    me: Weak<Session>,
     /// Names that the peer holds, counted by whoever keeps the names.
     pub(crate) names: std::sync::atomic::AtomicUsize,
 }
@@ -69,6 +78,7 @@ pub struct Session {
 struct State {
     mux: Connection<End>,
     phase: Phase,
+    limits: Arc<Limits>,
     turn: Turn,
     /// The peer's session stream, once it opened one.
     control: Option<StreamId>,
@@ -142,6 +152,7 @@ impl Session {
             state.phase = Phase::Closing(Goodbye { code, reason });
             state.bye(code);
         }
+        // The writing task closes.
         self.wake.notify_one();
     }
 
@@ -157,24 +168,24 @@ impl Session {
         Ok(Stream::new(id, cell, self.clone()))
     }
 
-    /// Runs `change` under the session's lock, then what it led to without any lock, and wakes the writing task if there is something to send.
+    /// Runs `change` under the session's lock, then what it led to without any lock, and sees to what is to be sent.
     fn change<R>(self: &Arc<Self>, change: impl FnOnce(&mut State, &mut Effects) -> R) -> R {
         let mut effects = Effects::default();
         let result = {
             let mut state = self.state.lock();
             let result = change(&mut state, &mut effects);
             state.collect_ended(&mut effects);
-            self.wake_for(&state);
+            self.see_to(&state);
             result
         };
-        effects.run(self);
+        flush::later(&mut effects);
         result
     }
 
-    /// Wakes the writing task if there is something that nobody is sending.
-    fn wake_for(&self, state: &State) {
+    /// Sees to it that what is queued is written, if nobody is writing.
+    fn see_to(&self, state: &State) {
         if state.wants_turn() {
-            self.wake.notify_one();
+            flush::soon(self);
         }
     }
 }
@@ -195,20 +206,20 @@ impl Host for Session {
     fn send(&self, id: StreamId, bytes: Bytes) {
         let mut state = self.state.lock();
         state.mux.send(id, bytes);
-        self.wake_for(&state);
+        self.see_to(&state);
     }
 
     fn finish(&self, id: StreamId) {
         let mut state = self.state.lock();
         state.mux.finish(id);
-        self.wake_for(&state);
+        self.see_to(&state);
     }
 
     fn reset(&self, id: StreamId, code: u32) {
         let ended = {
             let mut state = self.state.lock();
             state.mux.reset(id, code);
-            self.wake_for(&state);
+            self.see_to(&state);
             state.take_ended()
         };
         for end in ended {
@@ -222,7 +233,7 @@ impl Host for Session {
         let watch = {
             let mut state = self.state.lock();
             state.mux.reset_behind(id, code);
-            self.wake_for(&state);
+            self.see_to(&state);
             state.mux.value(id).and_then(|end| end.watch.clone())
         };
         if let Some(watch) = watch {
@@ -233,7 +244,7 @@ impl Host for Session {
     fn consumed(&self, id: StreamId, bytes: u32) {
         let mut state = self.state.lock();
         state.mux.consumed(id, bytes);
-        self.wake_for(&state);
+        self.see_to(&state);
     }
 }
 

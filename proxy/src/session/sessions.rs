@@ -7,9 +7,10 @@ use std::{
 
 use browser_stream_mux::{Config, Connection, Role};
 use dashmap::DashMap;
+use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use rand::Rng;
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{Opens, Phase, Session, State, flush::Turn, run, transport::Transport};
@@ -81,16 +82,18 @@ impl Sessions {
             silence_max: self.limits.silence_max,
         };
         let mux = Connection::new(Role::Acceptor, config, Instant::now().into_std());
-        Arc::new(Session {
+        let state = State { mux, phase: Phase::Live, limits: self.limits.clone(), turn: Turn::default(), control: None };
+        Arc::new_cyclic(|me| Session {
             id: Uuid::new_v4(),
             node: self.node,
             remote,
             limits: self.limits.clone(),
             opens: self.opens.clone(),
-            state: Mutex::new(State { mux, phase: Phase::Live, turn: Turn::default(), control: None }),
+            state: Mutex::new(state),
             wire: Mutex::new(None),
             wake: Arc::default(),
-            room: Notify::new(),
+            reading: AtomicWaker::new(),
+            me: me.clone(),
             names: AtomicUsize::new(0),
         })
     }
