@@ -16,4 +16,4 @@ pub use edge::{Proxy, mux};
 pub use error::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
 pub use limits::Limits;
 pub use route::{BadName, ConnectOptions, Event, Events, Handler, Name, Reason, StreamRouter, StreamServerProxy};
-pub use session::{Open, Opening, Opens, Session, Sessions, transport};
+pub use session::{Open, Opening, Opens, Session, Sessions, transport, websocket};

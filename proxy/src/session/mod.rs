@@ -13,6 +13,7 @@ mod run;
 mod sessions;
 mod splice;
 pub mod transport;
+pub mod websocket;
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
