@@ -63,7 +63,7 @@ $(ASSETS): $(LIBRARY) $(PAGES)
 	@touch $@
 
 # The steps of `make test`, in the order in which they fail cheapest. Each is a target of its own.
-STEPS := test-format test-biome test-types test-library test-size test-clippy test-rust test-browsers test-e2e test-node test-interop test-firefox
+STEPS := test-format test-biome test-types test-library test-size test-clippy test-rust test-autobahn test-browsers test-e2e test-node test-interop test-firefox
 .PHONY: $(STEPS) browsers
 
 test-format:
@@ -87,6 +87,10 @@ test-clippy: $(ASSETS)
 
 test-rust: $(ASSETS)
 	$(CARGO_TEST) $(if $(LONG),-- --show-output)
+
+# Says so, and passes, where there is no Python 2.7.
+test-autobahn: $(ASSETS)
+	bash tests/autobahn/run.sh
 
 test-browsers browsers:
 	bash tests/install-browsers.sh
