@@ -16,7 +16,9 @@ pub struct Relays {
     tcp_256: Process,
     tcp_8: Process,
     websocket: Process,
-    yamux: Process,
+    /// Each size of copy is best at something: the large one in bulk, tokio's default where streams come and go.
+    yamux_64: Process,
+    yamux_8: Process,
     names: AtomicU32,
 }
 
@@ -32,7 +34,8 @@ impl Relays {
             tcp_256: relay(&["tcp", "262144"])?,
             tcp_8: relay(&["tcp", "8192"])?,
             websocket: relay(&["websocket"])?,
-            yamux: relay(&["yamux"])?,
+            yamux_64: relay(&["yamux", "65536"])?,
+            yamux_8: relay(&["yamux", "8192"])?,
             names: AtomicU32::new(0),
         })
     }
@@ -55,21 +58,21 @@ pub const CASES: &[Case] = &[
     Case { name: "bulk tcp 256", run: |relays, samples| bulk_in_bytes(samples, "bulk tcp 256", "bulk tcp 256 cpu", &relays.tcp_256) },
     Case { name: "bulk tcp 8", run: |relays, samples| bulk_in_bytes(samples, "bulk tcp 8", "bulk tcp 8 cpu", &relays.tcp_8) },
     Case { name: "bulk websocket", run: bulk_websocket },
-    Case { name: "bulk yamux", run: |relays, samples| bulk_on(samples, "bulk yamux", "bulk yamux cpu", &relays.yamux, &Way::Bare) },
+    Case { name: "bulk yamux", run: |relays, samples| bulk_on(samples, "bulk yamux", "bulk yamux cpu", &relays.yamux_64, &Way::Bare) },
     Case { name: "small", run: |relays, samples| small_on(samples, "small", &relays.proxy, &relays.way()) },
     Case { name: "small websocket", run: small_websocket },
-    Case { name: "small yamux", run: |relays, samples| small_on(samples, "small yamux", &relays.yamux, &Way::Bare) },
+    Case { name: "small yamux", run: |relays, samples| small_on(samples, "small yamux", &relays.yamux_8, &Way::Bare) },
     Case { name: "ping", run: |relays, samples| ping(samples, "ping", &relays.proxy, &relays.way()) },
     Case { name: "ping tcp", run: ping_tcp },
     Case { name: "ping 100", run: |relays, samples| ping_100(samples, "ping 100", "ping 100 cpu", &relays.proxy, &relays.way()) },
     Case {
         name: "ping 100 yamux",
-        run: |relays, samples| ping_100(samples, "ping 100 yamux", "ping 100 yamux cpu", &relays.yamux, &Way::Bare),
+        run: |relays, samples| ping_100(samples, "ping 100 yamux", "ping 100 yamux cpu", &relays.yamux_8, &Way::Bare),
     },
     Case { name: "beside", run: |relays, samples| ping_beside(samples, "beside", &relays.proxy, &relays.way()) },
-    Case { name: "beside yamux", run: |relays, samples| ping_beside(samples, "beside yamux", &relays.yamux, &Way::Bare) },
+    Case { name: "beside yamux", run: |relays, samples| ping_beside(samples, "beside yamux", &relays.yamux_8, &Way::Bare) },
     Case { name: "churn", run: |relays, samples| churn(samples, "churn", "churn cpu", &relays.proxy, &relays.way()) },
-    Case { name: "churn yamux", run: |relays, samples| churn(samples, "churn yamux", "churn yamux cpu", &relays.yamux, &Way::Bare) },
+    Case { name: "churn yamux", run: |relays, samples| churn(samples, "churn yamux", "churn yamux cpu", &relays.yamux_8, &Way::Bare) },
 ];
 
 fn bulk_on(samples: &mut Samples, speed: &'static str, cpu: &'static str, relay: &Process, way: &Way) -> Result<()> {

@@ -26,17 +26,17 @@ type Opener = mpsc::Sender<oneshot::Sender<Stream>>;
 /// The session that streams are opened on: the last to come to `/s`.
 type Server = Arc<Mutex<Option<Opener>>>;
 
-/// Opens a stream on the session of `/s` for each stream of a session of `/c`.
-pub async fn run(listener: TcpListener) -> Result<()> {
+/// Opens a stream on the session of `/s` for each stream of a session of `/c`, and copies with `buffer` bytes per direction.
+pub async fn run(listener: TcpListener, buffer: usize) -> Result<()> {
     let server = Server::default();
     loop {
         let (socket, _) = listener.accept().await?;
         // A session that breaks is that load's business; it reports it itself.
-        tokio::spawn(serve(socket, server.clone()));
+        tokio::spawn(serve(socket, server.clone(), buffer));
     }
 }
 
-async fn serve(socket: TcpStream, server: Server) -> Result<()> {
+async fn serve(socket: TcpStream, server: Server, buffer: usize) -> Result<()> {
     socket.set_nodelay(true)?;
     let (opener, requests) = mpsc::channel(64);
     let ours = server.clone();
@@ -49,19 +49,26 @@ async fn serve(socket: TcpStream, server: Server) -> Result<()> {
         Ok(response)
     };
     let socket = Socket::new(accept_hdr_async(socket, register).await?);
-    drive(Connection::new(socket, config(), Mode::Server), requests, server).await
+    drive(Connection::new(socket, config(buffer), Mode::Server), requests, |stream| {
+        tokio::spawn(join(stream, server.clone(), buffer));
+    })
+    .await
 }
 
-/// What served it best: no bound on what a session may receive, and frames as long as what is copied at once.
-fn config() -> Config {
+/// What served it best: no bound on what a session may receive, and frames at least as long as what is copied at once.
+fn config(buffer: usize) -> Config {
     let mut config = Config::default();
     config.set_max_connection_receive_window(None);
     config.set_max_num_streams(64 * 1024);
-    config.set_split_send_size(COPY);
+    config.set_split_send_size(buffer.max(16 * 1024));
     config
 }
 
-async fn drive(mut connection: Connection<Socket>, mut requests: mpsc::Receiver<oneshot::Sender<Stream>>, server: Server) -> Result<()> {
+async fn drive(
+    mut connection: Connection<Socket>,
+    mut requests: mpsc::Receiver<oneshot::Sender<Stream>>,
+    mut accepted: impl FnMut(Stream),
+) -> Result<()> {
     let mut asked = None;
     poll_fn(|cx| {
         loop {
@@ -80,9 +87,7 @@ async fn drive(mut connection: Connection<Socket>, mut requests: mpsc::Receiver<
                 continue;
             }
             match connection.poll_next_inbound(cx) {
-                Poll::Ready(Some(stream)) => {
-                    tokio::spawn(join(stream?, server.clone()));
-                }
+                Poll::Ready(Some(stream)) => accepted(stream?),
                 Poll::Ready(None) => return Poll::Ready(Ok(())),
                 Poll::Pending => return Poll::Pending,
             }
@@ -91,13 +96,11 @@ async fn drive(mut connection: Connection<Socket>, mut requests: mpsc::Receiver<
     .await
 }
 
-async fn join(stream: Stream, server: Server) -> Result<()> {
+async fn join(stream: Stream, server: Server, buffer: usize) -> Result<()> {
     let opener = server.lock().unwrap_or_else(PoisonError::into_inner).clone().context("no server")?;
     let (request, opened) = oneshot::channel();
     opener.send(request).await?;
     let (mut near, mut far) = (stream.compat(), opened.await?.compat());
-    copy_bidirectional_with_sizes(&mut near, &mut far, COPY, COPY).await?;
+    copy_bidirectional_with_sizes(&mut near, &mut far, buffer, buffer).await?;
     Ok(())
 }
-
-const COPY: usize = 64 * 1024;
