@@ -8,6 +8,7 @@ mod edge;
 mod error;
 mod limits;
 mod memory;
+mod refusals;
 mod route;
 mod session;
 
@@ -16,6 +17,5 @@ pub use config::Config;
 pub use edge::{Proxy, mux};
 pub use error::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
 pub use limits::Limits;
-pub use memory::Memory;
 pub use route::{BadName, ConnectOptions, Event, Events, Handler, Name, Reason, StreamRouter, StreamServerProxy};
 pub use session::{Open, Opening, Opens, Session, Sessions, transport, websocket};

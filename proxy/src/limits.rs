@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 /// The bounds that one proxy holds its peers to. All are configurable; the defaults are those of the threat table.
+///
+/// Per session where nothing else is said. In the configuration file they stand in `[limits]` under these names, times as `…_ms`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Limits {
@@ -14,6 +16,19 @@ pub struct Limits {
     pub clients_max: usize,
     /// Opens on their way to one server that it has not answered; the next one waits its turn.
     pub unreplied_opens_max: usize,
+    /// Streams that a peer may open in a second for ever: far above a page, far below what would keep a core busy. Beyond them, and the
+    /// burst, an open is refused `limit`; a peer that goes on ten times as fast is cut.
+    pub opens_per_second: usize,
+    /// Streams that a peer may open at once, on top of the rate: a server whose clients all come back after a restart.
+    pub opens_burst: usize,
+    /// Frames that move nothing (window updates, pings, resets, empty ones) which a peer may send in a second beyond those that its
+    /// traffic gives it for nothing. Stock peers send a handful; 1,000 cost a core less than a thousandth of its time.
+    pub misc_frames_per_second: usize,
+    /// Such frames at once, on top of the rate. A peer that owes more is read after a pause, one that owes ten times as many is cut.
+    pub misc_frames_burst: usize,
+    /// Live sessions from one address, an IPv6 /64 counting as one: many tabs behind one office's router, not one program that takes
+    /// all places. Peers behind a trusted proxy are not counted.
+    pub sessions_per_address_max: usize,
     /// Bytes of a peer's open or reply.
     pub open_bytes_max: usize,
     /// Nesting of the JSON in an open or reply, `meta` included.
@@ -28,6 +43,19 @@ pub struct Limits {
     pub reply_timeout: Duration,
     /// How long a refused stream is drained before it is reset.
     pub refused_linger: Duration,
+    /// How long a stream of which one direction has finished may be without a byte in the other: long enough for an answer that takes
+    /// minutes, and an end for streams that somebody forgot. The stream is reset `timeout`.
+    pub half_closed_timeout: Duration,
+    /// Bytes that may wait behind opens for an answer: sixteen first windows. Beyond, the newest waiting open is reset `limit`.
+    pub waiting_bytes_max: usize,
+    /// Bytes queued for a session from which on its streams' windows count as 256 KiB: a peer that takes less than it is sent.
+    pub queued_cap_falls_at_bytes: usize,
+    /// Bytes queued for a session from which on new opens to it are refused `busy`: two seconds at 4 MiB/s, nobody is served well there.
+    pub queued_busy_at_bytes: usize,
+    /// Bytes queued for a session from which on its fullest stream is reset `limit`: what credit already granted can still pile up.
+    pub queued_reset_at_bytes: usize,
+    /// Bytes that all sessions of the process may hold in buffers and queues; above, new sessions are shed, and no credit is given.
+    pub memory_budget_bytes: usize,
     /// Between two pings of the proxy to a peer (± 20 %).
     pub ping_interval: Duration,
     /// A session is dead when nothing came from its peer for this long.
@@ -49,6 +77,11 @@ impl Default for Limits {
             names_per_session_max: 32,
             clients_max: 500,
             unreplied_opens_max: 256,
+            opens_per_second: 2000,
+            opens_burst: 10_000,
+            misc_frames_per_second: 1000,
+            misc_frames_burst: 10_000,
+            sessions_per_address_max: 256,
             open_bytes_max: 8 * 1024,
             open_depth_max: 16,
             open_timeout: Duration::from_secs(10),
@@ -56,6 +89,12 @@ impl Default for Limits {
             wait_max: Duration::from_secs(15),
             reply_timeout: Duration::from_secs(15),
             refused_linger: Duration::from_secs(5),
+            half_closed_timeout: Duration::from_secs(5 * 60),
+            waiting_bytes_max: 4 * MIB,
+            queued_cap_falls_at_bytes: MIB,
+            queued_busy_at_bytes: 8 * MIB,
+            queued_reset_at_bytes: 64 * MIB,
+            memory_budget_bytes: 1024 * MIB,
             ping_interval: Duration::from_secs(20),
             silence_max: Duration::from_secs(45),
             write_stall_max: Duration::from_secs(10),
@@ -65,3 +104,5 @@ impl Default for Limits {
         }
     }
 }
+
+const MIB: usize = 1024 * 1024;

@@ -65,23 +65,39 @@ pub struct View {
     pub peer_finished: bool,
 }
 
-/// What came in so far, for a caller that charges its peer.
+/// What passed so far, for a caller that charges its peer for frames that move nothing.
+///
+/// A frame of the peer's counts as one kind at most: `opens` before `resets` before payload (which no kind counts) before `fins`, `acks`,
+/// `updates` and `empty`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Frames of any kind.
     pub frames: u64,
+    /// Bytes of payload, also of what nobody wants.
+    pub bytes: u64,
     /// Streams that the peer opened.
     pub opens: u64,
-    /// WINDOW_UPDATEs that are neither SYN nor RST.
-    pub updates: u64,
-    /// Frames with RST.
+    /// Frames with RST, on a stream that was opened before.
     pub resets: u64,
+    /// Frames with FIN and without payload.
+    pub fins: u64,
+    /// Frames with ACK and without payload.
+    pub acks: u64,
+    /// WINDOW_UPDATEs without a flag.
+    pub updates: u64,
+    /// DATA frames without payload or flag.
+    pub empty: u64,
     /// PINGs that asked for an answer.
     pub pings: u64,
-    /// DATA frames without payload, FIN or SYN.
-    pub empty: u64,
+    /// Frames that no stock peer sends in earnest: SYN with RST, answers to pings that nobody sent, GO_AWAYs, payload for an id that is
+    /// not live beyond the credit that the peer had on streams which we reset.
+    pub stray: u64,
     /// Frames, or parts of frames, that had no meaning: for an id that is not live, unsolicited ACKs and pongs, unknown flags.
     pub dropped: u64,
+    /// Streams opened here.
+    pub opened: u64,
+    /// DATA frames with payload that were transmitted.
+    pub data_sent: u64,
 }
 
 /// One session's protocol. `T` is what the caller keeps for each stream.
@@ -105,6 +121,8 @@ pub struct Connection<T> {
     /// Ended streams whose id the peer uses again already.
     displaced: VecDeque<(StreamId, T)>,
     counts: Counts,
+    /// Credit that the peer had on streams which we reset: what was on its way then is no fault of the peer's.
+    forgiven: u64,
     violation: Option<Violation>,
     peer_gone: bool,
     gone: bool,
@@ -140,6 +158,7 @@ impl<T: Default> Connection<T> {
             ended: VecDeque::new(),
             displaced: VecDeque::new(),
             counts: Counts::default(),
+            forgiven: 0,
             violation: None,
             peer_gone: false,
             gone: false,
@@ -154,6 +173,7 @@ impl<T: Default> Connection<T> {
         }
         let id = self.next_id.ok_or(OpenError::Exhausted)?;
         self.next_id = id.checked_add(2);
+        self.counts.opened += 1;
         self.insert(id, Entry::opened_here(value));
         self.rouse(id);
         Ok(id)
@@ -209,7 +229,7 @@ impl<T: Default> Connection<T> {
         self.liveness.rtt()
     }
 
-    /// What came in so far.
+    /// What passed so far.
     pub fn counts(&self) -> Counts {
         self.counts
     }

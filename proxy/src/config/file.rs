@@ -107,6 +107,7 @@ mod tests {
         config.allow_origin = vec!["http://localhost:3000".parse().expect("an origin")];
         config.limits.connections_max = 7;
         config.limits.open_timeout = Duration::from_millis(1234);
+        config.limits.memory_budget_bytes = 5 << 30;
         let text = write(&config);
         let read = parsed(&text).expect("valid TOML");
         assert_eq!(format!("{read:?}"), format!("{config:?}"));
@@ -134,6 +135,12 @@ mod tests {
             ("open =\n", "line 1: "),
             ("[limits]\nclients_max = 0\n", "clients_max = 0 would refuse everything"),
             ("[limits]\nreply_timeout_ms = 100000000000\n", "reply_timeout_ms is too much"),
+            ("[limits]\nopens_burst = 0\n", "opens_burst = 0 would refuse everything"),
+            ("[limits]\nmisc_frames_per_second = 100000000\n", "misc_frames_per_second is too much: give it at most 16777216"),
+            ("[limits]\nmemory_budget_bytes = 2000000000000\n", "memory_budget_bytes is too much"),
+            ("[limits]\nhalf_closed_timeout_ms = 0\n", "half_closed_timeout_ms = 0"),
+            ("[limits]\nqueued_busy_at_bytes = 99999999\n", "queued_busy_at_bytes is above queued_reset_at_bytes"),
+            ("[limits]\nmemory_budget_bytes = 1000\n", "give memory_budget_bytes at least as much"),
         ] {
             let message = parsed(text).expect_err(text);
             assert!(message.contains(says), "{text:?} gives {message:?}");

@@ -6,26 +6,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::Limits;
 
-/// Makes the table: counts are written as they are, times in whole milliseconds.
+/// Makes the table: counts and bytes are written as they are, times in whole milliseconds.
 macro_rules! table {
-    (counts: $($count:ident),* $(,)? ; times: $($key:ident => $time:ident),* $(,)?) => {
+    (counts: $($count:ident),* $(,)? ; bytes: $($bytes:ident),* $(,)? ; times: $($key:ident => $time:ident),* $(,)?) => {
         /// What a file may say about [`Limits`]; what it leaves out keeps its default.
         #[derive(Debug, Default, Deserialize, Serialize)]
         #[serde(deny_unknown_fields, default)]
         pub(super) struct LimitsTable {
             $($count: Option<usize>,)*
+            $($bytes: Option<usize>,)*
             $($key: Option<u64>,)*
         }
 
         impl LimitsTable {
             pub(super) fn apply(self, limits: &mut Limits) -> Result<(), LimitsError> {
                 $(if let Some(value) = self.$count {
-                    limits.$count = positive(value, stringify!($count))?;
+                    limits.$count = positive(value, stringify!($count), COUNT_MAX)?;
+                })*
+                $(if let Some(value) = self.$bytes {
+                    limits.$bytes = positive(value, stringify!($bytes), BYTES_MAX)?;
                 })*
                 $(if let Some(value) = self.$key {
                     limits.$time = Duration::from_millis(bounded(value, stringify!($key))?);
                 })*
-                Ok(())
+                rising(limits)
             }
         }
 
@@ -33,6 +37,7 @@ macro_rules! table {
             fn from(limits: &Limits) -> Self {
                 Self {
                     $($count: Some(limits.$count),)*
+                    $($bytes: Some(limits.$bytes),)*
                     $($key: u64::try_from(limits.$time.as_millis()).ok(),)*
                 }
             }
@@ -46,16 +51,28 @@ table! {
         names_per_session_max,
         clients_max,
         unreplied_opens_max,
-        open_bytes_max,
+        opens_per_second,
+        opens_burst,
+        misc_frames_per_second,
+        misc_frames_burst,
+        sessions_per_address_max,
         open_depth_max,
         connections_max,
         events_buffer;
+    bytes:
+        open_bytes_max,
+        waiting_bytes_max,
+        queued_cap_falls_at_bytes,
+        queued_busy_at_bytes,
+        queued_reset_at_bytes,
+        memory_budget_bytes;
     times:
         open_timeout_ms => open_timeout,
         wait_default_ms => wait_default,
         wait_max_ms => wait_max,
         reply_timeout_ms => reply_timeout,
         refused_linger_ms => refused_linger,
+        half_closed_timeout_ms => half_closed_timeout,
         ping_interval_ms => ping_interval,
         silence_max_ms => silence_max,
         write_stall_max_ms => write_stall_max,
@@ -69,13 +86,29 @@ pub(super) enum LimitsError {
     Zero(&'static str),
     #[error("{0} is too much: give it at most {1}")]
     TooMuch(&'static str, u64),
+    #[error("{0} is above {1}, so that it would never hold: give {1} at least as much")]
+    Order(&'static str, &'static str),
 }
 
-fn positive(value: usize, key: &'static str) -> Result<usize, LimitsError> {
+fn positive(value: usize, key: &'static str, most: usize) -> Result<usize, LimitsError> {
     match value {
         0 => Err(LimitsError::Zero(key)),
-        value if value > COUNT_MAX => Err(LimitsError::TooMuch(key, COUNT_MAX as u64)),
+        value if value > most => Err(LimitsError::TooMuch(key, most as u64)),
         value => Ok(value),
+    }
+}
+
+/// A step of the memory ladder that lies above the next one would be jumped over.
+fn rising(limits: &Limits) -> Result<(), LimitsError> {
+    let steps = [
+        ("queued_cap_falls_at_bytes", limits.queued_cap_falls_at_bytes),
+        ("queued_busy_at_bytes", limits.queued_busy_at_bytes),
+        ("queued_reset_at_bytes", limits.queued_reset_at_bytes),
+        ("memory_budget_bytes", limits.memory_budget_bytes),
+    ];
+    match steps.windows(2).find(|pair| pair[0].1 > pair[1].1) {
+        Some(pair) => Err(LimitsError::Order(pair[0].0, pair[1].0)),
+        None => Ok(()),
     }
 }
 
@@ -90,4 +123,6 @@ fn bounded(value: u64, key: &'static str) -> Result<u64, LimitsError> {
 
 /// Far above any use, and far below where a semaphore or a queue of that many overflows.
 const COUNT_MAX: usize = 1 << 24;
+/// A terabyte: more is a mistake of units on any machine of today.
+const BYTES_MAX: usize = 1 << 40;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;

@@ -10,7 +10,7 @@ use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{assets, gate, gate::Gate, http, upgrade};
-use crate::{config::Config, limits::Limits, route::StreamRouter, session::Sessions};
+use crate::{config::Config, limits::Limits, memory::Memory, refusals::Refusals, route::StreamRouter, session::Sessions};
 
 /// The whole proxy: who may come in, the WebSocket, the sessions, and the files for the browser. Cheap to clone; every clone is the same.
 ///
@@ -27,6 +27,8 @@ pub(super) struct Inner {
     pub(super) limits: Arc<Limits>,
     gate: Arc<Gate>,
     pub(super) sessions: Sessions,
+    pub(super) memory: Arc<Memory>,
+    pub(super) refusals: Arc<Refusals>,
     /// Connections and sessions; awaited at the end.
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
@@ -38,7 +40,9 @@ impl Proxy {
         let limits = Arc::new(config.limits.clone());
         let sessions = Sessions::new(limits.clone(), Arc::new(router));
         let gate = Arc::new(Gate::new(&config));
-        Self { inner: Arc::new(Inner { config, limits, gate, sessions, tasks: TaskTracker::new(), stop: CancellationToken::new() }) }
+        let memory = Arc::new(Memory::new(limits.memory_budget_bytes));
+        let (refusals, tasks, stop) = (Arc::default(), TaskTracker::new(), CancellationToken::new());
+        Self { inner: Arc::new(Inner { config, limits, gate, sessions, memory, refusals, tasks, stop }) }
     }
 
     /// Everything over HTTP: the WebSocket at [`Config::path`], `/healthz`, and the start page, library and examples below `/`.
@@ -109,6 +113,11 @@ impl Proxy {
     /// The live sessions.
     pub fn sessions(&self) -> &Sessions {
         &self.inner.sessions
+    }
+
+    /// How often the proxy refused, shed or cut so far, by reason: stable names, each once and always in the same order.
+    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.inner.refusals.iter()
     }
 
     /// Goes down: takes no more connections, closes every session with 1012, and waits for them, 3 s at most.

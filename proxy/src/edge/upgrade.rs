@@ -16,9 +16,12 @@ use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{Proxy, http::Connection};
-use crate::session::{
-    Sessions,
-    websocket::{Any, WebSocket},
+use crate::{
+    refusals,
+    session::{
+        Sessions,
+        websocket::{Any, WebSocket},
+    },
 };
 
 /// The route that turns a request into a session of `proxy`.
@@ -34,19 +37,39 @@ enum Refusal {
     Key,
     Subprotocol,
     Draining,
+    Budget,
 }
 
-fn upgrade(proxy: &Proxy, mut request: Request) -> Response {
-    if proxy.inner.stop.is_cancelled() {
-        return Refusal::Draining.into_response();
+impl Refusal {
+    /// What it counts as; requests that are simply wrong are not counted.
+    fn counts_as(self) -> Option<refusals::Refusal> {
+        match self {
+            Self::Draining => Some(refusals::Refusal::Draining),
+            Self::Budget => Some(refusals::Refusal::Budget),
+            Self::NotAWebSocket | Self::Version | Self::Key | Self::Subprotocol => None,
+        }
     }
-    let agreed = match agree(request.method(), request.headers()) {
-        Ok(agreed) => agreed,
-        Err(refusal) => return refusal.into_response(),
-    };
-    let Some(upgraded) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return Refusal::NotAWebSocket.into_response();
-    };
+}
+
+fn upgrade(proxy: &Proxy, request: Request) -> Response {
+    begin(proxy, request).unwrap_or_else(|refusal| {
+        if let Some(kind) = refusal.counts_as() {
+            proxy.inner.refusals.count(kind);
+        }
+        refusal.into_response()
+    })
+}
+
+/// The answer to a handshake; the session that it leads to is a task of its own.
+fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
+    if proxy.inner.stop.is_cancelled() {
+        return Err(Refusal::Draining);
+    }
+    let agreed = agree(request.method(), request.headers())?;
+    let upgraded = request.extensions_mut().remove::<OnUpgrade>().ok_or(Refusal::NotAWebSocket)?;
+    if proxy.inner.memory.pressed() {
+        return Err(Refusal::Budget);
+    }
     let connection = request.extensions_mut().remove::<Connection>();
     let remote = match &connection {
         Some(connection) => Some(connection.remote),
@@ -62,7 +85,7 @@ fn upgrade(proxy: &Proxy, mut request: Request) -> Response {
             Err(_) => tracing::debug!("the peer did not take the answer to its handshake"),
         }
     });
-    agreed.into_response()
+    Ok(agreed.into_response())
 }
 
 /// Serves the peer on the TCP socket itself where it can be had (under our own HTTP server and under axum's), else through what lies above it.
@@ -148,6 +171,10 @@ impl IntoResponse for Refusal {
                 (StatusCode::BAD_REQUEST, "unsupported: of the subprotocols this proxy speaks bss.1 only; offer it, or none\n")
             }
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining: the proxy goes down; try again in a few seconds\n"),
+            Self::Budget => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "limit: the memory budget of this proxy is used up; try again later, or raise memory_budget_bytes\n",
+            ),
         };
         let mut response = (status, [(header::CACHE_CONTROL, "no-store")], text).into_response();
         if status == StatusCode::UPGRADE_REQUIRED {

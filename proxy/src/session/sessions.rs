@@ -22,14 +22,14 @@ pub struct Sessions {
     live: Arc<DashMap<Uuid, Arc<Session>>>,
     node: Uuid,
     limits: Arc<Limits>,
-    memory: Memory,
+    memory: Arc<Memory>,
     opens: Arc<dyn Opens>,
 }
 
 impl Sessions {
     /// No sessions yet; what their peers open goes to `opens`.
     pub fn new(limits: Arc<Limits>, opens: Arc<dyn Opens>) -> Self {
-        Self { live: Arc::default(), node: Uuid::new_v4(), memory: Memory::default(), limits, opens }
+        Self { live: Arc::default(), node: Uuid::new_v4(), memory: Arc::new(Memory::new(limits.memory_budget_bytes)), limits, opens }
     }
 
     /// Serves one peer until its session is over. A panic within ends this session and nothing else.
@@ -42,7 +42,7 @@ impl Sessions {
     }
 
     /// What the sessions hold in memory.
-    pub fn memory(&self) -> &Memory {
+    pub(crate) fn memory(&self) -> &Arc<Memory> {
         &self.memory
     }
 

@@ -85,6 +85,11 @@ impl<T> Entry<T> {
         !self.over && !self.peer_finished && self.reset_behind.is_none()
     }
 
+    /// What the peer may have sent and we have not seen.
+    pub(super) fn under_way(&self) -> u64 {
+        if self.peer_finished { 0 } else { self.window.credit().into() }
+    }
+
     /// Puts the stream into the round if it has something that may leave.
     pub(super) fn enter(&mut self, id: StreamId, round: &mut VecDeque<Turn>) {
         if !self.in_round && self.can_send() {

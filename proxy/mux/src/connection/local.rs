@@ -32,8 +32,10 @@ impl<T: Default> Connection<T> {
     pub fn reset(&mut self, id: StreamId, code: u32) -> bool {
         let Some(entry) = self.live_mut(id) else { return false };
         let known = !entry.syn_due;
+        let under_way = entry.under_way();
         self.end(id);
         if known {
+            self.forgiven += under_way;
             self.control.reset(id, code);
         }
         true

@@ -100,6 +100,7 @@ impl<T: Default> Connection<T> {
             let length = usize::try_from(tail.payload).unwrap_or(usize::MAX).min(input.len());
             let part = input.split_to(length);
             tail.payload -= length as u32;
+            self.counts.bytes += length as u64;
             self.decoder.tail = (tail.payload > 0 || tail.fin).then_some(tail);
             return wanted.then_some(Event::Data(tail.id, part));
         }
@@ -125,6 +126,7 @@ impl<T: Default> Connection<T> {
             Kind::Ping => Ok(self.ping_frame(header, now)),
             Kind::GoAway => {
                 self.peer_gone = true;
+                self.counts.stray += 1;
                 Ok(Some(Event::GoAway(header.length)))
             }
         }
@@ -140,6 +142,7 @@ impl<T: Default> Connection<T> {
             return Some(Event::Pong);
         } else {
             self.counts.dropped += 1;
+            self.counts.stray += 1;
         }
         None
     }
@@ -148,7 +151,7 @@ impl<T: Default> Connection<T> {
         let Header { kind, flags, stream: id, length } = header;
         let syn = flags.contains(Flags::SYN);
         let rst = flags.contains(Flags::RST);
-        self.count(header, syn, rst);
+        self.count(header);
         if syn {
             self.check_syn(id)?;
         }
@@ -158,6 +161,9 @@ impl<T: Default> Connection<T> {
         let Some(entry) = self.live_mut(id) else {
             // Also a stream that opens and resets in one frame. A payload still has to be read past.
             self.counts.dropped += 1;
+            if !rst {
+                self.forgive(header);
+            }
             self.await_tail(header, None);
             return Ok(None);
         };
@@ -207,15 +213,33 @@ impl<T: Default> Connection<T> {
         }
     }
 
-    fn count(&mut self, header: Header, syn: bool, rst: bool) {
-        self.counts.opens += u64::from(syn);
-        self.counts.resets += u64::from(rst);
-        if syn || rst {
+    fn count(&mut self, Header { kind, flags, length, .. }: Header) {
+        let counts = &mut self.counts;
+        let counter = if flags.contains(Flags::SYN) {
+            if flags.contains(Flags::RST) { &mut counts.stray } else { &mut counts.opens }
+        } else if flags.contains(Flags::RST) {
+            &mut counts.resets
+        } else if kind == Kind::Data && length > 0 {
             return;
-        }
-        match header.kind {
-            Kind::WindowUpdate => self.counts.updates += 1,
-            _ => self.counts.empty += u64::from(header.length == 0 && !header.flags.contains(Flags::FIN)),
+        } else if flags.contains(Flags::FIN) {
+            &mut counts.fins
+        } else if flags.contains(Flags::ACK) {
+            &mut counts.acks
+        } else if kind == Kind::WindowUpdate {
+            &mut counts.updates
+        } else {
+            &mut counts.empty
+        };
+        *counter += 1;
+    }
+
+    /// Payload for an id that is not live: on its way when we reset a stream, or not.
+    fn forgive(&mut self, header: Header) {
+        if header.kind == Kind::Data && header.length > 0 {
+            match self.forgiven.checked_sub(header.length.into()) {
+                Some(rest) => self.forgiven = rest,
+                None => self.counts.stray += 1,
+            }
         }
     }
 }

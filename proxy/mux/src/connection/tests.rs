@@ -77,12 +77,57 @@ fn what_comes_in_is_counted_by_kind() {
         (Kind::WindowUpdate, Flags::RST, 1),
         (Kind::WindowUpdate, Flags::ACK, 1),
         (Kind::WindowUpdate, Flags::SYN | Flags::RST, 3),
-        (Kind::Ping, Flags::NONE, 0),
+        (Kind::Ping, Flags::ACK, 0),
+        (Kind::Ping, Flags::SYN, 0),
+        (Kind::GoAway, Flags::NONE, 0),
     ] {
         feed(&mut connection, frame(kind, flags, id, 0));
     }
-    let expected = Counts { frames: 8, opens: 2, updates: 2, resets: 2, pings: 0, empty: 1, dropped: 3 };
-    assert_eq!(connection.counts(), expected);
+    let ones = Counts { opens: 1, resets: 1, fins: 1, acks: 1, updates: 1, empty: 1, pings: 1, ..Counts::default() };
+    assert_eq!(connection.counts(), Counts { frames: 10, stray: 3, dropped: 3, ..ones });
+}
+
+#[test]
+fn what_leaves_is_counted_for_what_the_peer_may_answer() {
+    let mut connection = connection(Role::Acceptor);
+    let id = connection.open([0; 8]).unwrap();
+    connection.send(id, Bytes::from(vec![0; 100_000]));
+    transmitted(&mut connection, usize::MAX);
+    let counts = connection.counts();
+    assert_eq!((counts.opened, counts.data_sent), (1, 2), "a frame is at most 64 KiB");
+}
+
+/// A DATA frame with its payload.
+fn data(stream: StreamId, length: u32) -> Bytes {
+    [frame(Kind::Data, Flags::NONE, stream, length), Bytes::from(vec![7; length as usize])].concat().into()
+}
+
+#[test]
+fn threat_09_data_that_was_under_way_when_we_reset_is_forgiven_up_to_its_credit() {
+    let mut connection = connection(Role::Acceptor);
+    feed(&mut connection, frame(Kind::WindowUpdate, Flags::SYN, 1, 0));
+    feed(&mut connection, data(1, 56 * 1024));
+    connection.reset(1, 8);
+    feed(&mut connection, data(1, 100 * 1024));
+    feed(&mut connection, data(1, 100 * 1024));
+    assert_eq!(connection.counts().stray, 0);
+    feed(&mut connection, data(1, 1));
+    assert_eq!((connection.counts().stray, connection.counts().bytes), (1, 256 * 1024 + 1));
+}
+
+#[test]
+fn threat_09_a_reset_behind_the_queue_forgives_too_and_that_of_a_finished_peer_does_not() {
+    let mut connection = connection(Role::Acceptor);
+    feed(&mut connection, frame(Kind::WindowUpdate, Flags::SYN, 1, 0));
+    connection.send(1, Bytes::from_static(b"last words"));
+    connection.reset_behind(1, 8);
+    transmitted(&mut connection, usize::MAX);
+    feed(&mut connection, data(1, 256 * 1024));
+    assert_eq!(connection.counts().stray, 0);
+    feed(&mut connection, frame(Kind::Data, Flags::SYN | Flags::FIN, 3, 0));
+    connection.reset(3, 8);
+    feed(&mut connection, data(3, 1));
+    assert_eq!(connection.counts().stray, 1);
 }
 
 #[test]

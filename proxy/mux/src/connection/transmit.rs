@@ -153,6 +153,7 @@ impl<T: Default> Connection<T> {
             entry.queue.take(most, |slice| out.payload(slice));
             entry.credit -= length;
             out.sent.push((id, length));
+            self.counts.data_sent += 1;
         } else if entry.syn_due && !finishing {
             let flags = entry.take_syn();
             out.header(Header { kind: Kind::WindowUpdate, flags, stream: id, length: 0 });
@@ -168,6 +169,7 @@ impl<T: Default> Connection<T> {
         self.queued -= most;
         if let Some(code) = behind {
             out.header(Header { kind: Kind::WindowUpdate, flags: Flags::RST, stream: id, length: code });
+            self.forgiven += entry.under_way();
         }
         if both || behind.is_some() {
             self.end(id);

@@ -48,12 +48,12 @@ pub const CONTROL_BYTES_MAX: usize = 125;
 pub struct WebSocket<S> {
     socket: S,
     early: Bytes,
-    memory: Memory,
+    memory: Arc<Memory>,
 }
 
 impl<S: Socket> WebSocket<S> {
     /// A WebSocket on a socket whose handshake is done and read `early` beyond its end; what it reads into counts in `memory`.
-    pub fn new(socket: S, early: Bytes, memory: Memory) -> Self {
+    pub(crate) fn new(socket: S, early: Bytes, memory: Arc<Memory>) -> Self {
         Self { socket, early, memory }
     }
 }

@@ -25,7 +25,7 @@ pub struct Receiver<R> {
     buffer: BytesMut,
     /// Counts the memory that `buffer` is a part of, as long as anybody holds a part of it.
     lease: Option<Arc<Lease>>,
-    memory: Memory,
+    memory: Arc<Memory>,
     /// Short payloads, packed.
     packed: BytesMut,
     places: Vec<(usize, Range<usize>)>,
@@ -35,7 +35,7 @@ pub struct Receiver<R> {
 }
 
 impl<R: Fill> Receiver<R> {
-    pub(super) fn new(socket: R, early: &[u8], memory: Memory, answers: Arc<Answers>) -> Self {
+    pub(super) fn new(socket: R, early: &[u8], memory: Arc<Memory>, answers: Arc<Answers>) -> Self {
         Self {
             socket,
             decoder: Decoder::default(),

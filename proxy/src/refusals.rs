@@ -1,0 +1,142 @@
+//! How often the proxy refused, shed or cut, by reason: numbers only, never a name or an address.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Makes the enum, its stable names and the list of all from one table, so that none can be forgotten.
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal),* $(,)?) => {
+        /// Why a peer did not get what it asked for, or was cut.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Refusal {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl Refusal {
+            const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// The stable name, for logs and metrics.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+        }
+    };
+}
+
+refusals! {
+    /// Connections: as many as there may be are open.
+    Connections = "connections",
+    /// Connections: the process has no file descriptors left.
+    Descriptors = "descriptors",
+    /// Upgrades: too many sessions from one address.
+    SessionsPerAddress = "sessions_per_address",
+    /// Upgrades shed, or streams reset, because the memory budget of the process is used up.
+    Budget = "budget",
+    /// Upgrades and claims while the proxy goes down.
+    Draining = "draining",
+    /// Requests for another host, or from a page of another origin.
+    Gate = "gate",
+    /// Requests whose head is too large.
+    HeaderTooLarge = "header_too_large",
+    /// Connections that did not become a session in time.
+    EstablishTimeout = "establish_timeout",
+    /// Opens: the peer has too many live streams.
+    StreamsPerSession = "streams_per_session",
+    /// Opens: the peer opens faster than it may.
+    OpenRate = "open_rate",
+    /// Opens that are oversized, malformed, or of no valid name.
+    BadOpen = "bad_open",
+    /// Opens that the peer did not finish in time.
+    OpenTimeout = "open_timeout",
+    /// Claims: the peer holds as many names as it may.
+    NamesPerSession = "names_per_session",
+    /// Connects: the server has as many clients as it takes.
+    ClientsMax = "clients_max",
+    /// Connects that gave up while they waited for their turn at a server with too many unanswered opens.
+    Unreplied = "unreplied",
+    /// Connects that the server did not answer in time.
+    ReplyTimeout = "reply_timeout",
+    /// Opens to a session with too much queued.
+    QueueBusy = "queue_busy",
+    /// Streams reset because too much was queued for their session.
+    QueueReset = "queue_reset",
+    /// Waiting opens reset because too many bytes wait behind opens.
+    WaitingBytes = "waiting_bytes",
+    /// Streams of which one direction finished and the other was silent for too long.
+    HalfClosed = "half_closed",
+    /// Sessions read more slowly, once for each pause, because of frames that move nothing.
+    MiscRateSlowed = "misc_rate_slowed",
+    /// Sessions cut for frames that move nothing.
+    MiscRateCut = "misc_rate_cut",
+    /// Sessions cut for opening streams far faster than they may.
+    OpenRateCut = "open_rate_cut",
+    /// Sessions cut because the peer took nothing off its connection.
+    WriteStall = "write_stall",
+    /// Sessions cut because nothing came from the peer.
+    Dead = "dead",
+    /// Sessions cut because the peer violated the mux's protocol.
+    Violation = "violation",
+    /// Sessions cut because the peer violated the WebSocket's protocol.
+    Transport = "transport",
+    /// Sessions cut for a text message.
+    Text = "text",
+}
+
+/// One counter for each [`Refusal`].
+#[derive(Debug)]
+pub(crate) struct Refusals([AtomicU64; Refusal::ALL.len()]);
+
+impl Refusals {
+    /// All at zero.
+    pub fn new() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
+
+    /// One more. Cheap enough for every refused open.
+    pub fn count(&self, refusal: Refusal) {
+        if let Some(counter) = self.0.get(refusal as usize) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How often so far.
+    pub fn of(&self, refusal: Refusal) -> u64 {
+        self.0.get(refusal as usize).map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    /// All of them, those at zero included, under their stable names and always in the same order.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Refusal::ALL.iter().map(|&refusal| (refusal.name(), self.of(refusal)))
+    }
+}
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn each_kind_has_a_counter_and_a_name_of_its_own() {
+        let refusals = Refusals::default();
+        for (times, &kind) in Refusal::ALL.iter().enumerate() {
+            (0..times).for_each(|_| refusals.count(kind));
+        }
+        let told: Vec<_> = refusals.iter().collect();
+        assert!(told.iter().enumerate().all(|(index, &(_, count))| count == index as u64), "{told:?}");
+        assert_eq!(told.iter().map(|&(name, _)| name).collect::<HashSet<_>>().len(), Refusal::ALL.len());
+    }
+
+    #[test]
+    fn threat_21_names_are_fixed_words() {
+        let fits = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        assert!(Refusals::default().iter().all(|(name, _)| fits(name)));
+    }
+}
