@@ -37,11 +37,12 @@ pub const FIGURES: &[Figure] = &[
     // The same per stream of 10,000 between two sessions, after 64 bytes each way.
     Figure::new("memory of an idle spliced stream", "KiB", "idle stream").asks(Bound::Max, 0.5, Some(0.1)),
     // The same for 100 streams whose reader reads nothing while the writer fills its initial windows; less the kernel's own buffers.
-    Figure::new("memory of 100 stalled streams", "× Σ windows", "stalled").asks(Bound::Max, 1.1, Some(0.92)),
+    Figure::new("memory of 100 stalled streams", "of Σ windows", "stalled").asks(Bound::Max, 1.1, Some(0.92)),
     // Payload per second of one stream of our own mux, once windows have grown, with 50 ms of delay each way on one peer's connection.
     Figure::new("100 ms to the client, of 4 MiB per round trip", "%", "delay client").asks(Bound::Min, 80.0, None),
     Figure::new("100 ms to the server, of 4 MiB per round trip", "%", "delay server").asks(Bound::Min, 80.0, None),
-    // As "ping beside bulk", with a window of 4 MiB and the reader of both behind 10 Mbit/s that queues 50 ms at most.
+    // As "ping beside bulk", with a window of 4 MiB and the reader of both behind 10 Mbit/s that queues 50 ms at most. A round has so few
+    // pings, those of 5 s, that its p99 is its worst.
     Figure::new("ping beside bulk at 10 Mbit/s, p99", "ms", "slow link").asks(Bound::Max, 300.0, None),
 ];
 

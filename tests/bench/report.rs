@@ -24,10 +24,10 @@ impl Report {
     }
 
     pub fn print(&self) {
-        println!("{:44} {:>9} {:>9} {:>7}  {:11} {:11} {:7} baseline", "", "ours", "baseline", "ratio", "at least", "stretch", "");
+        println!("{:49} {:>8} {:>8} {:>7}  {:8} {:7} {:7} baseline", "", "ours", "baseline", "ratio", "at least", "stretch", "");
         for row in &self.rows {
             println!(
-                "{:44} {:>9} {:>9} {:>7}  {:11} {:11} {:7} {}",
+                "{:49} {:>8} {:>8} {:>7}  {:8} {:7} {:7} {}",
                 format!("{}, {}", row.name, row.unit),
                 figure(Some(row.ours)),
                 figure(row.baseline),

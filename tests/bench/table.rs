@@ -109,8 +109,8 @@ impl Figure {
             baseline: baseline.map(|(values, _)| median(values)),
             baseline_name: baseline.map(|(_, name)| name),
             ratio,
-            demand: demand.map(|demand| demand.bound.text(demand.at_least, self.unit)),
-            stretch: demand.and_then(|demand| Some(demand.bound.text(demand.stretch?, self.unit))),
+            demand: demand.map(|demand| demand.bound.text(demand.at_least)),
+            stretch: demand.and_then(|demand| Some(demand.bound.text(demand.stretch?))),
             verdict: demand.and_then(|demand| demand.verdict(ours, ratio)),
         })
     }
@@ -135,12 +135,12 @@ impl Demand {
 }
 
 impl Bound {
-    fn text(self, value: f64, unit: &str) -> String {
+    fn text(self, value: f64) -> String {
         match self {
             Self::RatioMin => format!("≥ {value:.2}×"),
             Self::RatioMax => format!("≤ {value:.2}×"),
-            Self::Min => format!("≥ {value} {unit}"),
-            Self::Max => format!("≤ {value} {unit}"),
+            Self::Min => format!("≥ {value}"),
+            Self::Max => format!("≤ {value}"),
         }
     }
 }
