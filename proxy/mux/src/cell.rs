@@ -103,7 +103,7 @@ impl Cell {
         let mut state = self.state.lock();
         let mut chunks = Vec::new();
         let all = state.unread.len();
-        state.unread.take(all, |chunk| chunks.push(chunk));
+        state.unread.take(all, |chunk| chunks.push(chunk.into()));
         (chunks, state.finished)
     }
 
@@ -197,7 +197,7 @@ impl Cell {
                 return Poll::Ready(Err(FrameError::TooLong(length)));
             }
             if state.unread.len() >= prefix.len() + length {
-                state.unread.take(prefix.len(), drop);
+                state.unread.take(prefix.len(), |_| {});
                 let bytes = state.unread.gather(length);
                 let emptied = state.unread.is_empty();
                 return Poll::Ready(Ok(Some(Taken { bytes, emptied })));

@@ -29,13 +29,13 @@ pub enum Role {
     Acceptor,
 }
 
-/// What a peer's frame meant.
+/// What a peer's frame meant; its payload as the caller wants to have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum Event<P = bytes::Bytes> {
     /// The peer opened a stream; its acknowledgement is queued.
     Opened(StreamId),
     /// Payload, never empty; one DATA frame may come as several of these.
-    Data(StreamId, bytes::Bytes),
+    Data(StreamId, P),
     /// The peer finished its direction: no more data comes.
     Finished(StreamId),
     /// The peer reset the stream with this code (0 from a stock peer); what was queued is gone.

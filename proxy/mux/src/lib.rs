@@ -28,6 +28,7 @@ pub use error::{Dead, FrameError, OpenError, SessionError, StreamError, Violatio
 pub use frame::{Flags, Header, Kind};
 pub use liveness::Config;
 pub use outbound::Outbound;
+pub use queue::SHORT;
 pub use session::Session;
 pub use stream::{Host, Stream};
 

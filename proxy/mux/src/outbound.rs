@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::{Header, StreamId};
+use crate::{Header, StreamId, queue::Piece};
 
 /// What [`Connection::transmit`](crate::Connection::transmit) puts out. Keep one per session: its scratch memory is used again.
 #[derive(Debug, Default)]
@@ -42,13 +42,13 @@ impl Outbound {
         self.copy(&header.encode());
     }
 
-    pub(crate) fn payload(&mut self, slice: Bytes) {
-        if slice.len() <= COPY_MAX {
-            return self.copy(&slice);
+    pub(crate) fn payload(&mut self, piece: Piece<'_>) {
+        if piece.len() <= COPY_MAX {
+            return self.copy(&piece);
         }
         self.flush();
-        self.total += slice.len() as u64;
-        self.buffers.push(slice);
+        self.total += piece.len() as u64;
+        self.buffers.push(piece.into());
     }
 
     /// Moves what was packed so far into `buffers`.
@@ -80,7 +80,7 @@ mod tests {
         let mut out = Outbound::new();
         for _ in 0..3 {
             out.header(HEADER);
-            out.payload(Bytes::from_static(b"abc"));
+            out.payload(Piece::Copied(b"abc"));
         }
         out.flush();
         assert_eq!(out.buffers.len(), 1);
@@ -92,7 +92,7 @@ mod tests {
         let payload = Bytes::from(vec![1; COPY_MAX + 1]);
         let mut out = Outbound::new();
         out.header(HEADER);
-        out.payload(payload.clone());
+        out.payload(Piece::Slice(payload.clone()));
         out.header(HEADER);
         out.flush();
         assert_eq!(out.buffers.len(), 3);

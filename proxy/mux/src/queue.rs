@@ -1,6 +1,6 @@
 //! What waits on one stream, to be sent or to be read: chunks as they were handed in, taken out at any length without copying.
 
-use std::{collections::VecDeque, mem};
+use std::{collections::VecDeque, mem, ops::Deref};
 
 use bytes::{Bytes, BytesMut};
 
@@ -24,25 +24,28 @@ impl Queue {
     }
 
     pub(crate) fn push(&mut self, chunk: Bytes) {
-        let first = self.bytes == 0;
-        self.bytes += chunk.len();
-        if first {
+        if self.bytes == 0 {
+            self.bytes = chunk.len();
             self.first = chunk;
-            return;
-        }
-        if chunk.len() <= SHORT && self.tail.len() + chunk.len() <= JOINED_MAX {
-            if self.tail.is_empty() {
-                self.tail.reserve(SHORT);
-            }
-            self.tail.extend_from_slice(&chunk);
-            return;
-        }
-        self.close_tail();
-        if chunk.len() <= SHORT {
-            self.tail.extend_from_slice(&chunk);
+        } else if chunk.len() <= SHORT {
+            self.push_short(&chunk);
         } else {
+            self.bytes += chunk.len();
+            self.close_tail();
             self.rest.push_back(chunk);
         }
+    }
+
+    /// Pushes a copy of a chunk.
+    pub(crate) fn push_short(&mut self, chunk: &[u8]) {
+        self.bytes += chunk.len();
+        if self.tail.len() + chunk.len() > JOINED_MAX {
+            self.close_tail();
+        }
+        if self.tail.is_empty() {
+            self.tail.reserve(chunk.len().max(SHORT));
+        }
+        self.tail.extend_from_slice(chunk);
     }
 
     /// The tail becomes a chunk like any other.
@@ -52,19 +55,25 @@ impl Queue {
         }
     }
 
-    /// Hands `take` slices that make up the next `bytes` bytes, or all there are.
-    pub(crate) fn take(&mut self, bytes: usize, mut take: impl FnMut(Bytes)) {
+    /// Hands `take` pieces that make up the next `bytes` bytes, or all there are.
+    pub(crate) fn take(&mut self, bytes: usize, mut take: impl FnMut(Piece<'_>)) {
         let mut left = bytes.min(self.bytes);
         self.bytes -= left;
         while left > 0 {
+            if self.first.is_empty() {
+                if self.rest.is_empty() && self.tail.len() == left {
+                    take(Piece::Copied(&self.tail));
+                    self.tail = Vec::new();
+                    break;
+                }
+                self.first = self.rest.pop_front().unwrap_or_else(|| mem::take(&mut self.tail).into());
+            }
             if self.first.len() > left {
-                take(self.first.split_to(left));
+                take(Piece::Slice(self.first.split_to(left)));
                 return;
             }
-            let next = self.rest.pop_front().unwrap_or_else(|| mem::take(&mut self.tail).into());
-            let chunk = mem::replace(&mut self.first, next);
-            left -= chunk.len();
-            take(chunk);
+            left -= self.first.len();
+            take(Piece::Slice(mem::take(&mut self.first)));
         }
         if self.rest.is_empty() {
             self.rest = VecDeque::new();
@@ -73,8 +82,11 @@ impl Queue {
 
     /// The next chunk, as it was pushed or joined with short ones.
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
+        if self.first.is_empty() {
+            self.first = self.rest.pop_front().unwrap_or_else(|| mem::take(&mut self.tail).into());
+        }
         let mut chunk = None;
-        self.take(self.first.len(), |first| chunk = Some(first));
+        self.take(self.first.len(), |first| chunk = Some(first.into()));
         chunk
     }
 
@@ -92,11 +104,11 @@ impl Queue {
     pub(crate) fn gather(&mut self, bytes: usize) -> Bytes {
         let mut whole = Bytes::new();
         if bytes <= self.first.len() {
-            self.take(bytes, |slice| whole = slice);
+            self.take(bytes, |piece| whole = piece.into());
             return whole;
         }
         let mut joined = BytesMut::with_capacity(bytes);
-        self.take(bytes, |slice| joined.extend_from_slice(&slice));
+        self.take(bytes, |piece| joined.extend_from_slice(&piece));
         joined.freeze()
     }
 
@@ -106,9 +118,37 @@ impl Queue {
     }
 }
 
+/// A part of a queue, taken out.
+pub(crate) enum Piece<'a> {
+    /// A part of a chunk as it was pushed.
+    Slice(Bytes),
+    /// Short chunks that were copied together.
+    Copied(&'a [u8]),
+}
+
+impl Deref for Piece<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Slice(slice) => slice,
+            Self::Copied(bytes) => bytes,
+        }
+    }
+}
+
+impl From<Piece<'_>> for Bytes {
+    fn from(piece: Piece<'_>) -> Self {
+        match piece {
+            Piece::Slice(slice) => slice,
+            Piece::Copied(bytes) => Self::copy_from_slice(bytes),
+        }
+    }
+}
+
 /// A chunk this short is copied behind the one before it: a handle on it would cost more than the copy, and a queue of them, say a window's worth of
 /// single bytes from a hostile peer, many times its payload.
-const SHORT: usize = 512;
+pub const SHORT: usize = 512;
 
 /// Where joining stops, so that a chunk stays cheap to copy out of its place.
 const JOINED_MAX: usize = 4 * 1024;
@@ -119,7 +159,7 @@ mod tests {
 
     fn taken(queue: &mut Queue, bytes: usize) -> Vec<Bytes> {
         let mut slices = Vec::new();
-        queue.take(bytes, |slice| slices.push(slice));
+        queue.take(bytes, |piece| slices.push(piece.into()));
         slices
     }
 

@@ -1,13 +1,13 @@
 //! What an event in one session does to others, kept until the session's own lock is free: two are never held at once.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
-use browser_stream_mux::{Cell, Code, End as Ended, StreamId, View};
-use bytes::Bytes;
+use browser_stream_mux::{Cell, Code, End as Ended, SHORT, StreamId, View};
+use bytes::{Buf, Bytes};
 
 use super::{
     Session, State,
-    end::{End, Sink, Source, Watch},
+    end::{End, Far, Sink, Source, Watch},
     flush,
     ledger::{CAP, Ledger},
 };
@@ -18,6 +18,8 @@ pub(super) enum Effect {
     For(Arc<Session>),
     /// Bytes for the other end of a splice.
     Data(StreamId, Bytes),
+    /// The same for a few: where they lie in the copies that the effects keep.
+    Short(StreamId, Range<u32>),
     /// The other end of a splice finished.
     Finish(StreamId),
     /// The other end of a splice was reset with this code, or lost.
@@ -39,10 +41,22 @@ pub(super) enum Queued {
     Delivered,
 }
 
+/// Payload of a frame: a slice of what was read, or a place among the copies.
+pub(super) enum Payload {
+    Long(Bytes),
+    Short(Range<u32>),
+}
+
+fn copied(copies: &[u8], place: Range<u32>) -> &[u8] {
+    copies.get(place.start as usize..place.end as usize).unwrap_or_default()
+}
+
 /// What is to be done, in order, and what is to be dropped behind it.
 #[derive(Default)]
 pub(super) struct Effects {
     list: Vec<Effect>,
+    /// Short payloads, of which slices would cost more than copies.
+    copies: Vec<u8>,
     /// What ended streams were joined to: dropped where a drop may call back.
     ended: Vec<End>,
     /// The session that `list` is about at its end.
@@ -61,6 +75,37 @@ impl Effects {
             self.list.push(Effect::For(session.clone()));
         }
         self.list.push(effect);
+    }
+
+    /// Takes `length` bytes off the front of `input`: copied if they are few.
+    pub fn cut(&mut self, input: &mut Bytes, length: usize) -> Payload {
+        let at = self.copies.len();
+        match input.get(..length) {
+            Some(short) if length <= SHORT => {
+                self.copies.extend_from_slice(short);
+                input.advance(length);
+                // One read brings at most its own length of them.
+                Payload::Short(at as u32..(at + length) as u32)
+            }
+            _ => Payload::Long(input.split_to(length)),
+        }
+    }
+
+    /// Adds bytes for the other end of a splice.
+    pub fn data(&mut self, far: &Far, payload: Payload) {
+        let effect = match payload {
+            Payload::Long(bytes) => Effect::Data(far.id, bytes),
+            Payload::Short(place) => Effect::Short(far.id, place),
+        };
+        self.at(&far.session, effect);
+    }
+
+    /// A payload as a reader keeps it.
+    pub fn bytes(&self, payload: Payload) -> Bytes {
+        match payload {
+            Payload::Long(bytes) => bytes,
+            Payload::Short(place) => Bytes::copy_from_slice(copied(&self.copies, place)),
+        }
     }
 
     /// Adds something that is done without a lock.
@@ -111,19 +156,21 @@ impl Effects {
     /// Carries them out, and what they lead to; what they put into queues stays there.
     pub fn act(&mut self) {
         while !self.list.is_empty() || !self.ended.is_empty() {
-            let mut list = std::mem::take(&mut self.list);
+            let (mut list, mut copies) = (std::mem::take(&mut self.list), std::mem::take(&mut self.copies));
             self.target = None;
-            self.round(&mut list);
+            self.round(&mut list, &copies);
             if self.list.is_empty() {
-                // Its memory is used again.
+                // Their memory is used again.
                 self.list = list;
+                copies.clear();
+                self.copies = copies;
             }
             // Behind the rest, for a drop may call back.
             std::mem::take(&mut self.ended).clear();
         }
     }
 
-    fn round(&mut self, list: &mut Vec<Effect>) {
+    fn round(&mut self, list: &mut Vec<Effect>, copies: &[u8]) {
         let mut effects = list.drain(..).peekable();
         while let Some(effect) = effects.next() {
             let Effect::For(session) = effect else {
@@ -133,7 +180,7 @@ impl Effects {
             // Neighbours for the same session share its lock and one write.
             let mut state = session.state.lock();
             while let Some(effect) = effects.next_if(Effect::is_far) {
-                effect.run_there(&mut state, self);
+                effect.run_there(&mut state, copies, self);
             }
             state.collect_ended(self);
             let ready = state.wants_turn();
@@ -153,12 +200,13 @@ impl Effects {
 impl Effect {
     /// Whether this is done under the lock of the session named before.
     fn is_far(&self) -> bool {
-        matches!(self, Self::Data(..) | Self::Finish(_) | Self::End(..) | Self::Grant(..))
+        matches!(self, Self::Data(..) | Self::Short(..) | Self::Finish(_) | Self::End(..) | Self::Grant(..))
     }
 
-    fn run_there(self, state: &mut State, next: &mut Effects) {
+    fn run_there(self, state: &mut State, copies: &[u8], next: &mut Effects) {
         match self {
             Self::Data(id, bytes) => state.deliver(id, bytes, next),
+            Self::Short(id, place) => state.deliver_short(id, copied(copies, place), next),
             Self::Finish(id) => {
                 state.mux.finish(id);
             }
@@ -183,6 +231,14 @@ impl State {
         let length = bytes.len();
         if let Some((view, End { source: Source::Splice(ledger), .. })) = self.mux.deliver(id, bytes) {
             ledger.took(length);
+            ledger.settle(view, effects);
+        }
+    }
+
+    /// The same with a copy.
+    fn deliver_short(&mut self, id: StreamId, bytes: &[u8], effects: &mut Effects) {
+        if let Some((view, End { source: Source::Splice(ledger), .. })) = self.mux.deliver_short(id, bytes) {
+            ledger.took(bytes.len());
             ledger.settle(view, effects);
         }
     }

@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::{
     Phase, Session, State,
-    effect::{Effect, Effects},
+    effect::{Effect, Effects, Payload},
     end::{End, Sink},
     opening::Openings,
     run::Cut,
@@ -131,7 +131,7 @@ impl State {
     fn receive(&mut self, runs: &mut Vec<Bytes>, now: std::time::Instant, effects: &mut Effects) -> Result<(), Violation> {
         for mut run in runs.drain(..) {
             while self.phase == Phase::Live
-                && let Some(event) = self.mux.receive(&mut run, now)?
+                && let Some(event) = self.mux.receive_with(&mut run, now, |input, length| effects.cut(input, length))?
             {
                 self.take(event, effects);
             }
@@ -140,12 +140,12 @@ impl State {
     }
 
     /// What an event of the mux means for whoever its stream is joined to.
-    fn take(&mut self, event: Event, effects: &mut Effects) {
+    fn take(&mut self, event: Event<Payload>, effects: &mut Effects) {
         match event {
             Event::Opened(id) => self.opened(id, effects),
-            Event::Data(id, bytes) => match self.mux.value(id).map(|end| &end.sink) {
-                Some(Sink::Local(cell)) => cell.data(bytes),
-                Some(Sink::Splice(far)) => effects.at(&far.session, Effect::Data(far.id, bytes)),
+            Event::Data(id, payload) => match self.mux.value(id).map(|end| &end.sink) {
+                Some(Sink::Splice(far)) => effects.data(far, payload),
+                Some(Sink::Local(cell)) => cell.data(effects.bytes(payload)),
                 _ => {}
             },
             Event::Finished(id) => self.finished(id, effects),

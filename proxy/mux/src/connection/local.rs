@@ -22,6 +22,15 @@ impl<T: Default> Connection<T> {
         Some((entry.view(), &mut entry.value))
     }
 
+    /// As [`deliver`](Self::deliver), with a copy: for short ones, where a slice of somebody's memory would cost more, and hold it.
+    pub fn deliver_short(&mut self, id: StreamId, bytes: &[u8]) -> Option<(View, &mut T)> {
+        let entry = self.streams.get_mut(&id).filter(|entry| entry.takes_more())?;
+        self.queued += bytes.len();
+        entry.queue.push_short(bytes);
+        entry.enter(id, &mut self.round);
+        Some((entry.view(), &mut entry.value))
+    }
+
     /// Finishes our direction behind what is queued. `false` if the stream is not live or was finished before.
     pub fn finish(&mut self, id: StreamId) -> bool {
         let Some(entry) = self.streams.get_mut(&id).filter(|entry| entry.takes_more()) else {

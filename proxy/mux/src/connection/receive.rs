@@ -55,18 +55,26 @@ impl<T: Default> Connection<T> {
     ///
     /// After a violation only its GO_AWAY is sent, and every further call fails with it.
     pub fn receive(&mut self, input: &mut Bytes, now: Instant) -> Result<Option<Event>, Violation> {
-        if let Some(violation) = self.violation {
-            return Err(violation);
-        }
-        if !input.is_empty() {
-            self.liveness.heard(now);
-        }
-        let event = self.next_event(input, now);
-        if let Err(violation) = event {
-            self.violation = Some(violation);
-            self.go_away(1);
-        }
-        event
+        self.receive_with(input, now, Bytes::split_to)
+    }
+
+    /// As [`receive`](Self::receive), with payload that `cut` takes off the front of the input: for a caller that would rather copy what is short.
+    #[inline]
+    pub fn receive_with<P>(
+        &mut self,
+        input: &mut Bytes,
+        now: Instant,
+        cut: impl FnOnce(&mut Bytes, usize) -> P,
+    ) -> Result<Option<Event<P>>, Violation> {
+        Ok(self.next_event(input, now)?.map(|event| match event {
+            Event::Data(id, length) => Event::Data(id, cut(input, length)),
+            Event::Opened(id) => Event::Opened(id),
+            Event::Finished(id) => Event::Finished(id),
+            Event::Reset(id, code) => Event::Reset(id, code),
+            Event::Credit(id) => Event::Credit(id),
+            Event::Pong => Event::Pong,
+            Event::GoAway(code) => Event::GoAway(code),
+        }))
     }
 
     /// Payload of a frame on this stream whose header has come and whose bytes have not: neither credit any more nor data yet.
@@ -74,7 +82,23 @@ impl<T: Default> Connection<T> {
         self.decoder.tail.filter(|tail| tail.id == id).map_or(0, |tail| tail.payload)
     }
 
-    fn next_event(&mut self, input: &mut Bytes, now: Instant) -> Result<Option<Event>, Violation> {
+    /// The next event; the payload of one is as many bytes of the input, which the caller takes off.
+    fn next_event(&mut self, input: &mut Bytes, now: Instant) -> Result<Option<Event<usize>>, Violation> {
+        if let Some(violation) = self.violation {
+            return Err(violation);
+        }
+        if !input.is_empty() {
+            self.liveness.heard(now);
+        }
+        let event = self.decode(input, now);
+        if let Err(violation) = event {
+            self.violation = Some(violation);
+            self.go_away(1);
+        }
+        event
+    }
+
+    fn decode(&mut self, input: &mut Bytes, now: Instant) -> Result<Option<Event<usize>>, Violation> {
         loop {
             if let Some(tail) = self.decoder.tail {
                 if tail.payload > 0 && input.is_empty() {
@@ -94,15 +118,18 @@ impl<T: Default> Connection<T> {
     }
 
     /// The payload that is here, or what follows once all of it came.
-    fn tail(&mut self, mut tail: Tail, input: &mut Bytes) -> Option<Event> {
+    fn tail(&mut self, mut tail: Tail, input: &mut Bytes) -> Option<Event<usize>> {
         let wanted = self.live(tail.id).filter(|entry| tail.serial == Some(entry.serial) && entry.reset_behind.is_none()).is_some();
         if tail.payload > 0 {
             let length = usize::try_from(tail.payload).unwrap_or(usize::MAX).min(input.len());
-            let part = input.split_to(length);
             tail.payload -= length as u32;
             self.counts.bytes += length as u64;
             self.decoder.tail = (tail.payload > 0 || tail.fin).then_some(tail);
-            return wanted.then_some(Event::Data(tail.id, part));
+            if !wanted {
+                input.advance(length);
+                return None;
+            }
+            return Some(Event::Data(tail.id, length));
         }
         self.decoder.tail = None;
         let entry = self.live_mut(tail.id).filter(|entry| tail.serial == Some(entry.serial))?;
@@ -117,7 +144,7 @@ impl<T: Default> Connection<T> {
         wanted.then_some(Event::Finished(tail.id))
     }
 
-    fn frame(&mut self, header: Header, input: &mut Bytes, now: Instant) -> Result<Option<Event>, Violation> {
+    fn frame(&mut self, header: Header, input: &mut Bytes, now: Instant) -> Result<Option<Event<usize>>, Violation> {
         if header.flags.has_unknown() {
             self.counts.dropped += 1;
         }
@@ -132,7 +159,7 @@ impl<T: Default> Connection<T> {
         }
     }
 
-    fn ping_frame(&mut self, header: Header, now: Instant) -> Option<Event> {
+    fn ping_frame(&mut self, header: Header, now: Instant) -> Option<Event<usize>> {
         if header.flags.contains(Flags::SYN) {
             self.counts.pings += 1;
             if !self.control.pong(header.length) {
@@ -147,7 +174,7 @@ impl<T: Default> Connection<T> {
         None
     }
 
-    fn stream_frame(&mut self, header: Header, input: &mut Bytes) -> Result<Option<Event>, Violation> {
+    fn stream_frame(&mut self, header: Header, input: &mut Bytes) -> Result<Option<Event<usize>>, Violation> {
         let Header { kind, flags, stream: id, length } = header;
         let syn = flags.contains(Flags::SYN);
         let rst = flags.contains(Flags::RST);
@@ -172,10 +199,10 @@ impl<T: Default> Connection<T> {
         self.counts.dropped += u64::from(brought.needless_ack);
         if kind == Kind::Data && !rst && wanted && !input.is_empty() && length > 0 {
             // Its payload is here, or a part of it: the usual case needs no second look at the stream.
-            let part = input.split_to(usize::try_from(length).unwrap_or(usize::MAX).min(input.len()));
-            let rest = length - part.len() as u32;
+            let part = usize::try_from(length).unwrap_or(usize::MAX).min(input.len());
+            let rest = length - part as u32;
             let fin = flags.contains(Flags::FIN);
-            self.counts.bytes += part.len() as u64;
+            self.counts.bytes += part as u64;
             self.decoder.tail = (rest > 0 || fin).then_some(Tail { id, serial: Some(serial), payload: rest, fin });
             return Ok(Some(Event::Data(id, part)));
         }
@@ -193,7 +220,7 @@ impl<T: Default> Connection<T> {
         Ok(Some(Event::Credit(id)))
     }
 
-    fn opening(&mut self, header: Header) -> Result<Event, Violation> {
+    fn opening(&mut self, header: Header) -> Result<Event<usize>, Violation> {
         let mut entry = Entry::opened_by_peer(T::default());
         let brought = entry.judge(header)?;
         self.counts.dropped += u64::from(brought.needless_ack);
