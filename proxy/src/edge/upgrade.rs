@@ -246,9 +246,9 @@ mod tests {
 
     #[tokio::test]
     async fn threat_19_above_the_memory_budget_new_sessions_are_shed_until_there_is_room() {
-        let mut config = crate::Config::default();
+        let mut config = crate::config::Config::default();
         config.limits.memory_budget_bytes = 1000;
-        let proxy = Proxy::new(config, crate::StreamRouter::new());
+        let proxy = Proxy::new(config, crate::route::StreamRouter::new());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         tokio::spawn({
