@@ -34,7 +34,7 @@ test: ## prove everything, in at most 20 minutes: lint, unit, end to end, real b
 test-long: ## the same with big transfers and soak (LONG=1), floods and Go interop among them, then fuzz
 	@LONG=1 exec bash tests/steps.sh $(STEPS) fuzz
 
-bench: proxy ## measure the proxy beside a plain TCP relay; prints a table, writes target/bench.json
+bench: proxy ## measure the proxy beside TCP, WebSocket and yamux relays; prints a table, writes target/bench.json
 	@cargo build --release --locked --quiet -p browser-stream-tests --bin bench
 	@exec target/release/bench
 
@@ -63,7 +63,7 @@ $(ASSETS): $(LIBRARY) $(PAGES)
 	@touch $@
 
 # The steps of `make test`, in the order in which they fail cheapest. Each is a target of its own.
-STEPS := test-format test-biome test-types test-library test-size test-clippy test-rust test-browsers test-e2e test-node test-interop test-firefox
+STEPS := test-format test-biome test-types test-library test-size test-clippy test-rust test-autobahn test-browsers test-e2e test-node test-interop test-firefox
 .PHONY: $(STEPS) browsers
 
 test-format:
@@ -87,6 +87,10 @@ test-clippy: $(ASSETS)
 
 test-rust: $(ASSETS)
 	$(CARGO_TEST) $(if $(LONG),-- --show-output)
+
+# Says so, and passes, where there is no Python 2.7.
+test-autobahn: $(ASSETS)
+	bash tests/autobahn/run.sh
 
 test-browsers browsers:
 	bash tests/install-browsers.sh

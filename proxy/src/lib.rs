@@ -7,7 +7,6 @@ pub mod config;
 mod edge;
 mod error;
 mod limits;
-#[cfg_attr(not(test), expect(dead_code, reason = "sessions book nothing yet"))]
 mod memory;
 mod refusals;
 mod route;
@@ -19,4 +18,4 @@ pub use edge::{Proxy, mux};
 pub use error::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
 pub use limits::Limits;
 pub use route::{BadName, ConnectOptions, Event, Events, Handler, Name, Reason, StreamRouter, StreamServerProxy};
-pub use session::{Open, Opening, Opens, Session, Sessions, transport};
+pub use session::{Open, Opening, Opens, Session, Sessions, transport, websocket};

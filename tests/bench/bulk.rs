@@ -2,21 +2,24 @@
 
 use std::{
     io::{Read, Write},
-    net::SocketAddr,
+    net::TcpStream,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
     thread,
+    time::Instant,
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use crate::{
-    endpoint::{INITIAL_WINDOW, Incoming, Link, Out, Streams, connect, framed, hang_up},
+    endpoint::{INITIAL_WINDOW, Link, connect, hang_up},
     measure::{Process, SPAN, WARM_UP},
     server::Server,
-    wire::{Event, Frame, SYN, WINDOW_UPDATE},
+    source::Source,
+    way::Way,
+    wire,
 };
 
 /// What went through, and what it took.
@@ -26,26 +29,40 @@ pub struct Flow {
     pub cpu_seconds: f64,
 }
 
-/// Pushes messages of `unit` bytes through the proxy, on `streams` streams of `window` bytes each, in turn.
-pub fn through_proxy(proxy: &Process, name: &str, streams: u32, unit: usize, window: u32) -> Result<Flow> {
-    let server = Server::listen(proxy.address, name)?;
+/// Pushes messages of `unit` bytes on `streams` streams of `window` bytes each, in turn; payload counts.
+pub fn on_streams(relay: &Process, way: &Way, streams: u32, unit: usize, window: u32) -> Result<Flow> {
+    let server = Server::listen(relay.address, way, window)?;
     let sink = server.link.socket()?;
     let bytes = Arc::new(AtomicU64::new(0));
     let counter = bytes.clone();
     // It answers the opens that the source waits for.
-    let drink = thread::spawn(move || server.drink(window, &counter));
-    let source = Source::connect(proxy.address, name, streams, unit, window)?;
+    let drink = thread::spawn(move || server.serve(&counter));
+    let source = Source::connect(relay.address, way, streams, unit, window.min(INITIAL_WINDOW))?;
     let sockets = [sink, source.link.socket()?];
     let ends = [drink, thread::spawn(move || source.pour())];
-    let flow = measure(proxy, &bytes);
+    let flow = measure(relay, &bytes);
     hang_up(&sockets);
     finish(flow, ends)
 }
 
-/// The same through a plain TCP relay, which knows neither frames nor streams.
-pub fn through_relay(relay: &Process, unit: usize) -> Result<Flow> {
-    let mut sink = connect(relay.address)?;
-    let mut source = connect(relay.address)?;
+/// Pushes messages of `unit` bytes through a bare WebSocket relay, which knows no streams; payload counts.
+pub fn in_messages(relay: &Process, unit: usize) -> Result<Flow> {
+    let sink = Link::dial(relay.address, "/s")?.socket()?;
+    let source = Link::dial(relay.address, "/c")?.socket()?;
+    let mut message = Vec::new();
+    wire::put_message(&mut message, &[], &vec![7; unit]);
+    // What arrives has no mask.
+    let payload = unit as f64 / (message.len() - 4) as f64;
+    let flow = on_connection(relay, sink, source, &message)?;
+    Ok(Flow { bytes: flow.bytes * payload, ..flow })
+}
+
+/// The same through a plain TCP relay, which knows no messages either.
+pub fn in_bytes(relay: &Process, unit: usize) -> Result<Flow> {
+    on_connection(relay, connect(relay.address)?, connect(relay.address)?, &vec![7; unit])
+}
+
+fn on_connection(relay: &Process, mut sink: TcpStream, mut source: TcpStream, message: &[u8]) -> Result<Flow> {
     let sockets = [sink.try_clone()?, source.try_clone()?];
     let bytes = Arc::new(AtomicU64::new(0));
     let counter = bytes.clone();
@@ -57,8 +74,8 @@ pub fn through_relay(relay: &Process, unit: usize) -> Result<Flow> {
             counter.fetch_add(length as u64, Ordering::Relaxed);
         }
     };
+    let batch = message.repeat((BATCH / message.len()).max(1));
     let pour = move || -> Result<()> {
-        let batch = vec![7; unit * (BATCH / unit).max(1)];
         loop {
             source.write_all(&batch)?;
         }
@@ -69,90 +86,9 @@ pub fn through_relay(relay: &Process, unit: usize) -> Result<Flow> {
     finish(flow, ends)
 }
 
-/// The sending client of the proxy: whole rounds over its streams, as far as the credit of all of them goes.
-struct Source {
-    link: Link,
-    credit: Streams<u32>,
-    /// `rounds` rounds of one message per stream, made once.
-    batch: Vec<u8>,
-    rounds: usize,
-    unit: u32,
-}
-
-impl Source {
-    fn connect(address: SocketAddr, name: &str, streams: u32, unit: usize, window: u32) -> Result<Self> {
-        let mut link = Link::dial(address)?;
-        let open = framed(&format!(r#"{{"path":"/browser-server/connect/{name}"}}"#));
-        // The part of the initial window that is not used keeps the bytes in flight at `window` per stream.
-        let first = window.min(INITIAL_WINDOW) - open.len() as u32;
-        let mut credit = Streams::default();
-        let mut round = Out::default();
-        for id in (0..streams).map(|stream| 2 * stream + 1) {
-            link.out.data(id, SYN, &open);
-            round.data(id, 0, &vec![7; unit]);
-            credit.insert(id, first);
-        }
-        link.flush()?;
-        let rounds = (BATCH / round.0.len()).max(1);
-        let mut source = Self { link, credit, batch: round.0.repeat(rounds), rounds, unit: unit as u32 };
-        source.wait_for_replies()?;
-        Ok(source)
-    }
-
-    fn wait_for_replies(&mut self) -> Result<()> {
-        let mut waiting: Streams<Incoming> = self.credit.keys().map(|id| (*id, Incoming::default())).collect();
-        let mut refused = None;
-        while !waiting.is_empty() {
-            let credit = &mut self.credit;
-            self.link.receive(|out, event| match event {
-                Event::Data(id, bytes) => {
-                    let Some(reply) = waiting.get_mut(&id) else { return };
-                    reply.take(id, bytes, INITIAL_WINDOW / 2, out);
-                    if let Some(text) = reply.head() {
-                        refused = text.contains(r#""error""#).then(|| text.to_owned()).or(refused.take());
-                        waiting.remove(&id);
-                    }
-                }
-                Event::Frame(frame) => add(credit, frame),
-            })?;
-            ensure!(refused.is_none(), "an open was refused: {}", refused.unwrap_or_default());
-        }
-        Ok(())
-    }
-
-    fn pour(mut self) -> Result<()> {
-        let round = self.batch.len() / self.rounds;
-        loop {
-            let least = self.credit.values().min().context("no streams")?;
-            let rounds = ((least / self.unit) as usize).min(self.rounds);
-            if rounds == 0 {
-                let credit = &mut self.credit;
-                self.link.receive(|_, event| {
-                    if let Event::Frame(frame) = event {
-                        add(credit, frame);
-                    }
-                })?;
-                continue;
-            }
-            self.link.write(&self.batch[..rounds * round])?;
-            for credit in self.credit.values_mut() {
-                *credit -= rounds as u32 * self.unit;
-            }
-        }
-    }
-}
-
-fn add(credit: &mut Streams<u32>, frame: Frame) {
-    if frame.kind == WINDOW_UPDATE
-        && let Some(credit) = credit.get_mut(&frame.id)
-    {
-        *credit += frame.length;
-    }
-}
-
 fn measure(process: &Process, bytes: &AtomicU64) -> Result<Flow> {
     thread::sleep(WARM_UP);
-    let before = (process.cpu_seconds()?, bytes.load(Ordering::Relaxed), std::time::Instant::now());
+    let before = (process.cpu_seconds()?, bytes.load(Ordering::Relaxed), Instant::now());
     thread::sleep(SPAN);
     let seconds = before.2.elapsed().as_secs_f64();
     let bytes = (bytes.load(Ordering::Relaxed) - before.1) as f64;
@@ -172,4 +108,4 @@ fn finish(flow: Result<Flow>, ends: [thread::JoinHandle<Result<()>>; 2]) -> Resu
 }
 
 /// Bytes that a source hands to its socket at once.
-const BATCH: usize = 128 * 1024;
+pub const BATCH: usize = 128 * 1024;

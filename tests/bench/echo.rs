@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::SocketAddr,
+    sync::Arc,
     thread,
     time::Instant,
 };
@@ -10,26 +11,21 @@ use std::{
 use anyhow::{Result, ensure};
 
 use crate::{
-    endpoint::{INITIAL_WINDOW, Incoming, Link, Streams, connect, framed, hang_up, is_end},
-    measure::{Process, SPAN, WARM_UP, percentile},
-    server::Server,
+    clock::{Clock, Trips},
+    endpoint::{INITIAL_WINDOW, Link, Streams, connect, hang_up},
+    measure::Process,
+    server::{ECHO, Server},
+    way::{Incoming, Way, is_end},
     wire::{Event, FIN, SYN},
 };
 
-/// How often, how long each took, and what it took of the process.
-pub struct Trips {
-    pub per_second: f64,
-    pub p50_us: f64,
-    pub cpu_us: f64,
-}
-
 /// 64-byte ping-pongs, one after the other on each of `streams` streams.
-pub fn ping_through_proxy(proxy: &Process, name: &str, streams: u32) -> Result<Trips> {
-    with_echo(proxy, name, |mut client| {
+pub fn ping_on_streams(relay: &Process, way: &Way, streams: u32) -> Result<Trips> {
+    with_echo(relay, way, |mut client| {
         for _ in 0..streams {
             client.open()?;
         }
-        let mut clock = Clock::new(proxy);
+        let mut clock = Clock::new(relay);
         while clock.runs()? {
             client.link.flush()?;
             let flights = &mut client.flights;
@@ -52,16 +48,16 @@ pub fn ping_through_proxy(proxy: &Process, name: &str, streams: u32) -> Result<T
 }
 
 /// Opens a stream, sends 64 bytes, takes them back and closes it; `at_once` streams are under way.
-pub fn open_echo_close(proxy: &Process, name: &str, at_once: u32) -> Result<Trips> {
-    with_echo(proxy, name, |mut client| {
+pub fn open_echo_close(relay: &Process, way: &Way, at_once: u32) -> Result<Trips> {
+    with_echo(relay, way, |mut client| {
         for _ in 0..at_once {
             client.open()?;
         }
-        let mut clock = Clock::new(proxy);
+        let mut clock = Clock::new(relay);
         while clock.runs()? {
             client.link.flush()?;
             let flights = &mut client.flights;
-            let mut closed = 0;
+            let (mut closed, mut refused) = (0, None);
             client.link.receive(|out, event| match event {
                 Event::Data(id, bytes) => {
                     let Some(flight) = flights.get_mut(&id) else { return };
@@ -70,14 +66,18 @@ pub fn open_echo_close(proxy: &Process, name: &str, at_once: u32) -> Result<Trip
                         out.data(id, FIN, &[]);
                     }
                 }
-                Event::Frame(frame) if is_end(&frame) => {
+                Event::Frame(frame) if is_end(frame.flags) => {
                     if let Some(flight) = flights.remove(&frame.id) {
+                        if flight.got != MESSAGE.len() {
+                            refused = Some(flight.incoming.head().unwrap_or_default().to_owned());
+                        }
                         clock.arrived(flight.since);
                         closed += 1;
                     }
                 }
                 Event::Frame(_) => {}
             })?;
+            ensure!(refused.is_none(), "a stream ended before its echo: {}", refused.unwrap_or_default());
             for _ in 0..closed {
                 client.open()?;
             }
@@ -87,7 +87,7 @@ pub fn open_echo_close(proxy: &Process, name: &str, at_once: u32) -> Result<Trip
 }
 
 /// 64-byte ping-pongs on one connection through a plain TCP relay.
-pub fn ping_through_relay(relay: &Process) -> Result<Trips> {
+pub fn ping_in_bytes(relay: &Process) -> Result<Trips> {
     let mut server = connect(relay.address)?;
     let mut client = connect(relay.address)?;
     let sockets = [server.try_clone()?, client.try_clone()?];
@@ -114,11 +114,11 @@ pub fn ping_through_relay(relay: &Process) -> Result<Trips> {
 }
 
 /// Runs `load` against an echo server of its own.
-fn with_echo(proxy: &Process, name: &str, load: impl FnOnce(Client) -> Result<Trips>) -> Result<Trips> {
-    let server = Server::listen(proxy.address, name)?;
-    let client = Client::dial(proxy.address, name)?;
+fn with_echo(relay: &Process, way: &Way, load: impl FnOnce(Client) -> Result<Trips>) -> Result<Trips> {
+    let server = Server::listen(relay.address, way, INITIAL_WINDOW)?;
+    let client = Client::connect(relay.address, way)?;
     let sockets = [server.link.socket()?, client.link.socket()?];
-    let echo = thread::spawn(move || server.echo());
+    let echo = thread::spawn(move || server.serve(&Arc::default()));
     let trips = load(client);
     hang_up(&sockets);
     // It ends with an error by design: its session was hung up.
@@ -126,8 +126,10 @@ fn with_echo(proxy: &Process, name: &str, load: impl FnOnce(Client) -> Result<Tr
     trips
 }
 
+/// The client of an echo server, and what is under way on its streams.
 struct Client {
     link: Link,
+    way: Way,
     open: Vec<u8>,
     next: u32,
     flights: Streams<Flight>,
@@ -141,61 +143,19 @@ struct Flight {
 }
 
 impl Client {
-    fn dial(address: SocketAddr, name: &str) -> Result<Self> {
-        let mut open = framed(&format!(r#"{{"path":"/browser-server/connect/{name}"}}"#));
+    fn connect(address: SocketAddr, way: &Way) -> Result<Self> {
         // The first message leaves right behind the open.
-        open.extend_from_slice(&MESSAGE);
-        Ok(Self { link: Link::dial(address)?, open, next: 1, flights: Streams::default() })
+        let open = [way.open(), MESSAGE.to_vec()].concat();
+        Ok(Self { link: way.connect(address)?, way: way.clone(), open, next: 1, flights: Streams::default() })
     }
 
     fn open(&mut self) -> Result<()> {
         self.link.out.data(self.next, SYN, &self.open);
-        let flight = Flight { incoming: Incoming::default(), since: Instant::now(), got: 0 };
+        let flight = Flight { incoming: self.way.incoming(), since: Instant::now(), got: 0 };
         self.flights.insert(self.next, flight);
         self.next += 2;
         Ok(())
     }
 }
 
-/// Warms up, then takes the time of each trip for a span.
-struct Clock<'a> {
-    process: &'a Process,
-    started: Instant,
-    measuring: Option<(Instant, f64)>,
-    trips_us: Vec<f64>,
-}
-
-impl<'a> Clock<'a> {
-    fn new(process: &'a Process) -> Self {
-        Self { process, started: Instant::now(), measuring: None, trips_us: Vec::new() }
-    }
-
-    fn runs(&mut self) -> Result<bool> {
-        match self.measuring {
-            None if self.started.elapsed() < WARM_UP => Ok(true),
-            None => {
-                self.trips_us.clear();
-                self.measuring = Some((Instant::now(), self.process.cpu_seconds()?));
-                Ok(true)
-            }
-            Some((since, _)) => Ok(since.elapsed() < SPAN),
-        }
-    }
-
-    fn arrived(&mut self, since: Instant) {
-        self.trips_us.push(since.elapsed().as_secs_f64() * 1e6);
-    }
-
-    fn trips(mut self) -> Result<Trips> {
-        let count = self.trips_us.len() as f64;
-        ensure!(count > 0.0, "nothing came back");
-        let (since, cpu) = self.measuring.unwrap_or((self.started, 0.0));
-        Ok(Trips {
-            per_second: count / since.elapsed().as_secs_f64(),
-            cpu_us: (self.process.cpu_seconds()? - cpu) * 1e6 / count,
-            p50_us: percentile(&mut self.trips_us, 0.5),
-        })
-    }
-}
-
-const MESSAGE: [u8; 64] = [7; 64];
+pub const MESSAGE: [u8; 64] = [ECHO; 64];

@@ -9,13 +9,14 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::wire::{self, ACK, Decoder, Event, FIN, Frame, GO_AWAY, PING, RST, SYN, WINDOW_UPDATE};
+use crate::wire::{self, ACK, Decoder, Event, Frame, GO_AWAY, PING, SYN, WINDOW_UPDATE};
 
 /// What both sides of a new stream may send (yamux).
 pub const INITIAL_WINDOW: u32 = 256 * 1024;
 
-/// A session with the proxy.
+/// A session with the proxy, or with whatever stands in its place.
 pub struct Link {
     socket: TcpStream,
     decoder: Decoder,
@@ -42,12 +43,16 @@ impl Out {
 }
 
 impl Link {
-    /// Dials, upgrades and is ready for the first frame.
-    pub fn dial(address: SocketAddr) -> Result<Self> {
-        let mut socket = connect(address)?;
+    /// Dials, upgrades at `path` and is ready for the first frame.
+    pub fn dial(address: SocketAddr, path: &str) -> Result<Self> {
+        Self::upgrade(connect(address)?, address, path)
+    }
+
+    /// The same on a connection that there is already.
+    pub fn upgrade(mut socket: TcpStream, address: SocketAddr, path: &str) -> Result<Self> {
         write!(
             socket,
-            "GET /mux HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: bss.1\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
         )?;
         let mut answer = Vec::new();
@@ -57,7 +62,7 @@ impl Link {
             answer.push(byte[0]);
         }
         let answer = String::from_utf8_lossy(&answer).into_owned();
-        ensure!(answer.starts_with("HTTP/1.1 101"), "the proxy refused the upgrade: {answer}");
+        ensure!(answer.starts_with("HTTP/1.1 101"), "the relay refused the upgrade: {answer}");
         Ok(Self { socket, decoder: Decoder::default(), input: vec![0; 256 * 1024], out: Out::default() })
     }
 
@@ -79,10 +84,16 @@ impl Link {
         Ok(self.socket.write_all(messages)?)
     }
 
+    /// Whether something can be received, now or within `time`.
+    pub fn ready(&self, time: Duration) -> Result<bool> {
+        let time = Timespec { tv_sec: time.as_secs().try_into()?, tv_nsec: time.subsec_nanos().into() };
+        Ok(poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&time))? > 0)
+    }
+
     /// Waits for the next bytes and reports what is in them; pings are answered here. Writes what was put out meanwhile.
     pub fn receive(&mut self, mut on: impl FnMut(&mut Out, Event)) -> Result<()> {
-        let length = self.socket.read(&mut self.input).context("the proxy said nothing")?;
-        ensure!(length > 0, "the proxy closed the session");
+        let length = self.socket.read(&mut self.input).context("the relay said nothing")?;
+        ensure!(length > 0, "the relay closed the session");
         let out = &mut self.out;
         let mut ended = None;
         self.decoder.decode(&self.input[..length], |event| match event {
@@ -91,55 +102,10 @@ impl Link {
             event => on(out, event),
         })?;
         if let Some(code) = ended {
-            bail!("the proxy went away, code {code}");
+            bail!("the relay went away, code {code}");
         }
         self.flush()
     }
-}
-
-/// Holds what came in on one stream: the open or reply at its head, then credit to be given back.
-#[derive(Default)]
-pub struct Incoming {
-    head: Vec<u8>,
-    headed: bool,
-    consumed: u32,
-}
-
-impl Incoming {
-    /// Takes what arrived and returns what is behind the head; gives credit back by `step` bytes.
-    pub fn take<'a>(&mut self, id: u32, bytes: &'a [u8], step: u32, out: &mut Out) -> &'a [u8] {
-        self.consumed += bytes.len() as u32;
-        if self.consumed >= step {
-            out.grant(id, 0, self.consumed);
-            self.consumed = 0;
-        }
-        if self.headed {
-            return bytes;
-        }
-        for (at, byte) in bytes.iter().enumerate() {
-            self.head.push(*byte);
-            if let [high, low, ref body @ ..] = self.head[..]
-                && body.len() == usize::from(u16::from_be_bytes([high, low]))
-            {
-                self.headed = true;
-                return &bytes[at + 1..];
-            }
-        }
-        &[]
-    }
-
-    /// The open or reply, once it is whole.
-    pub fn head(&self) -> Option<&str> {
-        let body = self.head.get(2..).filter(|_| self.headed)?;
-        std::str::from_utf8(body).ok()
-    }
-}
-
-/// The open of a stream, a reply or a note, as it travels.
-pub fn framed(json: &str) -> Vec<u8> {
-    let mut bytes = (json.len() as u16).to_be_bytes().to_vec();
-    bytes.extend_from_slice(json.as_bytes());
-    bytes
 }
 
 pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
@@ -157,10 +123,6 @@ pub fn hang_up(sockets: &[TcpStream]) {
         // Gone already is as good.
         let _ = socket.shutdown(Shutdown::Both);
     }
-}
-
-pub fn is_end(frame: &Frame) -> bool {
-    frame.flags & (FIN | RST) != 0
 }
 
 /// Streams by id; hashing them well is not what is measured.

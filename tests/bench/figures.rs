@@ -1,148 +1,39 @@
-//! Which loads run in a round, and which rows come of them (performance.md, "To reach").
+//! The rows of the table, what each is, and what is asked of it (performance.md, "To reach").
 
-use std::{
-    path::Path,
-    process::Command,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use crate::table::{Bound, Figure};
 
-use anyhow::{Context, Result};
-
-use crate::{
-    bulk, echo,
-    measure::Process,
-    table::{Demand, Figure, Samples},
-};
-
-/// The processes of a run; every round uses the same ones.
-pub struct Relays {
-    proxy: Process,
-    tcp_256: Process,
-    tcp_8: Process,
-    names: AtomicU32,
-}
-
-impl Relays {
-    /// Starts the proxy `bss`, and this program again as the TCP relays.
-    pub fn start(bss: &Path) -> Result<Self> {
-        let myself = std::env::current_exe()?;
-        let tcp = |buffer: usize| Process::start(Command::new(&myself).args(["relay", &buffer.to_string()]));
-        let proxy = Process::start(Command::new(bss).args(["serve", "--bind", "127.0.0.1:0"]).env("RUST_LOG", "warn"))
-            .context("the proxy did not start: run `make bench`, which builds it first")?;
-        Ok(Self { proxy, tcp_256: tcp(256 * 1024)?, tcp_8: tcp(8 * 1024)?, names: AtomicU32::new(0) })
-    }
-
-    /// A name that no case claimed before: the last one's claim may still be on its way out.
-    fn name(&self) -> String {
-        format!("bench-{}", self.names.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-/// One load: it runs for a moment and adds what it measured.
-pub struct Case {
-    pub name: &'static str,
-    pub run: fn(&Relays, &mut Samples) -> Result<()>,
-}
-
-pub const CASES: &[Case] = &[
-    Case { name: "bulk", run: bulk_through_proxy },
-    Case { name: "bulk tcp 256", run: bulk_through_tcp_256 },
-    Case { name: "bulk tcp 8", run: bulk_through_tcp_8 },
-    Case { name: "small", run: small },
-    Case { name: "ping", run: ping },
-    Case { name: "ping tcp", run: ping_tcp },
-    Case { name: "ping 100", run: ping_100 },
-    Case { name: "churn", run: churn },
-];
+/// Names of the baselines as the table shows them.
+const TCP_256: &str = "b: TCP relay, 256 KiB buffers";
+const TCP_8: &str = "b: TCP relay, 8 KiB buffers";
+const WEBSOCKET: &str = "c: bare WebSocket relay (axum)";
+const YAMUX: &str = "d: `yamux` crate, stream to stream";
 
 pub const FIGURES: &[Figure] = &[
-    Figure {
-        name: "one stream, 16 KiB frames",
-        unit: "GiB/s",
-        key: "bulk",
-        baseline: Some(("bulk tcp 256", "TCP relay, 256 KiB buffers")),
-        demand: Some(Demand::RatioMin(0.8)),
-    },
-    Figure {
-        name: "one stream, 16 KiB frames",
-        unit: "GiB/s",
-        key: "bulk",
-        baseline: Some(("bulk tcp 8", "TCP relay, 8 KiB buffers")),
-        demand: Some(Demand::RatioMin(1.8)),
-    },
-    Figure {
-        name: "CPU of the relay",
-        unit: "s/GiB",
-        key: "bulk cpu",
-        baseline: Some(("bulk tcp 256 cpu", "TCP relay, 256 KiB buffers")),
-        demand: Some(Demand::RatioMax(1.3)),
-    },
-    Figure {
-        name: "CPU of the relay",
-        unit: "s/GiB",
-        key: "bulk cpu",
-        baseline: Some(("bulk tcp 8 cpu", "TCP relay, 8 KiB buffers")),
-        demand: None,
-    },
-    Figure { name: "64 B messages, 100 streams", unit: "M/s", key: "small", baseline: None, demand: None },
-    Figure { name: "ping-pong, p50", unit: "µs", key: "ping", baseline: Some(("ping tcp", "TCP relay, 256 KiB buffers")), demand: None },
-    Figure { name: "100 streams ping-pong, p50", unit: "µs", key: "ping 100", baseline: None, demand: Some(Demand::Max(150.0)) },
-    Figure { name: "CPU of one of these round trips", unit: "µs", key: "ping 100 cpu", baseline: None, demand: Some(Demand::Max(0.8)) },
-    Figure { name: "open + echo + close, 32 at once", unit: "k/s", key: "churn", baseline: None, demand: None },
-    Figure { name: "CPU of one of these", unit: "µs", key: "churn cpu", baseline: None, demand: None },
+    // Payload per second of one client's stream of 16 KiB frames (a message each, 128 KiB per write) with a window of 1 MiB.
+    BULK.beside("bulk tcp 256", TCP_256).asks(Bound::RatioMin, 0.8, Some(1.0)),
+    BULK.beside("bulk tcp 8", TCP_8).asks(Bound::RatioMin, 1.8, Some(2.3)),
+    BULK.beside("bulk websocket", WEBSOCKET),
+    BULK.beside("bulk yamux", YAMUX).asks(Bound::RatioMin, 2.0, Some(2.6)),
+    // Time that all threads of the relay were on a CPU in that same load, per GiB of payload.
+    BULK_CPU.beside("bulk tcp 256 cpu", TCP_256).asks(Bound::RatioMax, 1.3, Some(1.0)),
+    BULK_CPU.beside("bulk tcp 8 cpu", TCP_8),
+    BULK_CPU.beside("bulk websocket cpu", WEBSOCKET).asks(Bound::RatioMax, 0.8, Some(0.65)),
+    BULK_CPU.beside("bulk yamux cpu", YAMUX),
+    // Messages of 64 bytes in turn over 100 streams with the initial window, 128 KiB per write; c has no streams: messages.
+    SMALL.beside("small websocket", WEBSOCKET).asks(Bound::RatioMin, 1.4, Some(1.9)),
+    SMALL.beside("small yamux", YAMUX).asks(Bound::RatioMin, 4.0, Some(5.8)),
+    // From a 64-byte write to its whole echo, one at a time on one stream.
+    Figure::new("ping-pong, p50", "µs", "ping").beside("ping tcp", TCP_256),
+    // The same on each of 100 streams of one session at once; and the relay's CPU time divided by round trips.
+    Figure::new("ping-pong on 100 streams, p50", "µs", "ping 100").beside("ping 100 yamux", YAMUX).asks(Bound::Max, 150.0, Some(100.0)),
+    Figure::new("CPU of one of these", "µs", "ping 100 cpu").beside("ping 100 yamux cpu", YAMUX).asks(Bound::Max, 0.8, Some(0.44)),
+    // One 64-byte ping-pong while a stream of the same two sessions sends 16 KiB frames as fast as its 256 KiB window lets it.
+    Figure::new("ping beside bulk, p99", "ms", "beside").beside("beside yamux", YAMUX).asks(Bound::Max, 0.4, Some(0.18)),
+    // New streams per second, each opened, sent 64 bytes, echoed, finished both ways; 32 at once. Ours with open and reply.
+    Figure::new("open + echo + close, 32 at once", "k/s", "churn").beside("churn yamux", YAMUX).asks(Bound::RatioMin, 3.0, Some(4.4)),
+    Figure::new("CPU of one of these", "µs", "churn cpu").beside("churn yamux cpu", YAMUX),
 ];
 
-fn bulk_through_proxy(relays: &Relays, samples: &mut Samples) -> Result<()> {
-    // The window that a library grows to on the way; a stock peer's is usually as big.
-    let flow = bulk::through_proxy(&relays.proxy, &relays.name(), 1, 16 * 1024, 1024 * 1024)?;
-    add_flow(samples, "bulk", "bulk cpu", &flow);
-    Ok(())
-}
-
-fn bulk_through_tcp_256(relays: &Relays, samples: &mut Samples) -> Result<()> {
-    let flow = bulk::through_relay(&relays.tcp_256, 16 * 1024)?;
-    add_flow(samples, "bulk tcp 256", "bulk tcp 256 cpu", &flow);
-    Ok(())
-}
-
-fn bulk_through_tcp_8(relays: &Relays, samples: &mut Samples) -> Result<()> {
-    let flow = bulk::through_relay(&relays.tcp_8, 16 * 1024)?;
-    add_flow(samples, "bulk tcp 8", "bulk tcp 8 cpu", &flow);
-    Ok(())
-}
-
-fn small(relays: &Relays, samples: &mut Samples) -> Result<()> {
-    let flow = bulk::through_proxy(&relays.proxy, &relays.name(), 100, 64, 64 * 1024)?;
-    samples.add("small", flow.bytes / 64.0 / flow.seconds / 1e6);
-    Ok(())
-}
-
-fn ping(relays: &Relays, samples: &mut Samples) -> Result<()> {
-    samples.add("ping", echo::ping_through_proxy(&relays.proxy, &relays.name(), 1)?.p50_us);
-    Ok(())
-}
-
-fn ping_tcp(relays: &Relays, samples: &mut Samples) -> Result<()> {
-    samples.add("ping tcp", echo::ping_through_relay(&relays.tcp_256)?.p50_us);
-    Ok(())
-}
-
-fn ping_100(relays: &Relays, samples: &mut Samples) -> Result<()> {
-    let trips = echo::ping_through_proxy(&relays.proxy, &relays.name(), 100)?;
-    samples.add("ping 100", trips.p50_us);
-    samples.add("ping 100 cpu", trips.cpu_us);
-    Ok(())
-}
-
-fn churn(relays: &Relays, samples: &mut Samples) -> Result<()> {
-    let trips = echo::open_echo_close(&relays.proxy, &relays.name(), 32)?;
-    samples.add("churn", trips.per_second / 1e3);
-    samples.add("churn cpu", trips.cpu_us);
-    Ok(())
-}
-
-fn add_flow(samples: &mut Samples, speed: &'static str, cpu: &'static str, flow: &bulk::Flow) {
-    let gib = flow.bytes / f64::from(1 << 30);
-    samples.add(speed, gib / flow.seconds);
-    samples.add(cpu, flow.cpu_seconds / gib);
-}
+const BULK: Figure = Figure::new("one stream, 16 KiB frames", "GiB/s", "bulk");
+const BULK_CPU: Figure = Figure::new("CPU of the relay", "s/GiB", "bulk cpu");
+const SMALL: Figure = Figure::new("64 B messages, 100 streams", "M/s", "small");

@@ -22,23 +22,34 @@ impl Samples {
 }
 
 /// One row of the table: which samples, and what is asked of them.
+#[derive(Clone, Copy)]
 pub struct Figure {
-    pub name: &'static str,
-    pub unit: &'static str,
-    pub key: &'static str,
-    pub baseline: Option<(&'static str, &'static str)>,
-    pub demand: Option<Demand>,
+    name: &'static str,
+    unit: &'static str,
+    key: &'static str,
+    baseline: Option<(&'static str, &'static str)>,
+    demand: Option<Demand>,
 }
 
-/// What performance.md asks for at least.
+/// What performance.md asks for: at least so much, and what would be better still.
 #[derive(Clone, Copy)]
-pub enum Demand {
+pub struct Demand {
+    bound: Bound,
+    at_least: f64,
+    stretch: Option<f64>,
+}
+
+/// Which number is compared, and which way.
+#[derive(Clone, Copy)]
+pub enum Bound {
     /// Ours divided by the baseline is no less.
-    RatioMin(f64),
+    RatioMin,
     /// Ours divided by the baseline is no more.
-    RatioMax(f64),
+    RatioMax,
+    /// Ours is no less.
+    Min,
     /// Ours is no more.
-    Max(f64),
+    Max,
 }
 
 #[derive(Serialize)]
@@ -50,52 +61,90 @@ pub struct Row {
     baseline_name: Option<&'static str>,
     ratio: Option<f64>,
     demand: Option<String>,
-    ok: Option<bool>,
+    stretch: Option<String>,
+    /// `stretch`, `ok` or `LOW`; nothing where nothing is asked.
+    verdict: Option<&'static str>,
 }
 
 impl Figure {
+    pub const fn new(name: &'static str, unit: &'static str, key: &'static str) -> Self {
+        Self { name, unit, key, baseline: None, demand: None }
+    }
+
+    /// Compared with the samples of `key`, which the table calls `name`.
+    pub const fn beside(self, key: &'static str, name: &'static str) -> Self {
+        Self { baseline: Some((key, name)), ..self }
+    }
+
+    pub const fn asks(self, bound: Bound, at_least: f64, stretch: Option<f64>) -> Self {
+        Self { demand: Some(Demand { bound, at_least, stretch }), ..self }
+    }
+
     /// The medians; the ratio is that of rounds, since two halves of one round drift together. `None` when it was not measured.
     pub fn row(&self, samples: &Samples) -> Option<Row> {
-        let ours = samples.of(self.key)?;
+        let values = samples.of(self.key)?;
         let baseline = self.baseline.and_then(|(key, name)| Some((samples.of(key)?, name)));
-        let ratio = baseline.map(|(values, _)| {
-            let ratios: Vec<f64> = ours.iter().zip(values).map(|(ours, baseline)| ours / baseline).collect();
+        let ratio = baseline.map(|(others, _)| {
+            let ratios: Vec<f64> = values.iter().zip(others).map(|(ours, baseline)| ours / baseline).collect();
             median(&ratios)
         });
-        let (demand, ok) = match self.demand {
-            None => (None, None),
-            Some(Demand::RatioMin(least)) => (Some(format!("≥ {least:.2}×")), ratio.map(|ratio| ratio >= least)),
-            Some(Demand::RatioMax(most)) => (Some(format!("≤ {most:.2}×")), ratio.map(|ratio| ratio <= most)),
-            Some(Demand::Max(most)) => (Some(format!("≤ {most} {}", self.unit)), Some(median(ours) <= most)),
-        };
+        let ours = median(values);
+        let demand = self.demand.as_ref();
         Some(Row {
             name: self.name,
             unit: self.unit,
-            ours: median(ours),
+            ours,
             baseline: baseline.map(|(values, _)| median(values)),
             baseline_name: baseline.map(|(_, name)| name),
             ratio,
-            demand,
-            ok,
+            demand: demand.map(|demand| demand.bound.text(demand.at_least, self.unit)),
+            stretch: demand.and_then(|demand| Some(demand.bound.text(demand.stretch?, self.unit))),
+            verdict: demand.and_then(|demand| demand.verdict(ours, ratio)),
         })
     }
 }
 
+impl Demand {
+    fn verdict(&self, ours: f64, ratio: Option<f64>) -> Option<&'static str> {
+        let met = |value: f64| {
+            Some(match self.bound {
+                Bound::RatioMin => ratio? >= value,
+                Bound::RatioMax => ratio? <= value,
+                Bound::Min => ours >= value,
+                Bound::Max => ours <= value,
+            })
+        };
+        Some(match (met(self.at_least)?, self.stretch.and_then(met)) {
+            (true, Some(true)) => "stretch",
+            (true, _) => "ok",
+            (false, _) => "LOW",
+        })
+    }
+}
+
+impl Bound {
+    fn text(self, value: f64, unit: &str) -> String {
+        match self {
+            Self::RatioMin => format!("≥ {value:.2}×"),
+            Self::RatioMax => format!("≤ {value:.2}×"),
+            Self::Min => format!("≥ {value} {unit}"),
+            Self::Max => format!("≤ {value} {unit}"),
+        }
+    }
+}
+
 pub fn print(rows: &[Row]) {
-    println!("{:40} {:>10} {:>10} {:>7}  {:12} {:4} baseline", "", "ours", "baseline", "ratio", "demand", "");
+    println!("{:40} {:>10} {:>10} {:>7}  {:11} {:11} {:7} baseline", "", "ours", "baseline", "ratio", "at least", "stretch", "");
     for row in rows {
         println!(
-            "{:40} {:>10} {:>10} {:>7}  {:12} {:4} {}",
+            "{:40} {:>10} {:>10} {:>7}  {:11} {:11} {:7} {}",
             format!("{}, {}", row.name, row.unit),
             figure(Some(row.ours)),
             figure(row.baseline),
             row.ratio.map(|ratio| format!("{ratio:.2}×")).unwrap_or_default(),
             row.demand.as_deref().unwrap_or_default(),
-            match row.ok {
-                Some(true) => "ok",
-                Some(false) => "LOW",
-                None => "",
-            },
+            row.stretch.as_deref().unwrap_or_default(),
+            row.verdict.unwrap_or_default(),
             row.baseline_name.unwrap_or_default(),
         );
     }
@@ -129,9 +178,18 @@ mod tests {
             samples.add("ours", ours);
             samples.add("theirs", baseline);
         }
-        let figure =
-            Figure { name: "speed", unit: "GiB/s", key: "ours", baseline: Some(("theirs", "TCP")), demand: Some(Demand::RatioMin(2.5)) };
+        let figure = Figure::new("speed", "GiB/s", "ours").beside("theirs", "TCP").asks(Bound::RatioMin, 2.5, None);
         let row = figure.row(&samples).unwrap();
-        assert_eq!((row.ours, row.baseline, row.ratio, row.ok), (4.0, Some(2.0), Some(2.0), Some(false)));
+        assert_eq!((row.ours, row.baseline, row.ratio, row.verdict), (4.0, Some(2.0), Some(2.0), Some("LOW")));
+    }
+
+    #[test]
+    fn a_verdict_names_the_best_that_was_reached() {
+        for (ours, verdict) in [(3.0, "LOW"), (2.0, "ok"), (1.0, "stretch")] {
+            let mut samples = Samples::default();
+            samples.add("ours", ours);
+            let row = Figure::new("time", "ms", "ours").asks(Bound::Max, 2.0, Some(1.0)).row(&samples).unwrap();
+            assert_eq!(row.verdict, Some(verdict));
+        }
     }
 }

@@ -47,7 +47,12 @@ impl Frame {
 
 /// Appends one frame as a masked WebSocket message of its own.
 pub fn put(out: &mut Vec<u8>, frame: Frame, payload: &[u8]) {
-    let length = 12 + payload.len();
+    put_message(out, &frame.bytes(), payload);
+}
+
+/// Appends a masked WebSocket message.
+pub fn put_message(out: &mut Vec<u8>, head: &[u8], payload: &[u8]) {
+    let length = head.len() + payload.len();
     out.push(BINARY);
     if length < 126 {
         out.push(MASKED | length as u8);
@@ -60,7 +65,7 @@ pub fn put(out: &mut Vec<u8>, frame: Frame, payload: &[u8]) {
     }
     out.extend_from_slice(&KEY);
     let body = out.len();
-    out.extend_from_slice(&frame.bytes());
+    out.extend_from_slice(head);
     out.extend_from_slice(payload);
     for (byte, key) in out[body..].iter_mut().zip(KEY.iter().cycle()) {
         *byte ^= key;
@@ -113,6 +118,9 @@ impl Decoder {
                 self.payload_left -= part.len() as u32;
                 body = rest;
                 on(Event::Data(self.frame.id, part));
+            } else if let (0, Some((header, rest))) = (self.filled, body.split_first_chunk()) {
+                body = rest;
+                self.begin(*header);
             } else {
                 let (part, rest) = body.split_at(body.len().min(12 - self.filled));
                 self.header[self.filled..self.filled + part.len()].copy_from_slice(part);
@@ -122,14 +130,18 @@ impl Decoder {
                     return;
                 }
                 self.filled = 0;
-                self.frame = Frame::parse(self.header);
-                if self.frame.kind == DATA {
-                    self.payload_left = self.frame.length;
-                }
+                self.begin(self.header);
             }
             if self.payload_left == 0 {
                 on(Event::Frame(self.frame));
             }
+        }
+    }
+
+    fn begin(&mut self, header: [u8; 12]) {
+        self.frame = Frame::parse(header);
+        if self.frame.kind == DATA {
+            self.payload_left = self.frame.length;
         }
     }
 }

@@ -1,13 +1,15 @@
 //! A transport without a network.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
 };
 
-use browser_stream_server::transport::{Reader, Transport, TransportError, Writer};
-use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
+use browser_stream_server::transport::{Read, Reader, Transport, TransportError, Writer};
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncWrite, DuplexStream, ReadHalf, WriteHalf};
+use tokio_util::io::poll_read_buf;
 
 /// One end of a pipe in memory as the proxy's connection to a peer.
 pub struct Memory(pub DuplexStream);
@@ -18,7 +20,7 @@ impl Transport for Memory {
 
     fn split(self) -> (MemoryReader, MemoryWriter) {
         let (read, write) = tokio::io::split(self.0);
-        (MemoryReader(read), MemoryWriter { pipe: write, taken: Arc::default() })
+        (MemoryReader(read), MemoryWriter { pipe: write, waiting: Vec::new(), taken: 0 })
     }
 }
 
@@ -28,34 +30,51 @@ pub struct MemoryReader(ReadHalf<DuplexStream>);
 /// The half that the proxy writes.
 pub struct MemoryWriter {
     pipe: WriteHalf<DuplexStream>,
-    taken: Arc<AtomicU64>,
+    /// What was taken and has not left, last first.
+    waiting: Vec<Bytes>,
+    taken: u64,
 }
 
 impl Reader for MemoryReader {
-    async fn read(&mut self) -> Result<Option<Bytes>, TransportError> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, runs: &mut Vec<Bytes>) -> Poll<Result<Read, TransportError>> {
         let mut buffer = BytesMut::with_capacity(64 * 1024);
-        let read = self.0.read_buf(&mut buffer).await?;
-        Ok((read > 0).then(|| buffer.freeze()))
+        let read = ready!(poll_read_buf(Pin::new(&mut self.0), cx, &mut buffer))?;
+        if read == 0 {
+            return Poll::Ready(Ok(Read::Closed));
+        }
+        runs.push(buffer.freeze());
+        Poll::Ready(Ok(Read::Bytes))
+    }
+}
+
+impl MemoryWriter {
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(buffer) = self.waiting.last_mut() {
+            let taken = ready!(Pin::new(&mut self.pipe).poll_write(cx, buffer))?;
+            self.taken += taken as u64;
+            buffer.advance(taken);
+            if buffer.is_empty() {
+                self.waiting.pop();
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
 impl Writer for MemoryWriter {
-    async fn write(&mut self, buffers: &mut Vec<Bytes>) -> Result<(), TransportError> {
-        for mut buffer in buffers.drain(..) {
-            while !buffer.is_empty() {
-                let taken = self.pipe.write_buf(&mut buffer).await?;
-                self.taken.fetch_add(taken as u64, Ordering::Relaxed);
-            }
-        }
-        Ok(())
+    fn poll_write(&mut self, cx: &mut Context<'_>, buffers: &mut Vec<Bytes>) -> Poll<Result<(), TransportError>> {
+        ready!(self.poll_drain(cx))?;
+        self.waiting.extend(buffers.drain(..).rev());
+        self.poll_drain(cx).map_err(TransportError::from)
     }
 
-    fn progress(&self) -> Arc<AtomicU64> {
-        self.taken.clone()
+    fn taken(&self) -> u64 {
+        self.taken
     }
 
-    async fn close(&mut self, _code: u16, _reason: &'static str) {
+    fn poll_close(&mut self, cx: &mut Context<'_>, _code: u16, _reason: &'static str) -> Poll<()> {
         // A peer that has gone already needs no goodbye.
-        let _ = self.pipe.shutdown().await;
+        let _ = ready!(self.poll_drain(cx));
+        Pin::new(&mut self.pipe).poll_shutdown(cx).map(drop)
     }
 }

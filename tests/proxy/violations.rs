@@ -5,6 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicU16, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -124,8 +125,7 @@ impl transport::Transport for Panics {
 struct PanickingReader;
 
 impl transport::Reader for PanickingReader {
-    async fn read(&mut self) -> Result<Option<bytes::Bytes>, transport::TransportError> {
-        tokio::time::sleep(Duration::from_secs(1)).await;
+    fn poll_read(&mut self, _: &mut Context<'_>, _: &mut Vec<bytes::Bytes>) -> Poll<Result<transport::Read, transport::TransportError>> {
         panic!("a fault in a transport");
     }
 }
@@ -134,17 +134,18 @@ impl transport::Reader for PanickingReader {
 struct NullWriter(Arc<AtomicU16>);
 
 impl transport::Writer for NullWriter {
-    async fn write(&mut self, buffers: &mut Vec<bytes::Bytes>) -> Result<(), transport::TransportError> {
+    fn poll_write(&mut self, _: &mut Context<'_>, buffers: &mut Vec<bytes::Bytes>) -> Poll<Result<(), transport::TransportError>> {
         buffers.clear();
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 
-    fn progress(&self) -> std::sync::Arc<std::sync::atomic::AtomicU64> {
-        std::sync::Arc::default()
+    fn taken(&self) -> u64 {
+        0
     }
 
-    async fn close(&mut self, code: u16, _: &'static str) {
+    fn poll_close(&mut self, _: &mut Context<'_>, code: u16, _: &'static str) -> Poll<()> {
         self.0.store(code, Ordering::Relaxed);
+        Poll::Ready(())
     }
 }
 

@@ -8,6 +8,5 @@ mod proxy;
 mod readiness;
 mod shed;
 mod upgrade;
-mod websocket;
 
 pub use proxy::{Proxy, mux};

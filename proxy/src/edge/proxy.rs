@@ -41,7 +41,7 @@ impl Proxy {
     pub fn new(config: Config, router: StreamRouter) -> Self {
         let limits = Arc::new(config.limits.clone());
         let sessions = Sessions::new(limits.clone(), Arc::new(router));
-        let memory = Arc::new(Memory::new(limits.memory_budget_bytes));
+        let memory = sessions.memory().clone();
         let (refusals, tasks, stop) = (Arc::<Refusals>::default(), TaskTracker::new(), CancellationToken::new());
         let gate = Arc::new(Gate::new(&config, refusals.clone()));
         let addresses = Arc::new(Addresses::new(&config));

@@ -8,10 +8,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodRouter, get},
 };
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
-use tokio::time::timeout;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::{rt::TokioIo, server::conn::auto};
+use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{
@@ -19,9 +20,14 @@ use super::{
     addresses::Full,
     http::Connection,
     readiness::{Trouble, come_back},
-    websocket::WebSocket,
 };
-use crate::refusals;
+use crate::{
+    refusals,
+    session::{
+        Sessions,
+        websocket::{Any, WebSocket},
+    },
+};
 
 /// The route that turns a request into a session of `proxy`.
 pub(super) fn route<S: Clone + Send + Sync + 'static>(proxy: Proxy) -> MethodRouter<S> {
@@ -88,7 +94,7 @@ fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
         // Kept until the session is over: its place among the connections, and among those of its address.
         let _places = (connection, place);
         match timeout(inner.limits.establish_timeout, upgraded).await {
-            Ok(Ok(upgraded)) => inner.sessions.run(WebSocket::new(TokioIo::new(upgraded)).await, remote).await,
+            Ok(Ok(upgraded)) => serve(&inner.sessions, upgraded, remote).await,
             Ok(Err(error)) => tracing::debug!(%error, "the connection ended before it was a WebSocket"),
             Err(_) => {
                 inner.refusals.count(refusals::Refusal::EstablishTimeout);
@@ -97,6 +103,19 @@ fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
         }
     });
     Ok(agreed.into_response())
+}
+
+/// Serves the peer on the TCP socket itself where it can be had (under our own HTTP server and under axum's), else through what lies above it.
+async fn serve(sessions: &Sessions, upgraded: Upgraded, remote: Option<SocketAddr>) {
+    let memory = sessions.memory().clone();
+    let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => return sessions.run(WebSocket::new(parts.io.into_inner(), parts.read_buf, memory), remote).await,
+        Err(upgraded) => upgraded,
+    };
+    match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(parts) => sessions.run(WebSocket::new(parts.io.into_inner(), parts.read_buf, memory), remote).await,
+        Err(upgraded) => sessions.run(WebSocket::new(Any(TokioIo::new(upgraded)), Bytes::new(), memory), remote).await,
+    }
 }
 
 /// What both sides agreed upon: the answer to the handshake.
@@ -247,7 +266,7 @@ mod tests {
     #[tokio::test]
     async fn threat_19_above_the_memory_budget_new_sessions_are_shed_until_there_is_room() {
         let mut config = crate::config::Config::default();
-        config.limits.memory_budget_bytes = 1000;
+        config.limits.memory_budget_bytes = 64 << 20;
         let proxy = Proxy::new(config, crate::route::StreamRouter::new());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -267,7 +286,7 @@ mod tests {
         let (live, _socket) = ask("/mux").await;
         assert_eq!(live, "HTTP/1.1 101");
         // As much as there is: what the live session holds by itself counts, too.
-        let lease = proxy.inner.memory.lease(1000);
+        let lease = proxy.inner.memory.lease(64 << 20);
         for path in ["/mux", "/readyz"] {
             assert_eq!(ask(path).await.0, "HTTP/1.1 503", "{path}");
         }

@@ -1,6 +1,6 @@
 //! Sends a stream where its path says.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
 
 use browser_stream_mux::Code;
 use futures::future::{BoxFuture, FutureExt};
@@ -80,16 +80,21 @@ impl Opens for StreamRouter {
             let error = OpenError::new(Code::NotFound, "no route of the proxy takes this path: is the prefix right?");
             return opening.refuse(error).boxed();
         };
+        let segment = found.params.get("name").unwrap_or_default().to_owned();
         match found.value {
-            Route::Handler(handler) => handler.call(opening),
-            route => {
-                let segment = found.params.get("name").unwrap_or_default().to_owned();
-                match route.clone() {
-                    Route::Listen(proxy) => listen::listen(proxy, opening, segment).boxed(),
-                    Route::Connect(proxy) => connect::connect(proxy, opening, segment).boxed(),
-                    Route::Handler(handler) => handler.call(opening),
-                }
-            }
+            Route::Handler(handler) => handle(handler.clone(), opening).boxed(),
+            Route::Listen(proxy) => listen::listen(proxy.clone(), opening, segment).boxed(),
+            Route::Connect(proxy) => connect::connect(proxy.clone(), opening, segment).boxed(),
         }
     }
+}
+
+/// A handler is somebody else's code: it may take its time, and whatever it does is no other stream's business.
+async fn handle(handler: Arc<dyn Handler>, opening: Opening) {
+    tokio::spawn(async move {
+        // As it unwinds, its stream is reset `internal`.
+        if AssertUnwindSafe(handler.call(opening)).catch_unwind().await.is_err() {
+            tracing::error!("a handler panicked; its stream was reset");
+        }
+    });
 }

@@ -2,34 +2,32 @@
 
 use std::sync::Arc;
 
-use browser_stream_mux::{Cell, Code, End as Ended, Stream, StreamId};
+use browser_stream_mux::{Cell, Code, End as Ended, StreamId};
 use bytes::Bytes;
 
 use super::{
     Session, State,
-    end::{End, Far, Sink, Source, Watch},
+    end::{End, Sink, Source, Watch},
+    flush,
     ledger::CAP,
-    opening,
 };
 
-/// Something to do without a lock, in order.
+/// Something to do when the lock is free.
 pub(super) enum Effect {
-    /// The peer opened a stream; a local handle reads its open.
-    Opened(StreamId, Arc<Cell>),
+    /// What follows is for this session, until another is named or something has to be done without a lock.
+    For(Arc<Session>),
     /// Bytes for the other end of a splice.
-    Data(Far, Bytes),
+    Data(StreamId, Bytes),
     /// The other end of a splice finished.
-    Finish(Far),
+    Finish(StreamId),
     /// The other end of a splice was reset with this code, or lost.
-    End(Far, Ended, Queued),
+    End(StreamId, Ended, Queued),
     /// Credit for the sender at the other end.
-    Grant(Far, u32),
+    Grant(StreamId, u32),
     /// A spliced stream ended before it was done.
     Ended(Arc<dyn Watch>, Ended),
     /// Bytes of a local writer left its queue.
     Sent(Arc<Cell>, usize),
-    /// What a stream was joined to, dropped where its drop may call back.
-    Drop(End),
 }
 
 /// What an end does to the bytes that are still queued behind it.
@@ -41,68 +39,139 @@ pub(super) enum Queued {
     Delivered,
 }
 
-/// A list of effects.
+/// What is to be done, in order, and what is to be dropped behind it.
 #[derive(Default)]
-pub(super) struct Effects(Vec<Effect>);
+pub(super) struct Effects {
+    list: Vec<Effect>,
+    /// What ended streams were joined to: dropped where a drop may call back.
+    ended: Vec<End>,
+    /// The session that `list` is about at its end.
+    target: Option<usize>,
+    /// Streams that the peer opened, whose opens local handles read.
+    opened: Vec<(StreamId, Arc<Cell>)>,
+    /// Sessions that have something to send now.
+    ready: Vec<Arc<Session>>,
+}
 
 impl Effects {
-    pub fn push(&mut self, effect: Effect) {
-        self.0.push(effect);
+    /// Adds something that is done to the stream at the far end of a splice.
+    pub fn at(&mut self, session: &Arc<Session>, effect: Effect) {
+        let target = Arc::as_ptr(session).addr();
+        if self.target.replace(target) != Some(target) {
+            self.list.push(Effect::For(session.clone()));
+        }
+        self.list.push(effect);
     }
 
-    /// Carries them out, and whatever they lead to in turn. `on` is where they come from.
-    pub fn run(self, on: &Arc<Session>) {
-        let mut list = self.0;
-        while !list.is_empty() {
-            let mut next = Self::default();
-            let mut effects = list.into_iter().peekable();
-            while let Some(effect) = effects.next() {
-                let Some(session) = effect.session().cloned() else {
-                    effect.run_here(on);
-                    continue;
-                };
-                // Neighbours for the same session share its lock and one wake-up.
-                let mut state = session.state.lock();
-                effect.run_there(&mut state, &mut next);
-                while let Some(effect) = effects.next_if(|e| e.session().is_some_and(|s| Arc::ptr_eq(s, &session))) {
-                    effect.run_there(&mut state, &mut next);
-                }
-                state.collect_ended(&mut next);
-                drop(state);
-                session.wake.notify_one();
-            }
-            list = next.0;
+    /// Adds something that is done without a lock.
+    pub fn here(&mut self, effect: Effect) {
+        self.target = None;
+        self.list.push(effect);
+    }
+
+    /// Adds what an ended stream was joined to.
+    pub fn ended(&mut self, end: End) {
+        self.ended.push(end);
+    }
+
+    /// Adds a stream that the peer opened.
+    pub fn open(&mut self, id: StreamId, cell: Arc<Cell>) {
+        self.opened.push((id, cell));
+    }
+
+    /// Takes out the streams that the peer opened.
+    pub fn opened(&mut self) -> impl Iterator<Item = (StreamId, Arc<Cell>)> + use<> {
+        std::mem::take(&mut self.opened).into_iter()
+    }
+
+    /// Adds a session that has something to send.
+    pub fn ready(&mut self, session: &Arc<Session>) {
+        self.ready.push(session.clone());
+    }
+
+    /// The sessions that have something to send.
+    pub fn taken(&mut self) -> &mut Vec<Arc<Session>> {
+        &mut self.ready
+    }
+
+    /// Runs `work`, whose sessions are ready then if they have something to send.
+    pub fn corked<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        flush::corked(&mut self.ready, work)
+    }
+
+    /// Carries them out and writes what they put into queues, and so on with whatever that leads to.
+    pub fn run(&mut self) {
+        self.act();
+        while let Some(session) = self.ready.pop() {
+            session.flush(self);
+            self.act();
         }
+    }
+
+    /// Carries them out, and what they lead to; what they put into queues stays there.
+    pub fn act(&mut self) {
+        while !self.list.is_empty() || !self.ended.is_empty() {
+            let mut list = std::mem::take(&mut self.list);
+            self.target = None;
+            self.round(&mut list);
+            if self.list.is_empty() {
+                // Its memory is used again.
+                self.list = list;
+            }
+            // Behind the rest, for a drop may call back.
+            std::mem::take(&mut self.ended).clear();
+        }
+    }
+
+    fn round(&mut self, list: &mut Vec<Effect>) {
+        let mut effects = list.drain(..).peekable();
+        while let Some(effect) = effects.next() {
+            let Effect::For(session) = effect else {
+                effect.run_here();
+                continue;
+            };
+            // Neighbours for the same session share its lock and one write.
+            let mut state = session.state.lock();
+            while let Some(effect) = effects.next_if(Effect::is_far) {
+                effect.run_there(&mut state, self);
+            }
+            state.collect_ended(self);
+            let ready = state.wants_turn();
+            drop(state);
+            if ready {
+                self.ready.push(session);
+            }
+        }
+    }
+
+    /// Gives its memory back, for a session that goes idle.
+    pub fn release(&mut self) {
+        *self = Self::default();
     }
 }
 
 impl Effect {
-    /// The session whose lock this effect needs.
-    fn session(&self) -> Option<&Arc<Session>> {
-        match self {
-            Self::Data(far, _) | Self::Finish(far) | Self::End(far, ..) | Self::Grant(far, _) => Some(&far.session),
-            _ => None,
-        }
+    /// Whether this is done under the lock of the session named before.
+    fn is_far(&self) -> bool {
+        matches!(self, Self::Data(..) | Self::Finish(_) | Self::End(..) | Self::Grant(..))
     }
 
     fn run_there(self, state: &mut State, next: &mut Effects) {
         match self {
-            Self::Data(far, bytes) => state.deliver(far.id, bytes, next),
-            Self::Finish(far) => {
-                state.mux.finish(far.id);
+            Self::Data(id, bytes) => state.deliver(id, bytes, next),
+            Self::Finish(id) => {
+                state.mux.finish(id);
             }
-            Self::End(far, how, queued) => state.end_from_far(far.id, how, queued),
-            Self::Grant(far, bytes) => state.mux.grant(far.id, bytes),
+            Self::End(id, how, queued) => state.end_from_far(id, how, queued),
+            Self::Grant(id, bytes) => state.mux.grant(id, bytes),
             _ => {}
         }
     }
 
-    fn run_here(self, on: &Arc<Session>) {
+    fn run_here(self) {
         match self {
-            Self::Opened(id, cell) => opening::spawn(on.clone(), Stream::new(id, cell, on.clone())),
             Self::Ended(watch, how) => watch.ended(how),
             Self::Sent(cell, bytes) => cell.sent(bytes),
-            Self::Drop(end) => drop(end),
             _ => {}
         }
     }
@@ -128,14 +197,15 @@ impl State {
             return;
         };
         if let Some(grant) = ledger.grant(view.send_credit, view.queued, CAP) {
-            effects.push(Effect::Grant(ledger.source.clone(), grant));
+            let source = &ledger.source;
+            effects.at(&source.session, Effect::Grant(source.id, grant));
         }
     }
 
     /// `bytes` of this stream have left for the socket.
     pub(super) fn left(&mut self, id: StreamId, bytes: usize, effects: &mut Effects) {
         match self.mux.value(id).map(|end| &end.source) {
-            Some(Source::Local(cell)) => effects.push(Effect::Sent(cell.clone(), bytes)),
+            Some(Source::Local(cell)) => effects.here(Effect::Sent(cell.clone(), bytes)),
             Some(Source::Splice(_)) => self.settle(id, effects),
             _ => {}
         }
@@ -160,24 +230,23 @@ impl State {
         };
     }
 
-    /// Puts what ended streams were joined to among the effects, so that nothing is dropped under the lock.
+    /// Puts what ended streams were joined to aside, so that nothing is dropped under the lock.
     pub(super) fn collect_ended(&mut self, effects: &mut Effects) {
-        while let Some((id, end)) = self.mux.ended() {
-            if self.control == Some(id) {
-                self.control = None;
-            }
-            effects.push(Effect::Drop(end));
+        while let Some(end) = self.next_ended() {
+            effects.ended(end);
         }
     }
 
     /// The same for callers that have no effects.
     pub(super) fn take_ended(&mut self) -> Vec<End> {
-        let mut effects = Effects::default();
-        self.collect_ended(&mut effects);
-        let ends = effects.0.into_iter().filter_map(|effect| match effect {
-            Effect::Drop(end) => Some(end),
-            _ => None,
-        });
-        ends.collect()
+        std::iter::from_fn(|| self.next_ended()).collect()
+    }
+
+    fn next_ended(&mut self) -> Option<End> {
+        let (id, end) = self.mux.ended()?;
+        if self.control == Some(id) {
+            self.control = None;
+        }
+        Some(end)
     }
 }

@@ -7,21 +7,30 @@ mod charge;
 mod control;
 mod effect;
 mod end;
+mod flush;
 mod json;
 mod ledger;
 mod open;
 mod opening;
 #[cfg_attr(not(test), expect(dead_code, reason = "sessions are not charged yet"))]
 mod rate;
+mod read;
 mod run;
 mod sessions;
 mod splice;
 pub mod transport;
+pub mod websocket;
+mod write;
 
-use std::{fmt, net::SocketAddr, sync::Arc};
+use std::{
+    fmt,
+    net::SocketAddr,
+    sync::{Arc, Weak},
+};
 
 use browser_stream_mux::{Cell, Code, Connection, Host, Stream, StreamId};
 use bytes::Bytes;
+use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use tokio::sync::Notify;
@@ -30,6 +39,7 @@ use uuid::Uuid;
 use crate::{error::OpenError, limits::Limits};
 use effect::Effects;
 use end::End;
+use flush::{Turn, Wire};
 
 pub(crate) use browser_stream_mux::End as Ended;
 pub(crate) use control::Note;
@@ -43,8 +53,8 @@ pub(crate) use splice::{end, forward, watch};
 
 /// Takes what peers open: the seam through which routes hang above sessions.
 pub trait Opens: Send + Sync + 'static {
-    /// A peer opened a stream and said where it wants to go. Runs in a task of its own, dropped with the session's end at the latest
-    /// by what it awaits: a stream of a session that is gone ends `lost`.
+    /// A peer opened a stream and said where it wants to go. Polled by the session's own reading task, so what takes long belongs into a task
+    /// of its own. When the session ends it goes on elsewhere: a stream of a session that is gone ends `lost`.
     fn opened(&self, opening: Opening) -> futures::future::BoxFuture<'static, ()>;
 }
 
@@ -56,10 +66,14 @@ pub struct Session {
     limits: Arc<Limits>,
     opens: Arc<dyn Opens>,
     state: Mutex<State>,
-    /// Tells the writing task that there is something to send.
-    wake: Notify,
-    /// Tells the reading task that control frames have left.
-    room: Notify,
+    /// The connection's writing half and what is on its way into it: locked by nobody but who has the turn to write (`State::turn`).
+    wire: Mutex<Option<Wire>>,
+    /// Tells the writing task that there is something to send, or room to send it.
+    wake: Arc<Notify>,
+    /// Woken when control frames have left that the reading task waits for.
+    reading: AtomicWaker,
+    /// Itself, for those who have only a reference.
+    me: Weak<Session>,
     /// Names that the peer holds, counted by whoever keeps the names.
     pub(crate) names: std::sync::atomic::AtomicUsize,
 }
@@ -68,6 +82,8 @@ pub struct Session {
 struct State {
     mux: Connection<End>,
     phase: Phase,
+    limits: Arc<Limits>,
+    turn: Turn,
     /// The peer's session stream, once it opened one.
     control: Option<StreamId>,
 }
@@ -140,6 +156,7 @@ impl Session {
             state.phase = Phase::Closing(Goodbye { code, reason });
             state.bye(code);
         }
+        // The writing task closes.
         self.wake.notify_one();
     }
 
@@ -155,18 +172,25 @@ impl Session {
         Ok(Stream::new(id, cell, self.clone()))
     }
 
-    /// Runs `change` under the session's lock, then what it led to without any lock, then wakes the writer.
+    /// Runs `change` under the session's lock, then what it led to without any lock, and sees to what is to be sent.
     fn change<R>(self: &Arc<Self>, change: impl FnOnce(&mut State, &mut Effects) -> R) -> R {
         let mut effects = Effects::default();
         let result = {
             let mut state = self.state.lock();
             let result = change(&mut state, &mut effects);
             state.collect_ended(&mut effects);
+            self.see_to(&state);
             result
         };
-        self.wake.notify_one();
-        effects.run(self);
+        flush::later(&mut effects);
         result
+    }
+
+    /// Sees to it that what is queued is written, if nobody is writing.
+    fn see_to(&self, state: &State) {
+        if state.wants_turn() {
+            flush::soon(self);
+        }
     }
 }
 
@@ -184,22 +208,24 @@ const GO_AWAY_NORMAL: u32 = 0;
 
 impl Host for Session {
     fn send(&self, id: StreamId, bytes: Bytes) {
-        self.state.lock().mux.send(id, bytes);
-        self.wake.notify_one();
+        let mut state = self.state.lock();
+        state.mux.send(id, bytes);
+        self.see_to(&state);
     }
 
     fn finish(&self, id: StreamId) {
-        self.state.lock().mux.finish(id);
-        self.wake.notify_one();
+        let mut state = self.state.lock();
+        state.mux.finish(id);
+        self.see_to(&state);
     }
 
     fn reset(&self, id: StreamId, code: u32) {
         let ended = {
             let mut state = self.state.lock();
             state.mux.reset(id, code);
+            self.see_to(&state);
             state.take_ended()
         };
-        self.wake.notify_one();
         for end in ended {
             if let Some(watch) = &end.watch {
                 watch.ended(Ended::Reset(code));
@@ -211,17 +237,18 @@ impl Host for Session {
         let watch = {
             let mut state = self.state.lock();
             state.mux.reset_behind(id, code);
+            self.see_to(&state);
             state.mux.value(id).and_then(|end| end.watch.clone())
         };
-        self.wake.notify_one();
         if let Some(watch) = watch {
             watch.ended(Ended::Reset(code));
         }
     }
 
     fn consumed(&self, id: StreamId, bytes: u32) {
-        self.state.lock().mux.consumed(id, bytes);
-        self.wake.notify_one();
+        let mut state = self.state.lock();
+        state.mux.consumed(id, bytes);
+        self.see_to(&state);
     }
 }
 

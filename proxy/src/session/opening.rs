@@ -1,9 +1,13 @@
 //! A stream that a peer opened and that nobody has answered yet.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
-use browser_stream_mux::{Code, FrameError, Stream};
-use futures::FutureExt;
+use browser_stream_mux::{Cell, Code, FrameError, Stream, StreamId};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
@@ -99,15 +103,35 @@ pub(crate) async fn reply(stream: &mut Stream, limits: &Limits) -> Result<Reply,
     Reply::parse(&body, limits.open_depth_max).or_else(|_| internal("the server's reply is malformed"))
 }
 
-/// Reads the open of a stream in a task of its own and hands it to whoever takes it.
-pub(super) fn spawn(session: Arc<Session>, stream: Stream) {
-    tokio::spawn(async move {
-        let id = session.id;
-        // A panic in a handler ends its stream (reset `internal` as it unwinds) and nothing else.
-        if AssertUnwindSafe(answer(session, stream)).catch_unwind().await.is_err() {
-            tracing::error!(session = %id, "a handler panicked; its stream was reset");
+/// The streams of one session that are being answered, polled by its reading task: what many of them say leaves together.
+#[derive(Default)]
+pub(super) struct Openings(FuturesUnordered<BoxFuture<'static, ()>>);
+
+impl Openings {
+    /// Reads the open of a stream and hands it to whoever takes it.
+    pub fn add(&mut self, session: &Arc<Session>, id: StreamId, cell: Arc<Cell>) {
+        let (session, number) = (session.clone(), session.id);
+        let stream = Stream::new(id, cell, session.clone());
+        self.0.push(Box::pin(async move {
+            // A panic in a route ends its stream (reset `internal` as it unwinds) and nothing else.
+            if AssertUnwindSafe(answer(session, stream)).catch_unwind().await.is_err() {
+                tracing::error!(session = %number, "a route panicked; its stream was reset");
+            }
+        }));
+    }
+
+    /// Goes on with those that can.
+    pub fn poll(&mut self, cx: &mut Context<'_>) {
+        while let Poll::Ready(Some(())) = self.0.poll_next_unpin(cx) {}
+    }
+
+    /// The session is over: those that are left find that out in a task of their own.
+    pub fn abandon(&mut self) {
+        let mut left = std::mem::take(&mut self.0);
+        if !left.is_empty() {
+            tokio::spawn(async move { while left.next().await.is_some() {} });
         }
-    });
+    }
 }
 
 async fn answer(session: Arc<Session>, mut stream: Stream) {

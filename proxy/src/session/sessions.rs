@@ -7,13 +7,14 @@ use std::{
 
 use browser_stream_mux::{Config, Connection, Role};
 use dashmap::DashMap;
+use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use rand::Rng;
-use tokio::{sync::Notify, time::Instant};
+use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Opens, Phase, Session, State, run, transport::Transport};
-use crate::limits::Limits;
+use super::{Opens, Phase, Session, State, flush::Turn, run, transport::Transport};
+use crate::{limits::Limits, memory::Memory};
 
 /// The live sessions of one process: cheap to clone, every clone is the same set.
 #[derive(Clone)]
@@ -21,13 +22,14 @@ pub struct Sessions {
     live: Arc<DashMap<Uuid, Arc<Session>>>,
     node: Uuid,
     limits: Arc<Limits>,
+    memory: Arc<Memory>,
     opens: Arc<dyn Opens>,
 }
 
 impl Sessions {
     /// No sessions yet; what their peers open goes to `opens`.
     pub fn new(limits: Arc<Limits>, opens: Arc<dyn Opens>) -> Self {
-        Self { live: Arc::default(), node: Uuid::new_v4(), limits, opens }
+        Self { live: Arc::default(), node: Uuid::new_v4(), memory: Arc::new(Memory::new(limits.memory_budget_bytes)), limits, opens }
     }
 
     /// Serves one peer until its session is over. A panic within ends this session and nothing else.
@@ -37,6 +39,11 @@ impl Sessions {
         self.live.insert(session.id, session.clone());
         let _live = Live { sessions: self, id: session.id };
         run::run(&session, transport).await;
+    }
+
+    /// What the sessions hold in memory.
+    pub(crate) fn memory(&self) -> &Arc<Memory> {
+        &self.memory
     }
 
     /// The live sessions, in no order.
@@ -75,15 +82,18 @@ impl Sessions {
             silence_max: self.limits.silence_max,
         };
         let mux = Connection::new(Role::Acceptor, config, Instant::now().into_std());
-        Arc::new(Session {
+        let state = State { mux, phase: Phase::Live, limits: self.limits.clone(), turn: Turn::default(), control: None };
+        Arc::new_cyclic(|me| Session {
             id: Uuid::new_v4(),
             node: self.node,
             remote,
             limits: self.limits.clone(),
             opens: self.opens.clone(),
-            state: Mutex::new(State { mux, phase: Phase::Live, control: None }),
-            wake: Notify::new(),
-            room: Notify::new(),
+            state: Mutex::new(state),
+            wire: Mutex::new(None),
+            wake: Arc::default(),
+            reading: AtomicWaker::new(),
+            me: me.clone(),
             names: AtomicUsize::new(0),
         })
     }

@@ -1,12 +1,16 @@
-//! What a session rides on: a message-based connection, split so that reading and writing never wait for one another.
+//! What a session rides on: a connection that carries whole frames, split so that reading and writing never wait for one another.
+//!
+//! Both halves are polled rather than awaited, because whoever has bytes for a peer writes them, not a task of that peer's own: the
+//! context says who is woken when a half that had to wait can go on.
 
 use std::{
-    future::Future,
     io,
-    sync::{Arc, atomic::AtomicU64},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
+
+use super::websocket::Violation;
 
 /// A connection to one peer that has been established and upgraded, before anybody spoke.
 pub trait Transport: Send + 'static {
@@ -21,36 +25,43 @@ pub trait Transport: Send + 'static {
 
 /// The half of a connection that takes what the peer sends.
 pub trait Reader: Send + 'static {
-    /// The next run of bytes, never empty; `None` when the peer closed. Where a message begins or ends means nothing.
+    /// Adds what has come to `runs`, in order: at least one run, none of them empty, unless only the transport itself was spoken to.
+    /// Where a run begins or ends means nothing. After [`Read::Closed`] or an error what still comes is dropped, until `Closed` says that it has ended.
     ///
-    /// Cancel-safe: no byte is lost when the future is dropped.
-    fn read(&mut self) -> impl Future<Output = Result<Option<Bytes>, TransportError>> + Send;
+    /// Nothing is lost by not polling again.
+    fn poll_read(&mut self, cx: &mut Context<'_>, runs: &mut Vec<Bytes>) -> Poll<Result<Read, TransportError>>;
+}
+
+/// What a read brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// Bytes of the peer's.
+    Bytes,
+    /// The peer asked the transport for something, and the [`Writer`] has the answer: it wants to be polled.
+    Answer,
+    /// The peer closed.
+    Closed,
 }
 
 /// The half of a connection that sends to the peer.
 pub trait Writer: Send + 'static {
-    /// Sends what is in `buffers` (whole frames, in order, never empty) and leaves it empty; resolves when the socket took it.
-    fn write(&mut self, buffers: &mut Vec<Bytes>) -> impl Future<Output = Result<(), TransportError>> + Send;
+    /// Sends what it took before, and the transport's own answers, then takes `buffers` (whole frames, in order; left empty) and sends them.
+    /// Ready when all of it has gone to the connection.
+    fn poll_write(&mut self, cx: &mut Context<'_>, buffers: &mut Vec<Bytes>) -> Poll<Result<(), TransportError>>;
 
-    /// Bytes that the connection has taken so far, readable while a write waits: it tells a slow peer from one that takes nothing.
-    fn progress(&self) -> Arc<AtomicU64>;
+    /// Bytes that the connection has taken so far: it tells a slow peer from one that takes nothing.
+    fn taken(&self) -> u64;
 
-    /// Says goodbye with a WebSocket close code and shuts down the write side. Safe to call after a failed write.
-    fn close(&mut self, code: u16, reason: &'static str) -> impl Future<Output = ()> + Send;
+    /// Says goodbye with a WebSocket close code behind what was taken, and shuts down the write side. Safe to call after an error.
+    fn poll_close(&mut self, cx: &mut Context<'_>, code: u16, reason: &'static str) -> Poll<()>;
 }
 
 /// Why a connection cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
-    /// The peer sent a text message; the mux speaks binary only.
-    #[error("text message: send binary messages only")]
-    Text,
-    /// The peer sent a message above the transport's limit.
-    #[error("message too big")]
-    TooBig,
-    /// The peer broke the transport's own protocol.
-    #[error("transport protocol violated: {0}")]
-    Protocol(String),
+    /// The peer broke the rules of the WebSocket.
+    #[error("WebSocket violated: {0}")]
+    Violation(#[from] Violation),
     /// The connection broke.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -60,9 +71,7 @@ impl TransportError {
     /// The WebSocket close code that tells the peer (RFC 6455 section 7.4.1).
     pub fn close_code(&self) -> u16 {
         match self {
-            Self::Text => 1003,
-            Self::TooBig => 1009,
-            Self::Protocol(_) => 1002,
+            Self::Violation(violation) => violation.close_code(),
             Self::Io(_) => 1006,
         }
     }

@@ -1,0 +1,144 @@
+//! The processes of a run, and which loads run against them in each round.
+
+use std::{
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use anyhow::{Context, Result};
+
+use crate::{beside, bulk, echo, endpoint::INITIAL_WINDOW, measure::Process, table::Samples, way::Way};
+
+/// The processes of a run; every round uses the same ones.
+pub struct Relays {
+    proxy: Process,
+    tcp_256: Process,
+    tcp_8: Process,
+    websocket: Process,
+    /// Each size of copy is best at something: the large one in bulk, tokio's default where streams come and go.
+    yamux_64: Process,
+    yamux_8: Process,
+    names: AtomicU32,
+}
+
+impl Relays {
+    /// Starts the proxy `bss`, and this program again as each of the baselines.
+    pub fn start(bss: &Path) -> Result<Self> {
+        let myself = std::env::current_exe()?;
+        let relay = |kind: &[&str]| Process::start(Command::new(&myself).arg("relay").args(kind));
+        let proxy = Process::start(Command::new(bss).args(["serve", "--bind", "127.0.0.1:0"]).env("RUST_LOG", "warn"))
+            .context("the proxy did not start: run `make bench`, which builds it first")?;
+        Ok(Self {
+            proxy,
+            tcp_256: relay(&["tcp", "262144"])?,
+            tcp_8: relay(&["tcp", "8192"])?,
+            websocket: relay(&["websocket"])?,
+            yamux_64: relay(&["yamux", "65536"])?,
+            yamux_8: relay(&["yamux", "8192"])?,
+            names: AtomicU32::new(0),
+        })
+    }
+
+    /// By a name that no case claimed before: the last one's claim may still be on its way out.
+    fn way(&self) -> Way {
+        Way::Name(format!("bench-{}", self.names.fetch_add(1, Ordering::Relaxed)))
+    }
+}
+
+/// One load: it runs for a moment and adds what it measured.
+pub struct Case {
+    pub name: &'static str,
+    pub run: fn(&Relays, &mut Samples) -> Result<()>,
+}
+
+/// Ours stands beside its baselines: what a round compares is measured within seconds.
+pub const CASES: &[Case] = &[
+    Case { name: "bulk", run: |relays, samples| bulk_on(samples, "bulk", "bulk cpu", &relays.proxy, &relays.way()) },
+    Case { name: "bulk tcp 256", run: |relays, samples| bulk_in_bytes(samples, "bulk tcp 256", "bulk tcp 256 cpu", &relays.tcp_256) },
+    Case { name: "bulk tcp 8", run: |relays, samples| bulk_in_bytes(samples, "bulk tcp 8", "bulk tcp 8 cpu", &relays.tcp_8) },
+    Case { name: "bulk websocket", run: bulk_websocket },
+    Case { name: "bulk yamux", run: |relays, samples| bulk_on(samples, "bulk yamux", "bulk yamux cpu", &relays.yamux_64, &Way::Bare) },
+    Case { name: "small", run: |relays, samples| small_on(samples, "small", &relays.proxy, &relays.way()) },
+    Case { name: "small websocket", run: small_websocket },
+    Case { name: "small yamux", run: |relays, samples| small_on(samples, "small yamux", &relays.yamux_8, &Way::Bare) },
+    Case { name: "ping", run: |relays, samples| ping(samples, "ping", &relays.proxy, &relays.way()) },
+    Case { name: "ping tcp", run: ping_tcp },
+    Case { name: "ping 100", run: |relays, samples| ping_100(samples, "ping 100", "ping 100 cpu", &relays.proxy, &relays.way()) },
+    Case {
+        name: "ping 100 yamux",
+        run: |relays, samples| ping_100(samples, "ping 100 yamux", "ping 100 yamux cpu", &relays.yamux_8, &Way::Bare),
+    },
+    Case { name: "beside", run: |relays, samples| ping_beside(samples, "beside", &relays.proxy, &relays.way()) },
+    Case { name: "beside yamux", run: |relays, samples| ping_beside(samples, "beside yamux", &relays.yamux_8, &Way::Bare) },
+    Case { name: "churn", run: |relays, samples| churn(samples, "churn", "churn cpu", &relays.proxy, &relays.way()) },
+    Case { name: "churn yamux", run: |relays, samples| churn(samples, "churn yamux", "churn yamux cpu", &relays.yamux_8, &Way::Bare) },
+];
+
+fn bulk_on(samples: &mut Samples, speed: &'static str, cpu: &'static str, relay: &Process, way: &Way) -> Result<()> {
+    // The window that a library grows to on the way; a stock peer's is usually as big.
+    add_flow(samples, speed, cpu, &bulk::on_streams(relay, way, 1, LARGE, 1024 * 1024)?);
+    Ok(())
+}
+
+fn bulk_in_bytes(samples: &mut Samples, speed: &'static str, cpu: &'static str, relay: &Process) -> Result<()> {
+    add_flow(samples, speed, cpu, &bulk::in_bytes(relay, LARGE)?);
+    Ok(())
+}
+
+fn bulk_websocket(relays: &Relays, samples: &mut Samples) -> Result<()> {
+    add_flow(samples, "bulk websocket", "bulk websocket cpu", &bulk::in_messages(&relays.websocket, LARGE)?);
+    Ok(())
+}
+
+fn small_on(samples: &mut Samples, key: &'static str, relay: &Process, way: &Way) -> Result<()> {
+    add_messages(samples, key, &bulk::on_streams(relay, way, 100, SMALL, INITIAL_WINDOW)?);
+    Ok(())
+}
+
+fn small_websocket(relays: &Relays, samples: &mut Samples) -> Result<()> {
+    add_messages(samples, "small websocket", &bulk::in_messages(&relays.websocket, SMALL)?);
+    Ok(())
+}
+
+fn ping(samples: &mut Samples, key: &'static str, relay: &Process, way: &Way) -> Result<()> {
+    samples.add(key, echo::ping_on_streams(relay, way, 1)?.p50_us);
+    Ok(())
+}
+
+fn ping_tcp(relays: &Relays, samples: &mut Samples) -> Result<()> {
+    samples.add("ping tcp", echo::ping_in_bytes(&relays.tcp_256)?.p50_us);
+    Ok(())
+}
+
+fn ping_100(samples: &mut Samples, p50: &'static str, cpu: &'static str, relay: &Process, way: &Way) -> Result<()> {
+    let trips = echo::ping_on_streams(relay, way, 100)?;
+    samples.add(p50, trips.p50_us);
+    samples.add(cpu, trips.cpu_us);
+    Ok(())
+}
+
+fn ping_beside(samples: &mut Samples, key: &'static str, relay: &Process, way: &Way) -> Result<()> {
+    samples.add(key, beside::ping_beside_bulk(relay, way)?.p99_us / 1e3);
+    Ok(())
+}
+
+fn churn(samples: &mut Samples, speed: &'static str, cpu: &'static str, relay: &Process, way: &Way) -> Result<()> {
+    let trips = echo::open_echo_close(relay, way, 32)?;
+    samples.add(speed, trips.per_second / 1e3);
+    samples.add(cpu, trips.cpu_us);
+    Ok(())
+}
+
+fn add_flow(samples: &mut Samples, speed: &'static str, cpu: &'static str, flow: &bulk::Flow) {
+    let gib = flow.bytes / f64::from(1 << 30);
+    samples.add(speed, gib / flow.seconds);
+    samples.add(cpu, flow.cpu_seconds / gib);
+}
+
+fn add_messages(samples: &mut Samples, key: &'static str, flow: &bulk::Flow) {
+    samples.add(key, flow.bytes / SMALL as f64 / flow.seconds / 1e6);
+}
+
+const LARGE: usize = 16 * 1024;
+const SMALL: usize = 64;
