@@ -34,7 +34,7 @@ test: ## prove everything, in at most 20 minutes: lint, unit, end to end, real b
 test-long: ## the same with big transfers and soak (LONG=1), floods and Go interop among them, then fuzz
 	@LONG=1 exec bash tests/steps.sh $(STEPS) fuzz
 
-bench: proxy ## measure the proxy beside TCP, WebSocket and yamux relays; prints a table, writes target/bench.json
+bench: proxy ## measure the proxy beside TCP, WebSocket and yamux relays; prints a table, writes target/bench.json and .md
 	@cargo build --release --locked --quiet -p browser-stream-tests --bin bench
 	@exec target/release/bench
 

@@ -19,3 +19,9 @@ pub use error::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
 pub use limits::Limits;
 pub use route::{BadName, ConnectOptions, Event, Events, Handler, Name, Reason, StreamRouter, StreamServerProxy};
 pub use session::{Open, Opening, Opens, Session, Sessions, transport, websocket};
+
+/// What the fuzz targets need beside the API; no part of it.
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use crate::session::{Credit, Reply};
+}

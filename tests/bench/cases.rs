@@ -1,17 +1,29 @@
 //! The processes of a run, and which loads run against them in each round.
 
 use std::{
-    path::Path,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::{beside, bulk, echo, endpoint::INITIAL_WINDOW, measure::Process, table::Samples, way::Way};
+use crate::{
+    beside, bulk,
+    delay::{self, Side},
+    echo,
+    endpoint::INITIAL_WINDOW,
+    measure::Process,
+    memory, proxy, slow,
+    table::Samples,
+    way::Way,
+};
 
 /// The processes of a run; every round uses the same ones.
 pub struct Relays {
+    /// The program itself: some cases need a fresh process.
+    bss: PathBuf,
     proxy: Process,
     tcp_256: Process,
     tcp_8: Process,
@@ -27,10 +39,9 @@ impl Relays {
     pub fn start(bss: &Path) -> Result<Self> {
         let myself = std::env::current_exe()?;
         let relay = |kind: &[&str]| Process::start(Command::new(&myself).arg("relay").args(kind));
-        let proxy = Process::start(Command::new(bss).args(["serve", "--bind", "127.0.0.1:0"]).env("RUST_LOG", "warn"))
-            .context("the proxy did not start: run `make bench`, which builds it first")?;
         Ok(Self {
-            proxy,
+            bss: bss.to_owned(),
+            proxy: proxy::start(bss, Ipv4Addr::LOCALHOST.into())?,
             tcp_256: relay(&["tcp", "262144"])?,
             tcp_8: relay(&["tcp", "8192"])?,
             websocket: relay(&["websocket"])?,
@@ -40,9 +51,13 @@ impl Relays {
         })
     }
 
-    /// By a name that no case claimed before: the last one's claim may still be on its way out.
+    /// A name that no case claimed before: the last one's claim may still be on its way out.
+    fn name(&self) -> String {
+        format!("bench-{}", self.names.fetch_add(1, Ordering::Relaxed))
+    }
+
     fn way(&self) -> Way {
-        Way::Name(format!("bench-{}", self.names.fetch_add(1, Ordering::Relaxed)))
+        Way::Name(self.name())
     }
 }
 
@@ -73,6 +88,12 @@ pub const CASES: &[Case] = &[
     Case { name: "beside yamux", run: |relays, samples| ping_beside(samples, "beside yamux", &relays.yamux_8, &Way::Bare) },
     Case { name: "churn", run: |relays, samples| churn(samples, "churn", "churn cpu", &relays.proxy, &relays.way()) },
     Case { name: "churn yamux", run: |relays, samples| churn(samples, "churn yamux", "churn yamux cpu", &relays.yamux_8, &Way::Bare) },
+    Case { name: "idle sessions", run: |relays, samples| add(samples, "idle session", memory::idle_session(&relays.bss)) },
+    Case { name: "idle streams", run: |relays, samples| add(samples, "idle stream", memory::idle_stream(&relays.bss)) },
+    Case { name: "stalled streams", run: |relays, samples| add(samples, "stalled", memory::stalled_streams(&relays.bss)) },
+    Case { name: "delay of the client", run: |relays, samples| delayed(relays, samples, "delay client", Side::Client) },
+    Case { name: "delay of the server", run: |relays, samples| delayed(relays, samples, "delay server", Side::Server) },
+    Case { name: "slow link", run: slow_link },
 ];
 
 fn bulk_on(samples: &mut Samples, speed: &'static str, cpu: &'static str, relay: &Process, way: &Way) -> Result<()> {
@@ -127,6 +148,23 @@ fn churn(samples: &mut Samples, speed: &'static str, cpu: &'static str, relay: &
     let trips = echo::open_echo_close(relay, way, 32)?;
     samples.add(speed, trips.per_second / 1e3);
     samples.add(cpu, trips.cpu_us);
+    Ok(())
+}
+
+fn delayed(relays: &Relays, samples: &mut Samples, key: &'static str, side: Side) -> Result<()> {
+    add(samples, key, delay::share_of_window(&relays.proxy, &relays.name(), side))
+}
+
+fn slow_link(relays: &Relays, samples: &mut Samples) -> Result<()> {
+    match slow::ping_beside_bulk(&relays.bss)? {
+        Ok(trips) => samples.add("slow link", trips.p99_us / 1e3),
+        Err(reason) => samples.not_run("ping beside bulk at 10 Mbit/s", reason),
+    }
+    Ok(())
+}
+
+fn add(samples: &mut Samples, key: &'static str, value: Result<f64>) -> Result<()> {
+    samples.add(key, value?);
     Ok(())
 }
 

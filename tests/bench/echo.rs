@@ -127,7 +127,7 @@ fn with_echo(relay: &Process, way: &Way, load: impl FnOnce(Client) -> Result<Tri
 }
 
 /// The client of an echo server, and what is under way on its streams.
-struct Client {
+pub struct Client {
     link: Link,
     way: Way,
     open: Vec<u8>,
@@ -143,10 +143,34 @@ struct Flight {
 }
 
 impl Client {
-    fn connect(address: SocketAddr, way: &Way) -> Result<Self> {
+    pub fn connect(address: SocketAddr, way: &Way) -> Result<Self> {
         // The first message leaves right behind the open.
         let open = [way.open(), MESSAGE.to_vec()].concat();
         Ok(Self { link: way.connect(address)?, way: way.clone(), open, next: 1, flights: Streams::default() })
+    }
+
+    /// Opens so many streams, at most `at_once` of them without their echo, and leaves them open.
+    pub fn open_and_echo(&mut self, streams: u32, at_once: u32) -> Result<()> {
+        let (mut opened, mut echoed) = (0, 0);
+        while echoed < streams {
+            while opened < streams && opened < echoed + at_once {
+                self.open()?;
+                opened += 1;
+            }
+            self.link.flush()?;
+            let flights = &mut self.flights;
+            let mut ended = false;
+            self.link.receive(|out, event| match event {
+                Event::Data(id, bytes) => {
+                    let Some(flight) = flights.get_mut(&id) else { return };
+                    flight.got += flight.incoming.take(id, bytes, INITIAL_WINDOW / 2, out).len();
+                    echoed += u32::from(flight.got == MESSAGE.len());
+                }
+                Event::Frame(frame) => ended |= is_end(frame.flags),
+            })?;
+            ensure!(!ended, "a stream was ended, {echoed} of {streams} were echoed");
+        }
+        Ok(())
     }
 
     fn open(&mut self) -> Result<()> {

@@ -4,12 +4,15 @@ use std::{
     collections::HashMap,
     hash::{BuildHasherDefault, Hasher},
     io::{self, Read, Write},
-    net::{Shutdown, SocketAddr, TcpStream},
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream},
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    net::{AddressFamily, SocketType},
+};
 
 use crate::wire::{self, ACK, Decoder, Event, Frame, GO_AWAY, PING, SYN, WINDOW_UPDATE};
 
@@ -35,6 +38,10 @@ impl Out {
 
     pub fn grant(&mut self, id: u32, flags: u16, length: u32) {
         self.control(WINDOW_UPDATE, flags, id, length);
+    }
+
+    pub fn ping(&mut self, token: u32) {
+        self.control(PING, SYN, 0, token);
     }
 
     fn control(&mut self, kind: u8, flags: u16, id: u32, length: u32) {
@@ -109,7 +116,18 @@ impl Link {
 }
 
 pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = TcpStream::connect(address)?;
+    prepared(TcpStream::connect(address)?)
+}
+
+/// Connects from an address of its own, as another machine would.
+pub fn connect_from(from: Ipv4Addr, address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    rustix::net::bind(&socket, &SocketAddr::from((from, 0)))?;
+    rustix::net::connect(&socket, &address)?;
+    prepared(socket.into())
+}
+
+fn prepared(socket: TcpStream) -> io::Result<TcpStream> {
     socket.set_nodelay(true)?;
     // A load that stands still is a failure to report, not to wait for.
     socket.set_read_timeout(Some(STALL_MAX))?;

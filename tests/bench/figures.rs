@@ -32,6 +32,18 @@ pub const FIGURES: &[Figure] = &[
     // New streams per second, each opened, sent 64 bytes, echoed, finished both ways; 32 at once. Ours with open and reply.
     Figure::new("open + echo + close, 32 at once", "k/s", "churn").beside("churn yamux", YAMUX).asks(Bound::RatioMin, 3.0, Some(4.4)),
     Figure::new("CPU of one of these", "µs", "churn cpu").beside("churn yamux cpu", YAMUX),
+    // Resident set of a fresh proxy, after minus before, per session of 2,000 that were upgraded, answered one ping and are silent.
+    Figure::new("memory of an idle session", "KiB", "idle session").asks(Bound::Max, 4.0, Some(2.4)),
+    // The same per stream of 10,000 between two sessions, after 64 bytes each way.
+    Figure::new("memory of an idle spliced stream", "KiB", "idle stream").asks(Bound::Max, 0.5, Some(0.1)),
+    // The same for 100 streams whose reader reads nothing while the writer fills its initial windows; less the kernel's own buffers.
+    Figure::new("memory of 100 stalled streams", "of Σ windows", "stalled").asks(Bound::Max, 1.1, Some(0.92)),
+    // Payload per second of one stream of our own mux, once windows have grown, with 50 ms of delay each way on one peer's connection.
+    Figure::new("100 ms to the client, of 4 MiB per round trip", "%", "delay client").asks(Bound::Min, 80.0, None),
+    Figure::new("100 ms to the server, of 4 MiB per round trip", "%", "delay server").asks(Bound::Min, 80.0, None),
+    // As "ping beside bulk", with a window of 4 MiB and the reader of both behind 10 Mbit/s that queues 50 ms at most. A round has so few
+    // pings, those of 5 s, that its p99 is its worst.
+    Figure::new("ping beside bulk at 10 Mbit/s, p99", "ms", "slow link").asks(Bound::Max, 300.0, None),
 ];
 
 const BULK: Figure = Figure::new("one stream, 16 KiB frames", "GiB/s", "bulk");

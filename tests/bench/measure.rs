@@ -46,6 +46,13 @@ impl Process {
         ensure!(nanoseconds > 0, "this kernel keeps no schedstat");
         Ok(nanoseconds as f64 / 1e9)
     }
+
+    /// Its resident set.
+    pub fn resident_kib(&self) -> Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
 }
 
 impl Drop for Process {

@@ -1,23 +1,35 @@
 //! The figures of a run: what was measured, beside what, and whether that is enough.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::collections::BTreeMap;
 
-use anyhow::Result;
 use serde::Serialize;
 
 use crate::measure::median;
 
-/// Every value of every round, by what it is.
+/// Every value of every round, by what it is, and what could not be measured.
 #[derive(Default)]
-pub struct Samples(BTreeMap<&'static str, Vec<f64>>);
+pub struct Samples {
+    values: BTreeMap<&'static str, Vec<f64>>,
+    not_run: BTreeMap<&'static str, String>,
+}
 
 impl Samples {
     pub fn add(&mut self, key: &'static str, value: f64) {
-        self.0.entry(key).or_default().push(value);
+        self.values.entry(key).or_default().push(value);
+    }
+
+    /// Says why there is no value.
+    pub fn not_run(&mut self, key: &'static str, reason: String) {
+        self.not_run.insert(key, reason);
+    }
+
+    /// What was not run, each with its reason.
+    pub fn missing(&self) -> Vec<String> {
+        self.not_run.iter().map(|(key, reason)| format!("{key}: {reason}")).collect()
     }
 
     fn of(&self, key: &str) -> Option<&[f64]> {
-        self.0.get(key).map(Vec::as_slice)
+        self.values.get(key).map(Vec::as_slice)
     }
 }
 
@@ -54,16 +66,16 @@ pub enum Bound {
 
 #[derive(Serialize)]
 pub struct Row {
-    name: &'static str,
-    unit: &'static str,
-    ours: f64,
-    baseline: Option<f64>,
-    baseline_name: Option<&'static str>,
-    ratio: Option<f64>,
-    demand: Option<String>,
-    stretch: Option<String>,
+    pub name: &'static str,
+    pub unit: &'static str,
+    pub ours: f64,
+    pub baseline: Option<f64>,
+    pub baseline_name: Option<&'static str>,
+    pub ratio: Option<f64>,
+    pub demand: Option<String>,
+    pub stretch: Option<String>,
     /// `stretch`, `ok` or `LOW`; nothing where nothing is asked.
-    verdict: Option<&'static str>,
+    pub verdict: Option<&'static str>,
 }
 
 impl Figure {
@@ -97,8 +109,8 @@ impl Figure {
             baseline: baseline.map(|(values, _)| median(values)),
             baseline_name: baseline.map(|(_, name)| name),
             ratio,
-            demand: demand.map(|demand| demand.bound.text(demand.at_least, self.unit)),
-            stretch: demand.and_then(|demand| Some(demand.bound.text(demand.stretch?, self.unit))),
+            demand: demand.map(|demand| demand.bound.text(demand.at_least)),
+            stretch: demand.and_then(|demand| Some(demand.bound.text(demand.stretch?))),
             verdict: demand.and_then(|demand| demand.verdict(ours, ratio)),
         })
     }
@@ -123,47 +135,13 @@ impl Demand {
 }
 
 impl Bound {
-    fn text(self, value: f64, unit: &str) -> String {
+    fn text(self, value: f64) -> String {
         match self {
             Self::RatioMin => format!("≥ {value:.2}×"),
             Self::RatioMax => format!("≤ {value:.2}×"),
-            Self::Min => format!("≥ {value} {unit}"),
-            Self::Max => format!("≤ {value} {unit}"),
+            Self::Min => format!("≥ {value}"),
+            Self::Max => format!("≤ {value}"),
         }
-    }
-}
-
-pub fn print(rows: &[Row]) {
-    println!("{:40} {:>10} {:>10} {:>7}  {:11} {:11} {:7} baseline", "", "ours", "baseline", "ratio", "at least", "stretch", "");
-    for row in rows {
-        println!(
-            "{:40} {:>10} {:>10} {:>7}  {:11} {:11} {:7} {}",
-            format!("{}, {}", row.name, row.unit),
-            figure(Some(row.ours)),
-            figure(row.baseline),
-            row.ratio.map(|ratio| format!("{ratio:.2}×")).unwrap_or_default(),
-            row.demand.as_deref().unwrap_or_default(),
-            row.stretch.as_deref().unwrap_or_default(),
-            row.verdict.unwrap_or_default(),
-            row.baseline_name.unwrap_or_default(),
-        );
-    }
-}
-
-pub fn write(rows: &[Row], path: &Path) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    Ok(fs::write(path, serde_json::to_string_pretty(rows)? + "\n")?)
-}
-
-/// Three digits that count.
-fn figure(value: Option<f64>) -> String {
-    match value {
-        None => String::new(),
-        Some(value) if value >= 100.0 => format!("{value:.0}"),
-        Some(value) if value >= 10.0 => format!("{value:.1}"),
-        Some(value) => format!("{value:.3}"),
     }
 }
 

@@ -194,6 +194,11 @@ impl<T: Default> Connection<T> {
         self.streams.get_mut(&id).map(|entry| &mut entry.value)
     }
 
+    /// How a live stream stands, and what the caller keeps for it.
+    pub fn look(&mut self, id: StreamId) -> Option<(View, &mut T)> {
+        self.live_mut(id).map(|entry| (entry.view(), &mut entry.value))
+    }
+
     /// The live streams, in no order.
     pub fn streams(&self) -> impl Iterator<Item = (StreamId, &T)> {
         self.streams.iter().filter(|(_, entry)| !entry.over).map(|(&id, entry)| (id, &entry.value))

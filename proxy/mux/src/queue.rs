@@ -5,10 +5,12 @@ use std::{collections::VecDeque, mem};
 use bytes::{Bytes, BytesMut};
 
 /// The first chunk lies in the struct itself, so a stream that sends one message at a time never allocates, and an idle one holds nothing.
+/// Short chunks behind it are copied together at the tail.
 #[derive(Default)]
 pub(crate) struct Queue {
     first: Bytes,
     rest: VecDeque<Bytes>,
+    tail: Vec<u8>,
     bytes: usize,
 }
 
@@ -22,16 +24,31 @@ impl Queue {
     }
 
     pub(crate) fn push(&mut self, chunk: Bytes) {
+        let first = self.bytes == 0;
         self.bytes += chunk.len();
-        if self.first.is_empty() {
+        if first {
             self.first = chunk;
             return;
         }
-        let last = self.rest.back_mut().unwrap_or(&mut self.first);
-        if chunk.len() <= SHORT && last.len() + chunk.len() <= JOINED_MAX {
-            join(last, &chunk);
+        if chunk.len() <= SHORT && self.tail.len() + chunk.len() <= JOINED_MAX {
+            if self.tail.is_empty() {
+                self.tail.reserve(SHORT);
+            }
+            self.tail.extend_from_slice(&chunk);
+            return;
+        }
+        self.close_tail();
+        if chunk.len() <= SHORT {
+            self.tail.extend_from_slice(&chunk);
         } else {
             self.rest.push_back(chunk);
+        }
+    }
+
+    /// The tail becomes a chunk like any other.
+    fn close_tail(&mut self) {
+        if !self.tail.is_empty() {
+            self.rest.push_back(mem::take(&mut self.tail).into());
         }
     }
 
@@ -44,7 +61,7 @@ impl Queue {
                 take(self.first.split_to(left));
                 return;
             }
-            let next = self.rest.pop_front().unwrap_or_default();
+            let next = self.rest.pop_front().unwrap_or_else(|| mem::take(&mut self.tail).into());
             let chunk = mem::replace(&mut self.first, next);
             left -= chunk.len();
             take(chunk);
@@ -54,7 +71,7 @@ impl Queue {
         }
     }
 
-    /// The next chunk, as it was pushed or joined with short ones behind it.
+    /// The next chunk, as it was pushed or joined with short ones.
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
         let mut chunk = None;
         self.take(self.first.len(), |first| chunk = Some(first));
@@ -64,7 +81,7 @@ impl Queue {
     /// The next `N` bytes without taking them; `None` while there are fewer.
     pub(crate) fn peek<const N: usize>(&self) -> Option<[u8; N]> {
         let mut peeked = [0; N];
-        let mut bytes = self.first.iter().chain(self.rest.iter().flatten());
+        let mut bytes = self.first.iter().chain(self.rest.iter().flatten()).chain(&self.tail);
         for place in &mut peeked {
             *place = *bytes.next()?;
         }
@@ -95,17 +112,6 @@ const SHORT: usize = 512;
 
 /// Where joining stops, so that a chunk stays cheap to copy out of its place.
 const JOINED_MAX: usize = 4 * 1024;
-
-fn join(last: &mut Bytes, chunk: &[u8]) {
-    // In place where nobody else holds the memory, as after the first time.
-    let mut joined = mem::take(last).try_into_mut().unwrap_or_else(|shared| {
-        let mut copy = BytesMut::with_capacity((shared.len() + chunk.len()).next_power_of_two());
-        copy.extend_from_slice(&shared);
-        copy
-    });
-    joined.extend_from_slice(chunk);
-    *last = joined.freeze();
-}
 
 #[cfg(test)]
 mod tests {
@@ -142,6 +148,10 @@ mod tests {
         queue.push(chunk);
         assert_eq!(taken(&mut queue, 40)[0].as_ptr(), start);
         assert_eq!(taken(&mut queue, 60)[0].as_ptr(), start.wrapping_add(40));
+        let long = Bytes::from(vec![7; SHORT + 1]);
+        queue.push(Bytes::from_static(b"a"));
+        queue.push(long.clone());
+        assert_eq!(taken(&mut queue, 1000)[1].as_ptr(), long.as_ptr());
     }
 
     #[test]
@@ -151,7 +161,7 @@ mod tests {
         for at in 0..read.len() {
             queue.push(read.slice(at..=at));
         }
-        assert!(queue.rest.len() <= read.len() / JOINED_MAX, "{}", queue.rest.len());
+        assert!(queue.rest.len() <= read.len() / JOINED_MAX + 1, "{}", queue.rest.len());
         assert_eq!(queue.gather(read.len()), read);
     }
 
@@ -172,6 +182,6 @@ mod tests {
         }
         assert!(queue.rest.capacity() > 0);
         taken(&mut queue, 100_000);
-        assert_eq!(queue.rest.capacity(), 0);
+        assert_eq!(queue.rest.capacity() + queue.tail.capacity(), 0);
     }
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use browser_stream_mux::{Cell, Code, End as Ended, StreamId};
+use browser_stream_mux::{Cell, Code, End as Ended, StreamId, View};
 use bytes::Bytes;
 
 use super::{
     Session, State,
     end::{End, Sink, Source, Watch},
     flush,
-    ledger::CAP,
+    ledger::{CAP, Ledger},
 };
 
 /// Something to do when the lock is free.
@@ -181,32 +181,24 @@ impl State {
     /// Queues bytes of the far end's, and hands back what credit that allows.
     pub(super) fn deliver(&mut self, id: StreamId, bytes: Bytes, effects: &mut Effects) {
         let length = bytes.len();
-        if !self.mux.send(id, bytes) {
-            return;
-        }
-        if let Some(End { source: Source::Splice(ledger), .. }) = self.mux.value_mut(id) {
+        if let Some((view, End { source: Source::Splice(ledger), .. })) = self.mux.deliver(id, bytes) {
             ledger.took(length);
+            ledger.settle(view, effects);
         }
-        self.settle(id, effects);
     }
 
     /// Hands the far sender the credit that is due to it.
     pub(super) fn settle(&mut self, id: StreamId, effects: &mut Effects) {
-        let Some(view) = self.mux.get(id) else { return };
-        let Some(End { source: Source::Splice(ledger), .. }) = self.mux.value_mut(id) else {
-            return;
-        };
-        if let Some(grant) = ledger.grant(view.send_credit, view.queued, CAP) {
-            let source = &ledger.source;
-            effects.at(&source.session, Effect::Grant(source.id, grant));
+        if let Some((view, End { source: Source::Splice(ledger), .. })) = self.mux.look(id) {
+            ledger.settle(view, effects);
         }
     }
 
     /// `bytes` of this stream have left for the socket.
     pub(super) fn left(&mut self, id: StreamId, bytes: usize, effects: &mut Effects) {
-        match self.mux.value(id).map(|end| &end.source) {
-            Some(Source::Local(cell)) => effects.here(Effect::Sent(cell.clone(), bytes)),
-            Some(Source::Splice(_)) => self.settle(id, effects),
+        match self.mux.look(id) {
+            Some((view, End { source: Source::Splice(ledger), .. })) => ledger.settle(view, effects),
+            Some((_, End { source: Source::Local(cell), .. })) => effects.here(Effect::Sent(cell.clone(), bytes)),
             _ => {}
         }
     }
@@ -248,5 +240,14 @@ impl State {
             self.control = None;
         }
         Some(end)
+    }
+}
+
+impl Ledger {
+    /// Hands the sender the credit that is due to it.
+    fn settle(&mut self, view: View, effects: &mut Effects) {
+        if let Some(grant) = self.grant(view.send_credit, view.queued, CAP) {
+            effects.at(&self.source.session, Effect::Grant(self.source.id, grant));
+        }
     }
 }

@@ -15,6 +15,12 @@ const STEP: u64 = 32 * 1024;
 pub struct Ledger {
     /// Where the bytes come from.
     pub source: Far,
+    credit: Credit,
+}
+
+/// A ledger's arithmetic, without the session that the bytes come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credit {
     /// Credit that the sender still has, as far as its bytes have reached this session.
     from: u32,
 }
@@ -22,18 +28,35 @@ pub struct Ledger {
 impl Ledger {
     /// A ledger for a sender that may still send `from` bytes.
     pub fn new(source: Far, from: u32) -> Self {
-        Self { source, from }
+        Self { source, credit: Credit::new(from) }
     }
 
     /// `bytes` of the sender's were queued here.
     pub fn took(&mut self, bytes: usize) {
-        // The sender's session already holds it to its credit, so this never runs short.
-        self.from = self.from.saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
+        self.credit.took(bytes);
     }
 
     /// The credit to hand to the sender now; it counts as handed over.
     ///
     /// `to` is what the reader granted and no byte has used, `held` the bytes queued here, `cap` the most to give in advance.
+    pub fn grant(&mut self, to: u32, held: usize, cap: u32) -> Option<u32> {
+        self.credit.grant(to, held, cap)
+    }
+}
+
+impl Credit {
+    /// Of a sender that may still send `from` bytes.
+    pub fn new(from: u32) -> Self {
+        Self { from }
+    }
+
+    /// As [`Ledger::took`].
+    pub fn took(&mut self, bytes: usize) {
+        // The sender's session already holds it to its credit, so this never runs short.
+        self.from = self.from.saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX));
+    }
+
+    /// As [`Ledger::grant`].
     pub fn grant(&mut self, to: u32, held: usize, cap: u32) -> Option<u32> {
         let room = u64::from(to.min(cap)).saturating_sub(held as u64).saturating_sub(u64::from(self.from));
         if room == 0 || (room < STEP && self.from > 0) {

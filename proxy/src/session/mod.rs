@@ -44,6 +44,7 @@ use flush::{Turn, Wire};
 pub(crate) use browser_stream_mux::End as Ended;
 pub(crate) use control::Note;
 pub(crate) use end::Watch;
+pub use ledger::Credit;
 pub use open::{Open, Reply};
 pub(crate) use open::{Peer, encode, parse};
 pub use opening::Opening;

@@ -2,19 +2,24 @@
 
 use bytes::Bytes;
 
-use crate::{StreamId, connection::Connection};
+use crate::{
+    StreamId,
+    connection::{Connection, View},
+};
 
 impl<T: Default> Connection<T> {
     /// Queues bytes. `false` if the stream is not live or takes no more, then they are dropped. How much is queued is the caller's to bound.
     pub fn send(&mut self, id: StreamId, bytes: Bytes) -> bool {
-        let length = bytes.len();
-        let Some(entry) = self.streams.get_mut(&id).filter(|entry| entry.takes_more()) else {
-            return false;
-        };
+        self.deliver(id, bytes).is_some()
+    }
+
+    /// As [`send`](Self::send), and tells how the stream stands then.
+    pub fn deliver(&mut self, id: StreamId, bytes: Bytes) -> Option<(View, &mut T)> {
+        let entry = self.streams.get_mut(&id).filter(|entry| entry.takes_more())?;
+        self.queued += bytes.len();
         entry.queue.push(bytes);
-        self.queued += length;
         entry.enter(id, &mut self.round);
-        true
+        Some((entry.view(), &mut entry.value))
     }
 
     /// Finishes our direction behind what is queued. `false` if the stream is not live or was finished before.
