@@ -3,12 +3,14 @@
 mod args;
 mod file;
 mod limits;
+mod network;
 mod origin;
 mod path;
 
 use std::{net::SocketAddr, path::PathBuf};
 
 pub use args::{Args, Start};
+pub use network::{Network, NetworkError};
 pub(crate) use origin::{Authority, Host};
 pub use origin::{Origin, OriginError, PublicUrl, PublicUrlError};
 pub use path::{RoutePath, RoutePathError};
@@ -34,6 +36,8 @@ pub struct Config {
     pub prefix: Vec<RoutePath>,
     /// Anybody who reaches the port may use the proxy: allows to listen beyond this machine, and to be called by the address of its socket.
     pub open: bool,
+    /// Proxies in front, through which peers come: sessions from their addresses are not counted by address.
+    pub trusted_proxies: Vec<Network>,
     /// The bounds that peers are held to.
     pub limits: Limits,
 }
@@ -47,6 +51,7 @@ impl Default for Config {
             allow_origin: Vec::new(),
             prefix: vec![RoutePath::literal("/browser-server")],
             open: false,
+            trusted_proxies: Vec::new(),
             limits: Limits::default(),
         }
     }
@@ -69,7 +74,7 @@ impl Config {
             }
         }
         let path = self.path.as_str();
-        if path == "/healthz" { Err(ConfigError::Path(self.path.clone())) } else { Ok(()) }
+        if ["/healthz", "/readyz"].contains(&path) { Err(ConfigError::Path(self.path.clone())) } else { Ok(()) }
     }
 }
 

@@ -59,23 +59,6 @@ pub(crate) struct Lease {
     bytes: usize,
 }
 
-impl Lease {
-    /// How many bytes it books.
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// Books `bytes` from now on instead of what it did.
-    pub fn resize(&mut self, bytes: usize) {
-        if bytes >= self.bytes {
-            self.memory.take(bytes - self.bytes);
-        } else {
-            self.memory.give(self.bytes - bytes);
-        }
-        self.bytes = bytes;
-    }
-}
-
 impl Drop for Lease {
     fn drop(&mut self) {
         self.memory.give(self.bytes);
@@ -100,12 +83,9 @@ mod tests {
     #[test]
     fn a_lease_gives_back_what_it_books_when_it_is_dropped() {
         let memory = Arc::new(Memory::new(100));
-        let mut lease = memory.lease(60);
+        let lease = memory.lease(70);
         let other = memory.lease(30);
-        lease.resize(70);
-        assert_eq!((lease.bytes(), memory.used(), memory.pressed()), (70, 100, true));
-        lease.resize(5);
-        assert_eq!(memory.used(), 35);
+        assert_eq!((memory.used(), memory.pressed()), (100, true));
         drop(lease);
         assert_eq!(memory.used(), 30);
         drop(other);

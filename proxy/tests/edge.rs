@@ -68,6 +68,11 @@ impl Served {
         (socket, String::from_utf8(head).expect("text"))
     }
 
+    /// How often the proxy refused for this reason.
+    fn refusals(&self, name: &str) -> u64 {
+        self.proxy.refusals().find(|&(found, _)| found == name).expect("a reason").1
+    }
+
     /// Sends these bytes over a WebSocket; the code with which the proxy closes.
     async fn close_code(&self, bytes: &[u8]) -> u16 {
         let (mut socket, head) = self.handshake("").await;
@@ -113,7 +118,7 @@ fn status(answer: &str) -> u16 {
 const PATIENCE: Duration = Duration::from_secs(5);
 const HANDSHAKE: &str =
     "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-const ROUTES: [&str; 6] = ["/mux", "/healthz", "/", "/browser-stream-server.js", "/examples/echo/", "/nowhere"];
+const ROUTES: [&str; 7] = ["/mux", "/healthz", "/readyz", "/", "/browser-stream-server.js", "/examples/echo/", "/nowhere"];
 
 #[tokio::test]
 async fn health_is_a_short_ok() {
@@ -144,6 +149,7 @@ async fn threat_14_a_page_of_another_origin_gets_no_route() {
         }
     }
     assert!(served.proxy.sessions().is_empty());
+    assert_eq!(served.refusals("gate"), ROUTES.len() as u64 * 9);
     let (_socket, head) = served.handshake("origin: https://app.example\r\n").await;
     assert!(head.starts_with("HTTP/1.1 101"), "{head}");
 }
@@ -232,10 +238,12 @@ async fn threat_15_a_slow_head_is_closed_in_time() {
         socket.write_all(said.as_bytes()).await.expect("sent");
         rest(&mut socket).await;
     }
+    assert_eq!(served.refusals("establish_timeout"), 4);
     // Between two requests the same clock runs.
     let mut socket = TcpStream::connect(served.address).await.expect("a connection");
     socket.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.expect("sent");
     assert!(rest(&mut socket).await.ends_with(b"ok\n"));
+    assert_eq!(served.refusals("establish_timeout"), 4, "who was served was not refused");
 }
 
 #[tokio::test]
@@ -266,6 +274,7 @@ async fn threat_15_a_giant_head_is_refused() {
     assert_eq!(status(&served.ask("GET /healthz", &format!("host: localhost\r\n{many}")).await), 431);
     let fair = format!("host: localhost\r\ncookie: {}\r\n", "x".repeat(8 * 1024));
     assert_eq!(status(&served.ask("GET /healthz", &fair).await), 200);
+    assert_eq!(served.refusals("header_too_large"), 2);
 }
 
 #[tokio::test]
@@ -319,19 +328,6 @@ async fn a_ping_is_answered_and_a_close_too() {
     assert_eq!(pong, [&[0x8a, 13][..], b"are you there"].concat());
     socket.write_all(&masked(0x88, &1000_u16.to_be_bytes())).await.expect("sent");
     assert_eq!(close_code(&rest(&mut socket).await), 1000);
-}
-
-#[tokio::test]
-async fn one_connection_too_many_waits_for_a_place() {
-    let served = served(|config| config.limits.connections_max = 1).await;
-    let (socket, head) = served.handshake("").await;
-    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
-    let second = served.ask("GET /healthz", "host: localhost\r\n");
-    tokio::pin!(second);
-    // A bound, not a wait for something: the session holds the only place, so this never resolves.
-    assert!(timeout(Duration::from_millis(200), &mut second).await.is_err(), "served beyond the limit");
-    drop(socket);
-    assert_eq!(status(&timeout(PATIENCE, second).await.expect("a place becomes free")), 200);
 }
 
 #[tokio::test]

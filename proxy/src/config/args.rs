@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args as Arguments, Parser, Subcommand};
 
-use super::{Config, ConfigError, Origin, PublicUrl, RoutePath, file};
+use super::{Config, ConfigError, Network, Origin, PublicUrl, RoutePath, file};
 
 /// The command line of `bss`.
 #[derive(Debug, Parser)]
@@ -45,6 +45,9 @@ struct Serve {
     #[arg(long, env = "BSS_OPEN", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new())]
     open: Option<bool>,
+    /// Peers come through a proxy at this address or network: do not count their sessions by it; may be given several times
+    #[arg(long, env = "BSS_TRUSTED_PROXIES", value_name = "ADDRESS[/BITS]", value_delimiter = ',')]
+    trusted_proxies: Option<Vec<Network>>,
     /// Read settings from this TOML file; its keys are those of --print-config
     #[arg(long, env = "BSS_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -86,7 +89,7 @@ impl Serve {
         if let Some(path) = &self.config {
             file::read(path, &mut config)?;
         }
-        let Config { bind, path, public_url, allow_origin, prefix, open, limits } = config;
+        let Config { bind, path, public_url, allow_origin, prefix, open, trusted_proxies, limits } = config;
         let config = Config {
             bind: self.bind.unwrap_or(bind),
             path: self.path.unwrap_or(path),
@@ -94,6 +97,7 @@ impl Serve {
             allow_origin: self.allow_origin.unwrap_or(allow_origin),
             prefix: self.prefix.unwrap_or(prefix),
             open: self.open.unwrap_or(open),
+            trusted_proxies: self.trusted_proxies.unwrap_or(trusted_proxies),
             limits,
         };
         config.check().map(|()| config)
@@ -132,10 +136,22 @@ mod tests {
 
     #[test]
     fn a_list_is_given_by_repeating() {
-        let config = args(&["--allow-origin", "http://a", "--allow-origin", "https://b:1", "--prefix", "/x", "--public-url", "https://c/"]);
+        let config = args(&[
+            "--allow-origin",
+            "http://a",
+            "--allow-origin",
+            "https://b:1",
+            "--prefix",
+            "/x",
+            "--public-url",
+            "https://c/",
+            "--trusted-proxies",
+            "10.0.0.0/8,::1",
+        ]);
         let config = config.config().expect("a configuration");
         assert_eq!(config.allow_origin.iter().map(Origin::to_string).collect::<Vec<_>>(), ["http://a", "https://b:1"]);
         assert_eq!(config.prefix.iter().map(RoutePath::as_str).collect::<Vec<_>>(), ["/x"]);
+        assert_eq!(config.trusted_proxies.iter().map(Network::to_string).collect::<Vec<_>>(), ["10.0.0.0/8", "::1"]);
         assert_eq!(config.public_url.map(|url| url.to_string()).as_deref(), Some("https://c"));
     }
 
@@ -156,7 +172,9 @@ mod tests {
     fn parts_that_do_not_fit_are_refused() {
         assert!(refused(&["--prefix", "/a", "--prefix", "/a"]).contains("twice"));
         assert!(refused(&["--prefix", "/session"]).contains("/session"));
-        assert!(refused(&["--path", "/healthz"]).contains("/healthz"));
+        for taken in ["/healthz", "/readyz"] {
+            assert!(refused(&["--path", taken]).contains(taken));
+        }
         assert!(refused(&["--config", "/nowhere/at/all.toml"]).contains("cannot read"));
     }
 }

@@ -16,6 +16,7 @@ struct File {
     allow_origin: Option<Vec<Text<super::Origin>>>,
     prefix: Option<Vec<Text<super::RoutePath>>>,
     open: Option<bool>,
+    trusted_proxies: Option<Vec<Text<super::Network>>>,
     limits: LimitsTable,
 }
 
@@ -38,6 +39,7 @@ pub(super) fn write(config: &Config) -> String {
         allow_origin: Some(config.allow_origin.iter().cloned().map(Text).collect()),
         prefix: Some(config.prefix.iter().cloned().map(Text).collect()),
         open: Some(config.open),
+        trusted_proxies: Some(config.trusted_proxies.iter().copied().map(Text).collect()),
         limits: LimitsTable::from(&config.limits),
     };
     // Texts, numbers and one table: TOML has a form for each, so this cannot fail; if it did, the text would say so.
@@ -52,6 +54,7 @@ fn apply(text: &str, config: &mut Config) -> Result<(), String> {
     set_all(&mut config.allow_origin, file.allow_origin);
     set_all(&mut config.prefix, file.prefix);
     config.open = file.open.unwrap_or(config.open);
+    set_all(&mut config.trusted_proxies, file.trusted_proxies);
     file.limits.apply(&mut config.limits).map_err(|error| format!("[limits] {error}"))
 }
 
@@ -105,6 +108,7 @@ mod tests {
         let mut config = Config { open: true, ..Config::default() };
         config.public_url = Some("https://bss.example".parse().expect("a URL"));
         config.allow_origin = vec!["http://localhost:3000".parse().expect("an origin")];
+        config.trusted_proxies = vec!["10.0.0.0/8".parse().expect("a network")];
         config.limits.connections_max = 7;
         config.limits.open_timeout = Duration::from_millis(1234);
         config.limits.memory_budget_bytes = 5 << 30;
@@ -130,6 +134,7 @@ mod tests {
             ("[limits]\nclient_max = 1\n", "line 2: unknown field `client_max`"),
             ("bind = \"localhost\"\n", "line 1: \"localhost\": invalid socket address"),
             ("\nallow_origin = [\"*\"]\n", "line 2: \"*\": not an origin"),
+            ("trusted_proxies = [\"10.0.0.1/8\"]\n", "line 1: \"10.0.0.1/8\": not an address or network"),
             ("prefix = [\"/a/\"]\n", "not a path"),
             ("open = 1\n", "line 1: invalid type"),
             ("open =\n", "line 1: "),

@@ -16,7 +16,10 @@ use axum::{
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 
 use super::http::Connection;
-use crate::config::{Authority, Config, Host, Origin, PublicUrl};
+use crate::{
+    config::{Authority, Config, Host, Origin, PublicUrl},
+    refusals::{self, Refusals},
+};
 
 /// What is let in.
 #[derive(Debug)]
@@ -24,6 +27,7 @@ pub(super) struct Gate {
     public_url: Option<PublicUrl>,
     allow_origin: Vec<Origin>,
     open: bool,
+    refusals: Arc<Refusals>,
 }
 
 /// The origin of the page that a request came from, once it was let in: an extension of the request.
@@ -44,8 +48,8 @@ pub(super) enum Refusal {
 }
 
 impl Gate {
-    pub(super) fn new(config: &Config) -> Self {
-        Self { public_url: config.public_url.clone(), allow_origin: config.allow_origin.clone(), open: config.open }
+    pub(super) fn new(config: &Config, refusals: Arc<Refusals>) -> Self {
+        Self { public_url: config.public_url.clone(), allow_origin: config.allow_origin.clone(), open: config.open, refusals }
     }
 
     /// Lets a request in or says why not; `local` is the socket's own address, where it is known.
@@ -98,6 +102,7 @@ pub(super) async fn keep(State(gate): State<Arc<Gate>>, mut request: Request, ne
             next.run(request).await
         }
         Err(refusal) => {
+            gate.refusals.count(refusals::Refusal::Gate);
             tracing::info!(?refusal, "request refused");
             refusal.into_response()
         }
@@ -151,7 +156,7 @@ mod tests {
         let mut config = Config { open, ..Config::default() };
         config.public_url = public_url.map(|url| url.parse().expect("a URL"));
         config.allow_origin = allow.iter().map(|origin| origin.parse().expect("an origin")).collect();
-        Gate::new(&config)
+        Gate::new(&config, Arc::default())
     }
 
     /// What a gate says of a request with these headers to a socket at 192.0.2.7.

@@ -1,6 +1,17 @@
-//! The accept loop: connections in, bounded in number and in time, until told to stop.
+//! The accept loop: connections in, bounded in number and in time, until told to stop. Those that there is no room for are told so.
 
-use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{Router, response::Response};
 use http::Request;
@@ -18,9 +29,14 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{sleep, timeout},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
-use crate::limits::Limits;
+use super::{
+    proxy::Inner,
+    readiness::{Readiness, Trouble},
+    shed::{Reserve, SHED_AT_ONCE},
+};
+use crate::refusals::Refusal;
 
 /// The connection that a request came over: an extension of the request.
 ///
@@ -29,56 +45,100 @@ use crate::limits::Limits;
 pub(super) struct Connection {
     pub(super) remote: SocketAddr,
     pub(super) local: SocketAddr,
+    /// Why it is to be told that there is no room for it.
+    pub(super) shed: Option<Trouble>,
     _place: Arc<OwnedSemaphorePermit>,
 }
 
-/// Serves `router` on `listener` until `stop` is cancelled; then takes no more and returns. Each connection is a task of `tasks`.
-pub(super) async fn serve(listener: TcpListener, router: Router, limits: &Limits, stop: &CancellationToken, tasks: &TaskTracker) {
-    let places = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
-    let patience = limits.establish_timeout;
-    let mut troubled = false;
-    while let Some(place) = unless(stop, places.clone().acquire_owned()).await {
-        // The semaphore is never closed: this is unreachable.
-        let Ok(place) = place else { return };
-        let accepted = match unless(stop, listener.accept()).await {
-            Some(accepted) => accepted,
+/// Serves `router` on `listener` until the proxy stops; then takes no more and returns. Each connection is a task of the proxy's.
+pub(super) async fn serve(listener: TcpListener, router: Router, inner: &Arc<Inner>) {
+    let stop = &inner.stop;
+    let slots = Arc::new(Semaphore::new(SHED_AT_ONCE));
+    let mut reserve = Reserve::default();
+    // A descriptor of the reserve was freed for the connection that waits.
+    let mut lent = false;
+    // Whoever comes may have to be shed, so there must be a slot for that first.
+    while let Some(Ok(slot)) = unless(stop, slots.clone().acquire_owned()).await {
+        let short = lent || {
+            let filled = reserve.fill();
+            note(&inner.readiness, filled.as_ref().err());
+            filled.is_err()
+        };
+        // While descriptors are missing, look again for free ones, also when nobody comes.
+        let patience = if short { ACCEPT_PAUSE } else { Duration::MAX };
+        let accepted = unless(stop, timeout(patience, listener.accept())).await;
+        let was_lent = std::mem::take(&mut lent);
+        let accepted = match accepted {
+            Some(Ok(accepted)) => accepted,
+            Some(Err(_)) => continue,
             None => return,
         };
         match accepted.and_then(|(socket, remote)| Ok((socket.local_addr()?, socket, remote))) {
             Ok((local, socket, remote)) => {
-                troubled = false;
-                let connection = Connection { remote, local, _place: Arc::new(place) };
-                tasks.spawn(converse(socket, router.clone(), connection, patience, stop.clone()));
+                let (shed, place) = match inner.readiness.place() {
+                    _ if reserve.fill().is_err() => (Some(Trouble::Descriptors), slot),
+                    Some(place) => (None, place),
+                    None => (Some(Trouble::Connections), slot),
+                };
+                let connection = Connection { remote, local, shed, _place: Arc::new(place) };
+                inner.tasks.spawn(converse(socket, router.clone(), connection, inner.clone()));
             }
             Err(error) if is_the_peers(&error) => {}
+            // Out of descriptors or memory, as a rule.
             Err(error) => {
-                // Out of file descriptors or memory, as a rule. Trying again at once would take the processor too.
-                if !troubled {
-                    tracing::warn!(%error, "cannot accept connections; trying again until it works");
+                note(&inner.readiness, Some(&error));
+                lent = !was_lent && reserve.free_one();
+                if !lent {
+                    // Trying again at once would take the processor too.
+                    unless(stop, sleep(ACCEPT_PAUSE)).await;
                 }
-                troubled = true;
-                unless(stop, sleep(ACCEPT_PAUSE)).await;
             }
         }
     }
 }
 
+/// Keeps `/readyz` true, and says so once.
+fn note(readiness: &Readiness, short: Option<&io::Error>) {
+    match (readiness.set_short(short.is_some()), short) {
+        (true, Some(error)) => {
+            tracing::warn!(%error, "new connections are answered 503 until there are file descriptors again (ulimit -n)")
+        }
+        (true, None) => tracing::info!("there are file descriptors again"),
+        _ => {}
+    }
+}
+
 /// Speaks HTTP on one connection until it ends or becomes a WebSocket.
 ///
-/// `patience` bounds each head, the first one counted from now. A peer that reads its answers too slowly, or asks on and on, is bounded
-/// by [`HTTP_LIFE`]: it is then given `patience` once more to take what it has coming.
-async fn converse(socket: TcpStream, router: Router, connection: Connection, patience: Duration, stop: CancellationToken) {
+/// [`Limits::establish_timeout`](crate::Limits::establish_timeout) bounds each head, the first one counted from now. A peer that reads its
+/// answers too slowly, or asks on and on, is bounded by [`HTTP_LIFE`]: it is then given the same time once more to take what it has
+/// coming. A connection that is shed is given [`SHED_PATIENCE`] for its one request.
+async fn converse(socket: TcpStream, router: Router, connection: Connection, inner: Arc<Inner>) {
     // An error means that the peer is gone already; the first read will say so.
     let _ = socket.set_nodelay(true);
-    let remote = connection.remote;
-    let service = service_fn(move |request| answer(router.clone(), connection.clone(), request));
+    let (remote, shed) = (connection.remote, connection.shed);
+    let (patience, life) = match shed {
+        Some(_) => (SHED_PATIENCE.min(inner.limits.establish_timeout), SHED_PATIENCE),
+        None => (inner.limits.establish_timeout, HTTP_LIFE),
+    };
+    if let Some(trouble) = shed {
+        inner.refusals.count(if trouble == Trouble::Descriptors { Refusal::Descriptors } else { Refusal::Connections });
+    }
+    let asked = Arc::new(AtomicBool::new(false));
+    let service = service_fn({
+        let asked = asked.clone();
+        move |request| {
+            asked.store(true, Ordering::Relaxed);
+            answer(router.clone(), connection.clone(), request)
+        }
+    });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(HEAD_BYTES_MAX);
+    builder.timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(HEAD_BYTES_MAX).keep_alive(shed.is_none());
     let mut http = pin!(builder.serve_connection(TokioIo::new(socket), service).with_upgrades());
     let ended = tokio::select! {
         ended = http.as_mut() => Ok(ended),
-        () = stop.cancelled() => Err(()),
-        () = sleep(HTTP_LIFE) => Err(()),
+        () = inner.stop.cancelled() => Err(()),
+        () = sleep(life) => Err(()),
     };
     let ended = match ended {
         Ok(ended) => Some(ended),
@@ -88,6 +148,11 @@ async fn converse(socket: TcpStream, router: Router, connection: Connection, pat
         }
     };
     if let Some(Err(error)) = ended {
+        if error.is_parse_too_large() {
+            inner.refusals.count(Refusal::HeaderTooLarge);
+        } else if error.is_timeout() && !asked.load(Ordering::Relaxed) {
+            inner.refusals.count(Refusal::EstablishTimeout);
+        }
         tracing::trace!(%remote, %error, "connection ended");
     }
 }
@@ -113,6 +178,9 @@ const HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// How long a connection may stay HTTP: all a page loads is there in seconds, and the WebSocket is not HTTP any more.
 const HTTP_LIFE: Duration = Duration::from_secs(60);
+
+/// What a connection that is shed may take for its request, and again for the answer: it holds what the next one needs.
+const SHED_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Long enough to cost nothing, short enough not to be felt when a descriptor becomes free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -1,9 +1,12 @@
 //! The outside world: HTTP, who may come in, the WebSocket, and the files for the browser.
 
+mod addresses;
 mod assets;
 mod gate;
 mod http;
 mod proxy;
+mod readiness;
+mod shed;
 mod upgrade;
 
 pub use proxy::{Proxy, mux};

@@ -9,7 +9,7 @@ use axum::{
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{assets, gate, gate::Gate, http, upgrade};
+use super::{addresses::Addresses, assets, gate, gate::Gate, http, readiness::Readiness, shed, upgrade};
 use crate::{config::Config, limits::Limits, memory::Memory, refusals::Refusals, route::StreamRouter, session::Sessions};
 
 /// The whole proxy: who may come in, the WebSocket, the sessions, and the files for the browser. Cheap to clone; every clone is the same.
@@ -26,6 +26,8 @@ pub(super) struct Inner {
     config: Config,
     pub(super) limits: Arc<Limits>,
     gate: Arc<Gate>,
+    pub(super) addresses: Arc<Addresses>,
+    pub(super) readiness: Arc<Readiness>,
     pub(super) sessions: Sessions,
     pub(super) memory: Arc<Memory>,
     pub(super) refusals: Arc<Refusals>,
@@ -39,18 +41,24 @@ impl Proxy {
     pub fn new(config: Config, router: StreamRouter) -> Self {
         let limits = Arc::new(config.limits.clone());
         let sessions = Sessions::new(limits.clone(), Arc::new(router));
-        let gate = Arc::new(Gate::new(&config));
-        let memory = Arc::new(Memory::new(limits.memory_budget_bytes));
-        let (refusals, tasks, stop) = (Arc::default(), TaskTracker::new(), CancellationToken::new());
-        Self { inner: Arc::new(Inner { config, limits, gate, sessions, memory, refusals, tasks, stop }) }
+        let memory = sessions.memory().clone();
+        let (refusals, tasks, stop) = (Arc::<Refusals>::default(), TaskTracker::new(), CancellationToken::new());
+        let gate = Arc::new(Gate::new(&config, refusals.clone()));
+        let addresses = Arc::new(Addresses::new(&config));
+        let readiness = Arc::new(Readiness::new(&limits, memory.clone(), stop.clone()));
+        Self { inner: Arc::new(Inner { config, limits, gate, addresses, readiness, sessions, memory, refusals, tasks, stop }) }
     }
 
-    /// Everything over HTTP: the WebSocket at [`Config::path`], `/healthz`, and the start page, library and examples below `/`.
+    /// Everything over HTTP: the WebSocket at [`Config::path`], the start page, library and examples below `/`, `/healthz` (the process
+    /// answers) and `/readyz` (new sessions are welcome: 200, or 503 with the reason).
     pub fn router(&self) -> Router {
+        let readiness = self.inner.readiness.clone();
         Router::new()
             .route(self.inner.config.path.as_str(), upgrade::route(self.clone()))
             .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(async move || readiness.answer()))
             .fallback(assets::serve)
+            .layer(middleware::from_fn(shed::keep))
             .layer(middleware::from_fn_with_state(self.inner.gate.clone(), gate::keep))
     }
 
@@ -91,7 +99,8 @@ impl Proxy {
     /// Serves until [`shutdown`](Self::shutdown) is called.
     ///
     /// # Errors
-    /// None today: trouble with single connections ends those, and running out of file descriptors is waited out.
+    /// None today: trouble with single connections ends those. While file descriptors have run out, or [`Limits::connections_max`] is
+    /// reached, new connections are answered 503 with `Retry-After`, and live sessions go on.
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
         self.serve_until(listener, std::future::pending()).await
     }
@@ -101,9 +110,8 @@ impl Proxy {
     /// # Errors
     /// As [`serve`](Self::serve).
     pub async fn serve_until(&self, listener: TcpListener, signal: impl Future<Output = ()>) -> io::Result<()> {
-        let Inner { limits, stop, tasks, .. } = &*self.inner;
         tokio::select! {
-            () = http::serve(listener, self.router(), limits, stop, tasks) => {}
+            () = http::serve(listener, self.router(), &self.inner) => {}
             () = signal => {}
         }
         self.shutdown().await;

@@ -15,7 +15,12 @@ use hyper_util::{rt::TokioIo, server::conn::auto};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::{Proxy, http::Connection};
+use super::{
+    Proxy,
+    addresses::Full,
+    http::Connection,
+    readiness::{Trouble, come_back},
+};
 use crate::{
     refusals,
     session::{
@@ -38,6 +43,13 @@ enum Refusal {
     Subprotocol,
     Draining,
     Budget,
+    Address,
+}
+
+impl From<Full> for Refusal {
+    fn from(Full: Full) -> Self {
+        Self::Address
+    }
 }
 
 impl Refusal {
@@ -46,6 +58,7 @@ impl Refusal {
         match self {
             Self::Draining => Some(refusals::Refusal::Draining),
             Self::Budget => Some(refusals::Refusal::Budget),
+            Self::Address => Some(refusals::Refusal::SessionsPerAddress),
             Self::NotAWebSocket | Self::Version | Self::Key | Self::Subprotocol => None,
         }
     }
@@ -75,14 +88,18 @@ fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
         Some(connection) => Some(connection.remote),
         None => request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0),
     };
+    let place = remote.map(|remote| proxy.inner.addresses.enter(remote.ip())).transpose()?.flatten();
     let inner = proxy.inner.clone();
     proxy.inner.tasks.spawn(async move {
-        // Kept until the session is over: it is this connection's place among those that may be open.
-        let _connection = connection;
+        // Kept until the session is over: its place among the connections, and among those of its address.
+        let _places = (connection, place);
         match timeout(inner.limits.establish_timeout, upgraded).await {
             Ok(Ok(upgraded)) => serve(&inner.sessions, upgraded, remote).await,
             Ok(Err(error)) => tracing::debug!(%error, "the connection ended before it was a WebSocket"),
-            Err(_) => tracing::debug!("the peer did not take the answer to its handshake"),
+            Err(_) => {
+                inner.refusals.count(refusals::Refusal::EstablishTimeout);
+                tracing::debug!("the peer did not take the answer to its handshake");
+            }
         }
     });
     Ok(agreed.into_response())
@@ -170,11 +187,14 @@ impl IntoResponse for Refusal {
             Self::Subprotocol => {
                 (StatusCode::BAD_REQUEST, "unsupported: of the subprotocols this proxy speaks bss.1 only; offer it, or none\n")
             }
-            Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "draining: the proxy goes down; try again in a few seconds\n"),
-            Self::Budget => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "limit: the memory budget of this proxy is used up; try again later, or raise memory_budget_bytes\n",
-            ),
+            Self::Draining => return Trouble::Draining.into_response(),
+            Self::Budget => return Trouble::Memory.into_response(),
+            Self::Address => {
+                return come_back(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "limit: too many sessions from this address; close some, or raise sessions_per_address_max; if it is that of a proxy, name it in trusted_proxies\n",
+                );
+            }
         };
         let mut response = (status, [(header::CACHE_CONTROL, "no-store")], text).into_response();
         if status == StatusCode::UPGRADE_REQUIRED {
@@ -189,6 +209,13 @@ impl IntoResponse for Refusal {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
+
     use super::*;
 
     /// The handshake of RFC 6455 section 1.3, with these headers beside it or in place of its own.
@@ -235,4 +262,42 @@ mod tests {
         assert_eq!(offered("soap"), Err(Refusal::Subprotocol));
         assert_eq!(offered("BSS.1, bss.10"), Err(Refusal::Subprotocol));
     }
+
+    #[tokio::test]
+    async fn threat_19_above_the_memory_budget_new_sessions_are_shed_until_there_is_room() {
+        let mut config = crate::config::Config::default();
+        config.limits.memory_budget_bytes = 64 << 20;
+        let proxy = Proxy::new(config, crate::route::StreamRouter::new());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn({
+            let proxy = proxy.clone();
+            async move { proxy.serve(listener).await }
+        });
+        let ask = async |path: &str| {
+            let mut socket = TcpStream::connect(address).await.expect("a connection");
+            let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{HANDSHAKE}\r\n");
+            socket.write_all(request.as_bytes()).await.expect("sent");
+            let mut status = [0; 12];
+            let read = timeout(Duration::from_secs(10), socket.read_exact(&mut status)).await.expect("an answer in time");
+            read.expect("no error");
+            (String::from_utf8_lossy(&status).into_owned(), socket)
+        };
+        let (live, _socket) = ask("/mux").await;
+        assert_eq!(live, "HTTP/1.1 101");
+        // As much as there is: what the live session holds by itself counts, too.
+        let lease = proxy.inner.memory.lease(64 << 20);
+        for path in ["/mux", "/readyz"] {
+            assert_eq!(ask(path).await.0, "HTTP/1.1 503", "{path}");
+        }
+        assert_eq!(ask("/healthz").await.0, "HTTP/1.1 200");
+        assert_eq!(proxy.sessions().len(), 1, "the live one goes on");
+        assert_eq!(proxy.inner.refusals.of(refusals::Refusal::Budget), 1);
+        drop(lease);
+        assert_eq!(ask("/readyz").await.0, "HTTP/1.1 200");
+        assert_eq!(ask("/mux").await.0, "HTTP/1.1 101");
+    }
+
+    const HANDSHAKE: &str =
+        "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 }

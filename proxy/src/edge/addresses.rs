@@ -1,0 +1,123 @@
+//! How many sessions come from one address.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+
+use crate::config::{Config, Network};
+
+/// The live sessions by address, and how many one may have. As large as there are sessions, and no larger.
+#[derive(Debug)]
+pub(super) struct Addresses {
+    max: usize,
+    trusted: Vec<Network>,
+    live: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// A session's place among those of its address, until it is dropped.
+#[derive(Debug)]
+#[must_use = "dropping a place frees it"]
+pub(super) struct Place {
+    addresses: Arc<Addresses>,
+    holder: IpAddr,
+}
+
+/// The address has as many sessions as it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Full;
+
+impl Addresses {
+    pub(super) fn new(config: &Config) -> Self {
+        Self { max: config.limits.sessions_per_address_max, trusted: config.trusted_proxies.clone(), live: Mutex::default() }
+    }
+
+    /// A place for a session from `remote`; none is needed behind a trusted proxy, whose address says nothing about the peer.
+    pub(super) fn enter(self: &Arc<Self>, remote: IpAddr) -> Result<Option<Place>, Full> {
+        if self.trusted.iter().any(|network| network.contains(remote)) {
+            return Ok(None);
+        }
+        let holder = holder(remote);
+        let mut live = self.live.lock();
+        let count = live.get(&holder).copied().unwrap_or(0);
+        if count >= self.max {
+            return Err(Full);
+        }
+        live.insert(holder, count + 1);
+        Ok(Some(Place { addresses: self.clone(), holder }))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Entry::Occupied(mut count) = self.addresses.live.lock().entry(self.holder) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
+/// Who an address stands for. A household or a machine is given an IPv6 /64 at least and may take any address of it, so that is what counts.
+fn holder(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(max: usize) -> Arc<Addresses> {
+        let mut config = Config::default();
+        config.limits.sessions_per_address_max = max;
+        config.trusted_proxies = vec!["10.0.0.0/8".parse().expect("a network")];
+        Arc::new(Addresses::new(&config))
+    }
+
+    fn enter(addresses: &Arc<Addresses>, from: &str) -> Result<Option<Place>, Full> {
+        addresses.enter(from.parse().expect("an address"))
+    }
+
+    #[test]
+    fn an_address_has_so_many_places_and_a_freed_one_is_taken_again() {
+        let addresses = addresses(2);
+        let first = enter(&addresses, "192.0.2.1").expect("a place");
+        let _second = enter(&addresses, "::ffff:192.0.2.1").expect("a place");
+        assert!(enter(&addresses, "192.0.2.1").is_err());
+        assert!(enter(&addresses, "192.0.2.2").is_ok_and(|place| place.is_some()));
+        drop(first);
+        assert!(enter(&addresses, "192.0.2.1").is_ok());
+    }
+
+    #[test]
+    fn an_ipv6_network_of_64_bits_is_one_address() {
+        let addresses = addresses(1);
+        let _place = enter(&addresses, "2001:db8:1:2::1").expect("a place");
+        assert!(enter(&addresses, "2001:db8:1:2:ffff:ffff:ffff:ffff").is_err());
+        assert!(enter(&addresses, "2001:db8:1:3::1").is_ok());
+    }
+
+    #[test]
+    fn peers_behind_a_trusted_proxy_are_not_counted() {
+        let addresses = addresses(1);
+        let places: Vec<_> = (0..10).map(|_| enter(&addresses, "10.1.2.3")).collect();
+        assert!(places.iter().all(|place| matches!(place, Ok(None))));
+    }
+
+    #[test]
+    fn addresses_without_sessions_take_no_memory() {
+        let addresses = addresses(1);
+        for last in 0..=255 {
+            let place = addresses.enter(IpAddr::from([192, 0, 2, last])).expect("a place");
+            drop(place);
+        }
+        assert!(addresses.live.lock().is_empty());
+    }
+}
