@@ -1,6 +1,7 @@
 //! A transport without a network.
 
 use std::{
+    collections::VecDeque,
     io,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -36,13 +37,13 @@ pub struct MemoryWriter {
 }
 
 impl Reader for MemoryReader {
-    fn poll_read(&mut self, cx: &mut Context<'_>, runs: &mut Vec<Bytes>) -> Poll<Result<Read, TransportError>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, runs: &mut VecDeque<Bytes>) -> Poll<Result<Read, TransportError>> {
         let mut buffer = BytesMut::with_capacity(64 * 1024);
         let read = ready!(poll_read_buf(Pin::new(&mut self.0), cx, &mut buffer))?;
         if read == 0 {
             return Poll::Ready(Ok(Read::Closed));
         }
-        runs.push(buffer.freeze());
+        runs.push_back(buffer.freeze());
         Poll::Ready(Ok(Read::Bytes))
     }
 }

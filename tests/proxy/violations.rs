@@ -1,6 +1,7 @@
 //! Peers that break the protocol: cut, told so, and nobody else notices.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Arc,
         atomic::{AtomicU16, Ordering},
@@ -125,7 +126,11 @@ impl transport::Transport for Panics {
 struct PanickingReader;
 
 impl transport::Reader for PanickingReader {
-    fn poll_read(&mut self, _: &mut Context<'_>, _: &mut Vec<bytes::Bytes>) -> Poll<Result<transport::Read, transport::TransportError>> {
+    fn poll_read(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &mut VecDeque<bytes::Bytes>,
+    ) -> Poll<Result<transport::Read, transport::TransportError>> {
         panic!("a fault in a transport");
     }
 }

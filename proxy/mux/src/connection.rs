@@ -117,6 +117,7 @@ pub struct Connection<T> {
     control: Control,
     round: VecDeque<Turn>,
     queued: usize,
+    copied: usize,
     ended: VecDeque<StreamId>,
     /// Ended streams whose id the peer uses again already.
     displaced: VecDeque<(StreamId, T)>,
@@ -155,6 +156,7 @@ impl<T: Default> Connection<T> {
             control: Control::default(),
             round: VecDeque::new(),
             queued: 0,
+            copied: 0,
             ended: VecDeque::new(),
             displaced: VecDeque::new(),
             counts: Counts::default(),
@@ -224,6 +226,17 @@ impl<T: Default> Connection<T> {
         self.queued
     }
 
+    /// Those of them that lie in memory of the queues' own, because they were copied there.
+    pub fn copied(&self) -> usize {
+        self.copied
+    }
+
+    /// The stream with the most bytes queued, if any has some. O(streams): for when too much is.
+    pub fn fullest(&self) -> Option<StreamId> {
+        let queued = self.streams.iter().filter(|(_, entry)| !entry.over && !entry.queue.is_empty());
+        queued.max_by_key(|(_, entry)| entry.queue.len()).map(|(&id, _)| id)
+    }
+
     /// Bytes of control frames that wait to leave. They grow with what the peer sends: a caller whose peer does not read stops reading, too.
     pub fn control_queued(&self) -> usize {
         self.control.bytes()
@@ -267,12 +280,12 @@ impl<T: Default> Connection<T> {
     pub fn drain(&mut self, kept: Option<StreamId>) -> impl Iterator<Item = (StreamId, T, View)> + use<T> {
         self.gone = true;
         self.round = VecDeque::new();
-        (self.queued, self.live, self.by_peer) = (0, 0, 0);
+        (self.queued, self.copied, self.live, self.by_peer) = (0, 0, 0, 0);
         let mut streams = std::mem::take(&mut self.streams);
         if let Some((id, mut entry)) = kept.and_then(|id| streams.remove_entry(&id)).filter(|(_, entry)| !entry.over) {
             self.live = 1;
             self.by_peer = usize::from(!self.is_ours(id));
-            self.queued = entry.queue.len();
+            (self.queued, self.copied) = (entry.queue.len(), entry.queue.copied());
             entry.in_round = false;
             self.streams.insert(id, entry);
             self.rouse(id);
@@ -353,6 +366,7 @@ impl<T: Default> Connection<T> {
         let Some(entry) = self.streams.get_mut(&id).filter(|entry| !entry.over) else { return };
         entry.over = true;
         entry.window.release(&mut self.growth);
+        self.copied -= entry.queue.copied();
         self.queued -= entry.queue.clear();
         self.live -= 1;
         self.by_peer -= usize::from(!self.is_ours(id));

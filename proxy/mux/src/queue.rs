@@ -8,15 +8,29 @@ use bytes::{Bytes, BytesMut};
 /// Short chunks behind it are copied together at the tail.
 #[derive(Default)]
 pub(crate) struct Queue {
-    first: Bytes,
-    rest: VecDeque<Bytes>,
+    first: Chunk,
+    rest: VecDeque<Chunk>,
     tail: Vec<u8>,
     bytes: usize,
+    /// Those of them that are copies.
+    copied: usize,
+}
+
+#[derive(Default)]
+struct Chunk {
+    bytes: Bytes,
+    /// It was a tail, not somebody's memory.
+    copied: bool,
 }
 
 impl Queue {
     pub(crate) fn len(&self) -> usize {
         self.bytes
+    }
+
+    /// Those of its bytes that lie in memory of its own.
+    pub(crate) fn copied(&self) -> usize {
+        self.copied
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -26,19 +40,20 @@ impl Queue {
     pub(crate) fn push(&mut self, chunk: Bytes) {
         if self.bytes == 0 {
             self.bytes = chunk.len();
-            self.first = chunk;
+            self.first = Chunk { bytes: chunk, copied: false };
         } else if chunk.len() <= SHORT {
             self.push_short(&chunk);
         } else {
             self.bytes += chunk.len();
             self.close_tail();
-            self.rest.push_back(chunk);
+            self.rest.push_back(Chunk { bytes: chunk, copied: false });
         }
     }
 
     /// Pushes a copy of a chunk.
     pub(crate) fn push_short(&mut self, chunk: &[u8]) {
         self.bytes += chunk.len();
+        self.copied += chunk.len();
         if self.tail.len() + chunk.len() > JOINED_MAX {
             self.close_tail();
         }
@@ -51,7 +66,19 @@ impl Queue {
     /// The tail becomes a chunk like any other.
     fn close_tail(&mut self) {
         if !self.tail.is_empty() {
-            self.rest.push_back(mem::take(&mut self.tail).into());
+            let chunk = self.tail_chunk();
+            self.rest.push_back(chunk);
+        }
+    }
+
+    fn tail_chunk(&mut self) -> Chunk {
+        Chunk { bytes: mem::take(&mut self.tail).into(), copied: true }
+    }
+
+    /// The chunk that comes next stands in `first`.
+    fn advance(&mut self) {
+        if self.first.bytes.is_empty() {
+            self.first = self.rest.pop_front().unwrap_or_else(|| self.tail_chunk());
         }
     }
 
@@ -60,20 +87,23 @@ impl Queue {
         let mut left = bytes.min(self.bytes);
         self.bytes -= left;
         while left > 0 {
-            if self.first.is_empty() {
-                if self.rest.is_empty() && self.tail.len() == left {
-                    take(Piece::Copied(&self.tail));
-                    self.tail = Vec::new();
-                    break;
-                }
-                self.first = self.rest.pop_front().unwrap_or_else(|| mem::take(&mut self.tail).into());
+            if self.first.bytes.is_empty() && self.rest.is_empty() && self.tail.len() == left {
+                take(Piece::Copied(&self.tail));
+                self.tail = Vec::new();
+                self.copied -= left;
+                break;
             }
-            if self.first.len() > left {
-                take(Piece::Slice(self.first.split_to(left)));
-                return;
+            self.advance();
+            let length = left.min(self.first.bytes.len());
+            take(Piece::Slice(self.first.bytes.split_to(length)));
+            left -= length;
+            if self.first.copied {
+                self.copied -= length;
             }
-            left -= self.first.len();
-            take(Piece::Slice(mem::take(&mut self.first)));
+        }
+        if self.first.bytes.is_empty() {
+            // Its memory is free as soon as it was taken.
+            self.first = Chunk::default();
         }
         if self.rest.is_empty() {
             self.rest = VecDeque::new();
@@ -82,18 +112,16 @@ impl Queue {
 
     /// The next chunk, as it was pushed or joined with short ones.
     pub(crate) fn pop(&mut self) -> Option<Bytes> {
-        if self.first.is_empty() {
-            self.first = self.rest.pop_front().unwrap_or_else(|| mem::take(&mut self.tail).into());
-        }
+        self.advance();
         let mut chunk = None;
-        self.take(self.first.len(), |first| chunk = Some(first.into()));
+        self.take(self.first.bytes.len(), |first| chunk = Some(first.into()));
         chunk
     }
 
     /// The next `N` bytes without taking them; `None` while there are fewer.
     pub(crate) fn peek<const N: usize>(&self) -> Option<[u8; N]> {
         let mut peeked = [0; N];
-        let mut bytes = self.first.iter().chain(self.rest.iter().flatten()).chain(&self.tail);
+        let mut bytes = self.first.bytes.iter().chain(self.rest.iter().flat_map(|chunk| &chunk.bytes)).chain(&self.tail);
         for place in &mut peeked {
             *place = *bytes.next()?;
         }
@@ -103,7 +131,7 @@ impl Queue {
     /// Takes the next `bytes` bytes in one piece, copying only if they lie in several.
     pub(crate) fn gather(&mut self, bytes: usize) -> Bytes {
         let mut whole = Bytes::new();
-        if bytes <= self.first.len() {
+        if bytes <= self.first.bytes.len() {
             self.take(bytes, |piece| whole = piece.into());
             return whole;
         }
@@ -212,6 +240,21 @@ mod tests {
         queue.push(mine.slice(..3));
         queue.push(Bytes::from_static(b"XYZ"));
         assert_eq!((&mine[..], &queue.gather(6)[..]), (&b"abcdef"[..], &b"abcXYZ"[..]));
+    }
+
+    #[test]
+    fn what_is_copied_is_counted_until_it_leaves() {
+        let mut queue = Queue::default();
+        for chunk in [600, 10, 20, 700, 30] {
+            queue.push(Bytes::from(vec![1; chunk]));
+        }
+        assert_eq!(queue.copied(), 60);
+        taken(&mut queue, 605);
+        assert_eq!(queue.copied(), 55);
+        taken(&mut queue, 25 + 700 + 29);
+        assert_eq!(queue.copied(), 1);
+        taken(&mut queue, 1);
+        assert_eq!((queue.copied(), queue.len()), (0, 0));
     }
 
     #[test]

@@ -57,15 +57,16 @@ pub(super) async fn serve(session: Arc<Session>, mut stream: Stream, open: Open)
         return opening::refuse(&session, stream, error).await;
     }
     tracing::debug!(session = %session.id, library = open.library.as_deref().map(tracing::field::debug), "session stream");
-    let limits = &session.limits;
+    let limits = &session.shared.limits;
     let told = Told {
         streams_per_session_max: limits.streams_per_session_max,
         names_per_session_max: limits.names_per_session_max,
         open_bytes_max: limits.open_bytes_max,
     };
+    session.answered(&stream);
     stream.write_frame(&encode(&Welcome {
         session: session.id.to_string(),
-        node: session.node.to_string(),
+        node: session.shared.node.to_string(),
         capabilities: [],
         limits: told,
     }));

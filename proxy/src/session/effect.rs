@@ -9,7 +9,7 @@ use super::{
     Session, State,
     end::{End, Far, Sink, Source, Watch},
     flush,
-    ledger::{CAP, Ledger},
+    ledger::Ledger,
 };
 
 /// Something to do when the lock is free.
@@ -183,8 +183,12 @@ impl Effects {
                 effect.run_there(&mut state, copies, self);
             }
             state.collect_ended(self);
-            let ready = state.wants_turn();
+            state.book();
+            let (ready, starved) = (state.wants_turn(), state.is_starved());
             drop(state);
+            if starved {
+                session.look_soon();
+            }
             if ready {
                 self.ready.push(session);
             }
@@ -229,31 +233,50 @@ impl State {
     /// Queues bytes of the far end's, and hands back what credit that allows.
     pub(super) fn deliver(&mut self, id: StreamId, bytes: Bytes, effects: &mut Effects) {
         let length = bytes.len();
-        if let Some((view, End { source: Source::Splice(ledger), .. })) = self.mux.deliver(id, bytes) {
-            ledger.took(length);
-            ledger.settle(view, effects);
+        let cap = self.cap();
+        if let Some((view, end)) = self.mux.deliver(id, bytes) {
+            end.moves();
+            let starves = end.took(length, view, cap, effects);
+            self.delivered(id, starves, effects);
         }
     }
 
     /// The same with a copy.
     fn deliver_short(&mut self, id: StreamId, bytes: &[u8], effects: &mut Effects) {
-        if let Some((view, End { source: Source::Splice(ledger), .. })) = self.mux.deliver_short(id, bytes) {
-            ledger.took(bytes.len());
-            ledger.settle(view, effects);
+        let cap = self.cap();
+        if let Some((view, end)) = self.mux.deliver_short(id, bytes) {
+            end.moves();
+            let starves = end.took(bytes.len(), view, cap, effects);
+            self.delivered(id, starves, effects);
         }
+    }
+
+    fn delivered(&mut self, id: StreamId, starves: bool, effects: &mut Effects) {
+        if starves {
+            self.starve(id);
+        }
+        self.hold_to_ladder(effects);
     }
 
     /// Hands the far sender the credit that is due to it.
     pub(super) fn settle(&mut self, id: StreamId, effects: &mut Effects) {
-        if let Some((view, End { source: Source::Splice(ledger), .. })) = self.mux.look(id) {
-            ledger.settle(view, effects);
+        let cap = self.cap();
+        if let Some((view, End { source: Source::Splice(ledger), .. })) = self.mux.look(id)
+            && ledger.settle(view, cap, effects)
+        {
+            self.starve(id);
         }
     }
 
     /// `bytes` of this stream have left for the socket.
     pub(super) fn left(&mut self, id: StreamId, bytes: usize, effects: &mut Effects) {
+        let cap = self.cap();
         match self.mux.look(id) {
-            Some((view, End { source: Source::Splice(ledger), .. })) => ledger.settle(view, effects),
+            Some((view, End { source: Source::Splice(ledger), .. })) => {
+                if ledger.settle(view, cap, effects) {
+                    self.starve(id);
+                }
+            }
             Some((_, End { source: Source::Local(cell), .. })) => effects.here(Effect::Sent(cell.clone(), bytes)),
             _ => {}
         }
@@ -292,6 +315,7 @@ impl State {
 
     fn next_ended(&mut self) -> Option<End> {
         let (id, end) = self.mux.ended()?;
+        self.forget_waiting(end.waiting);
         if self.control == Some(id) {
             self.control = None;
         }
@@ -299,11 +323,24 @@ impl State {
     }
 }
 
+impl End {
+    /// `bytes` of the far sender's were queued; whether it starves from now on.
+    fn took(&mut self, bytes: usize, view: View, cap: u32, effects: &mut Effects) -> bool {
+        let Source::Splice(ledger) = &mut self.source else { return false };
+        ledger.took(bytes);
+        ledger.settle(view, cap, effects)
+    }
+}
+
 impl Ledger {
-    /// Hands the sender the credit that is due to it.
-    fn settle(&mut self, view: View, effects: &mut Effects) {
-        if let Some(grant) = self.grant(view.send_credit, view.queued, CAP) {
+    /// Hands the sender the credit that is due to it; whether it starves from now on, for want of memory.
+    fn settle(&mut self, view: View, cap: u32, effects: &mut Effects) -> bool {
+        if cap == 0 {
+            return !std::mem::replace(&mut self.starved, true);
+        }
+        if let Some(grant) = self.grant(view.send_credit, view.queued, cap) {
             effects.at(&self.source.session, Effect::Grant(self.source.id, grant));
         }
+        false
     }
 }

@@ -1,6 +1,6 @@
 //! What one end of a stream is joined to: a local handle, or the end of another stream.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Instant};
 
 use browser_stream_mux::{Cell, End as Ended, StreamId};
 
@@ -15,6 +15,10 @@ pub(crate) struct End {
     pub source: Source,
     /// The peer finished: what it sent is whole, and nothing that comes later may take it away.
     pub peer_finished: bool,
+    /// Bytes that came behind the peer's open; `None` once it is answered.
+    pub waiting: Option<usize>,
+    /// When the open direction last moved, on a stream of which the other has finished.
+    pub moved_at: Option<Instant>,
     /// Told how the stream ended; dropped with it.
     pub watch: Option<Arc<dyn Watch>>,
 }
@@ -68,6 +72,18 @@ impl End {
     /// An end with a local handle on both facets.
     pub fn local(cell: &Arc<Cell>) -> Self {
         Self { sink: Sink::Local(cell.clone()), source: Source::Local(cell.clone()), ..Self::default() }
+    }
+
+    /// An end for a stream that the peer opened and nobody has answered.
+    pub fn waiting(cell: &Arc<Cell>) -> Self {
+        Self { waiting: Some(0), ..Self::local(cell) }
+    }
+
+    /// The open direction of a half-closed stream moves.
+    pub fn moves(&mut self) {
+        if let Some(moved_at) = &mut self.moved_at {
+            *moved_at = tokio::time::Instant::now().into_std();
+        }
     }
 
     /// The local handle that decides what becomes of this stream, if one is left.

@@ -209,6 +209,7 @@ impl State {
             self.left(id, bytes as usize, effects);
         }
         self.collect_ended(effects);
+        self.book();
         any
     }
 }

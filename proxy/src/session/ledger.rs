@@ -16,6 +16,8 @@ pub struct Ledger {
     /// Where the bytes come from.
     pub source: Far,
     credit: Credit,
+    /// The sender gets no credit until there is memory again.
+    pub starved: bool,
 }
 
 /// A ledger's arithmetic, without the session that the bytes come from.
@@ -28,7 +30,7 @@ pub struct Credit {
 impl Ledger {
     /// A ledger for a sender that may still send `from` bytes.
     pub fn new(source: Far, from: u32) -> Self {
-        Self { source, credit: Credit::new(from) }
+        Self { source, credit: Credit::new(from), starved: false }
     }
 
     /// `bytes` of the sender's were queued here.

@@ -2,7 +2,7 @@
 //!
 //! Who talks to whom is decided above, in `route`: a session reports what its peer opens through [`Opens`].
 
-#[cfg_attr(not(test), expect(dead_code, reason = "sessions are not charged yet"))]
+mod bounds;
 mod charge;
 mod control;
 mod effect;
@@ -12,11 +12,11 @@ mod json;
 mod ledger;
 mod open;
 mod opening;
-#[cfg_attr(not(test), expect(dead_code, reason = "sessions are not charged yet"))]
 mod rate;
 mod read;
 mod run;
 mod sessions;
+mod shared;
 mod splice;
 pub mod transport;
 pub mod websocket;
@@ -25,7 +25,7 @@ mod write;
 use std::{
     fmt,
     net::SocketAddr,
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::AtomicBool},
 };
 
 use browser_stream_mux::{Cell, Code, Connection, Host, Stream, StreamId};
@@ -36,10 +36,14 @@ use serde_json::value::RawValue;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::{error::OpenError, limits::Limits};
+use crate::{error::OpenError, refusals::Refusal};
+use bounds::Bounds;
+use charge::Charge;
 use effect::Effects;
 use end::End;
 use flush::{Turn, Wire};
+use rate::Bucket;
+pub(crate) use shared::Shared;
 
 pub(crate) use browser_stream_mux::End as Ended;
 pub(crate) use control::Note;
@@ -62,10 +66,8 @@ pub trait Opens: Send + Sync + 'static {
 /// One connected peer.
 pub struct Session {
     id: Uuid,
-    node: Uuid,
     remote: Option<SocketAddr>,
-    limits: Arc<Limits>,
-    opens: Arc<dyn Opens>,
+    pub(crate) shared: Arc<Shared>,
     state: Mutex<State>,
     /// The connection's writing half and what is on its way into it: locked by nobody but who has the turn to write (`State::turn`).
     wire: Mutex<Option<Wire>>,
@@ -73,6 +75,8 @@ pub struct Session {
     wake: Arc<Notify>,
     /// Woken when control frames have left that the reading task waits for.
     reading: AtomicWaker,
+    /// The reading task looks at the clock as soon as it is woken.
+    hurry: AtomicBool,
     /// Itself, for those who have only a reference.
     me: Weak<Session>,
     /// Names that the peer holds, counted by whoever keeps the names.
@@ -83,8 +87,12 @@ pub struct Session {
 struct State {
     mux: Connection<End>,
     phase: Phase,
-    limits: Arc<Limits>,
+    shared: Arc<Shared>,
     turn: Turn,
+    bounds: Bounds,
+    /// What the peer owes for the streams that it opened, and for frames that move nothing.
+    open_account: Bucket,
+    frame_account: Charge,
     /// The peer's session stream, once it opened one.
     control: Option<StreamId>,
 }
@@ -135,7 +143,7 @@ impl Session {
     pub async fn open(self: &Arc<Self>, path: &str, meta: Option<Box<RawValue>>) -> Result<Stream, OpenError> {
         let mut stream = self.open_stream()?;
         stream.write_frame(&encode(&Open { meta, ..Open::to(path) }));
-        let error = match tokio::time::timeout(self.limits.reply_timeout, opening::reply(&mut stream, &self.limits)).await {
+        let error = match tokio::time::timeout(self.shared.limits.reply_timeout, opening::reply(&mut stream, &self.shared.limits)).await {
             Ok(Ok(Reply { error: None, .. })) => return Ok(stream),
             Ok(Ok(Reply { error: Some(error), .. }) | Err(error)) => error,
             Err(_) => {
@@ -161,12 +169,16 @@ impl Session {
         self.wake.notify_one();
     }
 
-    /// A stream of ours on this session, before its open: `unresponsive` when the session is gone or has no ids left.
+    /// A stream of ours on this session, before its open: `unresponsive` when the session is gone or has no ids left, `busy` when too much is queued for it.
     pub(crate) fn open_stream(self: &Arc<Self>) -> Result<Stream, OpenError> {
         let cell = Cell::new();
         let mut state = self.state.lock();
         if state.phase != Phase::Live {
             return Err(OpenError::new(Code::Unresponsive, "the peer is gone"));
+        }
+        if !state.takes_opens() {
+            self.shared.refusals.count(Refusal::QueueBusy);
+            return Err(OpenError::new(Code::Busy, "the server does not keep up with what it is sent: try again later"));
         }
         let id = state.mux.open(End::local(&cell)).map_err(|error| OpenError::new(Code::Unresponsive, error.to_string()))?;
         drop(state);
@@ -217,6 +229,7 @@ impl Host for Session {
     fn finish(&self, id: StreamId) {
         let mut state = self.state.lock();
         state.mux.finish(id);
+        state.half_closed(id, tokio::time::Instant::now().into_std());
         self.see_to(&state);
     }
 

@@ -56,6 +56,7 @@ impl Opening {
     /// Takes the stream with this reply.
     pub(crate) fn accept_as(self, reply: &Reply) -> Stream {
         let mut stream = self.stream;
+        self.session.answered(&stream);
         stream.write_frame(&encode(reply));
         stream
     }
@@ -75,11 +76,12 @@ impl Opening {
 pub(crate) async fn refuse(session: &Arc<Session>, mut stream: Stream, error: OpenError) {
     tracing::debug!(session = %session.id, code = %error.code, "open refused");
     let number = error.number();
+    session.answered(&stream);
     stream.write_frame(&encode(&Reply::refuse(error)));
     stream.finish();
     session.discard(&stream);
     // A reset would take the error with it, so it is for those alone that go on as if nothing had been said.
-    if tokio::time::timeout(session.limits.refused_linger, stream.peer_done()).await.is_err() {
+    if tokio::time::timeout(session.shared.limits.refused_linger, stream.peer_done()).await.is_err() {
         stream.reset(number);
     }
 }
@@ -135,7 +137,7 @@ impl Openings {
 }
 
 async fn answer(session: Arc<Session>, mut stream: Stream) {
-    let limits = session.limits.clone();
+    let limits = session.shared.limits.clone();
     let read = tokio::time::timeout(limits.open_timeout, stream.peek_frame(limits.open_bytes_max)).await;
     let bad = |why: String| OpenError::new(Code::BadRequest, why);
     let open = match read {
@@ -147,7 +149,7 @@ async fn answer(session: Arc<Session>, mut stream: Stream) {
     };
     match open {
         Ok(open) if open.path == SESSION_PATH => control::serve(session, stream, open).await,
-        Ok(open) => session.opens.clone().opened(Opening { session, stream, open }).await,
+        Ok(open) => session.shared.opens.clone().opened(Opening { session, stream, open }).await,
         Err(error) => refuse(&session, stream, error).await,
     }
 }

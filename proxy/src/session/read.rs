@@ -1,37 +1,50 @@
 //! The reading half of a session: what the peer sends is taken and acted upon, and what that puts into queues is written, before more is read.
 
 use std::{
-    future::poll_fn,
+    collections::VecDeque,
+    future::{Future, poll_fn},
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use browser_stream_mux::{Cell, Code, End as Ended, Event, StreamId, Violation};
+use browser_stream_mux::{Cell, Code, End as Ended, Event, StreamId};
 use bytes::Bytes;
-use tokio::time::{Instant, Sleep};
+use tokio::time::{Sleep, sleep_until};
 
 use super::{
     Phase, Session, State,
+    charge::Verdict,
     effect::{Effect, Effects, Payload},
     end::{End, Sink},
     opening::Openings,
+    rate::Admission,
     run::Cut,
     transport::{Read, Reader},
 };
-use crate::error::APPLICATION_CODE_MIN;
+use crate::{error::APPLICATION_CODE_MIN, refusals::Refusal};
 
 /// Control frames that may wait for one peer: twice what all its streams need at once. More are replies that it provokes and does not take.
 const REPLIES_MAX: usize = 256 * 1024;
+
+/// How long a session goes on with what its peer sends while others wait.
+const TURN_MAX: Duration = Duration::from_micros(100);
+
+/// Events that are taken under one lock: less than a tenth of a millisecond of them.
+const HELPING: i32 = 512;
+
+/// What a new stream costs, in events that bring no new stream.
+const OPEN_COSTS: i32 = 16;
 
 /// A deadline for a session that has none.
 const FAR_FUTURE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Takes what the peer sends until it closes, breaks a rule, or falls silent.
 pub(super) async fn read<R: Reader>(session: &Arc<Session>, reader: &mut R, openings: &mut Openings) -> Cut {
-    let mut timer = pin!(tokio::time::sleep_until(session.deadline()));
-    let mut reading = Reading { session, reader, openings, runs: Vec::new(), effects: Effects::default(), owing: false };
+    let mut timer = pin!(sleep_until(session.deadline()));
+    let mut reading =
+        Reading { session, reader, openings, runs: VecDeque::new(), effects: Effects::default(), owing: false, closed: false, pause: None };
     poll_fn(|cx| reading.poll(cx, timer.as_mut())).await
 }
 
@@ -40,21 +53,37 @@ struct Reading<'a, R> {
     reader: &'a mut R,
     /// Streams of the peer's that are being answered.
     openings: &'a mut Openings,
-    runs: Vec<Bytes>,
+    runs: VecDeque<Bytes>,
     effects: Effects,
     /// The peer does not take what it provokes: it is read no further, and cut by the writing task when it takes nothing at all.
     owing: bool,
+    /// The peer closed; what it sent before is still being taken.
+    closed: bool,
+    /// The peer sends too much that moves nothing: it is read no faster.
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl<R: Reader> Reading<'_, R> {
     fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Cut> {
+        let begun = now();
         loop {
             self.effects.corked(|| self.openings.poll(cx));
             self.effects.run();
+            if now().duration_since(begun) > TURN_MAX {
+                // A peer that never stops sending must not be the only one that is served.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let Poll::Ready(read) = self.poll_read(cx) else {
                 // A peer that waits holds no memory here.
-                self.runs = Vec::new();
+                if self.runs.is_empty() {
+                    self.runs = VecDeque::new();
+                }
                 self.effects.release();
+                self.session.reading.register(cx.waker());
+                if self.session.hurry.swap(false, Ordering::AcqRel) {
+                    timer.as_mut().reset(self.session.deadline());
+                }
                 ready!(timer.as_mut().poll(cx));
                 if let Err(dead) = self.session.tick() {
                     return Poll::Ready(dead);
@@ -74,6 +103,10 @@ impl<R: Reader> Reading<'_, R> {
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Read, Cut>> {
+        if let Some(pause) = &mut self.pause {
+            ready!(pause.as_mut().poll(cx));
+            self.pause = None;
+        }
         if self.owing {
             self.session.reading.register(cx.waker());
             self.owing = self.session.state.lock().owes();
@@ -81,74 +114,112 @@ impl<R: Reader> Reading<'_, R> {
                 return Poll::Pending;
             }
         }
+        if !self.runs.is_empty() {
+            return Poll::Ready(Ok(Read::Bytes));
+        }
         self.reader.poll_read(cx, &mut self.runs).map_err(Cut::from)
     }
 
     /// Takes what was read. What it leads to in other sessions is done here and now; what it puts into queues is written later, together.
     fn take(&mut self, read: Read) -> Result<(), Cut> {
         let Self { session, runs, effects, .. } = self;
-        let now = Instant::now().into_std();
-        let taken = {
+        self.closed |= read == Read::Closed;
+        let now = now();
+        let (taken, verdict) = {
             let mut state = session.state.lock();
             state.turn.answer |= read == Read::Answer;
             let taken = state.receive(runs, now, effects);
+            let verdict = state.charge(now);
             state.collect_ended(effects);
             self.owing = state.owes();
             if state.wants_turn() {
                 effects.ready(session);
             }
-            taken
+            (taken, verdict)
         };
         effects.act();
         for (id, cell) in effects.opened() {
             self.openings.add(session, id, cell);
         }
         taken?;
-        if read == Read::Closed { Err(Cut::Closed) } else { Ok(()) }
+        match verdict {
+            _ if self.closed && self.runs.is_empty() => Err(Cut::Closed),
+            Verdict::Fine => Ok(()),
+            Verdict::Cut => Err(Cut::Frames),
+            Verdict::Pause(until) => {
+                session.shared.refusals.count(Refusal::MiscRateSlowed);
+                self.pause = Some(Box::pin(sleep_until(until.into())));
+                Ok(())
+            }
+        }
     }
 }
 
 impl Session {
     /// When the reader has to look at the clock next; asked again each time it has, for what moves it only moves it away.
-    fn deadline(&self) -> Instant {
-        self.state.lock().mux.deadline().map_or_else(|| Instant::now() + FAR_FUTURE, Instant::from_std)
+    fn deadline(&self) -> tokio::time::Instant {
+        let state = self.state.lock();
+        let now = now();
+        let deadline = state.mux.deadline().into_iter().chain(state.bounds_deadline(now)).min();
+        deadline.unwrap_or(now + FAR_FUTURE).into()
     }
 
-    /// Asks the peer for a sign of life where it is time; an error when there was none for too long.
+    /// Asks the peer for a sign of life where it is time, and looks at what may not last for ever; an error when there was no such sign for too long.
     fn tick(self: &Arc<Self>) -> Result<(), Cut> {
-        let now = Instant::now().into_std();
-        self.change(|state, _| state.mux.tick(now)).map_err(Cut::from)
+        self.change(|state, effects| {
+            state.look_at_bounds(now(), effects);
+            state.mux.tick(now()).map_err(Cut::from)
+        })
+    }
+
+    /// The reader looks at the clock sooner than it meant to.
+    pub(super) fn look_soon(&self) {
+        self.hurry.store(true, Ordering::Release);
+        self.reading.wake();
     }
 }
 
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
 impl State {
+    /// What the peer's last frames cost it.
+    fn charge(&mut self, now: Instant) -> Verdict {
+        self.frame_account.read(&self.mux.counts(), &self.shared.misc_rate, now)
+    }
+
     /// Whether the peer has too many replies to take.
     fn owes(&self) -> bool {
         self.mux.control_queued() > REPLIES_MAX
     }
 
-    /// Takes runs of bytes from the peer.
-    fn receive(&mut self, runs: &mut Vec<Bytes>, now: std::time::Instant, effects: &mut Effects) -> Result<(), Violation> {
-        for mut run in runs.drain(..) {
-            while self.phase == Phase::Live
-                && let Some(event) = self.mux.receive_with(&mut run, now, |input, length| effects.cut(input, length))?
-            {
-                self.take(event, effects);
+    /// Takes runs of bytes from the peer, as many as make up one helping: what is left is taken when others have had their turn.
+    fn receive(&mut self, runs: &mut VecDeque<Bytes>, now: Instant, effects: &mut Effects) -> Result<(), Cut> {
+        let mut helping = HELPING;
+        while let Some(run) = runs.front_mut() {
+            if self.phase != Phase::Live {
+                runs.clear();
+                return Ok(());
             }
+            while let Some(event) = self.mux.receive_with(run, now, |input, length| effects.cut(input, length))? {
+                helping -= if matches!(event, Event::Opened(_)) { OPEN_COSTS } else { 1 };
+                self.take(event, now, effects)?;
+                if helping <= 0 {
+                    return Ok(());
+                }
+            }
+            runs.pop_front();
         }
         Ok(())
     }
 
     /// What an event of the mux means for whoever its stream is joined to.
-    fn take(&mut self, event: Event<Payload>, effects: &mut Effects) {
+    fn take(&mut self, event: Event<Payload>, now: Instant, effects: &mut Effects) -> Result<(), Cut> {
         match event {
-            Event::Opened(id) => self.opened(id, effects),
-            Event::Data(id, payload) => match self.mux.value(id).map(|end| &end.sink) {
-                Some(Sink::Splice(far)) => effects.data(far, payload),
-                Some(Sink::Local(cell)) => cell.data(effects.bytes(payload)),
-                _ => {}
-            },
-            Event::Finished(id) => self.finished(id, effects),
+            Event::Opened(id) => self.opened(id, now, effects)?,
+            Event::Data(id, payload) => self.data(id, payload, effects),
+            Event::Finished(id) => self.finished(id, now, effects),
             // The stream has ended, but what it was joined to is still there until it is collected.
             Event::Reset(id, code) => {
                 if let Some(end) = self.mux.value(id) {
@@ -158,21 +229,52 @@ impl State {
             Event::Credit(id) => self.settle(id, effects),
             Event::Pong | Event::GoAway(_) => {}
         }
+        Ok(())
     }
 
-    fn opened(&mut self, id: StreamId, effects: &mut Effects) {
-        if self.mux.opened_by_peer() > self.limits.streams_per_session_max {
+    fn data(&mut self, id: StreamId, payload: Payload, effects: &mut Effects) {
+        let Some(end) = self.mux.value_mut(id) else { return };
+        end.moves();
+        match &end.sink {
+            Sink::Splice(far) => effects.data(far, payload),
+            Sink::Local(cell) => {
+                let bytes = effects.bytes(payload);
+                let length = bytes.len();
+                cell.data(bytes);
+                if let Some(waiting) = &mut end.waiting {
+                    *waiting += length;
+                    self.waited(length, effects);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn opened(&mut self, id: StreamId, now: Instant, effects: &mut Effects) -> Result<(), Cut> {
+        let refusal = match self.open_account.admit(&self.shared.open_rate, now) {
+            Admission::Cut => return Err(Cut::Opens),
+            Admission::Refused => Some(Refusal::OpenRate),
+            Admission::Allowed if self.mux.opened_by_peer() > self.shared.limits.streams_per_session_max => {
+                Some(Refusal::StreamsPerSession)
+            }
+            Admission::Allowed => None,
+        };
+        if let Some(refusal) = refusal {
+            self.shared.refusals.count(refusal);
             self.mux.reset(id, Code::Limit.number());
-            return;
+            return Ok(());
         }
         let cell = Cell::new();
         if let Some(end) = self.mux.value_mut(id) {
-            *end = End::local(&cell);
+            *end = End::waiting(&cell);
         }
+        self.waits(id);
         effects.open(id, cell);
+        Ok(())
     }
 
-    fn finished(&mut self, id: StreamId, effects: &mut Effects) {
+    fn finished(&mut self, id: StreamId, now: Instant, effects: &mut Effects) {
+        self.half_closed(id, now);
         let Some(end) = self.mux.value_mut(id) else {
             return;
         };

@@ -1,8 +1,9 @@
 //! The life of a session: one task reads, one writes, and whatever ends either ends both.
 
-use std::{future::poll_fn, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::VecDeque, future::poll_fn, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use browser_stream_mux::{Dead, End as Ended, Violation};
+use browser_stream_mux::{Dead, End as Ended, Violation, WINDOW_MAX};
+use bytes::Bytes;
 use futures::FutureExt;
 use tokio::{task::AbortHandle, time::timeout};
 
@@ -14,11 +15,15 @@ use super::{
     opening::Openings,
     read,
     transport::{Read, Reader, Transport, TransportError},
-    write,
+    websocket, write,
 };
+use crate::refusals::Refusal;
 
 /// After a goodbye what the peer still sends is read and dropped for this long: closing over unread bytes would make TCP drop the goodbye.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
+
+/// And for so many bytes: a window of a stream that has grown as far as it may.
+const LINGER_BYTES: usize = WINDOW_MAX as usize;
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +40,10 @@ pub(super) enum Cut {
     Transport(#[from] TransportError),
     #[error("the peer took nothing off its connection for too long")]
     Stalled,
+    #[error("the peer opened streams ten times as fast as it may")]
+    Opens,
+    #[error("the peer sent ten times as many frames that move nothing as it may")]
+    Frames,
     #[error("a task of the session panicked")]
     Panicked,
 }
@@ -48,9 +57,25 @@ impl Cut {
             Self::Dead(_) => (1001, "nothing heard from the peer"),
             Self::Transport(error) => (error.close_code(), "not what the transport expects"),
             Self::Stalled => (1008, "nothing taken by the peer"),
+            Self::Opens => (1008, "limit: streams opened too fast"),
+            Self::Frames => (1008, "limit: too many frames that move nothing"),
             Self::Panicked => (1011, "internal error"),
         };
         Goodbye { code, reason }
+    }
+
+    /// What it counts as, if the proxy refused to go on.
+    fn refusal(&self) -> Option<Refusal> {
+        Some(match self {
+            Self::Violation(_) => Refusal::Violation,
+            Self::Dead(_) => Refusal::Dead,
+            Self::Transport(TransportError::Violation(websocket::Violation::Text)) => Refusal::Text,
+            Self::Transport(TransportError::Violation(_)) => Refusal::Transport,
+            Self::Stalled => Refusal::WriteStall,
+            Self::Opens => Refusal::OpenRateCut,
+            Self::Frames => Refusal::MiscRateCut,
+            Self::Closed | Self::ByUs | Self::Transport(TransportError::Io(_)) | Self::Panicked => return None,
+        })
     }
 }
 
@@ -71,18 +96,18 @@ pub(super) async fn run<T: Transport>(session: &Arc<Session>, transport: T) {
         },
     };
     tracing::debug!(session = %session.id, reason = %cut, "session over");
+    if let Some(refusal) = cut.refusal() {
+        session.shared.refusals.count(refusal);
+    }
     let Goodbye { code, reason } = cut.goodbye();
     session.close(code, reason);
     session.lose_streams(Lose::AllButControl);
     // What was to be answered learns that its stream is lost.
     openings.abandon();
     let discarding = async {
-        let mut dropped = Vec::new();
         // A reader that panicked is not asked again.
-        while !matches!(cut, Cut::Panicked)
-            && matches!(poll_fn(|cx| reader.poll_read(cx, &mut dropped)).await, Ok(read) if read != Read::Closed)
-        {
-            dropped.clear();
+        if !matches!(cut, Cut::Panicked) {
+            discard(&mut reader).await;
         }
     };
     let parting = async {
@@ -92,6 +117,15 @@ pub(super) async fn run<T: Transport>(session: &Arc<Session>, transport: T) {
     };
     // The peer closes when it has read the goodbye; whichever is sooner.
     let _ = timeout(LINGER, async { tokio::join!(discarding, parting) }).await;
+}
+
+/// Takes what the peer still sends until it closes, or has sent as much as may have been on its way.
+async fn discard(reader: &mut impl Reader) {
+    let mut dropped = VecDeque::new();
+    let mut left = LINGER_BYTES;
+    while left > 0 && matches!(poll_fn(|cx| reader.poll_read(cx, &mut dropped)).await, Ok(read) if read != Read::Closed) {
+        left = left.saturating_sub(dropped.drain(..).map(|run: Bytes| run.len()).sum());
+    }
 }
 
 /// Ends the session whatever way [`run`] is left, given up in the middle included.
@@ -104,7 +138,10 @@ impl Drop for Over<'_> {
     fn drop(&mut self) {
         self.writing.abort();
         self.session.lose_streams(Lose::All);
-        self.session.state.lock().phase = Phase::Gone;
+        let mut state = self.session.state.lock();
+        state.phase = Phase::Gone;
+        state.unbook();
+        drop(state);
         *self.session.wire.lock() = None;
     }
 }

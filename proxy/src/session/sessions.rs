@@ -2,7 +2,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, atomic::AtomicUsize},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize},
+    },
 };
 
 use browser_stream_mux::{Config, Connection, Role};
@@ -13,23 +16,20 @@ use rand::Rng;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Opens, Phase, Session, State, flush::Turn, run, transport::Transport};
-use crate::{limits::Limits, memory::Memory};
+use super::{Opens, Phase, Session, Shared, State, bounds::Bounds, charge::Charge, flush::Turn, rate::Bucket, run, transport::Transport};
+use crate::{limits::Limits, memory::Memory, refusals::Refusals};
 
 /// The live sessions of one process: cheap to clone, every clone is the same set.
 #[derive(Clone)]
 pub struct Sessions {
     live: Arc<DashMap<Uuid, Arc<Session>>>,
-    node: Uuid,
-    limits: Arc<Limits>,
-    memory: Arc<Memory>,
-    opens: Arc<dyn Opens>,
+    shared: Arc<Shared>,
 }
 
 impl Sessions {
     /// No sessions yet; what their peers open goes to `opens`.
     pub fn new(limits: Arc<Limits>, opens: Arc<dyn Opens>) -> Self {
-        Self { live: Arc::default(), node: Uuid::new_v4(), memory: Arc::new(Memory::new(limits.memory_budget_bytes)), limits, opens }
+        Self { live: Arc::default(), shared: Arc::new(Shared::new(limits, opens)) }
     }
 
     /// Serves one peer until its session is over. A panic within ends this session and nothing else.
@@ -43,7 +43,12 @@ impl Sessions {
 
     /// What the sessions hold in memory.
     pub(crate) fn memory(&self) -> &Arc<Memory> {
-        &self.memory
+        &self.shared.memory
+    }
+
+    /// What was refused to the sessions' peers.
+    pub(crate) fn refusals(&self) -> &Arc<Refusals> {
+        &self.shared.refusals
     }
 
     /// The live sessions, in no order.
@@ -76,23 +81,31 @@ impl Sessions {
     pub(super) fn session(&self, remote: Option<SocketAddr>) -> Arc<Session> {
         let spread = rand::rng().random_range(0.8..1.2);
         let config = Config {
-            ping_interval: Some(self.limits.ping_interval.mul_f64(spread)),
+            ping_interval: Some(self.shared.limits.ping_interval.mul_f64(spread)),
             // Silence alone decides: a peer under load may answer late, and whatever else it sends shows that it lives.
             ping_timeout: None,
-            silence_max: self.limits.silence_max,
+            silence_max: self.shared.limits.silence_max,
         };
-        let mux = Connection::new(Role::Acceptor, config, Instant::now().into_std());
-        let state = State { mux, phase: Phase::Live, limits: self.limits.clone(), turn: Turn::default(), control: None };
+        let now = Instant::now().into_std();
+        let state = State {
+            mux: Connection::new(Role::Acceptor, config, now),
+            phase: Phase::Live,
+            shared: self.shared.clone(),
+            turn: Turn::default(),
+            bounds: Bounds::default(),
+            open_account: Bucket::new(now),
+            frame_account: Charge::new(now),
+            control: None,
+        };
         Arc::new_cyclic(|me| Session {
             id: Uuid::new_v4(),
-            node: self.node,
             remote,
-            limits: self.limits.clone(),
-            opens: self.opens.clone(),
+            shared: self.shared.clone(),
             state: Mutex::new(state),
             wire: Mutex::new(None),
             wake: Arc::default(),
             reading: AtomicWaker::new(),
+            hurry: AtomicBool::new(false),
             me: me.clone(),
             names: AtomicUsize::new(0),
         })

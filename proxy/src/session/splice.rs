@@ -105,6 +105,8 @@ impl State {
             return (bytes, Rest::More);
         }
         end.sink = Sink::Splice(far.clone());
+        let waited = end.waiting.take();
+        self.forget_waiting(waited);
         (bytes, if finished { Rest::Finished } else { Rest::Live })
     }
 
@@ -122,6 +124,11 @@ impl State {
 }
 
 impl Session {
+    /// What the peer sends on this stream waits for no answer any more.
+    pub(crate) fn answered(&self, stream: &Stream) {
+        self.state.lock().answered(stream.id());
+    }
+
     /// Drops what the peer still sends on this stream, uncredited; its end is told as before.
     pub(crate) fn discard(self: &Arc<Self>, stream: &Stream) {
         self.change(|state, _| match state.mux.value_mut(stream.id()) {

@@ -4,6 +4,7 @@
 //! context says who is woken when a half that had to wait can go on.
 
 use std::{
+    collections::VecDeque,
     io,
     task::{Context, Poll},
 };
@@ -26,10 +27,10 @@ pub trait Transport: Send + 'static {
 /// The half of a connection that takes what the peer sends.
 pub trait Reader: Send + 'static {
     /// Adds what has come to `runs`, in order: at least one run, none of them empty, unless only the transport itself was spoken to.
-    /// Where a run begins or ends means nothing. After [`Read::Closed`] or an error what still comes is dropped, until `Closed` says that it has ended.
+    /// Where a run begins or ends means nothing. What comes after [`Read::Closed`] or an error means nothing, until another `Closed` says that it has ended.
     ///
     /// Nothing is lost by not polling again.
-    fn poll_read(&mut self, cx: &mut Context<'_>, runs: &mut Vec<Bytes>) -> Poll<Result<Read, TransportError>>;
+    fn poll_read(&mut self, cx: &mut Context<'_>, runs: &mut VecDeque<Bytes>) -> Poll<Result<Read, TransportError>>;
 }
 
 /// What a read brought.

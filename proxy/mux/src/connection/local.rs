@@ -17,7 +17,9 @@ impl<T: Default> Connection<T> {
     pub fn deliver(&mut self, id: StreamId, bytes: Bytes) -> Option<(View, &mut T)> {
         let entry = self.streams.get_mut(&id).filter(|entry| entry.takes_more())?;
         self.queued += bytes.len();
+        self.copied -= entry.queue.copied();
         entry.queue.push(bytes);
+        self.copied += entry.queue.copied();
         entry.enter(id, &mut self.round);
         Some((entry.view(), &mut entry.value))
     }
@@ -26,6 +28,7 @@ impl<T: Default> Connection<T> {
     pub fn deliver_short(&mut self, id: StreamId, bytes: &[u8]) -> Option<(View, &mut T)> {
         let entry = self.streams.get_mut(&id).filter(|entry| entry.takes_more())?;
         self.queued += bytes.len();
+        self.copied += bytes.len();
         entry.queue.push_short(bytes);
         entry.enter(id, &mut self.round);
         Some((entry.view(), &mut entry.value))

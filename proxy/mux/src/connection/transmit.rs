@@ -150,7 +150,9 @@ impl<T: Default> Connection<T> {
             let length = most as u32;
             let flags = entry.take_syn();
             out.header(Header { kind: Kind::Data, flags, stream: id, length });
-            entry.queue.take(most, |slice| out.payload(slice));
+            self.copied -= entry.queue.copied();
+            entry.queue.take(most, |piece| out.payload(piece));
+            self.copied += entry.queue.copied();
             entry.credit -= length;
             out.sent.push((id, length));
             self.counts.data_sent += 1;

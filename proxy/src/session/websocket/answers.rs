@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
-use super::frame;
+use super::{CONTROL_BYTES_MAX, frame};
 
 /// Shared by the two halves.
 #[derive(Default)]
@@ -19,15 +19,6 @@ struct State {
 }
 
 impl Answers {
-    /// The peer asked for a sign of life. If it asks faster than it reads, the last asked get an answer (RFC 6455 section 5.5.3 allows that).
-    pub fn ping(&self, payload: &[u8]) {
-        let mut state = self.0.lock();
-        if state.pongs.len() == PONGS_MAX {
-            state.pongs.pop_front();
-        }
-        state.pongs.push_back(frame::pong(payload));
-    }
-
     /// The peer closed.
     pub fn close(&self, code: Option<u16>) {
         self.0.lock().closed.get_or_insert(code);
@@ -49,6 +40,47 @@ impl Answers {
             Some(code) => frame::close(code.unwrap_or(NO_CODE), ""),
             None => frame::close(code, reason),
         }
+    }
+}
+
+/// The pings of one read: the last few are answered (RFC 6455 section 5.5.3 allows that), so that asking faster than one reads costs little.
+#[derive(Default)]
+pub(super) struct Pings {
+    last: Vec<Ping>,
+    next: usize,
+}
+
+struct Ping {
+    payload: [u8; CONTROL_BYTES_MAX],
+    length: usize,
+}
+
+impl Pings {
+    /// The peer asked for a sign of life.
+    pub fn keep(&mut self, payload: &[u8]) {
+        let mut ping = Ping { payload: [0; CONTROL_BYTES_MAX], length: payload.len() };
+        if let Some(place) = ping.payload.get_mut(..payload.len()) {
+            place.copy_from_slice(payload);
+        }
+        match self.last.get_mut(self.next) {
+            Some(oldest) => *oldest = ping,
+            None => self.last.push(ping),
+        }
+        self.next = (self.next + 1) % PONGS_MAX;
+    }
+
+    /// Puts the answers among those that wait to be sent, of which there are no more either.
+    pub fn answer(mut self, answers: &Answers) {
+        if self.last.is_empty() {
+            return;
+        }
+        let oldest = self.next % self.last.len();
+        self.last.rotate_left(oldest);
+        let mut state = answers.0.lock();
+        let pongs = self.last.iter().map(|ping| frame::pong(ping.payload.get(..ping.length).unwrap_or_default()));
+        state.pongs.extend(pongs);
+        let beyond = state.pongs.len().saturating_sub(PONGS_MAX);
+        state.pongs.drain(..beyond);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The half of a WebSocket that takes the peer's messages off the socket, as runs of bytes.
 
 use std::{
+    collections::VecDeque,
     ops::Range,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -10,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::{
     Control, Decoder, Kind, Messages, Violation,
-    answers::Answers,
+    answers::{Answers, Pings},
     socket::{Fill, READ_BYTES},
 };
 use crate::{
@@ -75,11 +76,19 @@ impl<R: Fill> Receiver<R> {
     }
 
     /// Puts what was read into `runs`: long payloads as parts of the memory they were read into, short ones copied together.
-    fn decode(&mut self, runs: &mut Vec<Bytes>) -> Result<Read, Violation> {
+    fn decode(&mut self, runs: &mut VecDeque<Bytes>) -> Result<Read, Violation> {
         let first = runs.len();
-        let mut messages = Runs { runs, packed: &mut self.packed, places: &mut self.places, answers: &self.answers, read: Read::Bytes };
+        let mut messages = Runs {
+            runs,
+            packed: &mut self.packed,
+            places: &mut self.places,
+            answers: &self.answers,
+            pings: Pings::default(),
+            read: Read::Bytes,
+        };
         let judged = self.decoder.decode(&mut self.buffer, &mut messages);
         messages.pack();
+        messages.pings.answer(&self.answers);
         let read = messages.read;
         if self.places.is_empty() {
             self.buffer.clear();
@@ -98,13 +107,15 @@ impl<R: Fill> Receiver<R> {
 }
 
 impl<R: Fill> Reader for Receiver<R> {
-    fn poll_read(&mut self, cx: &mut Context<'_>, runs: &mut Vec<Bytes>) -> Poll<Result<Read, TransportError>> {
-        while self.over {
-            // Closing over unread bytes would make TCP drop the goodbye.
-            match ready!(self.poll_fill(cx)) {
-                Ok(0) | Err(_) => return Poll::Ready(Ok(Read::Closed)),
-                Ok(_) => self.buffer.clear(),
-            }
+    fn poll_read(&mut self, cx: &mut Context<'_>, runs: &mut VecDeque<Bytes>) -> Poll<Result<Read, TransportError>> {
+        if self.over {
+            return Poll::Ready(Ok(match ready!(self.poll_fill(cx)) {
+                Ok(0) | Err(_) => Read::Closed,
+                Ok(_) => {
+                    runs.push_back(self.buffer.split().freeze());
+                    Read::Bytes
+                }
+            }));
         }
         loop {
             if self.buffer.is_empty() && ready!(self.poll_fill(cx))? == 0 {
@@ -135,10 +146,11 @@ impl AsRef<[u8]> for Leased {
 
 /// Sorts the pieces of one read.
 struct Runs<'a> {
-    runs: &'a mut Vec<Bytes>,
+    runs: &'a mut VecDeque<Bytes>,
     packed: &'a mut BytesMut,
     places: &'a mut Vec<(usize, Range<usize>)>,
     answers: &'a Answers,
+    pings: Pings,
     read: Read,
 }
 
@@ -146,7 +158,7 @@ impl Runs<'_> {
     /// Short payloads so far are a run of their own.
     fn pack(&mut self) {
         if !self.packed.is_empty() {
-            self.runs.push(self.packed.split().freeze());
+            self.runs.push_back(self.packed.split().freeze());
         }
     }
 }
@@ -170,7 +182,7 @@ impl Messages for Runs<'_> {
         }
         self.pack();
         self.places.push((self.runs.len(), at..at + bytes.len()));
-        self.runs.push(Bytes::new());
+        self.runs.push_back(Bytes::new());
     }
 
     fn end(&mut self) -> Result<(), Violation> {
@@ -180,7 +192,7 @@ impl Messages for Runs<'_> {
     fn control(&mut self, control: Control<'_>) {
         match control {
             Control::Ping(payload) => {
-                self.answers.ping(payload);
+                self.pings.keep(payload);
                 self.read = Read::Answer;
             }
             Control::Pong(_) => {}

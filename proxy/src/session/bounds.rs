@@ -1,0 +1,189 @@
+//! How much a session's streams may hold, and for how long: the ladder of queued bytes, bytes that wait for an answer, directions that fell silent.
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    time::{Duration, Instant},
+};
+
+use browser_stream_mux::{Code, End as Ended, INITIAL_WINDOW, StreamId};
+
+use super::{
+    State,
+    effect::Effects,
+    end::{End, Source},
+    ledger::CAP,
+};
+use crate::refusals::Refusal;
+
+/// What a session keeps of its streams for the sake of its bounds.
+#[derive(Debug, Default)]
+pub(super) struct Bounds {
+    /// Bytes behind opens that nobody has answered.
+    waiting_bytes: usize,
+    /// The streams of those opens, oldest first; some may have been answered since.
+    waiting: Vec<StreamId>,
+    /// Streams with one finished direction, by when the other is looked at; some may have ended since.
+    half_closed: BinaryHeap<Reverse<(Instant, StreamId)>>,
+    /// Streams whose senders get no credit because the memory budget is used up.
+    starved: Vec<StreamId>,
+    /// Bytes that the process's memory was told of.
+    booked: usize,
+}
+
+impl State {
+    /// The most credit that a sender to this session has in advance.
+    pub(super) fn cap(&self) -> u32 {
+        if self.shared.memory.pressed() {
+            0
+        } else if self.mux.queued() > self.shared.limits.queued_cap_falls_at_bytes {
+            INITIAL_WINDOW
+        } else {
+            CAP
+        }
+    }
+
+    /// Whether a stream may be opened to this peer.
+    pub(super) fn takes_opens(&self) -> bool {
+        self.mux.queued() < self.shared.limits.queued_busy_at_bytes
+    }
+
+    /// After bytes were queued: resets the fullest streams while too much is.
+    pub(super) fn hold_to_ladder(&mut self, effects: &mut Effects) {
+        let limits = &self.shared.limits;
+        let (reset_at, share) = (limits.queued_reset_at_bytes, limits.queued_cap_falls_at_bytes);
+        while self.mux.queued() > reset_at || (self.mux.queued() > share && self.shared.memory.pressed()) {
+            let refusal = if self.mux.queued() > reset_at { Refusal::QueueReset } else { Refusal::Budget };
+            let Some(fullest) = self.mux.fullest() else { return };
+            self.cut_stream(fullest, Code::Limit, effects);
+            self.shared.refusals.count(refusal);
+            self.book();
+        }
+    }
+
+    /// Tells the process's memory what the queues hold beside the read buffers, which tell for themselves.
+    pub(super) fn book(&mut self) {
+        let (copied, booked) = (self.mux.copied(), self.bounds.booked);
+        if copied.abs_diff(booked) < BOOKED_IN && copied > 0 {
+            return;
+        }
+        if copied > booked {
+            self.shared.memory.take(copied - booked);
+        } else {
+            self.shared.memory.give(booked - copied);
+        }
+        self.bounds.booked = copied;
+    }
+
+    /// Both ends of this stream learn that it is reset with this code.
+    pub(super) fn cut_stream(&mut self, id: StreamId, code: Code, effects: &mut Effects) {
+        if let Some(end) = self.mux.value(id) {
+            end.end(Ended::Reset(code.number()), effects);
+        }
+        self.mux.reset(id, code.number());
+    }
+
+    /// The sender on the far side of this stream gets no credit until there is memory again.
+    pub(super) fn starve(&mut self, id: StreamId) {
+        self.bounds.starved.push(id);
+    }
+
+    /// The peer opened a stream: what it sends now waits for an answer.
+    pub(super) fn waits(&mut self, id: StreamId) {
+        let Self { mux, bounds, .. } = self;
+        if bounds.waiting.len() > 2 * mux.len() + SPARE {
+            bounds.waiting.retain(|id| mux.value(*id).is_some_and(|end| end.waiting.is_some()));
+        }
+        bounds.waiting.push(id);
+    }
+
+    /// Bytes came behind an open: beyond what may wait, the newest open has waited in vain.
+    pub(super) fn waited(&mut self, bytes: usize, effects: &mut Effects) {
+        self.bounds.waiting_bytes += bytes;
+        while self.bounds.waiting_bytes > self.shared.limits.waiting_bytes_max
+            && let Some(id) = self.bounds.waiting.pop()
+        {
+            if let Some(bytes) = self.mux.value_mut(id).and_then(|end| end.waiting.take()) {
+                self.bounds.waiting_bytes -= bytes;
+                self.cut_stream(id, Code::Limit, effects);
+                self.shared.refusals.count(Refusal::WaitingBytes);
+            }
+        }
+    }
+
+    /// A stream of the peer's is answered, or over.
+    pub(super) fn answered(&mut self, id: StreamId) {
+        let waited = self.mux.value_mut(id).and_then(|end| end.waiting.take());
+        self.forget_waiting(waited);
+    }
+
+    pub(super) fn forget_waiting(&mut self, waited: Option<usize>) {
+        self.bounds.waiting_bytes -= waited.unwrap_or(0);
+        if self.bounds.waiting_bytes == 0 && self.mux.is_empty() {
+            self.bounds.waiting = Vec::new();
+        }
+    }
+
+    /// One direction of this stream has finished: from now on the other may not be silent for too long.
+    pub(super) fn half_closed(&mut self, id: StreamId, now: Instant) {
+        let due = now + self.shared.limits.half_closed_timeout;
+        let Self { mux, bounds, .. } = self;
+        let Some(end) = mux.value_mut(id) else { return };
+        end.moved_at = Some(now);
+        if bounds.half_closed.len() > 2 * mux.len() + SPARE {
+            bounds.half_closed.retain(|Reverse((_, id))| mux.value(*id).is_some_and(|end| end.moved_at.is_some()));
+        }
+        bounds.half_closed.push(Reverse((due, id)));
+    }
+
+    /// When the next of these bounds has to be looked at.
+    pub(super) fn bounds_deadline(&self, now: Instant) -> Option<Instant> {
+        let silent = self.bounds.half_closed.peek().map(|Reverse((due, _))| *due);
+        let starved = (!self.bounds.starved.is_empty()).then(|| now + MEMORY_LOOK);
+        silent.into_iter().chain(starved).min()
+    }
+
+    /// Resets streams that were silent for too long, and gives those their credit that waited for memory.
+    pub(super) fn look_at_bounds(&mut self, now: Instant, effects: &mut Effects) {
+        let timeout = self.shared.limits.half_closed_timeout;
+        while let Some(&Reverse((due, id))) = self.bounds.half_closed.peek()
+            && due <= now
+        {
+            self.bounds.half_closed.pop();
+            let Some(moved_at) = self.mux.look(id).and_then(|(_, end)| end.moved_at) else { continue };
+            if moved_at + timeout <= now {
+                self.cut_stream(id, Code::Timeout, effects);
+                self.shared.refusals.count(Refusal::HalfClosed);
+            } else {
+                self.bounds.half_closed.push(Reverse((moved_at + timeout, id)));
+            }
+        }
+        if !self.shared.memory.pressed() {
+            for id in std::mem::take(&mut self.bounds.starved) {
+                if let Some(End { source: Source::Splice(ledger), .. }) = self.mux.value_mut(id) {
+                    ledger.starved = false;
+                    self.settle(id, effects);
+                }
+            }
+        }
+    }
+
+    /// Gives back what was booked, for a session that is over.
+    pub(super) fn unbook(&mut self) {
+        self.shared.memory.give(std::mem::take(&mut self.bounds.booked));
+    }
+
+    /// Whether somebody waits for memory.
+    pub(super) fn is_starved(&self) -> bool {
+        !self.bounds.starved.is_empty()
+    }
+}
+
+/// The process's memory is told in steps of this size.
+const BOOKED_IN: usize = 16 * 1024;
+
+/// How soon a session whose streams wait for memory looks again.
+const MEMORY_LOOK: Duration = Duration::from_millis(100);
+
+/// Entries of ended streams that may stand in a list before it is tidied.
+const SPARE: usize = 64;

@@ -1,0 +1,40 @@
+//! What all sessions of a process share.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{Opens, rate::Rate};
+use crate::{limits::Limits, memory::Memory, refusals::Refusals};
+
+/// What all sessions of a process share.
+pub(crate) struct Shared {
+    /// The process, the same for all its sessions.
+    pub node: Uuid,
+    pub limits: Arc<Limits>,
+    /// What buffers and queues hold.
+    pub memory: Arc<Memory>,
+    /// What was refused.
+    pub refusals: Arc<Refusals>,
+    /// Who takes what peers open.
+    pub opens: Arc<dyn Opens>,
+    /// How fast a peer may open streams.
+    pub open_rate: Rate,
+    /// How fast it may send frames that move nothing.
+    pub misc_rate: Rate,
+}
+
+impl Shared {
+    /// For sessions with these limits, whose peers' streams go to `opens`.
+    pub fn new(limits: Arc<Limits>, opens: Arc<dyn Opens>) -> Self {
+        Self {
+            node: Uuid::new_v4(),
+            memory: Arc::new(Memory::new(limits.memory_budget_bytes)),
+            refusals: Arc::default(),
+            opens,
+            open_rate: Rate::new(limits.opens_per_second, limits.opens_burst),
+            misc_rate: Rate::new(limits.misc_frames_per_second, limits.misc_frames_burst),
+            limits,
+        }
+    }
+}
