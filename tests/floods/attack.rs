@@ -20,11 +20,6 @@ impl Attack {
         !self.over.load(Ordering::Relaxed)
     }
 
-    /// True once the attack is over.
-    pub fn over(&self) -> &AtomicBool {
-        &self.over
-    }
-
     pub fn end(&self) {
         self.over.store(true, Ordering::Relaxed);
     }

@@ -18,7 +18,7 @@ pub struct Fate {
     pub connections: u64,
     /// Of these, ended by the proxy.
     pub ended: u64,
-    /// Units sent (frames, heads, bytes: whatever the flood is made of), and the most on one connection.
+    /// Units sent (frames, heads, bytes: whatever the flood is made of), and the most on one connection before its goodbye.
     pub sent: u64,
     pub most: u64,
     /// Codes of WebSocket closes.
@@ -53,6 +53,11 @@ impl Fate {
             Came::Control(CLOSE, [high, low, ..]) => count(&mut self.closes, u16::from_be_bytes([*high, *low])),
             _ => {}
         }
+    }
+
+    /// Whether the proxy said goodbye.
+    pub fn told(&self) -> bool {
+        !self.closes.is_empty() || !self.go_aways.is_empty()
     }
 
     /// Counts a connection that was refused or not made.
@@ -127,7 +132,7 @@ fn add<K: Ord>(counts: &mut BTreeMap<K, u64>, others: BTreeMap<K, u64>) {
 fn code(reply: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(reply.get(2..)?).ok()?;
     let (_, behind) = text.split_once("\"code\":\"")?;
-    Some(behind.split('"').next()?.to_owned())
+    Some(behind.split_once('"')?.0.to_owned())
 }
 
 fn status(head: &[u8]) -> Option<u16> {

@@ -11,7 +11,7 @@
 //! p99 under the flood to the idle one, the proxy's resident memory at the start, at its highest and at the end, how much of its core it used,
 //! and what became of the attacker. Asserted in every one: the honest stream carries every byte in order and its p99 stays below five times
 //! the idle one; the memory stays within the flood's bound; afterwards every descriptor is given back and the memory as good as all.
-//! `LONG=1` makes half a second of flood ten seconds. One flood alone: `make test-floods FLOOD=threat_09`.
+//! `LONG=1` makes 0.3 s of flood ten. One flood alone: `make test-floods FLOOD=threat_09`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -41,7 +41,7 @@ fn connection<F: FnMut(&mut Vec<u8>) -> u64>(attack: &Attack, mut peer: Blocking
     peer.socket.set_read_timeout(Some(LOOK))?;
     peer.socket.set_write_timeout(Some(LOOK))?;
     let socket = peer.socket.try_clone()?;
-    let written = AtomicBool::new(false);
+    let (written, told) = (AtomicBool::new(false), AtomicBool::new(false));
     let mut fate = Fate::default();
     thread::scope(|scope| {
         let reading = scope.spawn(|| {
@@ -53,7 +53,7 @@ fn connection<F: FnMut(&mut Vec<u8>) -> u64>(attack: &Attack, mut peer: Blocking
             }
             loop {
                 match peer.receive(|came| fate.came(&came)) {
-                    Ok(()) => {}
+                    Ok(()) => told.store(fate.told(), Ordering::Relaxed),
                     Err(error) if is_timeout(&error) => {
                         if written.load(Ordering::Relaxed) {
                             return fate;
@@ -66,32 +66,45 @@ fn connection<F: FnMut(&mut Vec<u8>) -> u64>(attack: &Attack, mut peer: Blocking
                 }
             }
         });
-        let (sent, cut) = write(attack, &socket, &flood.first, &mut flood.next);
+        let Written { sent, before, cut } = write(attack, &socket, flood, &told);
         written.store(true, Ordering::Relaxed);
         reading.thread().unpark();
         fate = reading.join().expect("the reader counts");
         fate.ended |= u64::from(cut);
-        (fate.connections, fate.sent, fate.most) = (1, sent, sent);
+        (fate.connections, fate.sent, fate.most) = (1, sent, before);
     });
     Ok(fate)
 }
 
-/// Writes until the attack is over or the proxy cuts; how many units went out, and whether it cut.
-fn write(attack: &Attack, socket: &TcpStream, first: &[u8], next: &mut impl FnMut(&mut Vec<u8>) -> u64) -> (u64, bool) {
-    let (mut sent, mut batch) = (0, first.to_vec());
+/// What went out on one connection.
+#[derive(Default)]
+struct Written {
+    /// Units in all, and those before the proxy said goodbye: it drops what comes behind.
+    sent: u64,
+    before: u64,
+    cut: bool,
+}
+
+/// Writes until the attack is over or the connection is; a goodbye does not stop it.
+fn write<F: FnMut(&mut Vec<u8>) -> u64>(attack: &Attack, mut socket: &TcpStream, flood: &mut Flood<F>, told: &AtomicBool) -> Written {
+    let (mut written, mut batch) = (Written::default(), flood.first.clone());
     loop {
         let mut rest = &batch[..];
         while !rest.is_empty() {
-            match (&*socket).write(rest) {
+            match socket.write(rest) {
                 Ok(length) => rest = &rest[length..],
                 Err(error) if is_timeout(&error) => {}
-                Err(_) => return (sent, true),
+                Err(_) => return Written { cut: true, ..written },
             }
             if !attack.goes_on() {
-                return (sent, false);
+                return written;
             }
         }
         batch.clear();
-        sent += next(&mut batch);
+        let units = (flood.next)(&mut batch);
+        written.sent += units;
+        if !told.load(Ordering::Relaxed) {
+            written.before += units;
+        }
     }
 }

@@ -12,11 +12,14 @@ use crate::{
     siege::{MIB, Siege, lasting},
 };
 
-/// A proxy whose patience with a stalled write is half of a flood, so that the cut lies in the flood.
+/// How long the proxy reads and drops what a peer sends that it has cut.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// A proxy whose patience with a stalled write is half of a flood, and a time in which the cut must show.
 fn siege(flood: &'static str) -> (Siege, Duration) {
     let patience = lasting() / 2;
     let limits = vec![("write_stall_max_ms", patience.as_millis() as u64)];
-    (Siege::with(flood, &Settings { limits, descriptors: None }, 32 * MIB, |_| ()), patience * 3)
+    (Siege::with(flood, &Settings { limits, descriptors: None }, 32 * MIB, |_| ()), patience * 2 + LINGER + LINGER / 2)
 }
 
 fn cut(fate: &Fate) {

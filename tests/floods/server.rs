@@ -108,7 +108,7 @@ impl Server {
         Ok(())
     }
 
-    /// Accepts so many clients, then reads nothing more: the connection is given back to be held.
+    /// Accepts so many clients, fewer where `over` is set, then reads nothing more: the connection is given back to be held.
     pub fn accept_and_freeze(mut self, clients: usize, over: &AtomicBool) -> io::Result<Blocking> {
         let mut out = Vec::new();
         while !over.load(Ordering::Relaxed) && self.streams.values().filter(|stream| stream.manner.is_some()).count() < clients {
@@ -117,7 +117,9 @@ impl Server {
                 Err(error) if !is_timeout(&error) => return Err(error),
                 _ => {}
             }
-            self.peer.send(&std::mem::take(&mut out))?;
+            if !out.is_empty() {
+                self.peer.send(&std::mem::take(&mut out))?;
+            }
         }
         Ok(self.peer)
     }

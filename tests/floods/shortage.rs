@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, ErrorKind},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
 };
@@ -120,18 +121,20 @@ fn frozen(attack: &Attack, name: &str) -> Fate {
 
 fn fill(attack: &Attack, name: &str, fate: &mut Fate) -> io::Result<()> {
     let server = Server::claim(attack.proxy, attack.address(), name)?;
+    let accepted = AtomicBool::new(false);
     thread::scope(|scope| {
         let freezing = scope.spawn(|| {
             cores::behind_everybody();
-            server.accept_and_freeze(STALLED, attack.over())
+            server.accept_and_freeze(STALLED, &accepted)
         });
-        let mut client = Client::dial(attack.proxy, attack.address())?;
-        client.peer.socket.set_write_timeout(Some(Duration::from_secs(2)))?;
-        let streams = (0..STALLED).map(|_| client.connect(name, Manner::Nothing)).collect::<io::Result<Vec<_>>>()?;
+        let connected = connect_all(attack, name);
+        // Without this a server whose clients were refused would wait for them for ever.
+        accepted.store(true, Ordering::Relaxed);
         let _frozen = freezing.join().expect("it accepts")?;
+        let (mut client, streams) = connected?;
         fate.connections += 2;
         for stream in streams {
-            while client.credit(stream) > 0 && attack.goes_on() {
+            while client.credit(stream) > 0 {
                 fate.sent += u64::from(client.push(stream, u32::MAX)?);
             }
         }
@@ -144,4 +147,11 @@ fn fill(attack: &Attack, name: &str, fate: &mut Fate) -> io::Result<()> {
         }
         Ok(())
     })
+}
+
+fn connect_all(attack: &Attack, name: &str) -> io::Result<(Client, Vec<u32>)> {
+    let mut client = Client::dial(attack.proxy, attack.address())?;
+    client.peer.socket.set_write_timeout(Some(Duration::from_secs(2)))?;
+    let streams = (0..STALLED).map(|_| client.connect(name, Manner::Nothing)).collect::<io::Result<_>>()?;
+    Ok((client, streams))
 }

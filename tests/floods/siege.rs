@@ -32,7 +32,7 @@ pub fn long() -> bool {
 
 /// How long a flood lasts.
 pub fn lasting() -> Duration {
-    if long() { Duration::from_secs(10) } else { Duration::from_millis(500) }
+    if long() { Duration::from_secs(10) } else { Duration::from_millis(300) }
 }
 
 /// A proxy that is about to be attacked, alone on its core.
@@ -63,7 +63,7 @@ impl Siege {
         cores::beside_proxy();
         let process = Process::start(settings);
         let mut honest = Honest::new(process.address);
-        let brief = lasting() / if long() { 10 } else { 3 };
+        let brief = lasting() / if long() { 10 } else { 2 };
         honest.ping_pong(brief / 3);
         let idle = honest.ping_pong(brief);
         prepare(&mut honest);
@@ -96,7 +96,7 @@ impl Siege {
         let highest = self.process.highest();
         let freed =
             within(FREED_WITHIN, || self.process.descriptors() <= self.descriptors && self.process.resident() < self.resident + KEPT_MAX);
-        let after = self.honest.ping_pong(lasting / if long() { 10 } else { 3 });
+        let after = self.honest.ping_pong(lasting() / if long() { 10 } else { 2 });
         self.print(under, after, used, highest, &fate);
         self.judge(under, after, highest, freed);
         fate

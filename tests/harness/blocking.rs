@@ -10,8 +10,9 @@ use socket2::{Domain, Socket, Type};
 
 use crate::wire::{Came, Decoder, message};
 
-/// Bytes that the kernel may hold for a peer on the way out: little, so that what was sent is about what the proxy took.
-const SEND_BUFFER: usize = 64 * 1024;
+/// Bytes that the kernel may hold for a peer, each way: little, so that what was sent is about what the proxy took, and a peer that
+/// does not read is felt soon.
+const KERNEL_BUFFER: usize = 64 * 1024;
 
 /// The upgrade as far as its last header's end; one more line end sends it.
 pub const UPGRADE: &str = "GET /mux HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
@@ -28,7 +29,8 @@ pub struct Blocking {
 pub fn tcp(to: SocketAddr, from: Ipv4Addr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.bind(&SocketAddr::from((from, 0)).into())?;
-    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.set_send_buffer_size(KERNEL_BUFFER)?;
+    socket.set_recv_buffer_size(KERNEL_BUFFER)?;
     socket.set_linger(Some(Duration::ZERO))?;
     socket.set_tcp_nodelay(true)?;
     socket.connect_timeout(&to.into(), Duration::from_secs(5))?;
