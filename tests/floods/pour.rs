@@ -42,13 +42,13 @@ fn connection<F: FnMut(&mut Vec<u8>) -> u64>(attack: &Attack, mut peer: Blocking
     peer.socket.set_write_timeout(Some(LOOK))?;
     let socket = peer.socket.try_clone()?;
     let (written, told) = (AtomicBool::new(false), AtomicBool::new(false));
-    let mut fate = Fate::default();
+    let (reads, mut fate) = (flood.reads, Fate::default());
     thread::scope(|scope| {
         let reading = scope.spawn(|| {
             cores::behind_everybody();
             let mut fate = Fate::default();
             // One that does not read looks at the end why it was cut, as far as the system still tells.
-            while !flood.reads && !written.load(Ordering::Relaxed) {
+            while !reads && !written.load(Ordering::Relaxed) {
                 thread::park_timeout(LOOK);
             }
             loop {

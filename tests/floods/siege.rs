@@ -35,6 +35,11 @@ pub fn lasting() -> Duration {
     if long() { Duration::from_secs(10) } else { Duration::from_millis(300) }
 }
 
+/// How long the honest pair is timed alone, before and after.
+fn brief() -> Duration {
+    if long() { Duration::from_secs(1) } else { Duration::from_millis(150) }
+}
+
 /// A proxy that is about to be attacked, alone on its core.
 pub struct Siege {
     flood: &'static str,
@@ -63,9 +68,8 @@ impl Siege {
         cores::beside_proxy();
         let process = Process::start(settings);
         let mut honest = Honest::new(process.address);
-        let brief = lasting() / if long() { 10 } else { 2 };
-        honest.ping_pong(brief / 3);
-        let idle = honest.ping_pong(brief);
+        honest.ping_pong(brief() / 3);
+        let idle = honest.ping_pong(brief());
         prepare(&mut honest);
         let (resident, descriptors) = (process.resident(), process.descriptors());
         Self { flood, honest, process, idle, resident, descriptors, grows_max, _turn: turn }
@@ -96,7 +100,7 @@ impl Siege {
         let highest = self.process.highest();
         let freed =
             within(FREED_WITHIN, || self.process.descriptors() <= self.descriptors && self.process.resident() < self.resident + KEPT_MAX);
-        let after = self.honest.ping_pong(lasting() / if long() { 10 } else { 2 });
+        let after = self.honest.ping_pong(brief());
         self.print(under, after, used, highest, &fate);
         self.judge(under, after, highest, freed);
         fate
