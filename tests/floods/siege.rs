@@ -20,7 +20,7 @@ pub const MIB: u64 = 1024 * 1024;
 const RATIO_MAX: f64 = 5.0;
 /// Fewer times to and fro than these are no going on.
 const ROUNDS_MIN: usize = 100;
-/// What the allocator may keep of what was freed.
+/// What the allocator may keep of what was freed, or half of what the flood may take: the system's gives back the end of its heap alone.
 const KEPT_MAX: u64 = 24 * MIB;
 /// How long the proxy may take to give everything back: it reads and drops for a second after a cut, and drains refused streams for five.
 const FREED_WITHIN: Duration = Duration::from_secs(10);
