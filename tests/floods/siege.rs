@@ -18,6 +18,8 @@ pub const MIB: u64 = 1024 * 1024;
 
 /// The honest p99 under a flood stays below this many times the idle one.
 const RATIO_MAX: f64 = 5.0;
+/// An idle p99 of this many times the idle p50 is somebody else's doing: the figures then say little.
+const NOISE_MAX: f64 = 10.0;
 /// Fewer times to and fro than these are no going on.
 const ROUNDS_MIN: usize = 100;
 /// What the allocator may keep of what was freed, or half of what the flood may take: the system's gives back the end of its heap alone.
@@ -115,10 +117,11 @@ impl Siege {
             );
         });
         let times = |times: Times| format!("{}/{}", times.p50.as_micros(), times.p99.as_micros());
+        let quiet = if ratio(self.idle, Times { p99: self.idle.p50, ..self.idle }) < NOISE_MAX { "" } else { " (this machine is busy)" };
         let mib = |bytes: u64| bytes / MIB;
         let memory = format!("{}/{}/{}", mib(self.resident), mib(highest), mib(self.process.resident()));
         println!(
-            "\n{:<34} {:>13} {:>13} {:>13} {:>5.1}× {:>15} {:>3.0}%  {fate}",
+            "\n{:<34} {:>13} {:>13} {:>13} {:>5.1}× {:>15} {:>3.0}%  {fate}{quiet}",
             self.flood,
             times(self.idle),
             times(under),
