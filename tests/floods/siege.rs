@@ -100,8 +100,12 @@ impl Siege {
         });
         let fate = fate.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let highest = self.process.highest();
-        let freed =
-            within(FREED_WITHIN, || self.process.descriptors() <= self.descriptors && self.process.resident() < self.resident + KEPT_MAX);
+        let resident_max = self.resident + KEPT_MAX.max(self.grows_max / 2);
+        let freed = within(FREED_WITHIN, || {
+            // The allocator looks what it can give back when something is freed: an idle proxy would keep it all.
+            self.honest.ping_pong(Duration::ZERO);
+            self.process.descriptors() <= self.descriptors && self.process.resident() < resident_max
+        });
         let after = self.honest.ping_pong(brief());
         self.print(under, after, used, highest, &fate);
         self.judge(under, after, highest, freed);
