@@ -3,6 +3,7 @@
 BIND ?= 127.0.0.1:8080
 SECONDS ?= 60
 GREP ?= .
+FLOOD ?= threat_
 
 LIBRARY := browser-lib/node_modules/.installed
 TESTS := tests/node_modules/.installed
@@ -63,7 +64,7 @@ $(ASSETS): $(LIBRARY) $(PAGES)
 	@touch $@
 
 # The steps of `make test`, in the order in which they fail cheapest. Each is a target of its own.
-STEPS := test-format test-biome test-types test-library test-size test-clippy test-rust test-autobahn test-browsers test-e2e test-node test-interop test-firefox
+STEPS := test-format test-biome test-types test-library test-size test-clippy test-rust test-floods test-autobahn test-browsers test-e2e test-node test-interop test-firefox
 .PHONY: $(STEPS) browsers
 
 test-format:
@@ -91,6 +92,10 @@ test-rust: $(ASSETS)
 # Says so, and passes, where there is no Python 2.7.
 test-autobahn: $(ASSETS)
 	bash tests/autobahn/run.sh
+
+# The proxy as it is used, in a process of its own, on an otherwise quiet machine.
+test-floods: proxy
+	BSS=$(abspath $(BSS)) cargo test --locked -p browser-stream-tests --test floods $(FLOOD) -- --nocapture --test-threads=1
 
 test-browsers browsers:
 	bash tests/install-browsers.sh

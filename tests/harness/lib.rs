@@ -5,10 +5,12 @@
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+pub mod blocking;
 mod memory;
 mod peer;
 mod raw;
 mod socket;
+pub mod wire;
 
 use std::{future::Future, sync::Arc, time::Duration};
 

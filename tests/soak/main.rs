@@ -1,9 +1,8 @@
-//! The proxy over real sockets for longer: peers that come and go, and peers that flood. `LONG=1` makes seconds of it minutes.
+//! The proxy over real sockets for longer: peers that come and go. `LONG=1` makes seconds of it minutes. Peers that flood are in `tests/floods`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod crowd;
-mod flood;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,11 +25,6 @@ impl Real {
 
     async fn peer(&self) -> Peer {
         Peer::over(bytes_of(dial(&self.url).await))
-    }
-
-    /// Bytes that the proxy holds for all its peers.
-    fn held(&self) -> usize {
-        self.proxy.sessions().list().iter().map(|session| session.queued()).sum()
     }
 }
 
