@@ -42,7 +42,7 @@ bench: proxy ## measure the proxy beside TCP, WebSocket and yamux relays; prints
 e2e: build $(TESTS) browsers ## real-browser tests that match: make e2e GREP=pattern
 	cd tests && npm run --silent preinterop && npx playwright test --grep '$(GREP)'
 
-fuzz: ## fuzz the mux, SECONDS=60 for each target (needs nightly Rust and a C++ compiler)
+fuzz: $(ASSETS) ## fuzz the mux, the WebSocket codec, opens and the ledger, SECONDS=60 each (needs nightly Rust and a C++ compiler)
 	@exec bash tests/fuzz/run.sh $(SECONDS)
 
 threats: ## list the tests of each row of the threat table, and the rows without one

@@ -25,7 +25,8 @@ struct Fragment {
 enum Payload {
     Bytes(Vec<u8>),
     Medium(u8),
-    Long(u8),
+    /// Rarely: it takes a while.
+    Long(u8, bool, bool, bool),
 }
 
 /// What may come behind the messages.
@@ -78,7 +79,8 @@ impl Payload {
         match self {
             Self::Bytes(bytes) => bytes.clone(),
             Self::Medium(more) => pattern(120 + usize::from(*more)),
-            Self::Long(more) => pattern(65_500 + usize::from(*more)),
+            Self::Long(more, true, true, true) => pattern(65_500 + usize::from(*more)),
+            Self::Long(more, ..) => pattern((*more).into()),
         }
     }
 }

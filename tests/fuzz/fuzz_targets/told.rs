@@ -16,6 +16,10 @@ pub enum Told {
 #[derive(Debug, Default)]
 pub struct Log {
     pub told: Vec<Told>,
+    /// Bytes and events that were told.
+    pub count: usize,
+    /// A close was told.
+    pub closed: bool,
     open: bool,
     /// Pieces of the last input: where they lay, and their bytes.
     places: Vec<(usize, Vec<u8>)>,
@@ -38,27 +42,20 @@ impl Log {
             assert_eq!(input[at..end], bytes);
         }
     }
-
-    /// Bytes and events that were told.
-    pub fn len(&self) -> usize {
-        let bytes = |told: &Told| match told {
-            Told::Payload(bytes) | Told::Ping(bytes) | Told::Pong(bytes) => bytes.len(),
-            Told::Close(Some((_, reason))) => 2 + reason.len(),
-            Told::Begin(_) | Told::End | Told::Close(None) => 1,
-        };
-        self.told.iter().map(bytes).sum()
-    }
 }
 
 impl Messages for Log {
     fn begin(&mut self, kind: Kind) -> Result<(), Violation> {
+        assert!(!self.closed, "told after a close");
         assert!(!std::mem::replace(&mut self.open, true), "began twice");
+        self.count += 1;
         self.told.push(Told::Begin(kind));
         Ok(())
     }
 
     fn payload(&mut self, at: usize, bytes: &[u8]) {
-        assert!(self.open && !bytes.is_empty());
+        assert!(self.open && !self.closed && !bytes.is_empty());
+        self.count += bytes.len();
         self.places.push((at, bytes.to_vec()));
         match self.told.last_mut() {
             Some(Told::Payload(payload)) => payload.extend_from_slice(bytes),
@@ -68,11 +65,15 @@ impl Messages for Log {
 
     fn end(&mut self) -> Result<(), Violation> {
         assert!(std::mem::replace(&mut self.open, false), "ended without a beginning");
+        self.count += 1;
         self.told.push(Told::End);
         Ok(())
     }
 
     fn control(&mut self, control: Control<'_>) {
+        assert!(!self.closed, "told after a close");
+        self.count += 1;
+        self.closed = matches!(control, Control::Close(_));
         self.told.push(match control {
             Control::Ping(payload) => Told::Ping(payload.to_vec()),
             Control::Pong(payload) => Told::Pong(payload.to_vec()),

@@ -25,7 +25,9 @@ struct Input {
 fuzz_target!(|input: Input| {
     let (mut bytes, mut expected) = (Vec::new(), Log::default());
     for message in &input.messages {
-        message.write(&mut bytes, &mut expected);
+        if bytes.len() < BYTES_MAX {
+            message.write(&mut bytes, &mut expected);
+        }
     }
     assert_eq!(decode(inputs(&bytes, &input.cuts)), (expected, Ok(())));
 
@@ -53,22 +55,20 @@ fn decode<'a>(inputs: impl IntoIterator<Item = &'a [u8]>) -> (Log, Result<(), Vi
         log.check_places(&bytes);
         if result.is_err() {
             assert_eq!(decoded, result, "another verdict than the first");
-            assert_eq!(log.len(), told, "told after a violation");
+            assert_eq!(log.count, told, "told after a violation");
         }
-        if log.told.iter().any(|told| matches!(told, Told::Close(_))) {
-            assert!(matches!(log.told.last(), Some(Told::Close(_))), "told after a close");
-        }
-        (result, told) = (decoded, log.len());
+        (result, told) = (decoded, log.count);
         assert!(told <= taken, "more was told than came");
     }
     (log, result)
 }
 
-/// The bytes in inputs of these lengths, in turn.
+/// The bytes in inputs of these lengths, in turn; of longer ones where there are many bytes.
 fn inputs<'a>(mut bytes: &'a [u8], cuts: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    let step = 1 + bytes.len() / BYTE_BY_BYTE_MAX;
     let mut cuts = cuts.iter().cycle();
     std::iter::from_fn(move || {
-        let cut = cuts.next().map_or(bytes.len(), |cut| usize::from(*cut) + 1);
+        let cut = cuts.next().map_or(bytes.len(), |cut| step * usize::from(*cut) + 1);
         let (input, rest) = bytes.split_at(cut.min(bytes.len()));
         bytes = rest;
         (!input.is_empty()).then_some(input)
@@ -91,5 +91,7 @@ fn check_sent(payload: &[u8], code: u16) {
     assert!(count <= bytes.len());
 }
 
+/// No more messages beyond this: they repeat themselves, and the fuzzer gets slow.
+const BYTES_MAX: usize = 8 * 1024;
 /// Longer inputs are cut, but not into bytes: that would only make the fuzzer slow.
-const BYTE_BY_BYTE_MAX: usize = 4096;
+const BYTE_BY_BYTE_MAX: usize = 512;

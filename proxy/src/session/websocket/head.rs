@@ -23,7 +23,7 @@ impl Head {
     ///
     /// Each byte is judged before the next is asked for, so what is found does not depend on how the bytes arrive.
     /// `within` says whether a fragmented message is under way.
-    #[inline]
+    #[inline(always)]
     pub fn parse(bytes: &[u8], within: bool) -> Result<Option<Self>, Violation> {
         let Some(&first) = bytes.first() else { return Ok(None) };
         let opcode = opcode(first, within)?;
@@ -48,7 +48,7 @@ impl Head {
 }
 
 /// Judges a head's first byte.
-#[inline]
+#[inline(always)]
 fn opcode(first: u8, within: bool) -> Result<Opcode, Violation> {
     if first & RESERVED != 0 {
         return Err(Violation::Reserved);
@@ -63,7 +63,7 @@ fn opcode(first: u8, within: bool) -> Result<Opcode, Violation> {
 }
 
 /// A length of 16 bits, and the bytes that it takes.
-#[inline]
+#[inline(always)]
 fn medium(length: [u8; 2]) -> Result<(u64, usize), Violation> {
     let length = u16::from_be_bytes(length);
     if usize::from(length) <= CONTROL_BYTES_MAX {
@@ -73,7 +73,7 @@ fn medium(length: [u8; 2]) -> Result<(u64, usize), Violation> {
 }
 
 /// A length of 64 bits, and the bytes that it takes.
-#[inline]
+#[inline(always)]
 fn long(length: [u8; 8]) -> Result<(u64, usize), Violation> {
     let length = u64::from_be_bytes(length);
     if length > LENGTH_MAX {

@@ -26,6 +26,7 @@ impl Opcode {
         self as u8 & CONTROL != 0
     }
 
+    #[inline(always)]
     pub(super) fn from_wire(bits: u8) -> Result<Self, Violation> {
         Ok(match bits {
             0 => Self::Continuation,
