@@ -42,11 +42,11 @@ impl Relays {
         Ok(Self {
             bss: bss.to_owned(),
             proxy: proxy::start(bss, Ipv4Addr::LOCALHOST.into())?,
-            tcp_256: relay(&["tcp", "262144"])?,
-            tcp_8: relay(&["tcp", "8192"])?,
-            websocket: relay(&["websocket"])?,
-            yamux_64: relay(&["yamux", "65536"])?,
-            yamux_8: relay(&["yamux", "8192"])?,
+            tcp_256: relay(&["all", "tcp", "262144"])?,
+            tcp_8: relay(&["all", "tcp", "8192"])?,
+            websocket: relay(&["all", "websocket"])?,
+            yamux_64: relay(&["all", "yamux", "65536"])?,
+            yamux_8: relay(&["one", "yamux", "8192"])?,
             names: AtomicU32::new(0),
         })
     }
@@ -74,9 +74,9 @@ pub const CASES: &[Case] = &[
     Case { name: "bulk tcp 8", run: |relays, samples| bulk_in_bytes(samples, "bulk tcp 8", "bulk tcp 8 cpu", &relays.tcp_8) },
     Case { name: "bulk websocket", run: bulk_websocket },
     Case { name: "bulk yamux", run: |relays, samples| bulk_on(samples, "bulk yamux", "bulk yamux cpu", &relays.yamux_64, &Way::Bare) },
-    Case { name: "small", run: |relays, samples| small_on(samples, "small", &relays.proxy, &relays.way()) },
+    Case { name: "small", run: |relays, samples| small_on(samples, "small", "small cpu", &relays.proxy, &relays.way()) },
     Case { name: "small websocket", run: small_websocket },
-    Case { name: "small yamux", run: |relays, samples| small_on(samples, "small yamux", &relays.yamux_8, &Way::Bare) },
+    Case { name: "small yamux", run: |relays, samples| small_on(samples, "small yamux", "small yamux cpu", &relays.yamux_8, &Way::Bare) },
     Case { name: "ping", run: |relays, samples| ping(samples, "ping", &relays.proxy, &relays.way()) },
     Case { name: "ping tcp", run: ping_tcp },
     Case { name: "ping 100", run: |relays, samples| ping_100(samples, "ping 100", "ping 100 cpu", &relays.proxy, &relays.way()) },
@@ -112,13 +112,13 @@ fn bulk_websocket(relays: &Relays, samples: &mut Samples) -> Result<()> {
     Ok(())
 }
 
-fn small_on(samples: &mut Samples, key: &'static str, relay: &Process, way: &Way) -> Result<()> {
-    add_messages(samples, key, &bulk::on_streams(relay, way, 100, SMALL, INITIAL_WINDOW)?);
+fn small_on(samples: &mut Samples, speed: &'static str, cpu: &'static str, relay: &Process, way: &Way) -> Result<()> {
+    add_messages(samples, speed, cpu, &bulk::on_streams(relay, way, 100, SMALL, INITIAL_WINDOW)?);
     Ok(())
 }
 
 fn small_websocket(relays: &Relays, samples: &mut Samples) -> Result<()> {
-    add_messages(samples, "small websocket", &bulk::in_messages(&relays.websocket, SMALL)?);
+    add_messages(samples, "small websocket", "small websocket cpu", &bulk::in_messages(&relays.websocket, SMALL)?);
     Ok(())
 }
 
@@ -174,8 +174,10 @@ fn add_flow(samples: &mut Samples, speed: &'static str, cpu: &'static str, flow:
     samples.add(cpu, flow.cpu_seconds / gib);
 }
 
-fn add_messages(samples: &mut Samples, key: &'static str, flow: &bulk::Flow) {
-    samples.add(key, flow.bytes / SMALL as f64 / flow.seconds / 1e6);
+fn add_messages(samples: &mut Samples, speed: &'static str, cpu: &'static str, flow: &bulk::Flow) {
+    let messages = flow.bytes / SMALL as f64;
+    samples.add(speed, messages / flow.seconds / 1e6);
+    samples.add(cpu, flow.cpu_seconds * 1e6 / messages);
 }
 
 const LARGE: usize = 16 * 1024;

@@ -22,6 +22,8 @@ pub const FIGURES: &[Figure] = &[
     // Messages of 64 bytes in turn over 100 streams with the initial window, 128 KiB per write; c has no streams: messages.
     SMALL.beside("small websocket", WEBSOCKET).asks(Bound::RatioMin, 1.4, Some(1.9)),
     SMALL.beside("small yamux", YAMUX).asks(Bound::RatioMin, 4.0, Some(5.8)),
+    SMALL_CPU.beside("small websocket cpu", WEBSOCKET),
+    SMALL_CPU.beside("small yamux cpu", YAMUX),
     // From a 64-byte write to its whole echo, one at a time on one stream.
     Figure::new("ping-pong, p50", "µs", "ping").beside("ping tcp", TCP_256),
     // The same on each of 100 streams of one session at once; and the relay's CPU time divided by round trips.
@@ -49,3 +51,4 @@ pub const FIGURES: &[Figure] = &[
 const BULK: Figure = Figure::new("one stream, 16 KiB frames", "GiB/s", "bulk");
 const BULK_CPU: Figure = Figure::new("CPU of the relay", "s/GiB", "bulk cpu");
 const SMALL: Figure = Figure::new("64 B messages, 100 streams", "M/s", "small");
+const SMALL_CPU: Figure = Figure::new("CPU of one of these", "µs", "small cpu");

@@ -1,6 +1,6 @@
-//! What to compare with, each in a process of its own: `bench relay tcp BUFFER`, `bench relay websocket`, `bench relay yamux BUFFER`.
+//! What to compare with, each in a process of its own: `bench relay THREADS tcp BUFFER | websocket | yamux BUFFER`.
 //!
-//! Each prints its address and relays until it is killed. They run on the runtime that the proxy runs on: tokio's, one thread per core.
+//! Each prints its address and relays until it is killed. THREADS is `all` (one per core, as the proxy runs) or `one`.
 
 mod socket;
 mod tcp;
@@ -8,21 +8,20 @@ mod websocket;
 mod yamux;
 
 use anyhow::{Context, Result, bail};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Builder};
 
 /// Runs the relay that the command line names.
 pub fn run(mut arguments: impl Iterator<Item = String>) -> Result<()> {
-    let kind = arguments.next().context("bench relay tcp BUFFER | websocket | yamux BUFFER")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let mut next = || arguments.next().context("bench relay all|one tcp BUFFER | websocket | yamux BUFFER");
+    let mut builder = if next()? == "one" { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    builder.enable_all().build()?.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         println!("{}", listener.local_addr()?);
-        let mut buffer = || anyhow::Ok(arguments.next().context("BUFFER: bytes per direction")?.parse()?);
-        match kind.as_str() {
-            "tcp" => tcp::run(listener, buffer()?).await,
+        match next()?.as_str() {
+            "tcp" => tcp::run(listener, next()?.parse()?).await,
             "websocket" => websocket::run(listener).await,
-            "yamux" => yamux::run(listener, buffer()?).await,
-            _ => bail!("no such relay: {kind}"),
+            "yamux" => yamux::run(listener, next()?.parse()?).await,
+            kind => bail!("no such relay: {kind}"),
         }
     })
 }
