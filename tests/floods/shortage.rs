@@ -86,7 +86,7 @@ const BUDGET: u64 = 64 * MIB;
 
 #[test]
 fn threat_19_many_stalled_streams_of_many_sessions_stay_within_the_budget() {
-    let settings = Settings { limits: vec![("memory_budget", BUDGET)], descriptors: None };
+    let settings = Settings { limits: vec![("memory_budget_bytes", BUDGET)], descriptors: None };
     let mut siege = Siege::with("16 frozen sessions × 64 streams", &settings, BUDGET + 32 * MIB, |_| ());
     let fate = siege.stand_for(lasting().max(Duration::from_millis(1500)), |attack| {
         thread::scope(|scope| {

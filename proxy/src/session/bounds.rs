@@ -3,13 +3,14 @@
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use browser_stream_mux::{Code, End as Ended, INITIAL_WINDOW, StreamId};
 
 use super::{
-    State,
+    Session, Shared, State,
     effect::Effects,
     end::{End, Source},
     ledger::CAP,
@@ -50,15 +51,18 @@ impl State {
 
     /// After bytes were queued: resets the fullest streams while too much is.
     pub(super) fn hold_to_ladder(&mut self, effects: &mut Effects) {
-        let limits = &self.shared.limits;
-        let (reset_at, share) = (limits.queued_reset_at_bytes, limits.queued_cap_falls_at_bytes);
-        while self.mux.queued() > reset_at || (self.mux.queued() > share && self.shared.memory.pressed()) {
-            let refusal = if self.mux.queued() > reset_at { Refusal::QueueReset } else { Refusal::Budget };
-            let Some(fullest) = self.mux.fullest() else { return };
-            self.cut_stream(fullest, Code::Limit, effects);
-            self.shared.refusals.count(refusal);
-            self.book();
+        while self.mux.queued() > self.shared.limits.queued_reset_at_bytes && self.cut_fullest(effects) {
+            self.shared.refusals.count(Refusal::QueueReset);
         }
+    }
+
+    /// Resets the stream with the most bytes queued; whether there was one.
+    fn cut_fullest(&mut self, effects: &mut Effects) -> bool {
+        let Some(fullest) = self.mux.fullest() else { return false };
+        self.cut_stream(fullest, Code::Limit, effects);
+        self.collect_ended(effects);
+        self.book();
+        true
     }
 
     /// Tells the process's memory what the queues hold beside the read buffers, which tell for themselves.
@@ -176,6 +180,26 @@ impl State {
     /// Whether somebody waits for memory.
     pub(super) fn is_starved(&self) -> bool {
         !self.bounds.starved.is_empty()
+    }
+}
+
+/// The memory budget is used up: the fullest streams of the fullest sessions are reset until some of it is free again.
+pub(super) fn relieve(shared: &Shared, effects: &mut Effects) {
+    let enough = shared.limits.memory_budget_bytes / 16 * 15;
+    while shared.memory.used() > enough {
+        let sessions: Vec<Arc<Session>> = shared.live.iter().map(|entry| entry.value().clone()).collect();
+        let Some(fullest) = sessions.into_iter().max_by_key(|session| session.queued()) else { return };
+        let mut state = fullest.state.lock();
+        if !state.cut_fullest(effects) {
+            return;
+        }
+        let ready = state.wants_turn();
+        drop(state);
+        shared.refusals.count(Refusal::Budget);
+        if ready {
+            effects.ready(&fullest);
+        }
+        effects.drop_ended();
     }
 }
 

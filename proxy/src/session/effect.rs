@@ -6,7 +6,7 @@ use browser_stream_mux::{Cell, Code, End as Ended, SHORT, StreamId, View};
 use bytes::{Buf, Bytes};
 
 use super::{
-    Session, State,
+    Session, Shared, State, bounds,
     end::{End, Far, Sink, Source, Watch},
     flush,
     ledger::Ledger,
@@ -65,6 +65,8 @@ pub(super) struct Effects {
     opened: Vec<(StreamId, Arc<Cell>)>,
     /// Sessions that have something to send now.
     ready: Vec<Arc<Session>>,
+    /// The memory budget is used up.
+    relieve: Option<Arc<Shared>>,
 }
 
 impl Effects {
@@ -129,6 +131,16 @@ impl Effects {
         std::mem::take(&mut self.opened).into_iter()
     }
 
+    /// Adds that the memory budget is used up.
+    pub fn relieve(&mut self, shared: &Arc<Shared>) {
+        self.relieve = Some(shared.clone());
+    }
+
+    /// Drops what ended streams were joined to; with no lock held, for a drop may call back.
+    pub fn drop_ended(&mut self) {
+        std::mem::take(&mut self.ended).clear();
+    }
+
     /// Adds a session that has something to send.
     pub fn ready(&mut self, session: &Arc<Session>) {
         self.ready.push(session.clone());
@@ -165,8 +177,10 @@ impl Effects {
                 copies.clear();
                 self.copies = copies;
             }
-            // Behind the rest, for a drop may call back.
-            std::mem::take(&mut self.ended).clear();
+            self.drop_ended();
+            if let Some(shared) = self.relieve.take() {
+                bounds::relieve(&shared, self);
+            }
         }
     }
 
@@ -254,6 +268,7 @@ impl State {
     fn delivered(&mut self, id: StreamId, starves: bool, effects: &mut Effects) {
         if starves {
             self.starve(id);
+            effects.relieve(&self.shared);
         }
         self.hold_to_ladder(effects);
     }

@@ -9,7 +9,6 @@ use std::{
 };
 
 use browser_stream_mux::{Config, Connection, Role};
-use dashmap::DashMap;
 use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use rand::Rng;
@@ -22,21 +21,20 @@ use crate::{limits::Limits, memory::Memory, refusals::Refusals};
 /// The live sessions of one process: cheap to clone, every clone is the same set.
 #[derive(Clone)]
 pub struct Sessions {
-    live: Arc<DashMap<Uuid, Arc<Session>>>,
     shared: Arc<Shared>,
 }
 
 impl Sessions {
     /// No sessions yet; what their peers open goes to `opens`.
     pub fn new(limits: Arc<Limits>, opens: Arc<dyn Opens>) -> Self {
-        Self { live: Arc::default(), shared: Arc::new(Shared::new(limits, opens)) }
+        Self { shared: Arc::new(Shared::new(limits, opens)) }
     }
 
     /// Serves one peer until its session is over. A panic within ends this session and nothing else.
     pub async fn run<T: Transport>(&self, transport: T, remote: Option<SocketAddr>) {
         let session = self.session(remote);
         tracing::debug!(session = %session.id, "session begins");
-        self.live.insert(session.id, session.clone());
+        self.shared.live.insert(session.id, session.clone());
         let _live = Live { sessions: self, id: session.id };
         run::run(&session, transport).await;
     }
@@ -53,22 +51,22 @@ impl Sessions {
 
     /// The live sessions, in no order.
     pub fn list(&self) -> Vec<Arc<Session>> {
-        self.live.iter().map(|entry| entry.value().clone()).collect()
+        self.shared.live.iter().map(|entry| entry.value().clone()).collect()
     }
 
     /// How many are live.
     pub fn len(&self) -> usize {
-        self.live.len()
+        self.shared.live.len()
     }
 
     /// Whether none is live.
     pub fn is_empty(&self) -> bool {
-        self.live.is_empty()
+        self.shared.live.is_empty()
     }
 
     /// The session with this id, if it is live.
     pub fn get(&self, id: Uuid) -> Option<Arc<Session>> {
-        self.live.get(&id).map(|entry| entry.value().clone())
+        self.shared.live.get(&id).map(|entry| entry.value().clone())
     }
 
     /// Closes them all with a WebSocket code: 1012 when the process restarts.
@@ -120,6 +118,6 @@ struct Live<'a> {
 
 impl Drop for Live<'_> {
     fn drop(&mut self) {
-        self.sessions.live.remove(&self.id);
+        self.sessions.shared.live.remove(&self.id);
     }
 }

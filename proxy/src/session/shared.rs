@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use dashmap::DashMap;
 use uuid::Uuid;
 
-use super::{Opens, rate::Rate};
+use super::{Opens, Session, rate::Rate};
 use crate::{limits::Limits, memory::Memory, refusals::Refusals};
 
 /// What all sessions of a process share.
 pub(crate) struct Shared {
+    pub live: DashMap<Uuid, Arc<Session>>,
     /// The process, the same for all its sessions.
     pub node: Uuid,
     pub limits: Arc<Limits>,
@@ -28,6 +30,7 @@ impl Shared {
     /// For sessions with these limits, whose peers' streams go to `opens`.
     pub fn new(limits: Arc<Limits>, opens: Arc<dyn Opens>) -> Self {
         Self {
+            live: DashMap::new(),
             node: Uuid::new_v4(),
             memory: Arc::new(Memory::new(limits.memory_budget_bytes)),
             refusals: Arc::default(),

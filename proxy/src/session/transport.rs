@@ -26,7 +26,7 @@ pub trait Transport: Send + 'static {
 
 /// The half of a connection that takes what the peer sends.
 pub trait Reader: Send + 'static {
-    /// Adds what has come to `runs`, in order: at least one run, none of them empty, unless only the transport itself was spoken to.
+    /// Adds what has come to `runs`, in order: none of them empty, and none at all where only the transport itself was spoken to.
     /// Where a run begins or ends means nothing. What comes after [`Read::Closed`] or an error means nothing, until another `Closed` says that it has ended.
     ///
     /// Nothing is lost by not polling again.

@@ -77,7 +77,6 @@ impl<R: Fill> Receiver<R> {
 
     /// Puts what was read into `runs`: long payloads as parts of the memory they were read into, short ones copied together.
     fn decode(&mut self, runs: &mut VecDeque<Bytes>) -> Result<Read, Violation> {
-        let first = runs.len();
         let mut messages = Runs {
             runs,
             packed: &mut self.packed,
@@ -101,8 +100,7 @@ impl<R: Fill> Receiver<R> {
                 }
             }
         }
-        judged?;
-        Ok(if runs.len() > first && read == Read::Answer { Read::Answer } else { read })
+        judged.map(|()| read)
     }
 }
 
@@ -117,18 +115,13 @@ impl<R: Fill> Reader for Receiver<R> {
                 }
             }));
         }
-        loop {
-            if self.buffer.is_empty() && ready!(self.poll_fill(cx))? == 0 {
-                self.over = true;
-                return Poll::Ready(Ok(Read::Closed));
-            }
-            let read = self.decode(runs);
-            self.over = matches!(read, Ok(Read::Closed) | Err(_));
-            match read {
-                Ok(Read::Bytes) if runs.is_empty() => {}
-                read => return Poll::Ready(read.map_err(TransportError::from)),
-            }
+        if self.buffer.is_empty() && ready!(self.poll_fill(cx))? == 0 {
+            self.over = true;
+            return Poll::Ready(Ok(Read::Closed));
         }
+        let read = self.decode(runs);
+        self.over = matches!(read, Ok(Read::Closed) | Err(_));
+        Poll::Ready(read.map_err(TransportError::from))
     }
 }
 
