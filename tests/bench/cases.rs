@@ -28,7 +28,7 @@ pub struct Relays {
     tcp_256: Process,
     tcp_8: Process,
     websocket: Process,
-    /// Each size of copy is best at something: the large one in bulk, tokio's default where streams come and go.
+    /// Each way to run it is best at something: large copies on all cores in bulk, tokio's default size on one where streams come and go.
     yamux_64: Process,
     yamux_8: Process,
     names: AtomicU32,
@@ -44,7 +44,7 @@ impl Relays {
             proxy: proxy::start(bss, Ipv4Addr::LOCALHOST.into())?,
             tcp_256: relay(&["all", "tcp", "262144"])?,
             tcp_8: relay(&["all", "tcp", "8192"])?,
-            websocket: relay(&["all", "websocket"])?,
+            websocket: relay(&["one", "websocket"])?,
             yamux_64: relay(&["all", "yamux", "65536"])?,
             yamux_8: relay(&["one", "yamux", "8192"])?,
             names: AtomicU32::new(0),

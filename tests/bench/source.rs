@@ -1,6 +1,6 @@
 //! The sending client: on all of its streams in turn, as far as the credit of each goes.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Result, ensure};
 
@@ -66,25 +66,14 @@ impl Source {
 
     /// Sends until the session ends.
     pub fn pour(mut self) -> Result<()> {
-        let streams = self.credit.len();
-        let rounds = self.batch.len() / (self.message * streams);
-        let mut some = Vec::with_capacity(self.batch.len());
+        let mut some = Vec::with_capacity(self.batch.len() + self.message);
         loop {
-            let least = self.credit.iter().min().copied().unwrap_or(0);
-            let rounds = ((least / self.unit) as usize).min(rounds);
-            if rounds > 0 {
-                self.link.write(&self.batch[..rounds * streams * self.message])?;
-                self.credit.iter_mut().for_each(|credit| *credit -= rounds as u32 * self.unit);
-                continue;
+            let even = self.take_even();
+            if even == 0 {
+                self.take_some(&mut some);
             }
-            // Some have run out: the others go on.
-            for (stream, credit) in self.credit.iter_mut().enumerate() {
-                if *credit >= self.unit {
-                    *credit -= self.unit;
-                    some.extend_from_slice(&self.batch[stream * self.message..][..self.message]);
-                }
-            }
-            if some.is_empty() || self.link.ready(std::time::Duration::ZERO)? {
+            self.link.write(if even == 0 { &some } else { &self.batch[..even] })?;
+            if (even == 0 && some.is_empty()) || self.link.ready(Duration::ZERO)? {
                 let credit = &mut self.credit;
                 self.link.receive(|_, event| {
                     if let Event::Frame(frame) = event {
@@ -92,8 +81,32 @@ impl Source {
                     }
                 })?;
             }
-            self.link.write(&some)?;
-            some.clear();
+        }
+    }
+
+    /// Takes the credit for whole rounds, and tells how much of the batch they are.
+    fn take_even(&mut self) -> usize {
+        let round = self.credit.len() * self.message;
+        let least = self.credit.iter().min().copied().unwrap_or(0);
+        let rounds = ((least / self.unit) as usize).min(self.batch.len() / round);
+        self.credit.iter_mut().for_each(|credit| *credit -= rounds as u32 * self.unit);
+        rounds * round
+    }
+
+    /// Puts a batch together when some streams have run out: the others go on, in turn as before.
+    fn take_some(&mut self, some: &mut Vec<u8>) {
+        some.clear();
+        loop {
+            let before = some.len();
+            for (stream, credit) in self.credit.iter_mut().enumerate() {
+                if *credit >= self.unit && some.len() < BATCH {
+                    *credit -= self.unit;
+                    some.extend_from_slice(&self.batch[stream * self.message..][..self.message]);
+                }
+            }
+            if some.len() == before {
+                return;
+            }
         }
     }
 }
