@@ -121,3 +121,28 @@ impl Drop for Live<'_> {
         self.sessions.shared.live.remove(&self.id);
     }
 }
+
+#[cfg(test)]
+mod sizes {
+    use super::*;
+    #[test]
+    fn print_sizes() {
+        use std::mem::size_of;
+        println!("Session {} State {} Connection {} End {} Sink {} Source {}", size_of::<Session>(), size_of::<State>(), size_of::<Connection<super::super::end::End>>(), size_of::<super::super::end::End>(), size_of::<super::super::end::Sink>(), size_of::<super::super::end::Source>());
+        println!("Bounds {} Charge {} Turn {}", size_of::<Bounds>(), size_of::<Charge>(), size_of::<Turn>());
+        struct N; impl Opens for N { fn opened(&self, _: crate::Opening) -> futures::future::BoxFuture<'static, ()> { Box::pin(async {}) } }
+        let s = Sessions::new(Arc::default(), Arc::new(N));
+        let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        rt.block_on(async {
+            let l = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let c = tokio::net::TcpStream::connect(l.local_addr().unwrap()).await.unwrap();
+            let t = super::super::websocket::WebSocket::new(c, bytes::Bytes::new(), s.memory().clone());
+            println!("transport {}", std::mem::size_of_val(&t));
+            let (r, w) = { let t = super::super::websocket::WebSocket::new(tokio::net::TcpStream::connect(l.local_addr().unwrap()).await.unwrap(), bytes::Bytes::new(), s.memory().clone()); t.split() };
+            println!("reader {} writer {}", std::mem::size_of_val(&r), std::mem::size_of_val(&w));
+            let session = s.session(None);
+            println!("write fut {}", std::mem::size_of_val(&super::super::write::write(session.clone())));
+            println!("run fut {}", std::mem::size_of_val(&s.run(t, None)));
+        });
+    }
+}
