@@ -11,10 +11,6 @@ use futures::StreamExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// Gives memory back to the system after a crowd has gone, which the C library's does not where small pieces live on between.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let (code, error) = match Args::read().start() {
         Ok(Start::Print(text)) => {

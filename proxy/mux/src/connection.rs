@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Config, Dead, OpenError, StreamId, Violation, ids::Ids, liveness::Liveness, window::Growth};
+use crate::{Config, Dead, OpenError, StreamId, Violation, ids::Ids, liveness::Liveness, queue::Spares, window::Growth};
 use entry::Entry;
 use receive::Decoder;
 use transmit::Control;
@@ -106,7 +106,8 @@ pub struct Counts {
 /// [`tick`](Self::tick) at [`deadline`](Self::deadline), and collects the streams that [`ended`](Self::ended).
 pub struct Connection<T> {
     role: Role,
-    streams: Ids<Entry<T>>,
+    /// Boxed, so that the table, which grows by doubling, is a small one.
+    streams: Ids<Box<Entry<T>>>,
     live: usize,
     by_peer: usize,
     next_id: Option<StreamId>,
@@ -118,6 +119,7 @@ pub struct Connection<T> {
     round: VecDeque<Turn>,
     queued: usize,
     copied: usize,
+    spares: Spares,
     ended: VecDeque<StreamId>,
     /// Ended streams whose id the peer uses again already.
     displaced: VecDeque<(StreamId, T)>,
@@ -157,6 +159,7 @@ impl<T: Default> Connection<T> {
             round: VecDeque::new(),
             queued: 0,
             copied: 0,
+            spares: Spares::default(),
             ended: VecDeque::new(),
             displaced: VecDeque::new(),
             counts: Counts::default(),
@@ -183,17 +186,17 @@ impl<T: Default> Connection<T> {
 
     /// How a live stream stands.
     pub fn get(&self, id: StreamId) -> Option<View> {
-        self.live(id).map(Entry::view)
+        self.live(id).map(|entry| entry.view())
     }
 
     /// What the caller keeps for a stream, until [`ended`](Self::ended) hands it back.
     pub fn value(&self, id: StreamId) -> Option<&T> {
-        self.streams.get(&id).map(|entry| &entry.value)
+        self.streams.get(id).map(|entry| &entry.value)
     }
 
     /// As [`value`](Self::value), to change it.
     pub fn value_mut(&mut self, id: StreamId) -> Option<&mut T> {
-        self.streams.get_mut(&id).map(|entry| &mut entry.value)
+        self.streams.get_mut(id).map(|entry| &mut entry.value)
     }
 
     /// How a live stream stands, and what the caller keeps for it.
@@ -203,7 +206,7 @@ impl<T: Default> Connection<T> {
 
     /// The live streams, in no order.
     pub fn streams(&self) -> impl Iterator<Item = (StreamId, &T)> {
-        self.streams.iter().filter(|(_, entry)| !entry.over).map(|(&id, entry)| (id, &entry.value))
+        self.streams.iter().filter(|entry| !entry.over).map(|entry| (entry.id, &entry.value))
     }
 
     /// How many streams live.
@@ -233,8 +236,8 @@ impl<T: Default> Connection<T> {
 
     /// The stream with the most bytes queued, if any has some. O(streams): for when too much is.
     pub fn fullest(&self) -> Option<StreamId> {
-        let queued = self.streams.iter().filter(|(_, entry)| !entry.over && !entry.queue.is_empty());
-        queued.max_by_key(|(_, entry)| entry.queue.len()).map(|(&id, _)| id)
+        let queued = self.streams.iter().filter(|entry| !entry.over && !entry.queue.is_empty());
+        queued.max_by_key(|entry| entry.queue.len()).map(|entry| entry.id)
     }
 
     /// Bytes of control frames that wait to leave. They grow with what the peer sends: a caller whose peer does not read stops reading, too.
@@ -266,8 +269,8 @@ impl<T: Default> Connection<T> {
             return Some(displaced);
         }
         while let Some(id) = self.ended.pop_front() {
-            if self.streams.get(&id).is_some_and(|entry| entry.over) {
-                let entry = self.streams.remove(&id);
+            if self.streams.get(id).is_some_and(|entry| entry.over) {
+                let entry = self.streams.remove(id);
                 self.shrink();
                 return entry.map(|entry| (id, entry.value));
             }
@@ -282,17 +285,18 @@ impl<T: Default> Connection<T> {
         self.round = VecDeque::new();
         (self.queued, self.copied, self.live, self.by_peer) = (0, 0, 0, 0);
         let mut streams = std::mem::take(&mut self.streams);
-        if let Some((id, mut entry)) = kept.and_then(|id| streams.remove_entry(&id)).filter(|(_, entry)| !entry.over) {
+        if let Some(mut entry) = kept.and_then(|id| streams.remove(id)).filter(|entry| !entry.over) {
+            let id = entry.id;
             self.live = 1;
             self.by_peer = usize::from(!self.is_ours(id));
             (self.queued, self.copied) = (entry.queue.len(), entry.queue.copied());
             entry.in_round = false;
-            self.streams.insert(id, entry);
+            self.streams.insert(entry);
             self.rouse(id);
         }
-        streams.into_iter().filter(|(_, entry)| !entry.over).map(|(id, entry)| {
+        streams.into_values().filter(|entry| !entry.over).map(|entry| {
             let view = entry.view();
-            (id, entry.value, view)
+            (entry.id, entry.value, view)
         })
     }
 
@@ -327,11 +331,11 @@ impl<T: Default> Connection<T> {
     }
 
     fn live(&self, id: StreamId) -> Option<&Entry<T>> {
-        self.streams.get(&id).filter(|entry| !entry.over)
+        self.streams.get(id).map(|entry| &**entry).filter(|entry| !entry.over)
     }
 
     fn live_mut(&mut self, id: StreamId) -> Option<&mut Entry<T>> {
-        self.streams.get_mut(&id).filter(|entry| !entry.over)
+        self.streams.get_mut(id).map(|entry| &mut **entry).filter(|entry| !entry.over)
     }
 
     /// Gives memory back after a crowd has left, so that an idle session is a small one. Amortised: the map has to shrink eightfold first.
@@ -353,9 +357,10 @@ impl<T: Default> Connection<T> {
         let serial = self.next_serial;
         self.next_serial = serial.wrapping_add(1);
         entry.serial = serial;
+        entry.id = id;
         self.live += 1;
         self.by_peer += usize::from(!self.is_ours(id));
-        if let Some(old) = self.streams.insert(id, entry) {
+        if let Some(old) = self.streams.insert(Box::new(entry)) {
             self.displaced.push_back((id, old.value));
         }
         serial
@@ -363,7 +368,7 @@ impl<T: Default> Connection<T> {
 
     /// The stream is over: its queue and growth are given back, its value waits in `ended`.
     fn end(&mut self, id: StreamId) {
-        let Some(entry) = self.streams.get_mut(&id).filter(|entry| !entry.over) else { return };
+        let Some(entry) = self.streams.get_mut(id).filter(|entry| !entry.over) else { return };
         entry.over = true;
         entry.window.release(&mut self.growth);
         self.copied -= entry.queue.copied();

@@ -1,58 +1,91 @@
-//! A map by stream id: two multiplications per look-up, keyed at random so that a peer cannot choose ids that collide.
+//! A table of what has a stream id: two multiplications per look-up, keyed at random so that a peer cannot choose ids that collide.
+//!
+//! The id lies in the value: a value in a box takes nine bytes of the table.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasher, Hasher, RandomState},
-};
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
 
 use crate::StreamId;
 
-pub(crate) type Ids<V> = HashMap<StreamId, V, Keyed>;
-
-#[derive(Clone)]
-pub(crate) struct Keyed {
-    key: u64,
+/// What has a stream id.
+pub(crate) trait Identified {
+    fn id(&self) -> StreamId;
 }
 
-impl Default for Keyed {
+/// A table of values by stream id.
+pub(crate) struct Ids<V> {
+    table: HashTable<V>,
+    key: Key,
+}
+
+impl<V> Default for Ids<V> {
     fn default() -> Self {
-        let key = RandomState::new().hash_one(0_u32) | 1;
-        Self { key }
+        Self { table: HashTable::new(), key: Key::random() }
     }
 }
 
-impl BuildHasher for Keyed {
-    type Hasher = Folded;
+impl<V: Identified> Ids<V> {
+    pub(crate) fn get(&self, id: StreamId) -> Option<&V> {
+        self.table.find(self.key.hash(id), |value| value.id() == id)
+    }
 
-    fn build_hasher(&self) -> Folded {
-        Folded { key: self.key, hash: 0 }
+    pub(crate) fn get_mut(&mut self, id: StreamId) -> Option<&mut V> {
+        self.table.find_mut(self.key.hash(id), |value| value.id() == id)
+    }
+
+    /// Puts in a value, and takes out the one that had its id.
+    pub(crate) fn insert(&mut self, value: V) -> Option<V> {
+        let old = self.remove(value.id());
+        let key = self.key;
+        self.table.insert_unique(key.hash(value.id()), value, |value| key.hash(value.id()));
+        old
+    }
+
+    pub(crate) fn remove(&mut self, id: StreamId) -> Option<V> {
+        let found = self.table.find_entry(self.key.hash(id), |value| value.id() == id).ok()?;
+        Some(found.remove().0)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &V> {
+        self.table.iter()
+    }
+
+    pub(crate) fn into_values(self) -> impl Iterator<Item = V> + use<V> {
+        self.table.into_iter()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(crate) fn capacity(&self) -> usize {
+        self.table.capacity()
+    }
+
+    pub(crate) fn shrink_to(&mut self, capacity: usize) {
+        let key = self.key;
+        self.table.shrink_to(capacity, |value| key.hash(value.id()));
     }
 }
 
-pub(crate) struct Folded {
-    key: u64,
-    hash: u64,
-}
+/// What ids are hashed with.
+#[derive(Clone, Copy)]
+struct Key(u64);
 
-impl Hasher for Folded {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u32(u32::from(byte));
-        }
+impl Key {
+    fn random() -> Self {
+        Self(RandomState::new().hash_one(0_u32) | 1)
     }
 
-    fn write_u32(&mut self, id: u32) {
-        let input = (self.hash ^ u64::from(id)).wrapping_add(self.key.rotate_left(32));
-        let product = u128::from(input) * u128::from(self.key);
+    fn hash(self, id: StreamId) -> u64 {
+        let input = u64::from(id).wrapping_add(self.0.rotate_left(32));
+        let product = u128::from(input) * u128::from(self.0);
         let folded = product as u64 ^ (product >> 64) as u64;
-        // Once more, with a constant: an unlucky key alone leaves ids in a row close together. The map takes its slot from the low bits
+        // Once more, with a constant: an unlucky key alone leaves ids in a row close together. The table takes its slot from the low bits
         // and its tag from the high ones.
         let mixed = (folded ^ (folded >> 32)).wrapping_mul(MIX);
-        self.hash = mixed ^ (mixed >> 29);
-    }
-
-    fn finish(&self) -> u64 {
-        self.hash
+        mixed ^ (mixed >> 29)
     }
 }
 
@@ -72,15 +105,15 @@ mod tests {
             let mut mixed = key as u64;
             mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
             mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            spreads(Keyed { key: (mixed ^ (mixed >> 31)) | 1 });
+            spreads(Key((mixed ^ (mixed >> 31)) | 1));
         }
     }
 
-    fn spreads(keyed: Keyed) {
-        let hashes: Vec<u64> = (0..1024_u32).map(|n| keyed.hash_one(2 * n + 1)).collect();
+    fn spreads(key: Key) {
+        let hashes: Vec<u64> = (0..1024_u32).map(|n| key.hash(2 * n + 1)).collect();
         let slots: std::collections::HashSet<u64> = hashes.iter().map(|hash| hash & 2047).collect();
         let tags: std::collections::HashSet<u64> = hashes.iter().map(|hash| hash >> 57).collect();
-        assert!(slots.len() > 500, "{} slots with the key {:x}", slots.len(), keyed.key);
-        assert!(tags.len() > 90, "{} tags with the key {:x}", tags.len(), keyed.key);
+        assert!(slots.len() > 500, "{} slots with the key {:x}", slots.len(), key.0);
+        assert!(tags.len() > 90, "{} tags with the key {:x}", tags.len(), key.0);
     }
 }

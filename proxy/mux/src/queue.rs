@@ -146,6 +146,54 @@ impl Queue {
     }
 }
 
+/// A stream's queue as long as it has one: an idle stream is a small one.
+#[derive(Default)]
+pub(crate) struct Backlog(Option<Box<Queue>>);
+
+/// Queues that were emptied and are used again.
+#[derive(Default)]
+pub(crate) struct Spares(Vec<Box<Queue>>);
+
+/// So many of them are kept.
+const SPARES_MAX: usize = 4;
+
+impl Backlog {
+    pub(crate) fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |queue| queue.len())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// As [`Queue::copied`].
+    pub(crate) fn copied(&self) -> usize {
+        self.0.as_ref().map_or(0, |queue| queue.copied())
+    }
+
+    /// The queue, to put something in.
+    pub(crate) fn open(&mut self, spares: &mut Spares) -> &mut Queue {
+        self.0.get_or_insert_with(|| spares.0.pop().unwrap_or_default())
+    }
+
+    /// As [`Queue::take`].
+    pub(crate) fn take(&mut self, bytes: usize, spares: &mut Spares, take: impl FnMut(Piece<'_>)) {
+        let Some(queue) = &mut self.0 else { return };
+        queue.take(bytes, take);
+        if queue.is_empty()
+            && let Some(queue) = self.0.take()
+            && spares.0.len() < SPARES_MAX
+        {
+            spares.0.push(queue);
+        }
+    }
+
+    /// As [`Queue::clear`].
+    pub(crate) fn clear(&mut self) -> usize {
+        self.0.take().map_or(0, |mut queue| queue.clear())
+    }
+}
+
 /// A part of a queue, taken out.
 pub(crate) enum Piece<'a> {
     /// A part of a chunk as it was pushed.

@@ -59,7 +59,7 @@ impl Window {
         self.untold += bytes;
     }
 
-    /// The reader took `bytes`: gives credit back once half a window is owed, and grows the window if credit was what stopped the sender.
+    /// The reader took `bytes`: gives credit back once a step's worth is owed, and grows the window if credit was what stopped the sender.
     pub(crate) fn consume(&mut self, bytes: u32, growth: &mut Growth) {
         let bytes = bytes.min(self.unread);
         if bytes == 0 {
@@ -72,10 +72,16 @@ impl Window {
             self.owed += self.size;
             self.size *= 2;
         }
-        if self.owed >= self.size / 2 {
+        if self.owed >= self.step() {
             let owed = std::mem::take(&mut self.owed);
             self.grant(owed);
         }
+    }
+
+    /// Half a window while it grows, so that a grant is on its way by which a sender that stopped can be told. One that is grown goes back in
+    /// eighths: what is owed and not given back is missing where the way is long.
+    fn step(&self) -> u32 {
+        if self.size < WINDOW_MAX { self.size / 2 } else { self.size / 8 }
     }
 
     /// The credit to put into a WINDOW_UPDATE now.

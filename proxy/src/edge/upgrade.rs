@@ -17,16 +17,14 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{
     Proxy,
-    addresses::Full,
+    addresses::{Full, Place},
     http::Connection,
+    proxy::Inner,
     readiness::{Trouble, come_back},
 };
 use crate::{
     refusals,
-    session::{
-        Sessions,
-        websocket::{Any, WebSocket},
-    },
+    session::websocket::{Any, Socket, WebSocket},
 };
 
 /// The route that turns a request into a session of `proxy`.
@@ -91,10 +89,8 @@ fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
     let place = remote.map(|remote| proxy.inner.addresses.enter(remote.ip())).transpose()?.flatten();
     let inner = proxy.inner.clone();
     proxy.inner.tasks.spawn(async move {
-        // Kept until the session is over: its place among the connections, and among those of its address.
-        let _places = (connection, place);
         match timeout(inner.limits.establish_timeout, upgraded).await {
-            Ok(Ok(upgraded)) => serve(&inner.sessions, upgraded, remote).await,
+            Ok(Ok(upgraded)) => serve(&inner, upgraded, remote, Places(connection, place)),
             Ok(Err(error)) => tracing::debug!(%error, "the connection ended before it was a WebSocket"),
             Err(_) => {
                 inner.refusals.count(refusals::Refusal::EstablishTimeout);
@@ -105,17 +101,30 @@ fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
     Ok(agreed.into_response())
 }
 
+/// A session's place among the connections, and among those of its address: kept until it is over.
+struct Places(#[expect(dead_code)] Option<Connection>, #[expect(dead_code)] Option<Place>);
+
 /// Serves the peer on the TCP socket itself where it can be had (under our own HTTP server and under axum's), else through what lies above it.
-async fn serve(sessions: &Sessions, upgraded: Upgraded, remote: Option<SocketAddr>) {
-    let memory = sessions.memory().clone();
+/// In a task of its own, so that a session that lives long keeps nothing of how it came about.
+fn serve(inner: &Inner, upgraded: Upgraded, remote: Option<SocketAddr>, places: Places) {
+    let memory = inner.sessions.memory().clone();
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => return sessions.run(WebSocket::new(parts.io.into_inner(), parts.read_buf, memory), remote).await,
+        Ok(parts) => return spawn(inner, WebSocket::new(parts.io.into_inner(), parts.read_buf, memory), remote, places),
         Err(upgraded) => upgraded,
     };
     match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
-        Ok(parts) => sessions.run(WebSocket::new(parts.io.into_inner(), parts.read_buf, memory), remote).await,
-        Err(upgraded) => sessions.run(WebSocket::new(Any(TokioIo::new(upgraded)), Bytes::new(), memory), remote).await,
+        Ok(parts) => spawn(inner, WebSocket::new(parts.io.into_inner(), parts.read_buf, memory), remote, places),
+        Err(upgraded) => spawn(inner, WebSocket::new(Any(TokioIo::new(upgraded)), Bytes::new(), memory), remote, places),
     }
+}
+
+fn spawn<S: Socket>(inner: &Inner, socket: WebSocket<S>, remote: Option<SocketAddr>, places: Places) {
+    // In a box: a future that awaits another has room for it twice.
+    let session = Box::pin(inner.sessions.run(socket, remote));
+    inner.tasks.spawn(async move {
+        let _places = places;
+        session.await;
+    });
 }
 
 /// What both sides agreed upon: the answer to the handshake.

@@ -1,7 +1,10 @@
 //! A client wants the server of a name: its turn, an open to the server, the server's answer, and the splice (PROTOCOL.md, sections 3 and 5).
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -20,21 +23,25 @@ const MESSAGE_BYTES_MAX: usize = 512;
 
 /// Takes a client to its server and joins the two.
 pub(super) async fn connect(proxy: StreamServerProxy, opening: Opening, segment: String) {
-    let (session, stream, mut open) = opening.into_parts();
-    let asked = Name::from_segment(&segment)
-        .map_err(|error| OpenError::new(Code::BadRequest, error.to_string()))
-        .and_then(|name| Ok((name, wait(&proxy, open.wait)?)));
-    let (name, wait) = match asked {
+    let (session, stream, open) = opening.into_parts();
+    let (name, wait, request) = match asked(&proxy, &session, open, &segment) {
         Ok(asked) => asked,
-        Err(error) => return session::refuse(&session, stream, error).await,
+        Err(error) => return Box::pin(session::refuse(&session, stream, error)).await,
     };
-    let peer = Peer { session: session.id().to_string() };
-    let request = Request { meta: open.meta.take(), resume: open.resume.take(), need: std::mem::take(&mut open.need), peer: Some(peer) };
+    drop(segment);
     match reach(&proxy, &name, wait, request, Some((&session, &stream))).await {
-        Ok(reached) => reached.join(&proxy, session, stream),
+        Ok(reached) => reached.join(session, stream),
         // A client that is gone by now hears nothing of it.
-        Err(error) => session::refuse(&session, stream, error).await,
+        Err(error) => Box::pin(session::refuse(&session, stream, error)).await,
     }
+}
+
+/// What a client's open asks for.
+fn asked(proxy: &StreamServerProxy, session: &Session, open: Open, segment: &str) -> Result<(Name, Duration, Request), OpenError> {
+    let name = Name::from_segment(segment).map_err(|error| OpenError::new(Code::BadRequest, error.to_string()))?;
+    let wait = wait(proxy, open.wait)?;
+    let peer = Some(Peer { session: session.id().to_string() });
+    Ok((name, wait, Request { meta: open.meta, resume: open.resume, need: open.need, peer }))
 }
 
 /// Connects from inside the process: the same way, with a local stream for the client's end.
@@ -43,7 +50,7 @@ pub(super) async fn from_inside(proxy: &StreamServerProxy, name: &Name, options:
     let wait = options.wait.unwrap_or(proxy.inner.limits.wait_default);
     let reached = reach(proxy, name, wait, request, None).await?;
     let server = reached.seat.claim.session.clone();
-    let client = Client::connected(proxy, reached.id, reached.seat);
+    let client = Client::connected(reached.id, reached.seat);
     session::watch(&server, &reached.stream, Arc::new(client));
     Ok(reached.stream)
 }
@@ -118,12 +125,12 @@ async fn reach(
 
 impl Reached {
     /// Tells the client that it is connected and leaves the two streams to one another.
-    fn join(self, proxy: &StreamServerProxy, session: Arc<Session>, mut client: Stream) {
+    fn join(self, session: Arc<Session>, mut client: Stream) {
         let Self { id, seat, stream, reply } = self;
         let server = seat.claim.session.clone();
         // The id is the proxy's word, whatever the server said.
         client.write_frame(&encode(&Reply { id: Some(id.to_string()), error: None, ..reply }));
-        let watch: Arc<dyn Watch> = Arc::new(Client::connected(proxy, id, seat));
+        let watch: Arc<dyn Watch> = Arc::new(Client::connected(id, seat));
         session::watch(&session, &client, watch.clone());
         session::watch(&server, &stream, watch.clone());
         match session::forward((&server, &stream), (&session, &client)) {
@@ -150,40 +157,45 @@ async fn stopped(client: Option<(&Arc<Session>, &Stream)>) -> Ended {
 
 /// A client of a server, from the server's acceptance until both ends of its stream are gone.
 struct Client {
-    proxy: StreamServerProxy,
     id: Uuid,
     seat: Seat,
-    ended: OnceLock<Ended>,
+    /// How it ended, unless it finished: one word, for there are as many of these as streams.
+    ended: AtomicU64,
 }
 
 impl Client {
-    fn connected(proxy: &StreamServerProxy, id: Uuid, seat: Seat) -> Self {
-        proxy.inner.registry.emit(Event::ClientConnected { name: seat.name.clone(), id, at: SystemTime::now() });
-        Self { proxy: proxy.clone(), id, seat, ended: OnceLock::new() }
+    fn connected(id: Uuid, seat: Seat) -> Self {
+        seat.claim.emit(Event::ClientConnected { name: seat.claim.name.clone(), id, at: SystemTime::now() });
+        Self { id, seat, ended: AtomicU64::new(FINISHED) }
     }
 }
 
 impl Watch for Client {
     fn ended(&self, how: Ended) {
-        let _ = self.ended.set(how);
+        let how = match how {
+            Ended::Reset(code) => RESET | u64::from(code),
+            Ended::Lost => LOST,
+        };
+        // The first word counts.
+        let _ = self.ended.compare_exchange(FINISHED, how, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        let reason = match self.ended.get() {
-            None => Reason::Finished,
-            Some(Ended::Reset(code)) => Reason::Reset(*code),
-            Some(Ended::Lost) => Reason::Lost,
+        let reason = match *self.ended.get_mut() {
+            FINISHED => Reason::Finished,
+            LOST => Reason::Lost,
+            reset => Reason::Reset((reset ^ RESET) as u32),
         };
-        self.proxy.inner.registry.emit(Event::ClientDisconnected {
-            name: self.seat.name.clone(),
-            id: self.id,
-            reason,
-            at: SystemTime::now(),
-        });
+        self.seat.claim.emit(Event::ClientDisconnected { name: self.seat.claim.name.clone(), id: self.id, reason, at: SystemTime::now() });
     }
 }
+
+const FINISHED: u64 = 0;
+const LOST: u64 = 1;
+/// In front of a code.
+const RESET: u64 = 1 << 32;
 
 /// How long a connect waits for its name: what it asked for, within what is allowed.
 fn wait(proxy: &StreamServerProxy, asked_ms: Option<f64>) -> Result<Duration, OpenError> {

@@ -55,6 +55,8 @@ struct Owner {
 
 /// A claim, as those see it who open streams to its owner.
 pub(super) struct ClaimInfo {
+    registry: Arc<Registry>,
+    pub name: Name,
     pub id: Uuid,
     pub session: Arc<Session>,
     pub capabilities: Vec<String>,
@@ -74,8 +76,6 @@ pub(super) struct Claim {
 
 /// A client's place at a server: taken when its turn came, given back when dropped.
 pub(super) struct Seat {
-    registry: Arc<Registry>,
-    pub name: Name,
     pub claim: Arc<ClaimInfo>,
     replied: AtomicBool,
 }
@@ -105,7 +105,14 @@ impl Registry {
             let most = self.limits.names_per_session_max;
             return Err(OpenError::new(Code::Limit, format!("one connection holds at most {most} names")));
         }
-        let info = Arc::new(ClaimInfo { id: Uuid::new_v4(), session: session.clone(), capabilities, released: CancellationToken::new() });
+        let info = Arc::new(ClaimInfo {
+            registry: self.clone(),
+            name: name.clone(),
+            id: Uuid::new_v4(),
+            session: session.clone(),
+            capabilities,
+            released: CancellationToken::new(),
+        });
         let mut slot = self.slots.entry(name.clone()).or_default();
         if slot.owner.is_some() {
             drop(slot);
@@ -189,7 +196,7 @@ impl Registry {
                 }
                 owner.clients += 1;
                 owner.unreplied += 1;
-                let seat = Seat { registry: self.clone(), name: name.clone(), claim: owner.claim.clone(), replied: AtomicBool::new(false) };
+                let seat = Seat { claim: owner.claim.clone(), replied: AtomicBool::new(false) };
                 answers.push((answer, Ok(seat)));
             }
         }
@@ -247,11 +254,18 @@ impl Drop for Claim {
     }
 }
 
+impl ClaimInfo {
+    /// Tells the subscribers of its name's events.
+    pub fn emit(&self, event: Event) {
+        self.registry.emit(event);
+    }
+}
+
 impl Seat {
     /// The server has answered: the next connect may have its turn.
     pub fn replied(&self) {
         if !self.replied.swap(true, Ordering::Relaxed) {
-            self.registry.with_owner(&self.name, &self.claim, |owner| owner.unreplied -= 1);
+            self.claim.registry.with_owner(&self.claim.name, &self.claim, |owner| owner.unreplied -= 1);
         }
     }
 }
@@ -259,7 +273,7 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         let waited = !*self.replied.get_mut();
-        self.registry.with_owner(&self.name, &self.claim, |owner| {
+        self.claim.registry.with_owner(&self.claim.name, &self.claim, |owner| {
             owner.clients -= 1;
             owner.unreplied -= usize::from(waited);
         });

@@ -3,6 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
+    num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -108,7 +109,7 @@ impl State {
             && let Some(id) = self.bounds.waiting.pop()
         {
             if let Some(bytes) = self.mux.value_mut(id).and_then(|end| end.waiting.take()) {
-                self.bounds.waiting_bytes -= bytes;
+                self.bounds.waiting_bytes -= waited(bytes);
                 self.cut_stream(id, Code::Limit, effects);
                 self.shared.refusals.count(Refusal::WaitingBytes);
             }
@@ -121,8 +122,8 @@ impl State {
         self.forget_waiting(waited);
     }
 
-    pub(super) fn forget_waiting(&mut self, waited: Option<usize>) {
-        self.bounds.waiting_bytes -= waited.unwrap_or(0);
+    pub(super) fn forget_waiting(&mut self, waiting: Option<NonZeroU32>) {
+        self.bounds.waiting_bytes -= waiting.map_or(0, waited);
         if self.bounds.waiting_bytes == 0 && self.mux.is_empty() {
             self.bounds.waiting = Vec::new();
         }
@@ -133,7 +134,7 @@ impl State {
         let due = now + self.shared.limits.half_closed_timeout;
         let Self { mux, bounds, .. } = self;
         let Some(end) = mux.value_mut(id) else { return };
-        end.moved_at = Some(now);
+        end.moved_at = Some(Box::new(now));
         if bounds.half_closed.len() > 2 * mux.len() + SPARE {
             bounds.half_closed.retain(|Reverse((_, id))| mux.value(*id).is_some_and(|end| end.moved_at.is_some()));
         }
@@ -154,7 +155,7 @@ impl State {
             && due <= now
         {
             self.bounds.half_closed.pop();
-            let Some(moved_at) = self.mux.look(id).and_then(|(_, end)| end.moved_at) else { continue };
+            let Some(moved_at) = self.mux.look(id).and_then(|(_, end)| end.moved_at.as_deref().copied()) else { continue };
             if moved_at + timeout <= now {
                 self.cut_stream(id, Code::Timeout, effects);
                 self.shared.refusals.count(Refusal::HalfClosed);
@@ -181,6 +182,11 @@ impl State {
     pub(super) fn is_starved(&self) -> bool {
         !self.bounds.starved.is_empty()
     }
+}
+
+/// The bytes that an unanswered stream has brought.
+fn waited(waiting: NonZeroU32) -> usize {
+    waiting.get() as usize - 1
 }
 
 /// The memory budget is used up: the fullest streams of the fullest sessions are reset until some of it is free again.

@@ -208,11 +208,6 @@ impl Effects {
             }
         }
     }
-
-    /// Gives its memory back, for a session that goes idle.
-    pub fn release(&mut self) {
-        *self = Self::default();
-    }
 }
 
 impl Effect {

@@ -1,6 +1,6 @@
 //! What one end of a stream is joined to: a local handle, or the end of another stream.
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{fmt, num::NonZeroU32, sync::Arc, time::Instant};
 
 use browser_stream_mux::{Cell, End as Ended, StreamId};
 
@@ -15,10 +15,10 @@ pub(crate) struct End {
     pub source: Source,
     /// The peer finished: what it sent is whole, and nothing that comes later may take it away.
     pub peer_finished: bool,
-    /// Bytes that came behind the peer's open; `None` once it is answered.
-    pub waiting: Option<usize>,
+    /// One more than the bytes that came from the peer since it opened the stream; `None` once its open is answered.
+    pub waiting: Option<NonZeroU32>,
     /// When the open direction last moved, on a stream of which the other has finished.
-    pub moved_at: Option<Instant>,
+    pub moved_at: Option<Box<Instant>>,
     /// Told how the stream ended; dropped with it.
     pub watch: Option<Arc<dyn Watch>>,
 }
@@ -76,13 +76,13 @@ impl End {
 
     /// An end for a stream that the peer opened and nobody has answered.
     pub fn waiting(cell: &Arc<Cell>) -> Self {
-        Self { waiting: Some(0), ..Self::local(cell) }
+        Self { waiting: Some(NonZeroU32::MIN), ..Self::local(cell) }
     }
 
     /// The open direction of a half-closed stream moves.
     pub fn moves(&mut self) {
         if let Some(moved_at) = &mut self.moved_at {
-            *moved_at = tokio::time::Instant::now().into_std();
+            **moved_at = tokio::time::Instant::now().into_std();
         }
     }
 

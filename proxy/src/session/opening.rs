@@ -107,14 +107,14 @@ pub(crate) async fn reply(stream: &mut Stream, limits: &Limits) -> Result<Reply,
 
 /// The streams of one session that are being answered, polled by its reading task: what many of them say leaves together.
 #[derive(Default)]
-pub(super) struct Openings(FuturesUnordered<BoxFuture<'static, ()>>);
+pub(super) struct Openings(Option<FuturesUnordered<BoxFuture<'static, ()>>>);
 
 impl Openings {
     /// Reads the open of a stream and hands it to whoever takes it.
     pub fn add(&mut self, session: &Arc<Session>, id: StreamId, cell: Arc<Cell>) {
         let (session, number) = (session.clone(), session.id);
         let stream = Stream::new(id, cell, session.clone());
-        self.0.push(Box::pin(async move {
+        self.0.get_or_insert_default().push(Box::pin(async move {
             // A panic in a route ends its stream (reset `internal` as it unwinds) and nothing else.
             if AssertUnwindSafe(answer(session, stream)).catch_unwind().await.is_err() {
                 tracing::error!(session = %number, "a route panicked; its stream was reset");
@@ -124,13 +124,16 @@ impl Openings {
 
     /// Goes on with those that can.
     pub fn poll(&mut self, cx: &mut Context<'_>) {
-        while let Poll::Ready(Some(())) = self.0.poll_next_unpin(cx) {}
+        let Some(openings) = &mut self.0 else { return };
+        while let Poll::Ready(Some(())) = openings.poll_next_unpin(cx) {}
+        if openings.is_empty() {
+            self.0 = None;
+        }
     }
 
     /// The session is over: those that are left find that out in a task of their own.
     pub fn abandon(&mut self) {
-        let mut left = std::mem::take(&mut self.0);
-        if !left.is_empty() {
+        if let Some(mut left) = self.0.take() {
             tokio::spawn(async move { while left.next().await.is_some() {} });
         }
     }
@@ -147,9 +150,10 @@ async fn answer(session: Arc<Session>, mut stream: Stream) {
         Ok(Err(FrameError::Stream(_))) => return,
         Err(_) => Err(bad(format!("open: not complete after {} s", limits.open_timeout.as_secs()))),
     };
+    // What few streams need lies in boxes, so that all have room for little.
     match open {
-        Ok(open) if open.path == SESSION_PATH => control::serve(session, stream, open).await,
+        Ok(open) if open.path == SESSION_PATH => Box::pin(control::serve(session, stream, open)).await,
         Ok(open) => session.shared.opens.clone().opened(Opening { session, stream, open }).await,
-        Err(error) => refuse(&session, stream, error).await,
+        Err(error) => Box::pin(refuse(&session, stream, error)).await,
     }
 }

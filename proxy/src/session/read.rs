@@ -43,8 +43,7 @@ const FAR_FUTURE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Takes what the peer sends until it closes, breaks a rule, or falls silent.
 pub(super) async fn read<R: Reader>(session: &Arc<Session>, reader: &mut R, openings: &mut Openings) -> Cut {
     let mut timer = pin!(sleep_until(session.deadline()));
-    let mut reading =
-        Reading { session, reader, openings, runs: VecDeque::new(), effects: Effects::default(), owing: false, closed: false, pause: None };
+    let mut reading = Reading { session, reader, openings, runs: VecDeque::new(), owing: false, closed: false, pause: None };
     poll_fn(|cx| reading.poll(cx, timer.as_mut())).await
 }
 
@@ -54,7 +53,6 @@ struct Reading<'a, R> {
     /// Streams of the peer's that are being answered.
     openings: &'a mut Openings,
     runs: VecDeque<Bytes>,
-    effects: Effects,
     /// The peer does not take what it provokes: it is read no further, and cut by the writing task when it takes nothing at all.
     owing: bool,
     /// The peer closed; what it sent before is still being taken.
@@ -66,9 +64,10 @@ struct Reading<'a, R> {
 impl<R: Reader> Reading<'_, R> {
     fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Cut> {
         let begun = now();
+        let mut effects = Effects::default();
         loop {
-            self.effects.corked(|| self.openings.poll(cx));
-            self.effects.run();
+            effects.corked(|| self.openings.poll(cx));
+            effects.run();
             if now().duration_since(begun) > TURN_MAX {
                 // A peer that never stops sending must not be the only one that is served.
                 cx.waker().wake_by_ref();
@@ -79,7 +78,6 @@ impl<R: Reader> Reading<'_, R> {
                 if self.runs.is_empty() {
                     self.runs = VecDeque::new();
                 }
-                self.effects.release();
                 self.session.reading.register(cx.waker());
                 if self.session.hurry.swap(false, Ordering::AcqRel) {
                     timer.as_mut().reset(self.session.deadline());
@@ -92,11 +90,11 @@ impl<R: Reader> Reading<'_, R> {
                 continue;
             };
             let taken = match read {
-                Ok(read) => self.take(read),
+                Ok(read) => self.take(read, &mut effects),
                 Err(cut) => Err(cut),
             };
             if let Err(cut) = taken {
-                self.effects.run();
+                effects.run();
                 return Poll::Ready(cut);
             }
         }
@@ -121,8 +119,8 @@ impl<R: Reader> Reading<'_, R> {
     }
 
     /// Takes what was read. What it leads to in other sessions is done here and now; what it puts into queues is written later, together.
-    fn take(&mut self, read: Read) -> Result<(), Cut> {
-        let Self { session, runs, effects, .. } = self;
+    fn take(&mut self, read: Read, effects: &mut Effects) -> Result<(), Cut> {
+        let Self { session, runs, .. } = self;
         self.closed |= read == Read::Closed;
         let now = now();
         let (taken, verdict) = {
@@ -242,7 +240,8 @@ impl State {
                 let length = bytes.len();
                 cell.data(bytes);
                 if let Some(waiting) = &mut end.waiting {
-                    *waiting += length;
+                    // At most a window.
+                    *waiting = waiting.saturating_add(length as u32);
                     self.waited(length, effects);
                 }
             }

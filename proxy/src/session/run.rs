@@ -1,20 +1,19 @@
-//! The life of a session: one task reads, one writes, and whatever ends either ends both.
+//! The life of a session: a task that reads and writes, and whatever ends either ends both.
 
-use std::{collections::VecDeque, future::poll_fn, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::VecDeque, future::poll_fn, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
 
 use browser_stream_mux::{Dead, End as Ended, Violation, WINDOW_MAX};
 use bytes::Bytes;
 use futures::FutureExt;
-use tokio::{task::AbortHandle, time::timeout};
+use tokio::time::timeout;
 
 use super::{
     Goodbye, Phase, Session,
     effect::{Effect, Effects, Queued},
     end::End,
-    flush::Wire,
     opening::Openings,
     read,
-    transport::{Read, Reader, Transport, TransportError},
+    transport::{Read, Reader, TransportError},
     websocket, write,
 };
 use crate::refusals::Refusal;
@@ -79,21 +78,15 @@ impl Cut {
     }
 }
 
-/// Serves one peer until its session is over, whatever way.
-pub(super) async fn run<T: Transport>(session: &Arc<Session>, transport: T) {
-    let (mut reader, writer) = transport.split();
-    *session.wire.lock() = Some(Wire::new(Box::new(writer), session.wake.clone()));
-    let mut writing = tokio::spawn(write::write(session.clone()));
-    let _over = Over { session, writing: writing.abort_handle() };
+/// Serves one peer until its session is over, whatever way; what is sent goes into the session's wire.
+pub(super) async fn run<R: Reader>(session: &Arc<Session>, mut reader: R) {
+    let _over = Over { session };
+    let mut writing = pin!(AssertUnwindSafe(write::write(session)).catch_unwind());
     let mut openings = Openings::default();
     let reading = AssertUnwindSafe(read::read(session, &mut reader, &mut openings)).catch_unwind();
-    let cut = tokio::select! {
-        read = reading => read.unwrap_or(Cut::Panicked),
-        written = &mut writing => match written {
-            Ok(Ok(())) => Cut::ByUs,
-            Ok(Err(cut)) => cut,
-            Err(_) => Cut::Panicked,
-        },
+    let (cut, written) = tokio::select! {
+        read = reading => (read.unwrap_or(Cut::Panicked), false),
+        written = &mut writing => (written.map_or(Cut::Panicked, |written| written.err().unwrap_or(Cut::ByUs)), true),
     };
     tracing::debug!(session = %session.id, reason = %cut, "session over");
     if let Some(refusal) = cut.refusal() {
@@ -111,12 +104,12 @@ pub(super) async fn run<T: Transport>(session: &Arc<Session>, transport: T) {
         }
     };
     let parting = async {
-        if !writing.is_finished() {
+        if !written {
             let _ = (&mut writing).await;
         }
     };
     // The peer closes when it has read the goodbye; whichever is sooner.
-    let _ = timeout(LINGER, async { tokio::join!(discarding, parting) }).await;
+    let _ = Box::pin(timeout(LINGER, async { tokio::join!(discarding, parting) })).await;
 }
 
 /// Takes what the peer still sends until it closes, or has sent as much as may have been on its way.
@@ -131,12 +124,10 @@ async fn discard(reader: &mut impl Reader) {
 /// Ends the session whatever way [`run`] is left, given up in the middle included.
 struct Over<'a> {
     session: &'a Arc<Session>,
-    writing: AbortHandle,
 }
 
 impl Drop for Over<'_> {
     fn drop(&mut self) {
-        self.writing.abort();
         self.session.lose_streams(Lose::All);
         let mut state = self.session.state.lock();
         state.phase = Phase::Gone;

@@ -1,6 +1,7 @@
 //! The live sessions of one process.
 
 use std::{
+    future::Future,
     net::SocketAddr,
     sync::{
         Arc,
@@ -15,7 +16,15 @@ use rand::Rng;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{Opens, Phase, Session, Shared, State, bounds::Bounds, charge::Charge, flush::Turn, rate::Bucket, run, transport::Transport};
+use super::{
+    Opens, Phase, Session, Shared, State,
+    bounds::Bounds,
+    charge::Charge,
+    flush::{Turn, Wire},
+    rate::Bucket,
+    run,
+    transport::Transport,
+};
 use crate::{limits::Limits, memory::Memory, refusals::Refusals};
 
 /// The live sessions of one process: cheap to clone, every clone is the same set.
@@ -31,12 +40,16 @@ impl Sessions {
     }
 
     /// Serves one peer until its session is over. A panic within ends this session and nothing else.
-    pub async fn run<T: Transport>(&self, transport: T, remote: Option<SocketAddr>) {
+    pub fn run<T: Transport>(&self, transport: T, remote: Option<SocketAddr>) -> impl Future<Output = ()> + Send + use<T> {
+        let (reader, writer) = transport.split();
         let session = self.session(remote);
-        tracing::debug!(session = %session.id, "session begins");
-        self.shared.live.insert(session.id, session.clone());
-        let _live = Live { sessions: self, id: session.id };
-        run::run(&session, transport).await;
+        *session.wire.lock() = Some(Wire::new(Box::new(writer), session.wake.clone()));
+        async move {
+            tracing::debug!(session = %session.id, "session begins");
+            session.shared.live.insert(session.id, session.clone());
+            let _live = Live(&session);
+            run::run(&session, reader).await;
+        }
     }
 
     /// What the sessions hold in memory.
@@ -111,38 +124,10 @@ impl Sessions {
 }
 
 /// Takes a session out of the set when it is over, a panic included.
-struct Live<'a> {
-    sessions: &'a Sessions,
-    id: Uuid,
-}
+struct Live<'a>(&'a Session);
 
 impl Drop for Live<'_> {
     fn drop(&mut self) {
-        self.sessions.shared.live.remove(&self.id);
-    }
-}
-
-#[cfg(test)]
-mod sizes {
-    use super::*;
-    #[test]
-    fn print_sizes() {
-        use std::mem::size_of;
-        println!("Session {} State {} Connection {} End {} Sink {} Source {}", size_of::<Session>(), size_of::<State>(), size_of::<Connection<super::super::end::End>>(), size_of::<super::super::end::End>(), size_of::<super::super::end::Sink>(), size_of::<super::super::end::Source>());
-        println!("Bounds {} Charge {} Turn {}", size_of::<Bounds>(), size_of::<Charge>(), size_of::<Turn>());
-        struct N; impl Opens for N { fn opened(&self, _: crate::Opening) -> futures::future::BoxFuture<'static, ()> { Box::pin(async {}) } }
-        let s = Sessions::new(Arc::default(), Arc::new(N));
-        let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        rt.block_on(async {
-            let l = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let c = tokio::net::TcpStream::connect(l.local_addr().unwrap()).await.unwrap();
-            let t = super::super::websocket::WebSocket::new(c, bytes::Bytes::new(), s.memory().clone());
-            println!("transport {}", std::mem::size_of_val(&t));
-            let (r, w) = { let t = super::super::websocket::WebSocket::new(tokio::net::TcpStream::connect(l.local_addr().unwrap()).await.unwrap(), bytes::Bytes::new(), s.memory().clone()); t.split() };
-            println!("reader {} writer {}", std::mem::size_of_val(&r), std::mem::size_of_val(&w));
-            let session = s.session(None);
-            println!("write fut {}", std::mem::size_of_val(&super::super::write::write(session.clone())));
-            println!("run fut {}", std::mem::size_of_val(&s.run(t, None)));
-        });
+        self.0.shared.live.remove(&self.0.id);
     }
 }

@@ -15,12 +15,15 @@ use super::{
 const STALL_LOOKS: u32 = 10;
 
 /// Writes whenever a socket that was full has room, keeps an eye on those that stay full, and says goodbye at the end.
-pub(super) async fn write(session: Arc<Session>) -> Result<(), Cut> {
-    let mut effects = Effects::default();
+pub(super) async fn write(session: &Arc<Session>) -> Result<(), Cut> {
     let mut stall = Stall::default();
     loop {
-        let flushed = session.resume(&mut effects);
-        effects.run();
+        let flushed = {
+            let mut effects = Effects::default();
+            let flushed = session.resume(&mut effects);
+            effects.run();
+            flushed
+        };
         let phase = {
             let mut state = session.state.lock();
             if let Some(error) = state.turn.broken.take() {
@@ -67,7 +70,8 @@ impl Session {
             if since.elapsed() >= self.shared.limits.write_stall_max {
                 return Err(Cut::Stalled);
             }
-            if timeout(self.shared.limits.write_stall_max / STALL_LOOKS, self.wake.notified()).await.is_ok() {
+            // In a box, as what follows a full socket is rare, and each session has room for it otherwise.
+            if Box::pin(timeout(self.shared.limits.write_stall_max / STALL_LOOKS, self.wake.notified())).await.is_ok() {
                 return Ok(());
             }
         }
@@ -76,7 +80,7 @@ impl Session {
     /// The last frame has left: closes the connection.
     async fn hang_up(&self, Goodbye { code, reason }: Goodbye) -> Result<(), Cut> {
         let Some(mut wire) = self.wire.lock().take() else { return Ok(()) };
-        let _ = timeout(LINGER, poll_fn(|cx| wire.writer.poll_close(cx, code, reason))).await;
+        let _ = Box::pin(timeout(LINGER, poll_fn(|cx| wire.writer.poll_close(cx, code, reason)))).await;
         Ok(())
     }
 }

@@ -5,25 +5,23 @@ use std::collections::VecDeque;
 use crate::{
     Flags, INITIAL_WINDOW, StreamId,
     connection::{Turn, View},
-    queue::Queue,
+    ids::Identified,
+    queue::Backlog,
     window::Window,
 };
 
 pub(super) struct Entry<T> {
     pub(super) value: T,
-    pub(super) queue: Queue,
+    pub(super) queue: Backlog,
     pub(super) window: Window,
     /// What the peer lets us send.
     pub(super) credit: u32,
     pub(super) serial: u32,
+    pub(super) id: StreamId,
     /// The code of a reset that waits behind the queue.
-    pub(super) reset_behind: Option<u32>,
-    /// Our SYN has not left.
-    pub(super) syn_due: bool,
-    /// The peer's SYN is not acknowledged yet.
-    pub(super) ack_due: bool,
-    /// The peer has not acknowledged our SYN yet.
-    pub(super) ack_awaited: bool,
+    pub(super) reset_code: u32,
+    pub(super) resets_behind: bool,
+    pub(super) handshake: Handshake,
     /// Stands in the queue of window updates.
     pub(super) has_news: bool,
     pub(super) in_round: bool,
@@ -35,26 +33,44 @@ pub(super) struct Entry<T> {
     pub(super) over: bool,
 }
 
+/// How far the opening of a stream has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Handshake {
+    /// Our SYN has not left.
+    SynDue,
+    /// The peer has not acknowledged our SYN yet.
+    AckAwaited,
+    /// The peer's SYN is not acknowledged yet.
+    AckDue,
+    Done,
+}
+
+impl<T> Identified for Box<Entry<T>> {
+    fn id(&self) -> StreamId {
+        self.id
+    }
+}
+
 impl<T> Entry<T> {
     pub(super) fn opened_here(value: T) -> Self {
-        Self { syn_due: true, ack_awaited: true, ..Self::new(value) }
+        Self { handshake: Handshake::SynDue, ..Self::new(value) }
     }
 
     pub(super) fn opened_by_peer(value: T) -> Self {
-        Self { ack_due: true, ..Self::new(value) }
+        Self { handshake: Handshake::AckDue, ..Self::new(value) }
     }
 
     fn new(value: T) -> Self {
         Self {
             value,
-            queue: Queue::default(),
+            queue: Backlog::default(),
             window: Window::default(),
             credit: INITIAL_WINDOW,
             serial: 0,
-            reset_behind: None,
-            syn_due: false,
-            ack_due: false,
-            ack_awaited: false,
+            id: 0,
+            reset_code: 0,
+            resets_behind: false,
+            handshake: Handshake::Done,
             has_news: false,
             in_round: false,
             finished: false,
@@ -77,12 +93,12 @@ impl<T> Entry<T> {
 
     /// Whether something may be queued.
     pub(super) fn takes_more(&self) -> bool {
-        !self.over && !self.finished && self.reset_behind.is_none()
+        !self.over && !self.finished && !self.resets_behind
     }
 
     /// Whether data may still come that somebody wants.
     pub(super) fn expects_data(&self) -> bool {
-        !self.over && !self.peer_finished && self.reset_behind.is_none()
+        !self.over && !self.peer_finished && !self.resets_behind
     }
 
     /// What the peer may have sent and we have not seen.
@@ -100,7 +116,29 @@ impl<T> Entry<T> {
 
     /// SYN, if it has to ride on the frame that leaves now.
     pub(super) fn take_syn(&mut self) -> Flags {
-        if std::mem::take(&mut self.syn_due) { Flags::SYN } else { Flags::NONE }
+        if self.handshake != Handshake::SynDue {
+            return Flags::NONE;
+        }
+        self.handshake = Handshake::AckAwaited;
+        Flags::SYN
+    }
+
+    /// ACK, if the peer's SYN is not acknowledged yet.
+    pub(super) fn take_ack(&mut self) -> Flags {
+        if self.handshake != Handshake::AckDue {
+            return Flags::NONE;
+        }
+        self.handshake = Handshake::Done;
+        Flags::ACK
+    }
+
+    /// The peer acknowledges our SYN; whether it had to.
+    pub(super) fn acknowledged(&mut self) -> bool {
+        let awaited = matches!(self.handshake, Handshake::SynDue | Handshake::AckAwaited);
+        if self.handshake == Handshake::AckAwaited {
+            self.handshake = Handshake::Done;
+        }
+        awaited
     }
 
     /// Whether a turn in the round would put something out.
@@ -108,7 +146,7 @@ impl<T> Entry<T> {
         if self.over {
             false
         } else if self.queue.is_empty() {
-            self.syn_due || (self.finished && !self.fin_sent) || self.reset_behind.is_some()
+            self.handshake == Handshake::SynDue || (self.finished && !self.fin_sent) || self.resets_behind
         } else {
             self.credit > 0
         }

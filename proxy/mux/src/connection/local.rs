@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::{
     StreamId,
-    connection::{Connection, View},
+    connection::{Connection, View, entry::Handshake},
 };
 
 impl<T: Default> Connection<T> {
@@ -15,10 +15,10 @@ impl<T: Default> Connection<T> {
 
     /// As [`send`](Self::send), and tells how the stream stands then.
     pub fn deliver(&mut self, id: StreamId, bytes: Bytes) -> Option<(View, &mut T)> {
-        let entry = self.streams.get_mut(&id).filter(|entry| entry.takes_more())?;
+        let entry = self.streams.get_mut(id).filter(|entry| entry.takes_more())?;
         self.queued += bytes.len();
         self.copied -= entry.queue.copied();
-        entry.queue.push(bytes);
+        entry.queue.open(&mut self.spares).push(bytes);
         self.copied += entry.queue.copied();
         entry.enter(id, &mut self.round);
         Some((entry.view(), &mut entry.value))
@@ -26,17 +26,17 @@ impl<T: Default> Connection<T> {
 
     /// As [`deliver`](Self::deliver), with a copy: for short ones, where a slice of somebody's memory would cost more, and hold it.
     pub fn deliver_short(&mut self, id: StreamId, bytes: &[u8]) -> Option<(View, &mut T)> {
-        let entry = self.streams.get_mut(&id).filter(|entry| entry.takes_more())?;
+        let entry = self.streams.get_mut(id).filter(|entry| entry.takes_more())?;
         self.queued += bytes.len();
         self.copied += bytes.len();
-        entry.queue.push_short(bytes);
+        entry.queue.open(&mut self.spares).push_short(bytes);
         entry.enter(id, &mut self.round);
         Some((entry.view(), &mut entry.value))
     }
 
     /// Finishes our direction behind what is queued. `false` if the stream is not live or was finished before.
     pub fn finish(&mut self, id: StreamId) -> bool {
-        let Some(entry) = self.streams.get_mut(&id).filter(|entry| entry.takes_more()) else {
+        let Some(entry) = self.streams.get_mut(id).filter(|entry| entry.takes_more()) else {
             return false;
         };
         entry.finished = true;
@@ -48,7 +48,7 @@ impl<T: Default> Connection<T> {
     /// The stream has ended. `false` if it was not live.
     pub fn reset(&mut self, id: StreamId, code: u32) -> bool {
         let Some(entry) = self.live_mut(id) else { return false };
-        let known = !entry.syn_due;
+        let known = entry.handshake != Handshake::SynDue;
         let under_way = entry.under_way();
         self.end(id);
         if known {
@@ -61,13 +61,13 @@ impl<T: Default> Connection<T> {
     /// Resets the stream behind what is queued, its FIN included; what the peer still sends is dropped and gives it no credit.
     /// `false` if the stream is not live or is being reset already.
     pub fn reset_behind(&mut self, id: StreamId, code: u32) -> bool {
-        let Some(entry) = self.live_mut(id).filter(|entry| entry.reset_behind.is_none()) else {
+        let Some(entry) = self.live_mut(id).filter(|entry| !entry.resets_behind) else {
             return false;
         };
-        if entry.syn_due && entry.queue.is_empty() && !entry.finished {
+        if entry.handshake == Handshake::SynDue && entry.queue.is_empty() && !entry.finished {
             return self.reset(id, code);
         }
-        entry.reset_behind = Some(code);
+        (entry.resets_behind, entry.reset_code) = (true, code);
         self.rouse(id);
         true
     }
@@ -83,7 +83,7 @@ impl<T: Default> Connection<T> {
 
     /// A local reader took bytes off the stream: credit goes back by the window's own policy (PROTOCOL.md, section 2). Not for a stream that uses `grant`.
     pub fn consumed(&mut self, id: StreamId, bytes: u32) {
-        let Some(entry) = self.streams.get_mut(&id).filter(|entry| entry.expects_data()) else {
+        let Some(entry) = self.streams.get_mut(id).filter(|entry| entry.expects_data()) else {
             return;
         };
         entry.window.consume(bytes, &mut self.growth);
@@ -92,16 +92,16 @@ impl<T: Default> Connection<T> {
 
     /// Puts the stream into the round if it has something that may leave.
     pub(super) fn rouse(&mut self, id: StreamId) {
-        if let Some(entry) = self.streams.get_mut(&id) {
+        if let Some(entry) = self.streams.get_mut(id) {
             entry.enter(id, &mut self.round);
         }
     }
 
     /// Puts the stream into the queue of window updates if the peer must hear of something.
     pub(super) fn announce(&mut self, id: StreamId) {
-        if let Some(entry) = self.streams.get_mut(&id)
+        if let Some(entry) = self.streams.get_mut(id)
             && !entry.has_news
-            && (entry.ack_due || entry.window.has_news())
+            && (entry.handshake == Handshake::AckDue || entry.window.has_news())
         {
             entry.has_news = true;
             self.control.announce(id);

@@ -119,7 +119,7 @@ impl<T: Default> Connection<T> {
 
     /// The payload that is here, or what follows once all of it came.
     fn tail(&mut self, mut tail: Tail, input: &mut Bytes) -> Option<Event<usize>> {
-        let wanted = self.live(tail.id).filter(|entry| tail.serial == Some(entry.serial) && entry.reset_behind.is_none()).is_some();
+        let wanted = self.live(tail.id).filter(|entry| tail.serial == Some(entry.serial) && !entry.resets_behind).is_some();
         if tail.payload > 0 {
             let length = usize::try_from(tail.payload).unwrap_or(usize::MAX).min(input.len());
             tail.payload -= length as u32;
@@ -195,7 +195,7 @@ impl<T: Default> Connection<T> {
             return Ok(None);
         };
         let brought = entry.judge(header)?;
-        let (serial, wanted) = (entry.serial, entry.reset_behind.is_none());
+        let (serial, wanted) = (entry.serial, !entry.resets_behind);
         self.counts.dropped += u64::from(brought.needless_ack);
         if kind == Kind::Data && !rst && wanted && !input.is_empty() && length > 0 {
             // Its payload is here, or a part of it: the usual case needs no second look at the stream.
@@ -289,7 +289,7 @@ struct Brought {
 impl<T> Entry<T> {
     /// Holds a frame to the rules by its header, and books the credit that it takes or gives.
     fn judge(&mut self, header: Header) -> Result<Brought, Violation> {
-        let needless_ack = header.flags.contains(Flags::ACK) && !std::mem::take(&mut self.ack_awaited);
+        let needless_ack = header.flags.contains(Flags::ACK) && !self.acknowledged();
         if header.kind == Kind::Data {
             if self.peer_finished {
                 return Err(Violation::AfterFin);

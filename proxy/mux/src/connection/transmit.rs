@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::{
     FRAME_MAX, Flags, Header, Kind, Outbound, StreamId, TURN,
-    connection::{Connection, Turn},
+    connection::{Connection, Turn, entry::Handshake},
 };
 
 /// Control frames that wait to leave.
@@ -127,9 +127,7 @@ impl<T: Default> Connection<T> {
         let Some(entry) = self.live_mut(id) else { return };
         entry.has_news = false;
         let mut flags = entry.take_syn();
-        if std::mem::take(&mut entry.ack_due) {
-            flags |= Flags::ACK;
-        }
+        flags |= entry.take_ack();
         // A peer that finished has no use for credit.
         let length = if entry.peer_finished { 0 } else { entry.window.tell() };
         if length > 0 || flags != Flags::NONE {
@@ -140,7 +138,7 @@ impl<T: Default> Connection<T> {
     fn take_turn(&mut self, turn: Turn, out: &mut Outbound) {
         let alone = self.round.is_empty();
         let id = turn.id;
-        let Some(entry) = self.streams.get_mut(&id).filter(|entry| !entry.over && entry.serial == turn.serial) else {
+        let Some(entry) = self.streams.get_mut(id).filter(|entry| !entry.over && entry.serial == turn.serial) else {
             return;
         };
         entry.in_round = false;
@@ -151,12 +149,12 @@ impl<T: Default> Connection<T> {
             let flags = entry.take_syn();
             out.header(Header { kind: Kind::Data, flags, stream: id, length });
             self.copied -= entry.queue.copied();
-            entry.queue.take(most, |piece| out.payload(piece));
+            entry.queue.take(most, &mut self.spares, |piece| out.payload(piece));
             self.copied += entry.queue.copied();
             entry.credit -= length;
             out.sent.push((id, length));
             self.counts.data_sent += 1;
-        } else if entry.syn_due && !finishing {
+        } else if entry.handshake == Handshake::SynDue && !finishing {
             let flags = entry.take_syn();
             out.header(Header { kind: Kind::WindowUpdate, flags, stream: id, length: 0 });
         }
@@ -167,7 +165,7 @@ impl<T: Default> Connection<T> {
             out.header(Header { kind: Kind::Data, flags, stream: id, length: 0 });
         }
         let both = entry.fin_sent && entry.peer_finished;
-        let behind = entry.reset_behind.filter(|_| emptied && !both);
+        let behind = Some(entry.reset_code).filter(|_| entry.resets_behind && emptied && !both);
         self.queued -= most;
         if let Some(code) = behind {
             out.header(Header { kind: Kind::WindowUpdate, flags: Flags::RST, stream: id, length: code });
