@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{ConnectOptions, Event, Name, Reason, StreamServerProxy, registry::Seat};
 use crate::{
     error::{OpenError, RefusalCode},
+    refusals::Refusal,
     session::{self, Ended, Open, Opening, Peer, Reply, Session, Watch, encode},
 };
 
@@ -26,7 +27,10 @@ pub(super) async fn connect(proxy: StreamServerProxy, opening: Opening, segment:
         .and_then(|name| Ok((name, wait(&proxy, open.wait)?)));
     let (name, wait) = match asked {
         Ok(asked) => asked,
-        Err(error) => return session::refuse(&session, stream, error).await,
+        Err(error) => {
+            session.count(Refusal::BadOpen);
+            return session::refuse(&session, stream, error).await;
+        }
     };
     let peer = Peer { session: session.id().to_string() };
     let request = Request { meta: open.meta.take(), resume: open.resume.take(), need: std::mem::take(&mut open.need), peer: Some(peer) };
@@ -110,7 +114,10 @@ async fn reach(
             return Ok(Reached { id, seat, stream, reply });
         }
         Ok(Err(error)) => (error, Code::Cancelled),
-        Err(_) => (OpenError::new(Code::Timeout, "the server did not answer in time: its page may be frozen"), Code::Timeout),
+        Err(_) => {
+            server.count(Refusal::ReplyTimeout);
+            (OpenError::new(Code::Timeout, "the server did not answer in time: its page may be frozen"), Code::Timeout)
+        }
     };
     stream.reset(reset.number());
     Err(error)

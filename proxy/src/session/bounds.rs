@@ -1,5 +1,8 @@
 //! How much a session's streams may hold, and for how long: the ladder of queued bytes, bytes that wait for an answer, directions that fell silent.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
@@ -89,6 +92,11 @@ impl State {
 
     /// The sender on the far side of this stream gets no credit until there is memory again.
     pub(super) fn starve(&mut self, id: StreamId) {
+        if self.bounds.starved.is_empty()
+            && let Some(session) = self.me.upgrade()
+        {
+            session.look_soon();
+        }
         self.bounds.starved.push(id);
     }
 
@@ -162,7 +170,13 @@ impl State {
                 self.bounds.half_closed.push(Reverse((moved_at + timeout, id)));
             }
         }
-        if !self.shared.memory.pressed() {
+        if self.bounds.starved.is_empty() {
+            return;
+        }
+        if self.shared.memory.pressed() {
+            // Nobody delivers anything any more who could be asked to make room.
+            effects.relieve(&self.shared);
+        } else {
             for id in std::mem::take(&mut self.bounds.starved) {
                 if let Some(End { source: Source::Splice(ledger), .. }) = self.mux.value_mut(id) {
                     ledger.starved = false;
@@ -175,11 +189,6 @@ impl State {
     /// Gives back what was booked, for a session that is over.
     pub(super) fn unbook(&mut self) {
         self.shared.memory.give(std::mem::take(&mut self.bounds.booked));
-    }
-
-    /// Whether somebody waits for memory.
-    pub(super) fn is_starved(&self) -> bool {
-        !self.bounds.starved.is_empty()
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use super::{Open, Session, encode, opening, parse};
-use crate::error::OpenError;
+use crate::{error::OpenError, refusals::Refusal};
 
 /// What the proxy answers to `/session`.
 #[derive(Serialize)]
@@ -53,6 +53,7 @@ pub(super) async fn serve(session: Arc<Session>, mut stream: Stream, open: Open)
         live && *state.control.get_or_insert(stream.id()) != stream.id()
     };
     if second {
+        session.count(Refusal::BadOpen);
         let error = OpenError::new(Code::BadRequest, "/session is open already: one per connection");
         return opening::refuse(&session, stream, error).await;
     }

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::{Open, Reply, Session, control, encode};
-use crate::{error::OpenError, limits::Limits};
+use crate::{error::OpenError, limits::Limits, refusals::Refusal};
 
 /// The path of the stream that carries a session's own notes.
 const SESSION_PATH: &str = "/session";
@@ -139,17 +139,23 @@ impl Openings {
 async fn answer(session: Arc<Session>, mut stream: Stream) {
     let limits = session.shared.limits.clone();
     let read = tokio::time::timeout(limits.open_timeout, stream.peek_frame(limits.open_bytes_max)).await;
-    let bad = |why: String| OpenError::new(Code::BadRequest, why);
+    let bad = |why: String| (Refusal::BadOpen, OpenError::new(Code::BadRequest, why));
     let open = match read {
-        Ok(Ok(body)) => Open::parse(&body, limits.open_depth_max),
+        Ok(Ok(body)) => Open::parse(&body, limits.open_depth_max).map_err(|error| (Refusal::BadOpen, error)),
         Ok(Err(FrameError::TooLong(length))) => Err(bad(format!("open: {length} bytes, at most {} are taken", limits.open_bytes_max))),
         Ok(Err(FrameError::Finished)) => Err(bad("open: the stream ended before its open did".into())),
         Ok(Err(FrameError::Stream(_))) => return,
-        Err(_) => Err(bad(format!("open: not complete after {} s", limits.open_timeout.as_secs()))),
+        Err(_) => {
+            let why = format!("open: not complete after {} s", limits.open_timeout.as_secs());
+            Err((Refusal::OpenTimeout, OpenError::new(Code::BadRequest, why)))
+        }
     };
     match open {
         Ok(open) if open.path == SESSION_PATH => control::serve(session, stream, open).await,
         Ok(open) => session.shared.opens.clone().opened(Opening { session, stream, open }).await,
-        Err(error) => refuse(&session, stream, error).await,
+        Err((refusal, error)) => {
+            session.count(refusal);
+            refuse(&session, stream, error).await;
+        }
     }
 }

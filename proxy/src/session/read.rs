@@ -195,7 +195,7 @@ impl State {
     }
 
     /// Takes runs of bytes from the peer, as many as make up one helping: what is left is taken when others have had their turn.
-    fn receive(&mut self, runs: &mut VecDeque<Bytes>, now: Instant, effects: &mut Effects) -> Result<(), Cut> {
+    pub(super) fn receive(&mut self, runs: &mut VecDeque<Bytes>, now: Instant, effects: &mut Effects) -> Result<(), Cut> {
         let mut helping = HELPING;
         while let Some(run) = runs.front_mut() {
             if self.phase != Phase::Live {

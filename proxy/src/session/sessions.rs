@@ -3,7 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, AtomicUsize},
     },
 };
@@ -44,9 +44,14 @@ impl Sessions {
         &self.shared.memory
     }
 
-    /// What was refused to the sessions' peers.
-    pub(crate) fn refusals(&self) -> &Arc<Refusals> {
+    /// Where refusals are counted.
+    pub(crate) fn counters(&self) -> &Arc<Refusals> {
         &self.shared.refusals
+    }
+
+    /// How often these sessions' peers were refused or cut so far, by reason: stable names, each once and always in the same order.
+    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.shared.refusals.iter()
     }
 
     /// The live sessions, in no order.
@@ -85,7 +90,8 @@ impl Sessions {
             silence_max: self.shared.limits.silence_max,
         };
         let now = Instant::now().into_std();
-        let state = State {
+        let state = |me: &Weak<Session>| State {
+            me: me.clone(),
             mux: Connection::new(Role::Acceptor, config, now),
             phase: Phase::Live,
             shared: self.shared.clone(),
@@ -99,7 +105,7 @@ impl Sessions {
             id: Uuid::new_v4(),
             remote,
             shared: self.shared.clone(),
-            state: Mutex::new(state),
+            state: Mutex::new(state(me)),
             wire: Mutex::new(None),
             wake: Arc::default(),
             reading: AtomicWaker::new(),
