@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Makes the enum, its stable names and the list of all from one table, so that none can be forgotten.
+/// Makes the enum and its stable names from one table. Nothing here makes a value of the enum, so that the compiler warns of a kind that nobody counts.
 macro_rules! refusals {
     ($($(#[$doc:meta])* $kind:ident = $name:literal),* $(,)?) => {
         /// Why a peer did not get what it asked for, or was cut.
@@ -11,16 +11,8 @@ macro_rules! refusals {
             $($(#[$doc])* $kind,)*
         }
 
-        impl Refusal {
-            const ALL: &[Self] = &[$(Self::$kind,)*];
-
-            /// The stable name, for logs and metrics.
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Self::$kind => $name,)*
-                }
-            }
-        }
+        /// The stable names, for logs and metrics, in the order of the kinds.
+        const NAMES: &[&str] = &[$($name,)*];
     };
 }
 
@@ -33,7 +25,7 @@ refusals! {
     SessionsPerAddress = "sessions_per_address",
     /// Upgrades shed, or streams reset, because the memory budget of the process is used up.
     Budget = "budget",
-    /// Upgrades and claims while the proxy goes down.
+    /// Upgrades while the proxy goes down.
     Draining = "draining",
     /// Requests for another host, or from a page of another origin.
     Gate = "gate",
@@ -45,7 +37,7 @@ refusals! {
     StreamsPerSession = "streams_per_session",
     /// Opens: the peer opens faster than it may.
     OpenRate = "open_rate",
-    /// Opens that are oversized, malformed, or of no valid name.
+    /// Opens that are oversized, malformed, cut short, or of no valid name.
     BadOpen = "bad_open",
     /// Opens that the peer did not finish in time.
     OpenTimeout = "open_timeout",
@@ -53,7 +45,7 @@ refusals! {
     NamesPerSession = "names_per_session",
     /// Connects: the server has as many clients as it takes.
     ClientsMax = "clients_max",
-    /// Connects that gave up while they waited for their turn at a server with too many unanswered opens.
+    /// Connects whose turn did not come, at a server with too many unanswered opens.
     Unreplied = "unreplied",
     /// Connects that the server did not answer in time.
     ReplyTimeout = "reply_timeout",
@@ -85,7 +77,7 @@ refusals! {
 
 /// One counter for each [`Refusal`].
 #[derive(Debug)]
-pub(crate) struct Refusals([AtomicU64; Refusal::ALL.len()]);
+pub(crate) struct Refusals([AtomicU64; NAMES.len()]);
 
 impl Refusals {
     /// All at zero.
@@ -101,13 +93,14 @@ impl Refusals {
     }
 
     /// How often so far.
+    #[cfg(test)]
     pub fn of(&self, refusal: Refusal) -> u64 {
         self.0.get(refusal as usize).map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 
     /// All of them, those at zero included, under their stable names and always in the same order.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Refusal::ALL.iter().map(|&refusal| (refusal.name(), self.of(refusal)))
+        NAMES.iter().zip(&self.0).map(|(&name, counter)| (name, counter.load(Ordering::Relaxed)))
     }
 }
 
@@ -126,12 +119,14 @@ mod tests {
     #[test]
     fn each_kind_has_a_counter_and_a_name_of_its_own() {
         let refusals = Refusals::default();
-        for (times, &kind) in Refusal::ALL.iter().enumerate() {
-            (0..times).for_each(|_| refusals.count(kind));
-        }
+        refusals.count(Refusal::Connections);
+        refusals.count(Refusal::Text);
+        refusals.count(Refusal::Text);
         let told: Vec<_> = refusals.iter().collect();
-        assert!(told.iter().enumerate().all(|(index, &(_, count))| count == index as u64), "{told:?}");
-        assert_eq!(told.iter().map(|&(name, _)| name).collect::<HashSet<_>>().len(), Refusal::ALL.len());
+        assert_eq!((told.first(), told.last()), (Some(&("connections", 1)), Some(&("text", 2))));
+        assert_eq!(told.iter().map(|&(_, count)| count).sum::<u64>(), 3, "{told:?}");
+        assert_eq!(refusals.of(Refusal::Text), 2);
+        assert_eq!(told.iter().map(|&(name, _)| name).collect::<HashSet<_>>().len(), told.len());
     }
 
     #[test]

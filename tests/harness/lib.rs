@@ -68,6 +68,12 @@ impl Proxy {
         Raw::over(near)
     }
 
+    /// How often the proxy refused, or cut, for this reason.
+    pub fn refused(&self, reason: &str) -> u64 {
+        let found = self.sessions.refusals().find(|&(name, _)| name == reason);
+        found.unwrap_or_else(|| panic!("{reason}: a kind of refusal")).1
+    }
+
     fn attach(&self, io: tokio::io::DuplexStream) {
         let sessions = self.sessions.clone();
         tokio::spawn(async move { sessions.run(Memory(io), None).await });

@@ -52,6 +52,7 @@ async fn the_process_gets_the_codes_that_a_client_gets() {
     assert_eq!(refused.unwrap_err().number(), 4001);
     let (silent, _open) = tokio::join!(proxy.names.connect("NAME"), owner.next());
     assert!(silent.unwrap_err().is(Code::Timeout));
+    assert_eq!(proxy.refused("reply_timeout"), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,12 +3,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod backpressure;
+mod budget;
 mod ends;
+mod honest;
 mod inside;
+mod ladder;
 mod names;
 mod opens;
 mod original;
+mod pile;
 mod races;
+mod rates;
 mod refusals;
+mod silence;
 mod violations;
 mod waiting;

@@ -86,13 +86,14 @@ async fn threat_05_what_is_no_name_is_bad_request_or_no_route() {
             assert_eq!(refused.as_deref(), Some("bad_request"), "{verb} {name}");
         }
     }
+    assert_eq!(proxy.refused("bad_open"), 22);
     for path in ["/browser-server/listen/", "/browser-server/listen/a/b", "/browser-server/listen", "/other/listen/NAME", "/"] {
         assert_eq!(peer.ask(path, json!({})).await.err().as_deref(), Some("not_found"), "{path}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_holds_so_many_names_and_no_more() {
+async fn threat_08_a_session_holds_so_many_names_and_no_more() {
     let mut limits = Limits::default();
     limits.names_per_session_max = 2;
     let proxy = Proxy::with(limits, |router| router);
@@ -101,6 +102,7 @@ async fn a_session_holds_so_many_names_and_no_more() {
     let _second = peer.claim("B").await.unwrap();
     assert_eq!(peer.claim("C").await.err().as_deref(), Some("limit"));
     assert_eq!(peer.claim("A").await.err().as_deref(), Some("limit"));
+    assert_eq!(proxy.refused("names_per_session"), 2);
     drop(first);
     until(|| !proxy.names.release("A")).await;
     let mut again: Raw = proxy.raw();

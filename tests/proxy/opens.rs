@@ -30,6 +30,7 @@ async fn threat_11_an_open_that_is_none_is_bad_request() {
         raw.next_where(|frame| frame.stream == stream && frame.flags & FIN != 0).await;
         raw.data(FIN, stream, b"").await;
     }
+    assert_eq!(proxy.refused("bad_open"), 9);
 }
 
 #[tokio::test(start_paused = true)]
@@ -55,6 +56,7 @@ async fn threat_11_an_open_that_never_comes_whole_is_given_up() {
     assert!(begun.elapsed() < Duration::from_millis(100), "its end is known at once");
     assert_eq!(raw.reply(1).await["error"]["code"], "bad_request");
     assert_eq!(begun.elapsed().as_secs(), 10);
+    assert_eq!((proxy.refused("bad_open"), proxy.refused("open_timeout")), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -87,6 +89,7 @@ async fn threat_08_one_stream_too_many_is_refused_and_the_session_lives() {
     raw.open(2049, r#"{"path":"/hold"}"#).await;
     let refused = raw.next_where(|frame| frame.stream == 2049 && frame.flags & RST != 0).await;
     assert_eq!((refused.kind, refused.length), (WINDOW_UPDATE, 8), "reset with the code of `limit`");
+    assert_eq!(proxy.refused("streams_per_session"), 1);
     raw.data(FIN, 1, b"").await;
     until(|| proxy.sessions.list()[0].streams() == 1023).await;
     raw.open(2051, r#"{"path":"/hold"}"#).await;
@@ -112,6 +115,7 @@ async fn the_session_stream_tells_the_limits_and_opens_once() {
     let (reply, _stream) = peer.ask("/session", json!({ "library": "test/1", "capabilities": [] })).await.unwrap();
     assert!(reply["session"].is_string() && reply["node"].is_string() && reply["limits"]["streams_per_session_max"] == 1024);
     assert_eq!(peer.ask("/session", json!({})).await.err().as_deref(), Some("bad_request"));
+    assert_eq!(proxy.refused("bad_open"), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -149,7 +149,9 @@ async fn threat_08_a_server_with_all_its_clients_is_busy_and_goes_on() {
         reply(&mut stream).await.unwrap();
         clients.push((stream, accepted));
     }
+    assert_eq!(setup.proxy.refused("clients_max"), 0);
     assert_eq!(setup.client.connect("NAME").await.err().as_deref(), Some("busy"));
+    assert_eq!(setup.proxy.refused("clients_max"), 1);
     drop(clients.pop());
     until(|| setup.proxy.sessions.list().iter().map(|session| session.streams()).sum::<usize>() == 3).await;
     let mut stream = setup.client.begin("/browser-server/connect/NAME", json!({}));

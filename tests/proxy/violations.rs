@@ -50,6 +50,7 @@ async fn threat_07_a_violation_cuts_its_session_and_no_other() {
         assert_eq!(within(at_server.read_chunk()).await.unwrap().unwrap(), "still here");
     }
     until(|| proxy.sessions.len() == 2).await;
+    assert_eq!(proxy.refused("violation"), violations().len() as u64);
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,6 +93,7 @@ async fn a_peer_that_falls_silent_is_asked_and_then_cut_and_told_why() {
     assert!((1..=2).contains(&pings), "{frames:?}");
     assert!(frames.iter().any(|frame| String::from_utf8_lossy(&frame.payload).contains(r#"{"note":"bye","value":1001}"#)), "{frames:?}");
     assert_eq!(frames.last().map(|frame| frame.kind), Some(GO_AWAY));
+    assert_eq!(proxy.refused("dead"), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -187,6 +189,7 @@ async fn a_peer_that_takes_nothing_is_cut_and_one_that_takes_little_is_not() {
     assert_eq!(proxy.sessions.len(), 1);
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(proxy.sessions.len(), 0, "it has taken nothing for 10 s");
+    assert_eq!(proxy.refused("write_stall"), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,6 +228,7 @@ async fn threat_10_a_peer_that_provokes_replies_and_takes_none_is_read_no_furthe
     assert!(session.streams() <= 1024);
     tokio::time::sleep(Duration::from_secs(13)).await;
     assert_eq!(proxy.sessions.len(), 0, "cut at the write stall");
+    assert_eq!(proxy.refused("write_stall"), 1);
 }
 
 #[tokio::test(start_paused = true)]

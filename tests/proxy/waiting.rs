@@ -69,6 +69,7 @@ async fn a_server_that_never_answers_is_a_timeout_and_its_half_is_reset() {
     let begun = Instant::now();
     let (connected, (_, mut stream)) = tokio::join!(client.connect("NAME"), owner.next());
     assert_eq!(connected.err().as_deref(), Some("timeout"));
+    assert_eq!(proxy.refused("reply_timeout"), 1);
     assert_eq!(begun.elapsed().as_secs(), 15);
     assert_eq!(within(stream.read_chunk()).await, Err(browser_stream_server::StreamError::Reset(10)));
 }
@@ -94,6 +95,25 @@ async fn a_server_gets_no_more_unanswered_opens_than_it_may_and_waiters_keep_the
 }
 
 #[tokio::test(start_paused = true)]
+async fn threat_08_whose_turn_does_not_come_at_a_server_that_answers_nobody_is_told_timeout() {
+    let mut limits = Limits::default();
+    (limits.unreplied_opens_max, limits.wait_max) = (2, Duration::from_secs(5));
+    let proxy = Proxy::with(limits, |router| router);
+    let (mut owner, client) = (proxy.peer(), proxy.peer());
+    let _control = owner.claim("NAME").await.unwrap();
+    let _waiting: Vec<_> = (0..2).map(|_| client.begin(CONNECT, json!({}))).collect();
+    let (_, mut first) = owner.next().await;
+    let begun = Instant::now();
+    assert_eq!(client.connect("NAME").await.err().as_deref(), Some("timeout"));
+    assert_eq!((begun.elapsed().as_secs(), proxy.refused("unreplied")), (5, 1));
+    let mut next = client.begin(CONNECT, json!({}));
+    first.write_frame(b"{}");
+    let (_second, _third) = (owner.next().await, owner.accept().await);
+    reply(&mut next).await.unwrap();
+    assert_eq!((proxy.refused("unreplied"), proxy.refused("reply_timeout")), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_gives_up_waiting_leaves_nothing_behind() {
     let proxy = Proxy::new();
     let (mut owner, client) = (proxy.peer(), proxy.peer());
@@ -105,6 +125,7 @@ async fn a_client_that_gives_up_waiting_leaves_nothing_behind() {
     let (open, _stream) = owner.accept().await;
     assert_eq!(open["meta"], "last");
     reply(&mut waiting).await.unwrap();
+    assert_eq!(proxy.refused("unreplied"), 0);
     harness::until(|| proxy.sessions.list().iter().map(|session| session.streams()).sum::<usize>() == 3).await;
 }
 

@@ -42,7 +42,7 @@ impl Proxy {
         let limits = Arc::new(config.limits.clone());
         let sessions = Sessions::new(limits.clone(), Arc::new(router));
         let memory = sessions.memory().clone();
-        let (refusals, tasks, stop) = (sessions.refusals().clone(), TaskTracker::new(), CancellationToken::new());
+        let (refusals, tasks, stop) = (sessions.counters().clone(), TaskTracker::new(), CancellationToken::new());
         let gate = Arc::new(Gate::new(&config, refusals.clone()));
         let addresses = Arc::new(Addresses::new(&config));
         let readiness = Arc::new(Readiness::new(&limits, memory.clone(), stop.clone()));

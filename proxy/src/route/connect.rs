@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{ConnectOptions, Event, Name, Reason, StreamServerProxy, registry::Seat};
 use crate::{
     error::{OpenError, RefusalCode},
+    refusals::Refusal,
     session::{self, Ended, Open, Opening, Peer, Reply, Session, Watch, encode},
 };
 
@@ -26,7 +27,10 @@ pub(super) async fn connect(proxy: StreamServerProxy, opening: Opening, segment:
     let (session, stream, open) = opening.into_parts();
     let (name, wait, request) = match asked(&proxy, &session, open, &segment) {
         Ok(asked) => asked,
-        Err(error) => return Box::pin(session::refuse(&session, stream, error)).await,
+        Err(error) => {
+            session.count(Refusal::BadOpen);
+            return Box::pin(session::refuse(&session, stream, error)).await;
+        }
     };
     drop(segment);
     match reach(&proxy, &name, wait, request, Some((&session, &stream))).await {
@@ -117,7 +121,10 @@ async fn reach(
             return Ok(Reached { id, seat, stream, reply });
         }
         Ok(Err(error)) => (error, Code::Cancelled),
-        Err(_) => (OpenError::new(Code::Timeout, "the server did not answer in time: its page may be frozen"), Code::Timeout),
+        Err(_) => {
+            server.count(Refusal::ReplyTimeout);
+            (OpenError::new(Code::Timeout, "the server did not answer in time: its page may be frozen"), Code::Timeout)
+        }
     };
     stream.reset(reset.number());
     Err(error)

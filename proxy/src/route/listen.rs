@@ -5,6 +5,7 @@ use browser_stream_mux::{Code, FrameError, Stream, StreamError};
 use super::{Name, Reason, StreamServerProxy, registry::Claim};
 use crate::{
     error::OpenError,
+    refusals::Refusal,
     session::{Note, Opening, Reply, encode, parse},
 };
 
@@ -12,7 +13,10 @@ use crate::{
 pub(super) async fn listen(proxy: StreamServerProxy, mut opening: Opening, segment: String) {
     let capabilities = opening.take_capabilities();
     let claimed = Name::from_segment(&segment)
-        .map_err(|error| OpenError::new(Code::BadRequest, error.to_string()))
+        .map_err(|error| {
+            opening.session().count(Refusal::BadOpen);
+            OpenError::new(Code::BadRequest, error.to_string())
+        })
         .and_then(|name| proxy.inner.registry.claim(&name, opening.session(), capabilities));
     let mut claim = match claimed {
         Ok(claim) => claim,

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Event, Name, Reason};
-use crate::{error::OpenError, limits::Limits, session::Session};
+use crate::{error::OpenError, limits::Limits, refusals::Refusal, session::Session};
 
 /// The names of one prefix. No guard of the map is held across an await or a callback.
 pub(super) struct Registry {
@@ -102,6 +102,7 @@ impl Registry {
     pub fn claim(self: &Arc<Self>, name: &Name, session: &Arc<Session>, capabilities: Vec<String>) -> Result<Claim, OpenError> {
         if session.names.fetch_add(1, Ordering::Relaxed) >= self.limits.names_per_session_max {
             session.names.fetch_sub(1, Ordering::Relaxed);
+            session.count(Refusal::NamesPerSession);
             let most = self.limits.names_per_session_max;
             return Err(OpenError::new(Code::Limit, format!("one connection holds at most {most} names")));
         }
@@ -151,7 +152,13 @@ impl Registry {
             }
         }
         ticket.done = true;
-        Err(self.leave(name, ticket.number))
+        Err(match self.leave(name, ticket.number) {
+            Some(server) => {
+                server.session.count(Refusal::Unreplied);
+                OpenError::new(Code::Timeout, "the server leaves too many clients unanswered")
+            }
+            None => OpenError::new(Code::Busy, "the server takes no clients just now"),
+        })
     }
 
     /// Puts a connect into the name's queue; it may be served at once.
@@ -163,17 +170,14 @@ impl Registry {
         (Ticket { registry: self.clone(), name: name.clone(), number, done: false }, turn)
     }
 
-    /// Takes a connect out of the queue, and says why its turn did not come.
-    fn leave(&self, name: &Name, ticket: u64) -> OpenError {
-        let open = self.slots.get_mut(name).and_then(|mut slot| {
+    /// Takes a connect out of the queue; the server that it waited for, if that serves just now.
+    fn leave(&self, name: &Name, ticket: u64) -> Option<Arc<ClaimInfo>> {
+        let server = self.slots.get_mut(name).and_then(|mut slot| {
             slot.waiting.remove(&ticket);
-            slot.owner.as_ref().map(|owner| owner.open)
+            slot.owner.as_ref().filter(|owner| owner.open).map(|owner| owner.claim.clone())
         });
         self.tidy(name);
-        match open {
-            Some(true) => OpenError::new(Code::Timeout, "the server leaves too many clients unanswered"),
-            _ => OpenError::new(Code::Busy, "the server takes no clients just now"),
-        }
+        server
     }
 
     /// Gives out places for as long as somebody waits and the server takes more.
@@ -191,6 +195,7 @@ impl Registry {
                     continue;
                 }
                 if owner.clients >= owner.clients_max {
+                    owner.claim.session.count(Refusal::ClientsMax);
                     answers.push((answer, Err(OpenError::new(Code::Busy, "the server has all the clients that it takes"))));
                     continue;
                 }

@@ -1,5 +1,8 @@
 //! How much a session's streams may hold, and for how long: the ladder of queued bytes, bytes that wait for an answer, directions that fell silent.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
@@ -11,7 +14,7 @@ use std::{
 use browser_stream_mux::{Code, End as Ended, INITIAL_WINDOW, StreamId};
 
 use super::{
-    Session, Shared, State,
+    Process, Session, State,
     effect::Effects,
     end::{End, Source},
     ledger::CAP,
@@ -36,9 +39,9 @@ pub(super) struct Bounds {
 impl State {
     /// The most credit that a sender to this session has in advance.
     pub(super) fn cap(&self) -> u32 {
-        if self.shared.memory.pressed() {
+        if self.process.memory.pressed() {
             0
-        } else if self.mux.queued() > self.shared.limits.queued_cap_falls_at_bytes {
+        } else if self.mux.queued() > self.process.limits.queued_cap_falls_at_bytes {
             INITIAL_WINDOW
         } else {
             CAP
@@ -47,13 +50,13 @@ impl State {
 
     /// Whether a stream may be opened to this peer.
     pub(super) fn takes_opens(&self) -> bool {
-        self.mux.queued() < self.shared.limits.queued_busy_at_bytes
+        self.mux.queued() < self.process.limits.queued_busy_at_bytes
     }
 
     /// After bytes were queued: resets the fullest streams while too much is.
     pub(super) fn hold_to_ladder(&mut self, effects: &mut Effects) {
-        while self.mux.queued() > self.shared.limits.queued_reset_at_bytes && self.cut_fullest(effects) {
-            self.shared.refusals.count(Refusal::QueueReset);
+        while self.mux.queued() > self.process.limits.queued_reset_at_bytes && self.cut_fullest(effects) {
+            self.process.refusals.count(Refusal::QueueReset);
         }
     }
 
@@ -73,9 +76,9 @@ impl State {
             return;
         }
         if copied > booked {
-            self.shared.memory.take(copied - booked);
+            self.process.memory.take(copied - booked);
         } else {
-            self.shared.memory.give(booked - copied);
+            self.process.memory.give(booked - copied);
         }
         self.bounds.booked = copied;
     }
@@ -90,6 +93,11 @@ impl State {
 
     /// The sender on the far side of this stream gets no credit until there is memory again.
     pub(super) fn starve(&mut self, id: StreamId) {
+        if self.bounds.starved.is_empty()
+            && let Some(session) = self.me.upgrade()
+        {
+            session.look_soon();
+        }
         self.bounds.starved.push(id);
     }
 
@@ -105,13 +113,13 @@ impl State {
     /// Bytes came behind an open: beyond what may wait, the newest open has waited in vain.
     pub(super) fn waited(&mut self, bytes: usize, effects: &mut Effects) {
         self.bounds.waiting_bytes += bytes;
-        while self.bounds.waiting_bytes > self.shared.limits.waiting_bytes_max
+        while self.bounds.waiting_bytes > self.process.limits.waiting_bytes_max
             && let Some(id) = self.bounds.waiting.pop()
         {
             if let Some(bytes) = self.mux.value_mut(id).and_then(|end| end.waiting.take()) {
                 self.bounds.waiting_bytes -= waited(bytes);
                 self.cut_stream(id, Code::Limit, effects);
-                self.shared.refusals.count(Refusal::WaitingBytes);
+                self.process.refusals.count(Refusal::WaitingBytes);
             }
         }
     }
@@ -131,7 +139,7 @@ impl State {
 
     /// One direction of this stream has finished: from now on the other may not be silent for too long.
     pub(super) fn half_closed(&mut self, id: StreamId, now: Instant) {
-        let due = now + self.shared.limits.half_closed_timeout;
+        let due = now + self.process.limits.half_closed_timeout;
         let Self { mux, bounds, .. } = self;
         let Some(end) = mux.value_mut(id) else { return };
         end.moved_at = Some(Box::new(now));
@@ -150,7 +158,7 @@ impl State {
 
     /// Resets streams that were silent for too long, and gives those their credit that waited for memory.
     pub(super) fn look_at_bounds(&mut self, now: Instant, effects: &mut Effects) {
-        let timeout = self.shared.limits.half_closed_timeout;
+        let timeout = self.process.limits.half_closed_timeout;
         while let Some(&Reverse((due, id))) = self.bounds.half_closed.peek()
             && due <= now
         {
@@ -158,12 +166,18 @@ impl State {
             let Some(moved_at) = self.mux.look(id).and_then(|(_, end)| end.moved_at.as_deref().copied()) else { continue };
             if moved_at + timeout <= now {
                 self.cut_stream(id, Code::Timeout, effects);
-                self.shared.refusals.count(Refusal::HalfClosed);
+                self.process.refusals.count(Refusal::HalfClosed);
             } else {
                 self.bounds.half_closed.push(Reverse((moved_at + timeout, id)));
             }
         }
-        if !self.shared.memory.pressed() {
+        if self.bounds.starved.is_empty() {
+            return;
+        }
+        if self.process.memory.pressed() {
+            // Nobody delivers anything any more who could be asked to make room.
+            effects.relieve(&self.process);
+        } else {
             for id in std::mem::take(&mut self.bounds.starved) {
                 if let Some(End { source: Source::Splice(ledger), .. }) = self.mux.value_mut(id) {
                     ledger.starved = false;
@@ -175,12 +189,7 @@ impl State {
 
     /// Gives back what was booked, for a session that is over.
     pub(super) fn unbook(&mut self) {
-        self.shared.memory.give(std::mem::take(&mut self.bounds.booked));
-    }
-
-    /// Whether somebody waits for memory.
-    pub(super) fn is_starved(&self) -> bool {
-        !self.bounds.starved.is_empty()
+        self.process.memory.give(std::mem::take(&mut self.bounds.booked));
     }
 }
 
@@ -190,10 +199,10 @@ fn waited(waiting: NonZeroU32) -> usize {
 }
 
 /// The memory budget is used up: the fullest streams of the fullest sessions are reset until some of it is free again.
-pub(super) fn relieve(shared: &Shared, effects: &mut Effects) {
-    let enough = shared.limits.memory_budget_bytes / 16 * 15;
-    while shared.memory.used() > enough {
-        let sessions: Vec<Arc<Session>> = shared.live.iter().map(|entry| entry.value().clone()).collect();
+pub(super) fn relieve(process: &Process, effects: &mut Effects) {
+    let enough = process.limits.memory_budget_bytes / 16 * 15;
+    while process.memory.used() > enough {
+        let sessions: Vec<Arc<Session>> = process.live.iter().map(|entry| entry.value().clone()).collect();
         let Some(fullest) = sessions.into_iter().max_by_key(|session| session.queued()) else { return };
         let mut state = fullest.state.lock();
         if !state.cut_fullest(effects) {
@@ -201,7 +210,7 @@ pub(super) fn relieve(shared: &Shared, effects: &mut Effects) {
         }
         let ready = state.wants_turn();
         drop(state);
-        shared.refusals.count(Refusal::Budget);
+        process.refusals.count(Refusal::Budget);
         if ready {
             effects.ready(&fullest);
         }

@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use super::{Open, Session, encode, opening, parse};
-use crate::error::OpenError;
+use crate::{error::OpenError, refusals::Refusal};
 
 /// What the proxy answers to `/session`.
 #[derive(Serialize)]
@@ -53,11 +53,12 @@ pub(super) async fn serve(session: Arc<Session>, mut stream: Stream, open: Open)
         live && *state.control.get_or_insert(stream.id()) != stream.id()
     };
     if second {
+        session.count(Refusal::BadOpen);
         let error = OpenError::new(Code::BadRequest, "/session is open already: one per connection");
         return opening::refuse(&session, stream, error).await;
     }
     tracing::debug!(session = %session.id, library = open.library.as_deref().map(tracing::field::debug), "session stream");
-    let limits = &session.shared.limits;
+    let limits = &session.process.limits;
     let told = Told {
         streams_per_session_max: limits.streams_per_session_max,
         names_per_session_max: limits.names_per_session_max,
@@ -66,7 +67,7 @@ pub(super) async fn serve(session: Arc<Session>, mut stream: Stream, open: Open)
     session.answered(&stream);
     stream.write_frame(&encode(&Welcome {
         session: session.id.to_string(),
-        node: session.shared.node.to_string(),
+        node: session.process.node.to_string(),
         capabilities: [],
         limits: told,
     }));

@@ -6,7 +6,7 @@ use browser_stream_mux::{Cell, Code, End as Ended, SHORT, StreamId, View};
 use bytes::{Buf, Bytes};
 
 use super::{
-    Session, Shared, State, bounds,
+    Process, Session, State, bounds,
     end::{End, Far, Sink, Source, Watch},
     flush,
     ledger::Ledger,
@@ -66,7 +66,7 @@ pub(super) struct Effects {
     /// Sessions that have something to send now.
     ready: Vec<Arc<Session>>,
     /// The memory budget is used up.
-    relieve: Option<Arc<Shared>>,
+    relieve: Option<Arc<Process>>,
 }
 
 impl Effects {
@@ -132,8 +132,8 @@ impl Effects {
     }
 
     /// Adds that the memory budget is used up.
-    pub fn relieve(&mut self, shared: &Arc<Shared>) {
-        self.relieve = Some(shared.clone());
+    pub fn relieve(&mut self, process: &Arc<Process>) {
+        self.relieve = Some(process.clone());
     }
 
     /// Drops what ended streams were joined to; with no lock held, for a drop may call back.
@@ -167,7 +167,7 @@ impl Effects {
 
     /// Carries them out, and what they lead to; what they put into queues stays there.
     pub fn act(&mut self) {
-        while !self.list.is_empty() || !self.ended.is_empty() {
+        while !self.list.is_empty() || !self.ended.is_empty() || self.relieve.is_some() {
             let (mut list, mut copies) = (std::mem::take(&mut self.list), std::mem::take(&mut self.copies));
             self.target = None;
             self.round(&mut list, &copies);
@@ -178,8 +178,8 @@ impl Effects {
                 self.copies = copies;
             }
             self.drop_ended();
-            if let Some(shared) = self.relieve.take() {
-                bounds::relieve(&shared, self);
+            if let Some(process) = self.relieve.take() {
+                bounds::relieve(&process, self);
             }
         }
     }
@@ -198,11 +198,8 @@ impl Effects {
             }
             state.collect_ended(self);
             state.book();
-            let (ready, starved) = (state.wants_turn(), state.is_starved());
+            let ready = state.wants_turn();
             drop(state);
-            if starved {
-                session.look_soon();
-            }
             if ready {
                 self.ready.push(session);
             }
@@ -246,7 +243,7 @@ impl State {
         if let Some((view, end)) = self.mux.deliver(id, bytes) {
             end.moves();
             let starves = end.took(length, view, cap, effects);
-            self.delivered(id, starves, effects);
+            self.delivered(id, cap, starves, effects);
         }
     }
 
@@ -256,14 +253,26 @@ impl State {
         if let Some((view, end)) = self.mux.deliver_short(id, bytes) {
             end.moves();
             let starves = end.took(bytes.len(), view, cap, effects);
-            self.delivered(id, starves, effects);
+            self.delivered(id, cap, starves, effects);
         }
     }
 
-    fn delivered(&mut self, id: StreamId, starves: bool, effects: &mut Effects) {
+    fn delivered(&mut self, id: StreamId, cap: u32, starves: bool, effects: &mut Effects) {
         if starves {
             self.starve(id);
-            effects.relieve(&self.shared);
+        }
+        if cap == 0 {
+            // What comes now was granted before.
+            effects.relieve(&self.process);
+        }
+        self.hold_to_ladder(effects);
+    }
+
+    /// Queues bytes of a local writer's.
+    pub(super) fn send(&mut self, id: StreamId, bytes: Bytes, effects: &mut Effects) {
+        self.mux.send(id, bytes);
+        if let Some(end) = self.mux.value_mut(id) {
+            end.moves();
         }
         self.hold_to_ladder(effects);
     }
@@ -283,7 +292,8 @@ impl State {
         let cap = self.cap();
         match self.mux.look(id) {
             Some((view, End { source: Source::Splice(ledger), .. })) => {
-                if ledger.settle(view, cap, effects) {
+                let starves = ledger.settle(view, cap, effects);
+                if starves {
                     self.starve(id);
                 }
             }

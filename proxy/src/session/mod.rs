@@ -12,11 +12,11 @@ mod json;
 mod ledger;
 mod open;
 mod opening;
+mod process;
 mod rate;
 mod read;
 mod run;
 mod sessions;
-mod shared;
 mod splice;
 pub mod transport;
 pub mod websocket;
@@ -42,8 +42,8 @@ use charge::Charge;
 use effect::Effects;
 use end::End;
 use flush::{Turn, Wire};
+pub(crate) use process::Process;
 use rate::Bucket;
-pub(crate) use shared::Shared;
 
 pub(crate) use browser_stream_mux::End as Ended;
 pub(crate) use control::Note;
@@ -67,7 +67,7 @@ pub trait Opens: Send + Sync + 'static {
 pub struct Session {
     id: Uuid,
     remote: Option<SocketAddr>,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) process: Arc<Process>,
     state: Mutex<State>,
     /// The connection's writing half and what is on its way into it: locked by nobody but who has the turn to write (`State::turn`).
     wire: Mutex<Option<Wire>>,
@@ -85,9 +85,11 @@ pub struct Session {
 
 /// What changes while a session lives, under its one lock.
 struct State {
+    /// The session that it is of.
+    me: Weak<Session>,
     mux: Connection<End>,
     phase: Phase,
-    shared: Arc<Shared>,
+    process: Arc<Process>,
     turn: Turn,
     bounds: Bounds,
     /// What the peer owes for the streams that it opened, and for frames that move nothing.
@@ -127,6 +129,11 @@ impl Session {
         self.remote
     }
 
+    /// One more refusal that this peer met with, or caused.
+    pub(crate) fn count(&self, refusal: Refusal) {
+        self.process.refusals.count(refusal);
+    }
+
     /// How many streams are live.
     pub fn streams(&self) -> usize {
         self.state.lock().mux.len()
@@ -143,10 +150,11 @@ impl Session {
     pub async fn open(self: &Arc<Self>, path: &str, meta: Option<Box<RawValue>>) -> Result<Stream, OpenError> {
         let mut stream = self.open_stream()?;
         stream.write_frame(&encode(&Open { meta, ..Open::to(path) }));
-        let error = match tokio::time::timeout(self.shared.limits.reply_timeout, opening::reply(&mut stream, &self.shared.limits)).await {
+        let error = match tokio::time::timeout(self.process.limits.reply_timeout, opening::reply(&mut stream, &self.process.limits)).await {
             Ok(Ok(Reply { error: None, .. })) => return Ok(stream),
             Ok(Ok(Reply { error: Some(error), .. }) | Err(error)) => error,
             Err(_) => {
+                self.count(Refusal::ReplyTimeout);
                 stream.reset(Code::Timeout.number());
                 return Err(OpenError::new(Code::Timeout, "the peer did not answer in time"));
             }
@@ -177,7 +185,7 @@ impl Session {
             return Err(OpenError::new(Code::Unresponsive, "the peer is gone"));
         }
         if !state.takes_opens() {
-            self.shared.refusals.count(Refusal::QueueBusy);
+            self.count(Refusal::QueueBusy);
             return Err(OpenError::new(Code::Busy, "the server does not keep up with what it is sent: try again later"));
         }
         let id = state.mux.open(End::local(&cell)).map_err(|error| OpenError::new(Code::Unresponsive, error.to_string()))?;
@@ -186,7 +194,7 @@ impl Session {
     }
 
     /// Runs `change` under the session's lock, then what it led to without any lock, and sees to what is to be sent.
-    fn change<R>(self: &Arc<Self>, change: impl FnOnce(&mut State, &mut Effects) -> R) -> R {
+    fn change<R>(&self, change: impl FnOnce(&mut State, &mut Effects) -> R) -> R {
         let mut effects = Effects::default();
         let result = {
             let mut state = self.state.lock();
@@ -221,9 +229,7 @@ const GO_AWAY_NORMAL: u32 = 0;
 
 impl Host for Session {
     fn send(&self, id: StreamId, bytes: Bytes) {
-        let mut state = self.state.lock();
-        state.mux.send(id, bytes);
-        self.see_to(&state);
+        self.change(|state, effects| state.send(id, bytes, effects));
     }
 
     fn finish(&self, id: StreamId) {

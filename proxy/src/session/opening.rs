@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::{Open, Reply, Session, control, encode};
-use crate::{error::OpenError, limits::Limits};
+use crate::{error::OpenError, limits::Limits, refusals::Refusal};
 
 /// The path of the stream that carries a session's own notes.
 const SESSION_PATH: &str = "/session";
@@ -81,7 +81,7 @@ pub(crate) async fn refuse(session: &Arc<Session>, mut stream: Stream, error: Op
     stream.finish();
     session.discard(&stream);
     // A reset would take the error with it, so it is for those alone that go on as if nothing had been said.
-    if tokio::time::timeout(session.shared.limits.refused_linger, stream.peer_done()).await.is_err() {
+    if tokio::time::timeout(session.process.limits.refused_linger, stream.peer_done()).await.is_err() {
         stream.reset(number);
     }
 }
@@ -140,20 +140,26 @@ impl Openings {
 }
 
 async fn answer(session: Arc<Session>, mut stream: Stream) {
-    let limits = session.shared.limits.clone();
+    let limits = session.process.limits.clone();
     let read = tokio::time::timeout(limits.open_timeout, stream.peek_frame(limits.open_bytes_max)).await;
-    let bad = |why: String| OpenError::new(Code::BadRequest, why);
+    let bad = |why: String| (Refusal::BadOpen, OpenError::new(Code::BadRequest, why));
     let open = match read {
-        Ok(Ok(body)) => Open::parse(&body, limits.open_depth_max),
+        Ok(Ok(body)) => Open::parse(&body, limits.open_depth_max).map_err(|error| (Refusal::BadOpen, error)),
         Ok(Err(FrameError::TooLong(length))) => Err(bad(format!("open: {length} bytes, at most {} are taken", limits.open_bytes_max))),
         Ok(Err(FrameError::Finished)) => Err(bad("open: the stream ended before its open did".into())),
         Ok(Err(FrameError::Stream(_))) => return,
-        Err(_) => Err(bad(format!("open: not complete after {} s", limits.open_timeout.as_secs()))),
+        Err(_) => {
+            let why = format!("open: not complete after {} s", limits.open_timeout.as_secs());
+            Err((Refusal::OpenTimeout, OpenError::new(Code::BadRequest, why)))
+        }
     };
     // What few streams need lies in boxes, so that all have room for little.
     match open {
         Ok(open) if open.path == SESSION_PATH => Box::pin(control::serve(session, stream, open)).await,
-        Ok(open) => session.shared.opens.clone().opened(Opening { session, stream, open }).await,
-        Err(error) => Box::pin(refuse(&session, stream, error)).await,
+        Ok(open) => session.process.opens.clone().opened(Opening { session, stream, open }).await,
+        Err((refusal, error)) => {
+            session.count(refusal);
+            Box::pin(refuse(&session, stream, error)).await;
+        }
     }
 }

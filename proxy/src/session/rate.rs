@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// A pace and how far one may be ahead of it. Shared by all sessions; what each owes is a [`Bucket`].
+/// A pace and how far one may be ahead of it. Process by all sessions; what each owes is a [`Bucket`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Rate {
     /// What one unit costs, in time.

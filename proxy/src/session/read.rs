@@ -145,7 +145,7 @@ impl<R: Reader> Reading<'_, R> {
             Verdict::Fine => Ok(()),
             Verdict::Cut => Err(Cut::Frames),
             Verdict::Pause(until) => {
-                session.shared.refusals.count(Refusal::MiscRateSlowed);
+                session.process.refusals.count(Refusal::MiscRateSlowed);
                 self.pause = Some(Box::pin(sleep_until(until.into())));
                 Ok(())
             }
@@ -184,7 +184,7 @@ fn now() -> Instant {
 impl State {
     /// What the peer's last frames cost it.
     fn charge(&mut self, now: Instant) -> Verdict {
-        self.frame_account.read(&self.mux.counts(), &self.shared.misc_rate, now)
+        self.frame_account.read(&self.mux.counts(), &self.process.misc_rate, now)
     }
 
     /// Whether the peer has too many replies to take.
@@ -193,7 +193,7 @@ impl State {
     }
 
     /// Takes runs of bytes from the peer, as many as make up one helping: what is left is taken when others have had their turn.
-    fn receive(&mut self, runs: &mut VecDeque<Bytes>, now: Instant, effects: &mut Effects) -> Result<(), Cut> {
+    pub(super) fn receive(&mut self, runs: &mut VecDeque<Bytes>, now: Instant, effects: &mut Effects) -> Result<(), Cut> {
         let mut helping = HELPING;
         while let Some(run) = runs.front_mut() {
             if self.phase != Phase::Live {
@@ -250,16 +250,16 @@ impl State {
     }
 
     fn opened(&mut self, id: StreamId, now: Instant, effects: &mut Effects) -> Result<(), Cut> {
-        let refusal = match self.open_account.admit(&self.shared.open_rate, now) {
+        let refusal = match self.open_account.admit(&self.process.open_rate, now) {
             Admission::Cut => return Err(Cut::Opens),
             Admission::Refused => Some(Refusal::OpenRate),
-            Admission::Allowed if self.mux.opened_by_peer() > self.shared.limits.streams_per_session_max => {
+            Admission::Allowed if self.mux.opened_by_peer() > self.process.limits.streams_per_session_max => {
                 Some(Refusal::StreamsPerSession)
             }
             Admission::Allowed => None,
         };
         if let Some(refusal) = refusal {
-            self.shared.refusals.count(refusal);
+            self.process.refusals.count(refusal);
             self.mux.reset(id, Code::Limit.number());
             return Ok(());
         }

@@ -90,7 +90,7 @@ pub(super) async fn run<R: Reader>(session: &Arc<Session>, mut reader: R) {
     };
     tracing::debug!(session = %session.id, reason = %cut, "session over");
     if let Some(refusal) = cut.refusal() {
-        session.shared.refusals.count(refusal);
+        session.process.refusals.count(refusal);
     }
     let Goodbye { code, reason } = cut.goodbye();
     session.close(code, reason);

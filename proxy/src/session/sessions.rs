@@ -4,7 +4,7 @@ use std::{
     future::Future,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicBool, AtomicUsize},
     },
 };
@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
-    Opens, Phase, Session, Shared, State,
+    Opens, Phase, Process, Session, State,
     bounds::Bounds,
     charge::Charge,
     flush::{Turn, Wire},
@@ -30,13 +30,13 @@ use crate::{limits::Limits, memory::Memory, refusals::Refusals};
 /// The live sessions of one process: cheap to clone, every clone is the same set.
 #[derive(Clone)]
 pub struct Sessions {
-    shared: Arc<Shared>,
+    process: Arc<Process>,
 }
 
 impl Sessions {
     /// No sessions yet; what their peers open goes to `opens`.
     pub fn new(limits: Arc<Limits>, opens: Arc<dyn Opens>) -> Self {
-        Self { shared: Arc::new(Shared::new(limits, opens)) }
+        Self { process: Arc::new(Process::new(limits, opens)) }
     }
 
     /// Serves one peer until its session is over. A panic within ends this session and nothing else.
@@ -46,7 +46,7 @@ impl Sessions {
         *session.wire.lock() = Some(Wire::new(Box::new(writer), session.wake.clone()));
         async move {
             tracing::debug!(session = %session.id, "session begins");
-            session.shared.live.insert(session.id, session.clone());
+            session.process.live.insert(session.id, session.clone());
             let _live = Live(&session);
             run::run(&session, reader).await;
         }
@@ -54,32 +54,37 @@ impl Sessions {
 
     /// What the sessions hold in memory.
     pub(crate) fn memory(&self) -> &Arc<Memory> {
-        &self.shared.memory
+        &self.process.memory
     }
 
-    /// What was refused to the sessions' peers.
-    pub(crate) fn refusals(&self) -> &Arc<Refusals> {
-        &self.shared.refusals
+    /// Where refusals are counted.
+    pub(crate) fn counters(&self) -> &Arc<Refusals> {
+        &self.process.refusals
+    }
+
+    /// How often these sessions' peers were refused or cut so far, by reason: stable names, each once and always in the same order.
+    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.process.refusals.iter()
     }
 
     /// The live sessions, in no order.
     pub fn list(&self) -> Vec<Arc<Session>> {
-        self.shared.live.iter().map(|entry| entry.value().clone()).collect()
+        self.process.live.iter().map(|entry| entry.value().clone()).collect()
     }
 
     /// How many are live.
     pub fn len(&self) -> usize {
-        self.shared.live.len()
+        self.process.live.len()
     }
 
     /// Whether none is live.
     pub fn is_empty(&self) -> bool {
-        self.shared.live.is_empty()
+        self.process.live.is_empty()
     }
 
     /// The session with this id, if it is live.
     pub fn get(&self, id: Uuid) -> Option<Arc<Session>> {
-        self.shared.live.get(&id).map(|entry| entry.value().clone())
+        self.process.live.get(&id).map(|entry| entry.value().clone())
     }
 
     /// Closes them all with a WebSocket code: 1012 when the process restarts.
@@ -92,16 +97,17 @@ impl Sessions {
     pub(super) fn session(&self, remote: Option<SocketAddr>) -> Arc<Session> {
         let spread = rand::rng().random_range(0.8..1.2);
         let config = Config {
-            ping_interval: Some(self.shared.limits.ping_interval.mul_f64(spread)),
+            ping_interval: Some(self.process.limits.ping_interval.mul_f64(spread)),
             // Silence alone decides: a peer under load may answer late, and whatever else it sends shows that it lives.
             ping_timeout: None,
-            silence_max: self.shared.limits.silence_max,
+            silence_max: self.process.limits.silence_max,
         };
         let now = Instant::now().into_std();
-        let state = State {
+        let state = |me: &Weak<Session>| State {
+            me: me.clone(),
             mux: Connection::new(Role::Acceptor, config, now),
             phase: Phase::Live,
-            shared: self.shared.clone(),
+            process: self.process.clone(),
             turn: Turn::default(),
             bounds: Bounds::default(),
             open_account: Bucket::new(now),
@@ -111,8 +117,8 @@ impl Sessions {
         Arc::new_cyclic(|me| Session {
             id: Uuid::new_v4(),
             remote,
-            shared: self.shared.clone(),
-            state: Mutex::new(state),
+            process: self.process.clone(),
+            state: Mutex::new(state(me)),
             wire: Mutex::new(None),
             wake: Arc::default(),
             reading: AtomicWaker::new(),
@@ -128,6 +134,6 @@ struct Live<'a>(&'a Session);
 
 impl Drop for Live<'_> {
     fn drop(&mut self) {
-        self.0.shared.live.remove(&self.0.id);
+        self.0.process.live.remove(&self.0.id);
     }
 }

@@ -67,11 +67,11 @@ impl Session {
             let taken = self.wire.lock().as_ref().map_or(0, |wire| wire.writer.taken());
             let since = stall.since.filter(|_| taken == stall.taken).unwrap_or_else(Instant::now);
             *stall = Stall { taken, since: Some(since) };
-            if since.elapsed() >= self.shared.limits.write_stall_max {
+            if since.elapsed() >= self.process.limits.write_stall_max {
                 return Err(Cut::Stalled);
             }
             // In a box, as what follows a full socket is rare, and each session has room for it otherwise.
-            if Box::pin(timeout(self.shared.limits.write_stall_max / STALL_LOOKS, self.wake.notified())).await.is_ok() {
+            if Box::pin(timeout(self.process.limits.write_stall_max / STALL_LOOKS, self.wake.notified())).await.is_ok() {
                 return Ok(());
             }
         }

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::{CONTROL_BYTES_MAX, frame};
 
-/// Shared by the two halves.
+/// Process by the two halves.
 #[derive(Default)]
 pub(super) struct Answers(Mutex<State>);
 

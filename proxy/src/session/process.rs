@@ -1,4 +1,4 @@
-//! What all sessions of a process share.
+//! The process, as its sessions know it: what they all share.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::{Opens, Session, rate::Rate};
 use crate::{limits::Limits, memory::Memory, refusals::Refusals};
 
-/// What all sessions of a process share.
-pub(crate) struct Shared {
+/// The process, as its sessions know it: what they all share.
+pub(crate) struct Process {
     pub live: DashMap<Uuid, Arc<Session>>,
     /// The process, the same for all its sessions.
     pub node: Uuid,
@@ -26,7 +26,7 @@ pub(crate) struct Shared {
     pub misc_rate: Rate,
 }
 
-impl Shared {
+impl Process {
     /// For sessions with these limits, whose peers' streams go to `opens`.
     pub fn new(limits: Arc<Limits>, opens: Arc<dyn Opens>) -> Self {
         Self {
