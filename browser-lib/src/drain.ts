@@ -1,7 +1,10 @@
 // How much may be handed to the transport ahead of the peer's pongs: it must neither run dry nor pile up where it is out of our hands.
 
-/** A ping goes out behind every so many bytes. */
-export const PING_EVERY = 256 * 1024;
+/**
+ * So many pings cover the allowance. Fewer, and at the least allowance everything stands until the one pong comes; each of them costs a page a message
+ * that comes in, which is why there are not more.
+ */
+const PINGS = 4;
 const ALLOWANCE_MIN = 256 * 1024;
 const ALLOWANCE_MAX = 4 * 1024 * 1024;
 
@@ -10,6 +13,12 @@ const ALLOWANCE_MAX = 4 * 1024 * 1024;
  * measured against its idle time it would stay at the least allowance. On a slow line the pings at a small allowance keep the minimum low.
  */
 const RECENT = 8;
+
+/**
+ * A ping that took no longer than this waited behind nothing that anybody would notice, however short the others were: at the speed of a page
+ * (120 MiB/s) twice the minimum is reached with less under way than keeps the line busy until the next pong.
+ */
+const UNNOTICED_MS = 16;
 
 interface Mark {
   readonly token: number;
@@ -48,7 +57,7 @@ export class Drain {
   /** Bytes were sent; whether a ping is due behind them. */
   add(bytes: number): boolean {
     this.#sent += bytes;
-    return this.#sent - this.#marked >= PING_EVERY;
+    return (this.#sent - this.#marked) * PINGS >= this.#allowance;
   }
 
   /** A ping was queued behind what was sent. */
@@ -67,7 +76,7 @@ export class Drain {
     const time = Math.max(1, now - mark.at);
     this.#times = [...this.#times, time].slice(-RECENT);
     this.#allowance =
-      time < 2 * Math.min(...this.#times)
+      time < Math.max(UNNOTICED_MS, 2 * Math.min(...this.#times))
         ? Math.min(ALLOWANCE_MAX, this.#allowance * 2)
         : Math.max(ALLOWANCE_MIN, this.#allowance / 2);
   }

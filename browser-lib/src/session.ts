@@ -72,6 +72,8 @@ export class Session implements Host {
   #state: "connecting" | "open" | "closed" = "connecting";
   #isClosing = false;
   #received = 0;
+  /** Whose bytes came last in the message that is being parsed. */
+  #fed: Cell | undefined;
   #scheduled = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -165,7 +167,11 @@ export class Session implements Host {
   #events(): Events<Cell> {
     return {
       opened: (id) => this.#accept(id),
-      data: (cell, bytes) => cell.data(bytes),
+      data: (cell, bytes) => {
+        if (this.#fed !== cell) this.#fed?.read.settle();
+        this.#fed = cell;
+        cell.data(bytes);
+      },
       finished: (cell) => cell.finished(),
       reset: (cell, code) => cell.fail(new StreamError(code), true),
       credit: () => {},
@@ -201,6 +207,8 @@ export class Session implements Host {
     this.#core.answersPings = this.#drain.takesPongs;
     try {
       this.#core.receive(bytes, now());
+      this.#fed?.read.settle();
+      this.#fed = undefined;
       this.#schedule();
     } catch (error) {
       this.#fail(new StreamError("internal", `the peer broke the protocol: ${error}`), 4002, "protocol");
@@ -209,7 +217,7 @@ export class Session implements Host {
 
   /** Lets what is written together leave together: waits until nothing more is written in this turn, never for time to pass. */
   #schedule(): void {
-    if (this.#scheduled || this.#state !== "open") return;
+    if (this.#scheduled || this.#state !== "open" || !this.#core.hasOutput(this.#drain.isOpen)) return;
     this.#scheduled = true;
     let seen = -1;
     let quiet = 0;
@@ -231,12 +239,17 @@ export class Session implements Host {
       out.length = 0;
       this.#core.transmit(out, all || this.#drain.isOpen);
       if (out.length === 0) return;
+      if (this.#drain.add(out.length)) this.#ping(out);
       this.#transport.send(out.bytes.subarray(0, out.length));
-      if (this.#drain.add(out.length)) {
-        const at = now();
-        this.#drain.mark(this.#core.ping(at), at);
-      }
     }
+  }
+
+  /** Behind what it is to tell of, in the same message: one of its own costs a page as much as one that is full. */
+  #ping(out: Outbound): void {
+    const [at, before] = [now(), out.length];
+    this.#drain.mark(this.#core.ping(at), at);
+    this.#core.transmitControl(out);
+    this.#drain.add(out.length - before);
   }
 
   /** Only to notice that the peer is gone: nothing that keeps a session alive needs a timer, which a hidden page may not get. */

@@ -31,7 +31,10 @@ describe("messages", () => {
     const writer = stream.writable.getWriter();
     for (let i = 0; i < 3; i++) await writer.write(new Uint8Array(64 * KIB));
     await until("all of it", () => peer.to("/").length === 3 * 64 * KIB);
-    expect(peer.messages.map(({ length }) => length)).toEqual([65548, 65548, 65548]);
+    // A ping may ride behind it.
+    const pings = peer.messages.map(({ length }) => (length - 65548) / 12);
+    expect(pings).toHaveLength(3);
+    for (const count of pings) expect([0, 1]).toContain(count);
   });
 
   it("small writes of one turn leave together, by either style", async () => {

@@ -205,6 +205,16 @@ export class Connection<T> {
     }
   }
 
+  /** Whether {@link transmit} would put anything out, or nearly so: what ended meanwhile counts, too. */
+  hasOutput(withData: boolean): boolean {
+    return !this.#control.isEmpty || (withData && this.#round.length > 0);
+  }
+
+  /** Appends control frames only, into the last of the room. */
+  transmitControl(out: Outbound): void {
+    while (!this.#violation && out.room >= HEADER_BYTES && this.#control.putNext(out)) {}
+  }
+
   /**
    * Appends whole frames to `out` until it is full, `max` bytes are there, or nothing may leave.
    *
@@ -260,11 +270,10 @@ export class Connection<T> {
       } else if (this.#fin) {
         this.#finishPeer();
       } else {
-        const part = input.subarray(at, at + HEADER_BYTES - this.#headerBytes);
-        this.#header.set(part, this.#headerBytes);
-        this.#headerBytes += part.length;
+        const used = Math.min(input.length - at, HEADER_BYTES - this.#headerBytes);
+        if (used === 0) return;
+        for (let i = 0; i < used; i++) this.#header[this.#headerBytes++] = input[at++] ?? 0;
         if (this.#headerBytes < HEADER_BYTES) return;
-        at += part.length;
         this.#headerBytes = 0;
         this.#frame(now);
       }
