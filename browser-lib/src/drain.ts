@@ -1,10 +1,11 @@
 // How much may be handed to the transport ahead of the peer's pongs: it must neither run dry nor pile up where it is out of our hands.
 
 /**
- * So many pings cover the allowance. Fewer, and at the least allowance everything stands until the one pong comes; each of them costs a page a message
- * that comes in, which is why there are not more.
+ * So many pings cover the allowance: what a pong gives back is late by the time that as much takes to send. At the least allowance they are fewer, but
+ * more than one, or everything would stand until it is answered. Each costs a page a message that comes in.
  */
-const PINGS = 4;
+const PINGS = 8;
+const PING_EVERY_MIN = 64 * 1024;
 const ALLOWANCE_MIN = 256 * 1024;
 const ALLOWANCE_MAX = 4 * 1024 * 1024;
 
@@ -54,10 +55,15 @@ export class Drain {
     return this.#sent - this.#arrived < 2 * ALLOWANCE_MAX;
   }
 
+  /** Whether a ping is due behind what was sent: look after every pong, too, which may have made the allowance less. */
+  get isPingDue(): boolean {
+    return this.#sent - this.#marked >= Math.max(PING_EVERY_MIN, this.#allowance / PINGS);
+  }
+
   /** Bytes were sent; whether a ping is due behind them. */
   add(bytes: number): boolean {
     this.#sent += bytes;
-    return (this.#sent - this.#marked) * PINGS >= this.#allowance;
+    return this.isPingDue;
   }
 
   /** A ping was queued behind what was sent. */

@@ -6,22 +6,22 @@ import { StreamError } from "./error.ts";
 import { ACCEPT_BODY_MAX, BODY_MAX } from "./framing.ts";
 import type { JsonObject } from "./json.ts";
 import { codeNumber } from "./mux/codes.ts";
-import { Connection, FRAME_MAX } from "./mux/connection.ts";
+import { Connection, REST_MAX } from "./mux/connection.ts";
 import type { Events } from "./mux/event.ts";
-import { describe, Outbound } from "./mux/frame.ts";
+import { describe, HEADER_BYTES, Outbound } from "./mux/frame.ts";
 import { Opening } from "./opening.ts";
 import { Stream, type StreamInfo, type StreamOptions } from "./stream.ts";
 import type { CloseInfo, Transport } from "./transport.ts";
 
-/** The most bytes in one message: a full frame, and headers before and behind it. */
-const MESSAGE_MAX = FRAME_MAX + 512;
+/** The most bytes in one message: what Chromium's pipe for a WebSocket holds. Twelve more, and an upload is half as fast. */
+const MESSAGE_MAX = 64 * 1024;
 /** Streams that a peer may have open here. */
 const STREAMS_MAX = 16 * 1024;
 const TICK_MS = 10_000;
 const NEVER_OPEN = "there was no connection: does the proxy run there, and allow this page (--allow-origin)?";
 /** So many microtasks in a row without a write, and what was written together leaves together. */
 const QUIET_TURNS = 4;
-/** Microtasks after which an end, and a first write, have come through their WritableStream. */
+/** Microtasks after which an end, and a next or first write, have come through their WritableStream. */
 const WRITE_TURNS = 16;
 
 /** What a session tells its owner. */
@@ -177,7 +177,10 @@ export class Session implements Host {
       credit: () => {},
       ended: (cell, clean) => cell.ended(clean),
       sent: (cell, queued, finished) => cell.sent(queued, finished),
-      pong: (token) => this.#drain.pong(token, now()),
+      pong: (token) => {
+        this.#drain.pong(token, now());
+        if (this.#drain.isPingDue) this.#mark();
+      },
       goAway: (code) => this.#hooks.goAway(code),
     };
   }
@@ -216,7 +219,7 @@ export class Session implements Host {
   }
 
   /** Lets what is written together leave together: waits until nothing more is written in this turn, never for time to pass. */
-  #schedule(): void {
+  #schedule(turns = QUIET_TURNS): void {
     if (this.#scheduled || this.#state !== "open" || !this.#core.hasOutput(this.#drain.isOpen)) return;
     this.#scheduled = true;
     let seen = -1;
@@ -225,31 +228,31 @@ export class Session implements Host {
       const { queued } = this.#core;
       quiet = queued === seen ? quiet + 1 : 0;
       seen = queued;
-      if (quiet < QUIET_TURNS && queued < FRAME_MAX) return queueMicrotask(look);
+      if (quiet < turns && queued < MESSAGE_MAX) return queueMicrotask(look);
       this.#scheduled = false;
       this.#flush();
     };
     queueMicrotask(look);
   }
 
-  /** Puts out all that may leave; with `all`, without waiting for pongs. */
+  /** Puts out all that may leave; with `all`, without waiting for pongs, nor for a write that would fill the last message. */
   #flush(all = false): void {
     const out = this.#out;
     while (this.#state === "open") {
       out.length = 0;
       this.#core.transmit(out, all || this.#drain.isOpen);
       if (out.length === 0) return;
-      if (this.#drain.add(out.length)) this.#ping(out);
       this.#transport.send(out.bytes.subarray(0, out.length));
+      if (this.#drain.add(out.length)) this.#mark();
+      const isFull = out.room < HEADER_BYTES;
+      if (isFull && !all && this.#core.queued <= REST_MAX) return this.#schedule(WRITE_TURNS);
     }
   }
 
-  /** Behind what it is to tell of, in the same message: one of its own costs a page as much as one that is full. */
-  #ping(out: Outbound): void {
-    const [at, before] = [now(), out.length];
+  /** A ping goes behind what was sent: ahead of what follows, in the same message. */
+  #mark(): void {
+    const at = now();
     this.#drain.mark(this.#core.ping(at), at);
-    this.#core.transmitControl(out);
-    this.#drain.add(out.length - before);
   }
 
   /** Only to notice that the peer is gone: nothing that keeps a session alive needs a timer, which a hidden page may not get. */

@@ -71,9 +71,9 @@ export class WriteHalf {
     return this.#stream;
   }
 
-  /** Frames left: what is still queued, and whether the finish was among them. */
+  /** Frames left: what is still queued (copied by now, if it is little), and whether the finish was among them. */
   sent(queued: number, finished: boolean): void {
-    if (!this.#waiting || !(this.#waiting.forFinish ? finished : queued === 0)) return;
+    if (!this.#waiting || !(this.#waiting.forFinish ? finished : queued <= COPY_MAX)) return;
     this.#waiting.resolve();
     this.#waiting = undefined;
   }

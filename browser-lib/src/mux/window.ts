@@ -63,7 +63,7 @@ export class Window {
     this.#untold += most;
   }
 
-  /** The reader took bytes: credit goes back in halves of the window. */
+  /** The reader took bytes: credit goes back once a step's worth is owed. */
   consume(bytes: number): void {
     const read = Math.min(bytes, this.#unread);
     if (read === 0) return;
@@ -74,10 +74,18 @@ export class Window {
       this.#owed += this.#size;
       this.#size *= 2;
     }
-    if (this.#owed >= this.#size / 2) {
+    if (this.#owed >= this.#step) {
       this.grant(this.#owed);
       this.#owed = 0;
     }
+  }
+
+  /**
+   * Half a window while it grows, which leaves one grant on its way to tell a sender that stopped by. A grown one goes back in eighths: it stands a
+   * round trip and the time that one step takes, and halves of 4 MiB take long.
+   */
+  get #step(): number {
+    return this.#size < WINDOW_MAX ? this.#size / 2 : this.#size / 8;
   }
 
   /** The credit to put into a WINDOW_UPDATE now. */
