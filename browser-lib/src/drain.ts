@@ -1,11 +1,13 @@
 // How much may be handed to the transport ahead of the peer's pongs: it must neither run dry nor pile up where it is out of our hands.
 
 /**
- * So many pings cover the allowance: what a pong gives back is late by the time that as much takes to send. At the least allowance they are fewer, but
- * more than one, or everything would stand until it is answered. Each costs a page a message that comes in.
+ * So many pings cover the allowance: with one, everything would stand until it is answered. Each costs a page a message that comes in, so they are not
+ * more, and at the least allowance fewer.
  */
-const PINGS = 8;
+const PINGS = 4;
 const PING_EVERY_MIN = 64 * 1024;
+/** Where the allowance ends a ping goes out as well, behind this much at least: what is left would be told of a round trip late. */
+const REST_MIN = 4 * 1024;
 const ALLOWANCE_MIN = 256 * 1024;
 const ALLOWANCE_MAX = 4 * 1024 * 1024;
 
@@ -57,7 +59,8 @@ export class Drain {
 
   /** Whether a ping is due behind what was sent: look after every pong, too, which may have made the allowance less. */
   get isPingDue(): boolean {
-    return this.#sent - this.#marked >= Math.max(PING_EVERY_MIN, this.#allowance / PINGS);
+    const untold = this.#sent - this.#marked;
+    return untold >= (this.isOpen ? Math.max(PING_EVERY_MIN, this.#allowance / PINGS) : REST_MIN);
   }
 
   /** Bytes were sent; whether a ping is due behind them. */

@@ -30,6 +30,8 @@ export class ReadHalf {
   #message: Bytes | undefined;
   #from = 0;
   #to = 0;
+  /** Where the last part ended before it was moved. */
+  #partEnd = 0;
   /** The user asked for a chunk and has none yet. */
   #wanted = false;
   /** What comes after the unread chunks. */
@@ -71,13 +73,13 @@ export class ReadHalf {
   push(bytes: Bytes): void {
     if (this.#closed || this.#end) return;
     const { buffer, byteOffset, length } = bytes;
-    const gap = byteOffset - this.#to;
-    if (this.#message?.buffer !== buffer || gap < 0 || gap > GAP_MAX) {
+    if (this.#message?.buffer !== buffer || byteOffset - this.#partEnd > GAP_MAX) {
       this.settle();
       this.#message = new Uint8Array(buffer);
       this.#from = this.#to = byteOffset;
-    } else if (gap > 0) this.#message.copyWithin(this.#to, byteOffset, byteOffset + length);
+    } else this.#message.copyWithin(this.#to, byteOffset, byteOffset + length);
     this.#to += length;
+    this.#partEnd = byteOffset + length;
   }
 
   /** The message is parsed, or another stream's bytes follow in it. */

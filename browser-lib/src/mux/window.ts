@@ -81,11 +81,11 @@ export class Window {
   }
 
   /**
-   * Half a window while it grows, which leaves one grant on its way to tell a sender that stopped by. A grown one goes back in eighths: it stands a
-   * round trip and the time that one step takes, and halves of 4 MiB take long.
+   * Half a window while it grows: one grant is on its way then, which tells a sender that stopped. Of a grown one a little less, or a sender that
+   * leaves a byte of its credit (it sends whole chunks, say) would get the second half a round trip late, always.
    */
   get #step(): number {
-    return this.#size < WINDOW_MAX ? this.#size / 2 : this.#size / 8;
+    return this.#size < WINDOW_MAX ? this.#size / 2 : (this.#size * 7) / 16;
   }
 
   /** The credit to put into a WINDOW_UPDATE now. */
