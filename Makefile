@@ -34,9 +34,10 @@ test: ## prove everything, in at most 20 minutes: lint, unit, end to end, real b
 test-long: ## the same with big transfers and soak (LONG=1), floods and Go interop among them, then fuzz
 	@LONG=1 exec bash tests/steps.sh $(STEPS) fuzz
 
-bench: proxy ## measure the proxy beside a plain TCP relay; prints a table, writes target/bench.json
+bench: proxy $(TESTS) ## measure the proxy beside a plain TCP relay, then the library in a page; prints tables, writes target/bench*.json
 	@cargo build --release --locked --quiet -p browser-stream-tests --bin bench
-	@exec target/release/bench
+	@target/release/bench
+	@cd tests && node bench/browser/main.mjs
 
 e2e: build $(TESTS) browsers ## real-browser tests that match: make e2e GREP=pattern
 	cd tests && npm run --silent preinterop && npx playwright test --grep '$(GREP)'

@@ -97,7 +97,8 @@ export class WriteHalf {
     }
     if (bytes.length === 0) return undefined;
     const queued = this.#hooks.send(bytes);
-    return bytes.length <= COPY_MAX && queued <= QUEUE_MAX ? undefined : this.#wait(false);
+    // A little rest of a large chunk was copied.
+    return queued <= (bytes.length <= COPY_MAX ? QUEUE_MAX : COPY_MAX) ? undefined : this.#wait(false);
   }
 
   #wait(forFinish: boolean): Promise<void> {

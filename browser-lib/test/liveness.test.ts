@@ -1,3 +1,4 @@
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Drain } from "../src/drain.ts";
 import { LIBRARY_LIVENESS, Liveness } from "../src/mux/liveness.ts";
@@ -68,6 +69,52 @@ describe("drain", () => {
     round(drain, 0, 1);
     for (let token = 1; token < 9; token++) round(drain, token, 20);
     expect(round(drain, 9, 20)).toBeGreaterThan(256 * 1024);
+  });
+
+  it("a ping that waited for less than anybody notices is as fast as any", () => {
+    const drain = new Drain();
+    for (let token = 0; token < 8; token++) round(drain, token, 1);
+    expect(round(drain, 8, 15)).toBe(4 * 1024 * 1024);
+    expect(round(drain, 9, 16)).toBe(2 * 1024 * 1024);
+  });
+
+  it("asks four times in an allowance, and where it ends", () => {
+    const drain = new Drain();
+    const asked: number[] = [];
+    while (drain.isOpen) {
+      if (!drain.add(50 * 1024)) continue;
+      asked.push(drain.sent / 1024);
+      drain.mark(asked.length, 0);
+    }
+    expect(asked).toEqual([100, 200, 300]);
+  });
+
+  it("never stands without a ping that opens it, whatever the pings take", () => {
+    const step = fc.oneof(
+      fc.record({ send: fc.integer({ min: 12, max: 65_536 }), times: fc.integer({ min: 1, max: 99 }) }),
+      fc.record({ pong: fc.integer({ min: 1, max: 200 }) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const drain = new Drain();
+        const asked: number[] = [];
+        let next = 0;
+        const ask = () => {
+          asked.push(next);
+          drain.mark(next++, 0);
+          drain.add(12);
+        };
+        for (const step of steps) {
+          for (let i = 0; "send" in step && i < step.times && drain.isOpen; i++) if (drain.add(step.send)) ask();
+          const token = "pong" in step ? asked.shift() : undefined;
+          if ("pong" in step && token !== undefined) {
+            drain.pong(token, step.pong);
+            if (drain.isPingDue) ask();
+          }
+          if (!drain.isOpen) expect(asked.length).toBeGreaterThan(0);
+        }
+      }),
+    );
   });
 
   it("is open until the allowance is under way", () => {

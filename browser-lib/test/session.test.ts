@@ -114,6 +114,35 @@ describe("what is under way", () => {
     expect(sent()).toBeGreaterThan(800 * KIB);
   });
 
+  it("does not stand when slow pongs make the allowance less", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    const { mdm, peer } = dial();
+    const stream = mdm.createStream();
+    const far = await peer.opened("/");
+    const allowances = new Set<number>();
+    const writer = stream.writable.getWriter();
+    let total = 0;
+    peer.isMute = true;
+    for (let turn = 0; turn < 100 || far.length < total; turn++) {
+      expect(turn).toBeLessThan(1000);
+      if (turn < 100 && (writer.desiredSize ?? 0) > 0) {
+        // Less than is asked for behind: what comes after the last ping is still unanswered when the pongs are late.
+        void writer.write(new Uint8Array(3900 * KIB));
+        total += 3900 * KIB;
+      }
+      await settle();
+      // Now and then everything is late at once.
+      vi.advanceTimersByTime(turn % 12 > 8 ? 500 : 1);
+      peer.isMute = false;
+      peer.pump();
+      peer.isMute = true;
+      await settle();
+      allowances.add(mdm.stats().allowance / KIB);
+    }
+    expect(allowances).toContain(4096);
+    expect(allowances).toContain(256);
+  });
+
   it("threat_06_pongs_that_nobody_acknowledges_are_dropped", async () => {
     const { mdm, peer } = dial();
     await mdm.ready;
