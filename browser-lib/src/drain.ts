@@ -1,13 +1,12 @@
 // How much may be handed to the transport ahead of the peer's pongs: it must neither run dry nor pile up where it is out of our hands.
 
 /**
- * So many pings cover the allowance: with one, everything would stand until it is answered. Each costs a page a message that comes in, so they are not
- * more, and at the least allowance fewer.
+ * So many pings cover the allowance: with one, everything would stand until it is answered. Each costs a page a message that comes in, so they are no
+ * more; on a long way they are, since what left behind the last one is told of late.
  */
 const PINGS = 4;
+const PINGS_FAR = 8;
 const PING_EVERY_MIN = 64 * 1024;
-/** Where the allowance ends a ping goes out as well, behind this much at least: what is left would be told of a round trip late. */
-const REST_MIN = 4 * 1024;
 const ALLOWANCE_MIN = 256 * 1024;
 const ALLOWANCE_MAX = 4 * 1024 * 1024;
 
@@ -37,6 +36,7 @@ export class Drain {
   #allowance = ALLOWANCE_MIN;
   /** What the last pings took. */
   #times: number[] = [];
+  #least = 0;
   #marks: Mark[] = [];
 
   get sent(): number {
@@ -59,8 +59,8 @@ export class Drain {
 
   /** Whether a ping is due behind what was sent: look after every pong, too, which may have made the allowance less. */
   get isPingDue(): boolean {
-    const untold = this.#sent - this.#marked;
-    return untold >= (this.isOpen ? Math.max(PING_EVERY_MIN, this.#allowance / PINGS) : REST_MIN);
+    const pings = this.#least < UNNOTICED_MS ? PINGS : PINGS_FAR;
+    return this.#sent - this.#marked >= Math.max(PING_EVERY_MIN, this.#allowance / pings);
   }
 
   /** Bytes were sent; whether a ping is due behind them. */
@@ -84,8 +84,9 @@ export class Drain {
     // Clocks in pages may be as coarse as a millisecond.
     const time = Math.max(1, now - mark.at);
     this.#times = [...this.#times, time].slice(-RECENT);
+    this.#least = Math.min(...this.#times);
     this.#allowance =
-      time < Math.max(UNNOTICED_MS, 2 * Math.min(...this.#times))
+      time < Math.max(UNNOTICED_MS, 2 * this.#least)
         ? Math.min(ALLOWANCE_MAX, this.#allowance * 2)
         : Math.max(ALLOWANCE_MIN, this.#allowance / 2);
   }

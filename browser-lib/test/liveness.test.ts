@@ -78,15 +78,24 @@ describe("drain", () => {
     expect(round(drain, 9, 16)).toBe(2 * 1024 * 1024);
   });
 
-  it("asks four times in an allowance, and where it ends", () => {
-    const drain = new Drain();
-    const asked: number[] = [];
-    while (drain.isOpen) {
-      if (!drain.add(50 * 1024)) continue;
-      asked.push(drain.sent / 1024);
-      drain.mark(asked.length, 0);
-    }
-    expect(asked).toEqual([100, 200, 300]);
+  it("asks four times in an allowance, eight times on a long way, and every 64 KiB at most", () => {
+    /** Where it asks until the allowance ends; the pongs then take `time`. */
+    const asked = (drain: Drain, time: number) => {
+      const at: number[] = [];
+      const before = drain.sent;
+      while (drain.isOpen) {
+        if (!drain.add(32 * 1024)) continue;
+        at.push((drain.sent - before) / 1024);
+        drain.mark(at.length, 0);
+      }
+      for (const token of at.keys()) drain.pong(token + 1, time);
+      return at;
+    };
+    const [near, far] = [new Drain(), new Drain()];
+    expect(asked(near, 1)).toEqual([64, 128, 192, 256]);
+    expect(asked(near, 1)).toEqual([1024, 2048, 3072, 4096]);
+    expect(asked(far, 100)).toEqual([64, 128, 192, 256]);
+    expect(asked(far, 100)).toEqual([512, 1024, 1536, 2048, 2560, 3072, 3584, 4096]);
   });
 
   it("never stands without a ping that opens it, whatever the pings take", () => {

@@ -6,7 +6,7 @@ import { LIGHT, NAME } from "./stage.mjs";
 
 const TOTAL = 256 * MIB;
 /** Of a delayed transfer, the first part is not counted: in it the windows grow. */
-const DELAYED = 96 * MIB;
+const DELAYED = 160 * MIB;
 const GROWING = 32 * MIB;
 const COST_TOTAL = 256 * MIB;
 const TICKS_MS = 3_000;
