@@ -35,9 +35,10 @@ test: ## prove everything, in at most 20 minutes: lint, unit, end to end, real b
 test-long: ## the same with big transfers and soak (LONG=1), floods and Go interop among them, then fuzz
 	@LONG=1 exec bash tests/steps.sh $(STEPS) fuzz
 
-bench: proxy ## measure the proxy beside TCP, WebSocket and yamux relays; prints a table, writes target/bench.json and .md
+bench: proxy $(TESTS) ## measure the proxy beside TCP, WebSocket and yamux relays, then the library in a page; writes target/bench*.json and .md
 	@cargo build --release --locked --quiet -p browser-stream-tests --bin bench
-	@exec target/release/bench
+	@target/release/bench
+	@cd tests && node bench/browser/main.mjs
 
 e2e: build $(TESTS) browsers ## real-browser tests that match: make e2e GREP=pattern
 	cd tests && npm run --silent preinterop && npx playwright test --grep '$(GREP)'

@@ -1,10 +1,12 @@
 // What a user may write.
 
+import { REST_MAX } from "./mux/connection.ts";
+
 /** Text (sent as UTF-8) or bytes. */
 export type Chunk = string | ArrayBuffer | ArrayBufferView;
 
 /** Up to here a chunk is copied, so that many small writes need not wait for one another. */
-export const COPY_MAX = 4 * 1024;
+export const COPY_MAX = REST_MAX;
 
 /** Bytes that nobody else holds. */
 class Own extends Uint8Array {}

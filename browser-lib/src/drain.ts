@@ -1,7 +1,12 @@
 // How much may be handed to the transport ahead of the peer's pongs: it must neither run dry nor pile up where it is out of our hands.
 
-/** A ping goes out behind every so many bytes. */
-export const PING_EVERY = 256 * 1024;
+/**
+ * So many pings cover the allowance: with one, everything would stand until it is answered. Each costs a page a message that comes in, so they are no
+ * more; on a long way they are, since what left behind the last one is told of late.
+ */
+const PINGS = 4;
+const PINGS_FAR = 8;
+const PING_EVERY_MIN = 64 * 1024;
 const ALLOWANCE_MIN = 256 * 1024;
 const ALLOWANCE_MAX = 4 * 1024 * 1024;
 
@@ -10,6 +15,12 @@ const ALLOWANCE_MAX = 4 * 1024 * 1024;
  * measured against its idle time it would stay at the least allowance. On a slow line the pings at a small allowance keep the minimum low.
  */
 const RECENT = 8;
+
+/**
+ * A ping that took no longer than this waited behind nothing that anybody would notice, however short the others were: at the speed of a page
+ * (120 MiB/s) twice the minimum is reached with less under way than keeps the line busy until the next pong.
+ */
+const UNNOTICED_MS = 16;
 
 interface Mark {
   readonly token: number;
@@ -25,6 +36,7 @@ export class Drain {
   #allowance = ALLOWANCE_MIN;
   /** What the last pings took. */
   #times: number[] = [];
+  #least = 0;
   #marks: Mark[] = [];
 
   get sent(): number {
@@ -45,10 +57,16 @@ export class Drain {
     return this.#sent - this.#arrived < 2 * ALLOWANCE_MAX;
   }
 
+  /** Whether a ping is due behind what was sent: look after every pong, too, which may have made the allowance less. */
+  get isPingDue(): boolean {
+    const pings = this.#least < UNNOTICED_MS ? PINGS : PINGS_FAR;
+    return this.#sent - this.#marked >= Math.max(PING_EVERY_MIN, this.#allowance / pings);
+  }
+
   /** Bytes were sent; whether a ping is due behind them. */
   add(bytes: number): boolean {
     this.#sent += bytes;
-    return this.#sent - this.#marked >= PING_EVERY;
+    return this.isPingDue;
   }
 
   /** A ping was queued behind what was sent. */
@@ -66,8 +84,9 @@ export class Drain {
     // Clocks in pages may be as coarse as a millisecond.
     const time = Math.max(1, now - mark.at);
     this.#times = [...this.#times, time].slice(-RECENT);
+    this.#least = Math.min(...this.#times);
     this.#allowance =
-      time < 2 * Math.min(...this.#times)
+      time < Math.max(UNNOTICED_MS, 2 * this.#least)
         ? Math.min(ALLOWANCE_MAX, this.#allowance * 2)
         : Math.max(ALLOWANCE_MIN, this.#allowance / 2);
   }

@@ -1,6 +1,7 @@
 // The half of a stream that its user reads. Credit goes back to the sender only for what the user takes.
 
 import type { StreamError } from "./error.ts";
+import { HEADER_BYTES } from "./mux/frame.ts";
 import { Fifo } from "./mux/queue.ts";
 import { settler } from "./settler.ts";
 
@@ -18,11 +19,19 @@ export interface ReadingHooks {
 const SMALL = 1024;
 /** So many small chunks in a row that nobody waits for are made one. */
 const SMALL_RUN = 64;
+/** Two parts of a message with no more between them have nothing but headers there: a frame with payload needs a byte more. */
+const GAP_MAX = 2 * HEADER_BYTES;
 
 export class ReadHalf {
   readonly #hooks: ReadingHooks;
   readonly #unread = new Fifo<Bytes>();
   #smallRun = 0;
+  /** The message that is being parsed, and where in it the bytes lie that are not a chunk yet. */
+  #message: Bytes | undefined;
+  #from = 0;
+  #to = 0;
+  /** Where the last part ended before it was moved. */
+  #partEnd = 0;
   /** The user asked for a chunk and has none yet. */
   #wanted = false;
   /** What comes after the unread chunks. */
@@ -60,24 +69,45 @@ export class ReadHalf {
     return this.#stream;
   }
 
+  /** Bytes came; {@link settle} makes them a chunk. Neighbours in one message are moved together over the headers between them. */
   push(bytes: Bytes): void {
     if (this.#closed || this.#end) return;
+    const { buffer, byteOffset, length } = bytes;
+    if (this.#message?.buffer !== buffer || byteOffset - this.#partEnd > GAP_MAX) {
+      this.settle();
+      this.#message = new Uint8Array(buffer);
+      this.#from = this.#to = byteOffset;
+    } else this.#message.copyWithin(this.#to, byteOffset, byteOffset + length);
+    this.#to += length;
+    this.#partEnd = byteOffset + length;
+  }
+
+  /** The message is parsed, or another stream's bytes follow in it. */
+  settle(): void {
+    const message = this.#message;
+    if (!message) return;
+    this.#message = undefined;
+    const length = this.#to - this.#from;
     // A chunk keeps its message only if it is most of it, so no two chunks share a buffer: the user may transfer it, and holds little else.
-    this.#unread.push(2 * bytes.length < bytes.buffer.byteLength ? bytes.slice() : bytes);
+    const keeps = 2 * length >= message.length;
+    this.#unread.push(keeps ? message.subarray(this.#from, this.#to) : message.slice(this.#from, this.#to));
     if (this.#wanted) this.#advance();
-    else if (bytes.length > SMALL) this.#smallRun = 0;
+    else if (length > SMALL) this.#smallRun = 0;
     else if (++this.#smallRun === SMALL_RUN) this.#joinRun();
   }
 
   /** The peer finished: the end comes after what is unread. */
   finish(): void {
+    this.settle();
     this.#end ??= "finished";
     this.#advance();
   }
 
   /** The stream failed. With `keep`, what came before (and a finish) is still read first. */
   fail(error: StreamError, keep: boolean): void {
-    if (!keep) {
+    if (keep) this.settle();
+    else {
+      this.#message = undefined;
       this.#unread.clear();
       this.#end = error;
     }
@@ -106,6 +136,7 @@ export class ReadHalf {
 
   #cancel(): void {
     this.#closed = true;
+    this.#message = undefined;
     this.#unread.clear();
     this.#drained.resolve();
     this.#hooks.cancelled();

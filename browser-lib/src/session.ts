@@ -6,23 +6,26 @@ import { StreamError } from "./error.ts";
 import { ACCEPT_BODY_MAX, BODY_MAX } from "./framing.ts";
 import type { JsonObject } from "./json.ts";
 import { codeNumber } from "./mux/codes.ts";
-import { Connection, FRAME_MAX } from "./mux/connection.ts";
+import { Connection, REST_MAX } from "./mux/connection.ts";
 import type { Events } from "./mux/event.ts";
-import { describe, Outbound } from "./mux/frame.ts";
+import { describe, HEADER_BYTES, Outbound } from "./mux/frame.ts";
 import { Opening } from "./opening.ts";
 import { Stream, type StreamInfo, type StreamOptions } from "./stream.ts";
 import type { CloseInfo, Transport } from "./transport.ts";
 
-/** The most bytes in one message: a full frame, and headers before and behind it. */
-const MESSAGE_MAX = FRAME_MAX + 512;
+/** The most bytes in one message: what Chromium's pipe for a WebSocket holds. Twelve more, and an upload is half as fast. */
+const MESSAGE_MAX = 64 * 1024;
 /** Streams that a peer may have open here. */
 const STREAMS_MAX = 16 * 1024;
 const TICK_MS = 10_000;
 const NEVER_OPEN = "there was no connection: does the proxy run there, and allow this page (--allow-origin)?";
 /** So many microtasks in a row without a write, and what was written together leaves together. */
 const QUIET_TURNS = 4;
-/** Microtasks after which an end, and a first write, have come through their WritableStream. */
+/** Microtasks after which an end, and a next or first write, have come through their WritableStream. */
 const WRITE_TURNS = 16;
+
+/** The next microtask, for less than `queueMicrotask` costs a page. */
+const turn = Promise.resolve();
 
 /** What a session tells its owner. */
 export interface SessionHooks {
@@ -71,7 +74,10 @@ export class Session implements Host {
   readonly #drain = new Drain();
   #state: "connecting" | "open" | "closed" = "connecting";
   #isClosing = false;
+  #isReceiving = false;
   #received = 0;
+  /** Whose bytes came last in the message that is being parsed. */
+  #fed: Cell | undefined;
   #scheduled = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -138,6 +144,8 @@ export class Session implements Host {
 
   send(id: number, bytes: Uint8Array): number {
     this.#core.send(id, bytes);
+    // A full message has nothing to wait for; but the core is not asked for frames while it takes some in.
+    if (this.#core.queued >= MESSAGE_MAX && !this.#isReceiving) this.#flush();
     this.#schedule();
     return this.#core.queuedOn(id);
   }
@@ -165,13 +173,20 @@ export class Session implements Host {
   #events(): Events<Cell> {
     return {
       opened: (id) => this.#accept(id),
-      data: (cell, bytes) => cell.data(bytes),
+      data: (cell, bytes) => {
+        if (this.#fed !== cell) this.#fed?.read.settle();
+        this.#fed = cell;
+        cell.data(bytes);
+      },
       finished: (cell) => cell.finished(),
       reset: (cell, code) => cell.fail(new StreamError(code), true),
       credit: () => {},
       ended: (cell, clean) => cell.ended(clean),
       sent: (cell, queued, finished) => cell.sent(queued, finished),
-      pong: (token) => this.#drain.pong(token, now()),
+      pong: (token) => {
+        this.#drain.pong(token, now());
+        if (this.#drain.isPingDue) this.#mark();
+      },
       goAway: (code) => this.#hooks.goAway(code),
     };
   }
@@ -199,8 +214,12 @@ export class Session implements Host {
     if (this.#state !== "open") return;
     this.#received += bytes.length;
     this.#core.answersPings = this.#drain.takesPongs;
+    this.#isReceiving = true;
     try {
       this.#core.receive(bytes, now());
+      this.#fed?.read.settle();
+      this.#fed = undefined;
+      this.#isReceiving = false;
       this.#schedule();
     } catch (error) {
       this.#fail(new StreamError("internal", `the peer broke the protocol: ${error}`), 4002, "protocol");
@@ -208,8 +227,8 @@ export class Session implements Host {
   }
 
   /** Lets what is written together leave together: waits until nothing more is written in this turn, never for time to pass. */
-  #schedule(): void {
-    if (this.#scheduled || this.#state !== "open") return;
+  #schedule(turns = QUIET_TURNS): void {
+    if (this.#scheduled || this.#state !== "open" || !this.#core.hasOutput(this.#drain.isOpen)) return;
     this.#scheduled = true;
     let seen = -1;
     let quiet = 0;
@@ -217,14 +236,14 @@ export class Session implements Host {
       const { queued } = this.#core;
       quiet = queued === seen ? quiet + 1 : 0;
       seen = queued;
-      if (quiet < QUIET_TURNS && queued < FRAME_MAX) return queueMicrotask(look);
+      if (quiet < turns && queued < MESSAGE_MAX) return void turn.then(look);
       this.#scheduled = false;
       this.#flush();
     };
-    queueMicrotask(look);
+    turn.then(look);
   }
 
-  /** Puts out all that may leave; with `all`, without waiting for pongs. */
+  /** Puts out all that may leave; with `all`, without waiting for pongs, nor for a write that would fill the last message. */
   #flush(all = false): void {
     const out = this.#out;
     while (this.#state === "open") {
@@ -232,11 +251,16 @@ export class Session implements Host {
       this.#core.transmit(out, all || this.#drain.isOpen);
       if (out.length === 0) return;
       this.#transport.send(out.bytes.subarray(0, out.length));
-      if (this.#drain.add(out.length)) {
-        const at = now();
-        this.#drain.mark(this.#core.ping(at), at);
-      }
+      if (this.#drain.add(out.length)) this.#mark();
+      const isFull = out.room < HEADER_BYTES;
+      if (isFull && !all && this.#core.queued <= REST_MAX) return this.#schedule(WRITE_TURNS);
     }
+  }
+
+  /** A ping goes behind what was sent: ahead of what follows, in the same message. */
+  #mark(): void {
+    const at = now();
+    this.#drain.mark(this.#core.ping(at), at);
   }
 
   /** Only to notice that the peer is gone: nothing that keeps a session alive needs a timer, which a hidden page may not get. */

@@ -71,9 +71,9 @@ export class WriteHalf {
     return this.#stream;
   }
 
-  /** Frames left: what is still queued, and whether the finish was among them. */
+  /** Frames left: what is still queued (copied by now, if it is little), and whether the finish was among them. */
   sent(queued: number, finished: boolean): void {
-    if (!this.#waiting || !(this.#waiting.forFinish ? finished : queued === 0)) return;
+    if (!this.#waiting || !(this.#waiting.forFinish ? finished : queued <= COPY_MAX)) return;
     this.#waiting.resolve();
     this.#waiting = undefined;
   }
@@ -97,7 +97,8 @@ export class WriteHalf {
     }
     if (bytes.length === 0) return undefined;
     const queued = this.#hooks.send(bytes);
-    return bytes.length <= COPY_MAX && queued <= QUEUE_MAX ? undefined : this.#wait(false);
+    // A little rest of a large chunk was copied.
+    return queued <= (bytes.length <= COPY_MAX ? QUEUE_MAX : COPY_MAX) ? undefined : this.#wait(false);
   }
 
   #wait(forFinish: boolean): Promise<void> {

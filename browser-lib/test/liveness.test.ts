@@ -1,5 +1,6 @@
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Drain, PING_EVERY } from "../src/drain.ts";
+import { Drain } from "../src/drain.ts";
 import { LIBRARY_LIVENESS, Liveness } from "../src/mux/liveness.ts";
 
 const SECOND = 1000;
@@ -70,10 +71,65 @@ describe("drain", () => {
     expect(round(drain, 9, 20)).toBeGreaterThan(256 * 1024);
   });
 
+  it("a ping that waited for less than anybody notices is as fast as any", () => {
+    const drain = new Drain();
+    for (let token = 0; token < 8; token++) round(drain, token, 1);
+    expect(round(drain, 8, 15)).toBe(4 * 1024 * 1024);
+    expect(round(drain, 9, 16)).toBe(2 * 1024 * 1024);
+  });
+
+  it("asks four times in an allowance, eight times on a long way, and every 64 KiB at most", () => {
+    /** Where it asks until the allowance ends; the pongs then take `time`. */
+    const asked = (drain: Drain, time: number) => {
+      const at: number[] = [];
+      const before = drain.sent;
+      while (drain.isOpen) {
+        if (!drain.add(32 * 1024)) continue;
+        at.push((drain.sent - before) / 1024);
+        drain.mark(at.length, 0);
+      }
+      for (const token of at.keys()) drain.pong(token + 1, time);
+      return at;
+    };
+    const [near, far] = [new Drain(), new Drain()];
+    expect(asked(near, 1)).toEqual([64, 128, 192, 256]);
+    expect(asked(near, 1)).toEqual([1024, 2048, 3072, 4096]);
+    expect(asked(far, 100)).toEqual([64, 128, 192, 256]);
+    expect(asked(far, 100)).toEqual([512, 1024, 1536, 2048, 2560, 3072, 3584, 4096]);
+  });
+
+  it("never stands without a ping that opens it, whatever the pings take", () => {
+    const step = fc.oneof(
+      fc.record({ send: fc.integer({ min: 12, max: 65_536 }), times: fc.integer({ min: 1, max: 99 }) }),
+      fc.record({ pong: fc.integer({ min: 1, max: 200 }) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
+        const drain = new Drain();
+        const asked: number[] = [];
+        let next = 0;
+        const ask = () => {
+          asked.push(next);
+          drain.mark(next++, 0);
+          drain.add(12);
+        };
+        for (const step of steps) {
+          for (let i = 0; "send" in step && i < step.times && drain.isOpen; i++) if (drain.add(step.send)) ask();
+          const token = "pong" in step ? asked.shift() : undefined;
+          if ("pong" in step && token !== undefined) {
+            drain.pong(token, step.pong);
+            if (drain.isPingDue) ask();
+          }
+          if (!drain.isOpen) expect(asked.length).toBeGreaterThan(0);
+        }
+      }),
+    );
+  });
+
   it("is open until the allowance is under way", () => {
     const drain = new Drain();
     expect(drain.isOpen).toBe(true);
-    expect(drain.add(PING_EVERY)).toBe(true);
+    expect(drain.add(256 * 1024)).toBe(true);
     drain.mark(0, 0);
     expect(drain.isOpen).toBe(false);
     drain.pong(1, 5);

@@ -23,15 +23,35 @@ describe("messages", () => {
     }
   });
 
-  it("a full write leaves as one message", async () => {
+  it("are 64 KiB with their headers, whatever is written; a little rest waits for the next write, and not for long", async () => {
     const { mdm, peer } = dial();
     const stream = mdm.createStream();
     await peer.opened("/");
     peer.messages.length = 0;
     const writer = stream.writable.getWriter();
-    for (let i = 0; i < 3; i++) await writer.write(new Uint8Array(64 * KIB));
+    for (let i = 0; i < 3; i++) {
+      await writer.ready;
+      void writer.write(new Uint8Array(64 * KIB));
+    }
     await until("all of it", () => peer.to("/").length === 3 * 64 * KIB);
-    expect(peer.messages.map(({ length }) => length)).toEqual([65548, 65548, 65548]);
+    const data = peer.messages.map(({ length }) => length).filter((length) => length > 12);
+    expect(data.slice(0, 3)).toEqual([65536, 65536, 65536]);
+    // What is left: a header with each message, and pings.
+    expect(data).toHaveLength(4);
+    expect(data[3]).toBeLessThan(128);
+  });
+
+  it("a rest that waits is the writer's no more", async () => {
+    const { mdm, peer } = dial();
+    const stream = mdm.createStream();
+    const far = await peer.opened("/");
+    far.reads = false;
+    const chunk = new Uint8Array(256 * KIB + 100).fill(1);
+    await stream.writable.getWriter().write(chunk);
+    chunk.fill(9);
+    far.read(far.length);
+    await until("all of it", () => far.length === chunk.length);
+    expect(far.bytes.every((byte) => byte === 1)).toBe(true);
   });
 
   it("small writes of one turn leave together, by either style", async () => {
@@ -92,6 +112,35 @@ describe("what is under way", () => {
     peer.pump();
     expect(await Promise.all(writes)).toEqual(["ok", "ok", "ok", "ok"]);
     expect(sent()).toBeGreaterThan(800 * KIB);
+  });
+
+  it("does not stand when slow pongs make the allowance less", async () => {
+    vi.useFakeTimers({ toFake: ["performance"] });
+    const { mdm, peer } = dial();
+    const stream = mdm.createStream();
+    const far = await peer.opened("/");
+    const allowances = new Set<number>();
+    const writer = stream.writable.getWriter();
+    let total = 0;
+    peer.isMute = true;
+    for (let turn = 0; turn < 100 || far.length < total; turn++) {
+      expect(turn).toBeLessThan(1000);
+      if (turn < 100 && (writer.desiredSize ?? 0) > 0) {
+        // Less than is asked for behind: what comes after the last ping is still unanswered when the pongs are late.
+        void writer.write(new Uint8Array(3900 * KIB));
+        total += 3900 * KIB;
+      }
+      await settle();
+      // Now and then everything is late at once.
+      vi.advanceTimersByTime(turn % 12 > 8 ? 500 : 1);
+      peer.isMute = false;
+      peer.pump();
+      peer.isMute = true;
+      await settle();
+      allowances.add(mdm.stats().allowance / KIB);
+    }
+    expect(allowances).toContain(4096);
+    expect(allowances).toContain(256);
   });
 
   it("threat_06_pongs_that_nobody_acknowledges_are_dropped", async () => {

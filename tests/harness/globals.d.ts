@@ -34,6 +34,8 @@ interface Outcome {
 declare global {
   var bss: typeof Library;
   var t: Tools;
+  // biome-ignore lint/suspicious/noExplicitAny: what tests/bench/browser/in-page.mjs puts into a page, called by name
+  var bench: any;
   // biome-ignore lint/suspicious/noExplicitAny: each test keeps what it likes between two steps in a page
   var kept: any;
 }

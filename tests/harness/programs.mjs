@@ -81,6 +81,11 @@ export function bss() {
   return built("bss", "BSS_BIN", "cargo build --release --bin bss");
 }
 
+/** The program that measures, which also is what is compared with. */
+export function bench() {
+  return built("bench", "BENCH_BIN", "cargo build --release -p browser-stream-tests --bin bench", ["release"]);
+}
+
 /** The peer over the `yamux` crate. */
 export function yamuxPeer() {
   return built("yamux-peer", "YAMUX_PEER_BIN", "npm run preinterop", ["debug"]);

@@ -27,6 +27,8 @@ import { Growth, INITIAL_WINDOW } from "./window.ts";
 
 /** The most payload in one frame. */
 export const FRAME_MAX = 64 * 1024;
+/** What is left of a write may wait for the next one if it is no more than this: it is copied. */
+export const REST_MAX = 4 * 1024;
 /** The most payload of one stream while others wait. */
 export const TURN = 16 * 1024;
 const ID_MAX = 0xffff_ffff;
@@ -205,6 +207,11 @@ export class Connection<T> {
     }
   }
 
+  /** Whether {@link transmit} would put anything out, or nearly so: what ended meanwhile counts, too. */
+  hasOutput(withData: boolean): boolean {
+    return !this.#control.isEmpty || (withData && this.#round.length > 0);
+  }
+
   /**
    * Appends whole frames to `out` until it is full, `max` bytes are there, or nothing may leave.
    *
@@ -223,13 +230,15 @@ export class Connection<T> {
 
   #takeTurn(entry: Entry<T>, out: Outbound): void {
     entry.inRound = false;
+    const ending = entry.finished || entry.resetBehind !== undefined;
     // Room for the header, and for a FIN and an RST behind the data.
-    const room = out.room - 3 * HEADER_BYTES;
+    const room = out.room - (ending ? 3 : 1) * HEADER_BYTES;
     const most = Math.min(this.#round.length > 0 ? TURN : FRAME_MAX, entry.queue.bytes, entry.credit, room);
     const finishing = entry.finished && !entry.finSent;
     if (most > 0) {
       out.header(DATA, entry.takeSyn(), entry.id, most);
       entry.queue.take(out.payload(most));
+      if (entry.queue.bytes <= REST_MAX) entry.queue.own();
       entry.credit -= most;
       this.#queued -= most;
     } else if (entry.synDue && !finishing) {
@@ -260,11 +269,10 @@ export class Connection<T> {
       } else if (this.#fin) {
         this.#finishPeer();
       } else {
-        const part = input.subarray(at, at + HEADER_BYTES - this.#headerBytes);
-        this.#header.set(part, this.#headerBytes);
-        this.#headerBytes += part.length;
+        const used = Math.min(input.length - at, HEADER_BYTES - this.#headerBytes);
+        if (used === 0) return;
+        for (let i = 0; i < used; i++) this.#header[this.#headerBytes++] = input[at++] ?? 0;
         if (this.#headerBytes < HEADER_BYTES) return;
-        at += part.length;
         this.#headerBytes = 0;
         this.#frame(now);
       }

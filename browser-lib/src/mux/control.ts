@@ -15,6 +15,12 @@ export class Control<T> {
   readonly news = new Fifo<Entry<T>>();
   readonly resets = new Fifo<readonly [id: number, code: number]>();
 
+  /** Whether nothing waits. */
+  get isEmpty(): boolean {
+    const { pings, news, resets } = this;
+    return this.#pongs.length + pings.length + news.length + resets.length === 0 && this.goAway === undefined;
+  }
+
   /** Queues the answer to a ping; `false` if there are too many. */
   pong(token: number): boolean {
     const fits = this.#pongs.length < PONGS_MAX;

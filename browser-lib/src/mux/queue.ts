@@ -17,6 +17,10 @@ export class Fifo<T> {
     return this.#items[this.#head];
   }
 
+  replaceFront(item: T | undefined): void {
+    this.#items[this.#head] = item;
+  }
+
   shift(): T | undefined {
     const item = this.#items[this.#head];
     if (this.#head === this.#items.length) return undefined;
@@ -73,6 +77,13 @@ export class SendQueue {
         this.#taken = 0;
       }
     }
+  }
+
+  /** Copies the rest of a chunk that has left in part, so that the queue holds no memory of whoever wrote it. */
+  own(): void {
+    if (this.#taken === 0) return;
+    this.#chunks.replaceFront(this.#chunks.peek()?.slice(this.#taken));
+    this.#taken = 0;
   }
 
   clear(): number {

@@ -63,7 +63,7 @@ export class Window {
     this.#untold += most;
   }
 
-  /** The reader took bytes: credit goes back in halves of the window. */
+  /** The reader took bytes: credit goes back once a step's worth is owed. */
   consume(bytes: number): void {
     const read = Math.min(bytes, this.#unread);
     if (read === 0) return;
@@ -74,10 +74,18 @@ export class Window {
       this.#owed += this.#size;
       this.#size *= 2;
     }
-    if (this.#owed >= this.#size / 2) {
+    if (this.#owed >= this.#step) {
       this.grant(this.#owed);
       this.#owed = 0;
     }
+  }
+
+  /**
+   * Half a window while it grows: one grant is on its way then, which tells a sender that stopped. Of a grown one a little less, or a sender that
+   * leaves a byte of its credit (it sends whole chunks, say) would get the second half a round trip late, always.
+   */
+  get #step(): number {
+    return this.#size < WINDOW_MAX ? this.#size / 2 : (this.#size * 7) / 16;
   }
 
   /** The credit to put into a WINDOW_UPDATE now. */

@@ -59,7 +59,7 @@ impl Window {
         self.untold += bytes;
     }
 
-    /// The reader took `bytes`: gives credit back once a step's worth is owed, and grows the window if credit was what stopped the sender.
+    /// The reader took `bytes`: gives credit back once a step is owed, and grows the window if credit was what stopped the sender.
     pub(crate) fn consume(&mut self, bytes: u32, growth: &mut Growth) {
         let bytes = bytes.min(self.unread);
         if bytes == 0 {
@@ -78,10 +78,10 @@ impl Window {
         }
     }
 
-    /// Half a window while it grows, so that a grant is on its way by which a sender that stopped can be told. One that is grown goes back in
-    /// eighths: what is owed and not given back is missing where the way is long.
+    /// Half a window while it grows: one grant is on its way then, which tells a sender that stopped. Of a grown one a little less, or a sender that
+    /// leaves a byte of its credit (it sends whole chunks, say) would get the second half a round trip late, always.
     fn step(&self) -> u32 {
-        if self.size < WINDOW_MAX { self.size / 2 } else { self.size / 8 }
+        if self.size < WINDOW_MAX { self.size / 2 } else { self.size / 16 * 7 }
     }
 
     /// The credit to put into a WINDOW_UPDATE now.

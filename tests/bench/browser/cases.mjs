@@ -1,0 +1,103 @@
+/** What is measured in one round. */
+
+import { profile } from "./cost.mjs";
+import { MIB } from "./size.mjs";
+import { LIGHT, NAME } from "./stage.mjs";
+
+const TOTAL = 256 * MIB;
+/** Of a delayed transfer, the first part is not counted: in it the windows grow. */
+const DELAYED = 160 * MIB;
+const GROWING = 32 * MIB;
+const COST_TOTAL = 256 * MIB;
+const TICKS_MS = 3_000;
+/** The first bytes of a page are slower: code is compiled, windows grow. */
+const WARM = 32 * MIB;
+
+/**
+ * @typedef {import("./stage.mjs").Stage} Stage
+ * @typedef {import("puppeteer-core").Page} Page
+ * @typedef {(key: string, value: number) => void} Add
+ * @typedef {{ name: string, run: (stage: Stage, add: Add) => Promise<void> }} Case
+ */
+
+/** @type {Case[]} */
+export const CASES = [
+  { name: "throughput down", run: (stage, add) => throughput(stage, add, "Down") },
+  { name: "throughput up", run: (stage, add) => throughput(stage, add, "Up") },
+  { name: "cost down", run: (stage, add) => cost(stage, add, "Down") },
+  { name: "cost up", run: (stage, add) => cost(stage, add, "Up") },
+  { name: "delay on the page's side", run: (stage, add) => delayed(stage, add, "near", stage.farMux, NAME) },
+  { name: "delay on the peer's side", run: (stage, add) => delayed(stage, add, "far", stage.mux, `far-${NAME}`) },
+  { name: "background", run: background },
+];
+
+/** Bare and ours in the same page, one after the other; who is first changes. @param {Stage} stage @param {Add} add @param {"Down" | "Up"} way */
+async function throughput(stage, add, way) {
+  const page = await stage.tab();
+  const runs = {
+    bare: async (/** @type {number} */ total) => {
+      await stage.peer.tell({ bare: `${stage.relay}/s` });
+      return await transfer(page, `bare${way}`, `${stage.relay}/c`, total);
+    },
+    ours: (/** @type {number} */ total) => transfer(page, `ours${way}`, stage.mux, total, LIGHT),
+  };
+  const order = /** @type {("bare" | "ours")[]} */ (turns++ % 4 > 1 ? ["ours", "bare"] : ["bare", "ours"]);
+  for (const kind of order) await runs[kind](WARM);
+  for (const kind of order) {
+    const before = stage.cpuMs();
+    add(kind + way, await runs[kind](TOTAL));
+    add(`${kind}${way}Cpu`, ((stage.cpuMs() - before) * MIB) / TOTAL);
+  }
+  await page.close();
+}
+let turns = 0;
+
+/** Milliseconds of the main thread in the library's code for each MiB. @param {Stage} stage @param {Add} add @param {"Down" | "Up"} way */
+async function cost(stage, add, way) {
+  const page = await stage.tab("index.js");
+  await transfer(page, `ours${way}`, stage.mux, WARM);
+  const ms = await profile(page, () => transfer(page, `ours${way}`, stage.mux, COST_TOTAL));
+  add(`library${way}`, (ms * MIB) / COST_TOTAL);
+  await page.close();
+}
+
+/** @param {Stage} stage @param {Add} add @param {string} side @param {string} url @param {string} name */
+async function delayed(stage, add, side, url, name) {
+  const page = await stage.tab();
+  for (const way of ["Down", "Up"]) add(side + way, await transfer(page, `ours${way}`, url, DELAYED, name, GROWING));
+  await page.close();
+}
+
+/** The same upload with the page in front, and behind another tab. @param {Stage} stage @param {Add} add */
+async function background(stage, add) {
+  const page = await stage.tab();
+  await page.bringToFront();
+  await transfer(page, "oursUp", stage.mux, WARM);
+  add("visibleUp", await transfer(page, "oursUp", stage.mux, TOTAL));
+  const other = await stage.browser.newPage();
+  await other.bringToFront();
+  const visibility = await page.evaluate(() => document.visibilityState);
+  if (visibility !== "hidden") throw new Error(`the page in the background is ${visibility}`);
+  add("hiddenTicks", await page.evaluate((ms) => globalThis.bench.ticks(ms), TICKS_MS));
+  add("hiddenUp", await transfer(page, "oursUp", stage.mux, TOTAL));
+  await other.close();
+  await page.close();
+}
+
+/**
+ * MiB/s of one transfer.
+ *
+ * @param {Page} page @param {string} kind a function of in-page.mjs @param {string} url @param {number} total @param {string} name
+ * @param {number} skip bytes at the start that are not counted
+ */
+async function transfer(page, kind, url, total, name = NAME, skip = 0) {
+  const ms = await page.evaluate(
+    (kind, ...rest) => globalThis.bench[kind](...rest),
+    /** @type {any} */ (kind),
+    url,
+    total,
+    name,
+    skip,
+  );
+  return ((total - skip) / MIB / ms) * 1000;
+}

@@ -1,0 +1,39 @@
+/** The rows of the table: which samples, and what is asked of them (performance.md, "To reach"; design: 3.2, 3.5). */
+
+/** 80 % of 4 MiB in each round trip of 100 ms. */
+const DELAYED_MIN = 32;
+const BARE = "bare WebSocket in the same page";
+
+/**
+ * @typedef {object} Figure
+ * @property {string} name
+ * @property {string} unit
+ * @property {string} key
+ * @property {[key: string, name: string]} [baseline]
+ * @property {number} [ratioMin] of ours to the baseline
+ * @property {number} [min]
+ * @property {number} [max]
+ */
+
+/** @type {Figure[]} */
+export const FIGURES = [
+  { name: "page: download, 64 KiB", unit: "MiB/s", key: "oursDown", baseline: ["bareDown", BARE], ratioMin: 0.95 },
+  { name: "page: upload, 64 KiB", unit: "MiB/s", key: "oursUp", baseline: ["bareUp", BARE], ratioMin: 0.95 },
+  { name: "page: Chromium's CPU, download", unit: "ms/MiB", key: "oursDownCpu", baseline: ["bareDownCpu", BARE] },
+  { name: "page: Chromium's CPU, upload", unit: "ms/MiB", key: "oursUpCpu", baseline: ["bareUpCpu", BARE] },
+  { name: "page: the library's code, download", unit: "ms/MiB", key: "libraryDown" },
+  { name: "page: the library's code, upload", unit: "ms/MiB", key: "libraryUp" },
+  { name: "page: 100 ms on its side, download", unit: "MiB/s", key: "nearDown", min: DELAYED_MIN },
+  { name: "page: 100 ms on its side, upload", unit: "MiB/s", key: "nearUp", min: DELAYED_MIN },
+  { name: "page: 100 ms on the peer's side, download", unit: "MiB/s", key: "farDown", min: DELAYED_MIN },
+  { name: "page: 100 ms on the peer's side, upload", unit: "MiB/s", key: "farUp", min: DELAYED_MIN },
+  {
+    name: "page: upload behind another tab",
+    unit: "MiB/s",
+    key: "hiddenUp",
+    baseline: ["visibleUp", "the same page in front"],
+    ratioMin: 0.8,
+  },
+  // Shows that the row above means something. A second of the clock holds one tick, give or take when it was looked at.
+  { name: "page: timers behind another tab", unit: "ticks/s", key: "hiddenTicks", max: 1.5 },
+];
