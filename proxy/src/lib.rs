@@ -3,6 +3,7 @@
 //! [`StreamServerProxy`] keeps the names of one prefix, [`StreamRouter`] sends streams where their path says, and
 //! [`Proxy`] is the whole process: sessions, HTTP routes, shutdown.
 
+mod buffer;
 pub mod config;
 mod edge;
 mod error;

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Config, Dead, OpenError, StreamId, Violation, ids::Ids, liveness::Liveness, queue::Spares, window::Growth};
+use crate::{Config, Dead, OpenError, StreamId, Violation, ids::Ids, liveness::Liveness, window::Growth};
 use entry::Entry;
 use receive::Decoder;
 use transmit::Control;
@@ -119,7 +119,6 @@ pub struct Connection<T> {
     round: VecDeque<Turn>,
     queued: usize,
     copied: usize,
-    spares: Spares,
     ended: VecDeque<StreamId>,
     /// Ended streams whose id the peer uses again already.
     displaced: VecDeque<(StreamId, T)>,
@@ -159,7 +158,6 @@ impl<T: Default> Connection<T> {
             round: VecDeque::new(),
             queued: 0,
             copied: 0,
-            spares: Spares::default(),
             ended: VecDeque::new(),
             displaced: VecDeque::new(),
             counts: Counts::default(),

@@ -1,10 +1,10 @@
 //! What waits on one stream, to be sent or to be read: chunks as they were handed in, taken out at any length without copying.
 
-use std::{collections::VecDeque, mem, ops::Deref};
+use std::{cell::RefCell, collections::VecDeque, mem, ops::Deref};
 
 use bytes::{Bytes, BytesMut};
 
-/// The first chunk lies in the struct itself, so a stream that sends one message at a time never allocates, and an idle one holds nothing.
+/// The first chunk lies in the struct itself, so a stream that sends one message at a time never allocates.
 /// Short chunks behind it are copied together at the tail.
 #[derive(Default)]
 pub(crate) struct Queue {
@@ -89,8 +89,11 @@ impl Queue {
         while left > 0 {
             if self.first.bytes.is_empty() && self.rest.is_empty() && self.tail.len() == left {
                 take(Piece::Copied(&self.tail));
-                self.tail = Vec::new();
                 self.copied -= left;
+                self.tail.clear();
+                if self.tail.capacity() > TAIL_KEPT {
+                    self.tail = Vec::new();
+                }
                 break;
             }
             self.advance();
@@ -150,12 +153,13 @@ impl Queue {
 #[derive(Default)]
 pub(crate) struct Backlog(Option<Box<Queue>>);
 
-/// Queues that were emptied and are used again.
-#[derive(Default)]
-pub(crate) struct Spares(Vec<Box<Queue>>);
+thread_local! {
+    /// Queues that were emptied and are used again, by whatever stream comes next.
+    static SPARES: RefCell<Vec<Box<Queue>>> = const { RefCell::new(Vec::new()) };
+}
 
-/// So many of them are kept.
-const SPARES_MAX: usize = 4;
+/// So many of them are kept by a thread.
+const SPARES_MAX: usize = 128;
 
 impl Backlog {
     pub(crate) fn len(&self) -> usize {
@@ -172,19 +176,22 @@ impl Backlog {
     }
 
     /// The queue, to put something in.
-    pub(crate) fn open(&mut self, spares: &mut Spares) -> &mut Queue {
-        self.0.get_or_insert_with(|| spares.0.pop().unwrap_or_default())
+    pub(crate) fn open(&mut self) -> &mut Queue {
+        self.0.get_or_insert_with(|| SPARES.with_borrow_mut(Vec::pop).unwrap_or_default())
     }
 
     /// As [`Queue::take`].
-    pub(crate) fn take(&mut self, bytes: usize, spares: &mut Spares, take: impl FnMut(Piece<'_>)) {
+    pub(crate) fn take(&mut self, bytes: usize, take: impl FnMut(Piece<'_>)) {
         let Some(queue) = &mut self.0 else { return };
         queue.take(bytes, take);
         if queue.is_empty()
             && let Some(queue) = self.0.take()
-            && spares.0.len() < SPARES_MAX
         {
-            spares.0.push(queue);
+            SPARES.with_borrow_mut(|spares| {
+                if spares.len() < SPARES_MAX {
+                    spares.push(queue);
+                }
+            });
         }
     }
 
@@ -225,6 +232,9 @@ impl From<Piece<'_>> for Bytes {
 /// A chunk this short is copied behind the one before it: a handle on it would cost more than the copy, and a queue of them, say a window's worth of
 /// single bytes from a hostile peer, many times its payload.
 pub const SHORT: usize = 512;
+
+/// What an emptied queue keeps for its next tail.
+const TAIL_KEPT: usize = 1024;
 
 /// Where joining stops, so that a chunk stays cheap to copy out of its place.
 const JOINED_MAX: usize = 4 * 1024;
@@ -306,13 +316,13 @@ mod tests {
     }
 
     #[test]
-    fn an_emptied_queue_holds_no_memory() {
+    fn an_emptied_queue_holds_next_to_no_memory() {
         let mut queue = Queue::default();
         for _ in 0..100 {
             queue.push(Bytes::from_static(&[0; 1000]));
         }
         assert!(queue.rest.capacity() > 0);
         taken(&mut queue, 100_000);
-        assert_eq!(queue.rest.capacity() + queue.tail.capacity(), 0);
+        assert!(queue.rest.capacity() == 0 && queue.tail.capacity() <= TAIL_KEPT);
     }
 }

@@ -107,14 +107,14 @@ struct Places(#[expect(dead_code)] Option<Connection>, #[expect(dead_code)] Opti
 /// Serves the peer on the TCP socket itself where it can be had (under our own HTTP server and under axum's), else through what lies above it.
 /// In a task of its own, so that a session that lives long keeps nothing of how it came about.
 fn serve(inner: &Inner, upgraded: Upgraded, remote: Option<SocketAddr>, places: Places) {
-    let memory = inner.sessions.memory().clone();
+    let buffers = inner.sessions.buffers().clone();
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => return spawn(inner, WebSocket::new(parts.io.into_inner(), parts.read_buf, memory), remote, places),
+        Ok(parts) => return spawn(inner, WebSocket::new(parts.io.into_inner(), parts.read_buf, buffers), remote, places),
         Err(upgraded) => upgraded,
     };
     match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
-        Ok(parts) => spawn(inner, WebSocket::new(parts.io.into_inner(), parts.read_buf, memory), remote, places),
-        Err(upgraded) => spawn(inner, WebSocket::new(Any(TokioIo::new(upgraded)), Bytes::new(), memory), remote, places),
+        Ok(parts) => spawn(inner, WebSocket::new(parts.io.into_inner(), parts.read_buf, buffers), remote, places),
+        Err(upgraded) => spawn(inner, WebSocket::new(Any(TokioIo::new(upgraded)), Bytes::new(), buffers), remote, places),
     }
 }
 

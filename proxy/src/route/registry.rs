@@ -161,6 +161,16 @@ impl Registry {
         })
     }
 
+    /// A place, where nobody waits and the server takes more: the usual case needs no queue.
+    pub fn seat_now(&self, name: &Name) -> Option<Result<Seat, OpenError>> {
+        let mut slot = self.slots.get_mut(name)?;
+        let Slot { owner: Some(owner), waiting } = slot.value_mut() else { return None };
+        if !waiting.is_empty() || !owner.open || owner.unreplied >= self.limits.unreplied_opens_max {
+            return None;
+        }
+        Some(owner.seat())
+    }
+
     /// Puts a connect into the name's queue; it may be served at once.
     fn queue(self: &Arc<Self>, name: &Name, until: Instant) -> (Ticket, oneshot::Receiver<Result<Seat, OpenError>>) {
         let (answer, turn) = oneshot::channel();
@@ -194,15 +204,7 @@ impl Registry {
                 if answer.is_closed() {
                     continue;
                 }
-                if owner.clients >= owner.clients_max {
-                    owner.claim.session.count(Refusal::ClientsMax);
-                    answers.push((answer, Err(OpenError::new(Code::Busy, "the server has all the clients that it takes"))));
-                    continue;
-                }
-                owner.clients += 1;
-                owner.unreplied += 1;
-                let seat = Seat { claim: owner.claim.clone(), replied: AtomicBool::new(false) };
-                answers.push((answer, Ok(seat)));
+                answers.push((answer, owner.seat()));
             }
         }
         // Out here, because a place whose taker has gone comes back through the map.
@@ -224,6 +226,19 @@ impl Registry {
     /// Forgets a name that nobody holds and nobody waits for.
     fn tidy(&self, name: &Name) {
         self.slots.remove_if(name, |_, slot| slot.owner.is_none() && slot.waiting.is_empty());
+    }
+}
+
+impl Owner {
+    /// A place at this server, unless it has all the clients that it takes.
+    fn seat(&mut self) -> Result<Seat, OpenError> {
+        if self.clients >= self.clients_max {
+            self.claim.session.count(Refusal::ClientsMax);
+            return Err(OpenError::new(Code::Busy, "the server has all the clients that it takes"));
+        }
+        self.clients += 1;
+        self.unreplied += 1;
+        Ok(Seat { claim: self.claim.clone(), replied: AtomicBool::new(false) })
     }
 }
 

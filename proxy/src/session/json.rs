@@ -76,7 +76,7 @@ impl<'de> Visitor<'de> for Strict {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         let inner = self.deeper()?;
-        let mut seen = HashSet::new();
+        let mut seen = Seen::default();
         while let Some(key) = entries.next_key::<Key<'de>>()? {
             if !seen.insert(key.0) {
                 return Err(de::Error::custom("a key stands twice"));
@@ -86,6 +86,29 @@ impl<'de> Visitor<'de> for Strict {
         Ok(())
     }
 }
+
+/// The keys of one object: compared one by one while they are few, as in every open, and hashed when they are many.
+#[derive(Default)]
+struct Seen<'a> {
+    few: Vec<Cow<'a, str>>,
+    many: HashSet<Cow<'a, str>>,
+}
+
+impl<'a> Seen<'a> {
+    /// Whether the key is new.
+    fn insert(&mut self, key: Cow<'a, str>) -> bool {
+        if self.few.contains(&key) {
+            return false;
+        }
+        if self.few.len() < FEW {
+            self.few.push(key);
+            return true;
+        }
+        self.many.insert(key)
+    }
+}
+
+const FEW: usize = 8;
 
 /// A key, borrowed from the text unless it has escapes.
 #[derive(serde::Deserialize)]
@@ -110,6 +133,18 @@ mod tests {
         assert!(check_object(r#"{"a":{"a":1},"b":[{"a":1},{"a":2}]}"#, 16).is_ok());
         for twice in [r#"{"a":1,"a":2}"#, r#"{"meta":{"x":1,"x":1}}"#, r#"{"a":1,"\u0061":2}"#] {
             assert!(check_object(twice, 16).is_err(), "{twice}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_found_again_among_few_and_among_many() {
+        let object = |last: &str| {
+            let keys: String = (0..100).map(|n| format!("\"k{n}\":1,")).collect();
+            format!("{{{keys}\"{last}\":1}}")
+        };
+        assert!(check_object(&object("new"), 16).is_ok());
+        for twice in ["k0", "k7", "k8", "k99"] {
+            assert!(check_object(&object(twice), 16).is_err(), "{twice}");
         }
     }
 

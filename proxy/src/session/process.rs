@@ -6,7 +6,7 @@ use dashmap::DashMap;
 use uuid::Uuid;
 
 use super::{Opens, Session, rate::Rate};
-use crate::{limits::Limits, memory::Memory, refusals::Refusals};
+use crate::{buffer::Buffers, limits::Limits, memory::Memory, refusals::Refusals};
 
 /// The process, as its sessions know it: what they all share.
 pub(crate) struct Process {
@@ -16,6 +16,8 @@ pub(crate) struct Process {
     pub limits: Arc<Limits>,
     /// What buffers and queues hold.
     pub memory: Arc<Memory>,
+    /// What sockets are read into.
+    pub buffers: Arc<Buffers>,
     /// What was refused.
     pub refusals: Arc<Refusals>,
     /// Who takes what peers open.
@@ -29,10 +31,12 @@ pub(crate) struct Process {
 impl Process {
     /// For sessions with these limits, whose peers' streams go to `opens`.
     pub fn new(limits: Arc<Limits>, opens: Arc<dyn Opens>) -> Self {
+        let memory = Arc::new(Memory::new(limits.memory_budget_bytes));
         Self {
             live: DashMap::new(),
             node: Uuid::new_v4(),
-            memory: Arc::new(Memory::new(limits.memory_budget_bytes)),
+            buffers: Arc::new(Buffers::new(memory.clone())),
+            memory,
             refusals: Arc::default(),
             opens,
             open_rate: Rate::new(limits.opens_per_second, limits.opens_burst),

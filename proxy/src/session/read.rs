@@ -31,8 +31,8 @@ const REPLIES_MAX: usize = 256 * 1024;
 /// How long a session goes on with what its peer sends while others wait.
 const TURN_MAX: Duration = Duration::from_micros(100);
 
-/// Events that are taken under one lock: less than a tenth of a millisecond of them.
-const HELPING: i32 = 512;
+/// Events that are taken under one lock: a tenth of a millisecond of them.
+const HELPING: i32 = 1024;
 
 /// What a new stream costs, in events that bring no new stream.
 const OPEN_COSTS: i32 = 16;

@@ -25,7 +25,7 @@ use super::{
     run,
     transport::Transport,
 };
-use crate::{limits::Limits, memory::Memory, refusals::Refusals};
+use crate::{buffer::Buffers, limits::Limits, memory::Memory, refusals::Refusals};
 
 /// The live sessions of one process: cheap to clone, every clone is the same set.
 #[derive(Clone)]
@@ -50,6 +50,11 @@ impl Sessions {
             let _live = Live(&session);
             run::run(&session, reader).await;
         }
+    }
+
+    /// What the sessions' sockets are read into.
+    pub(crate) fn buffers(&self) -> &Arc<Buffers> {
+        &self.process.buffers
     }
 
     /// What the sessions hold in memory.

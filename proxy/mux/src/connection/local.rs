@@ -18,7 +18,7 @@ impl<T: Default> Connection<T> {
         let entry = self.streams.get_mut(id).filter(|entry| entry.takes_more())?;
         self.queued += bytes.len();
         self.copied -= entry.queue.copied();
-        entry.queue.open(&mut self.spares).push(bytes);
+        entry.queue.open().push(bytes);
         self.copied += entry.queue.copied();
         entry.enter(id, &mut self.round);
         Some((entry.view(), &mut entry.value))
@@ -29,7 +29,7 @@ impl<T: Default> Connection<T> {
         let entry = self.streams.get_mut(id).filter(|entry| entry.takes_more())?;
         self.queued += bytes.len();
         self.copied += bytes.len();
-        entry.queue.open(&mut self.spares).push_short(bytes);
+        entry.queue.open().push_short(bytes);
         entry.enter(id, &mut self.round);
         Some((entry.view(), &mut entry.value))
     }

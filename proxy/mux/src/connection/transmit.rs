@@ -149,7 +149,7 @@ impl<T: Default> Connection<T> {
             let flags = entry.take_syn();
             out.header(Header { kind: Kind::Data, flags, stream: id, length });
             self.copied -= entry.queue.copied();
-            entry.queue.take(most, &mut self.spares, |piece| out.payload(piece));
+            entry.queue.take(most, |piece| out.payload(piece));
             self.copied += entry.queue.copied();
             entry.credit -= length;
             out.sent.push((id, length));

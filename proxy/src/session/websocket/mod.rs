@@ -38,7 +38,7 @@ pub use violation::Violation;
 pub use writer::Sender;
 
 use super::transport::Transport;
-use crate::memory::Memory;
+use crate::buffer::Buffers;
 use answers::Answers;
 
 /// The most payload that a control frame has (RFC 6455, section 5.5).
@@ -48,13 +48,13 @@ pub const CONTROL_BYTES_MAX: usize = 125;
 pub struct WebSocket<S> {
     socket: S,
     early: Bytes,
-    memory: Arc<Memory>,
+    buffers: Arc<Buffers>,
 }
 
 impl<S: Socket> WebSocket<S> {
-    /// A WebSocket on a socket whose handshake is done and read `early` beyond its end; what it reads into counts in `memory`.
-    pub(crate) fn new(socket: S, early: Bytes, memory: Arc<Memory>) -> Self {
-        Self { socket, early, memory }
+    /// A WebSocket on a socket whose handshake is done and read `early` beyond its end; it reads into one of `buffers`.
+    pub(crate) fn new(socket: S, early: Bytes, buffers: Arc<Buffers>) -> Self {
+        Self { socket, early, buffers }
     }
 }
 
@@ -65,6 +65,6 @@ impl<S: Socket> Transport for WebSocket<S> {
     fn split(self) -> (Self::Reader, Self::Writer) {
         let answers = Arc::new(Answers::default());
         let (read, write) = self.socket.split();
-        (Receiver::new(read, &self.early, self.memory, answers.clone()), Sender::new(write, answers))
+        (Receiver::new(read, self.early, self.buffers, answers.clone()), Sender::new(write, answers))
     }
 }

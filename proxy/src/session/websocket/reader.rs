@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    io,
     ops::Range,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -12,10 +13,11 @@ use bytes::{Bytes, BytesMut};
 use super::{
     Control, Decoder, Kind, Messages, Violation,
     answers::{Answers, Pings},
-    socket::{Fill, READ_BYTES},
+    socket::Fill,
 };
 use crate::{
-    memory::{Lease, Memory},
+    buffer::{Buffer, Buffers, READ_MAX},
+    memory::Lease,
     session::transport::{Read, Reader, TransportError},
 };
 
@@ -23,10 +25,11 @@ use crate::{
 pub struct Receiver<R> {
     socket: R,
     decoder: Decoder,
-    buffer: BytesMut,
-    /// Counts the memory that `buffer` is a part of, as long as anybody holds a part of it.
-    lease: Option<Arc<Lease>>,
-    memory: Arc<Memory>,
+    /// What came with the handshake.
+    early: Bytes,
+    buffers: Arc<Buffers>,
+    /// How much is read at once.
+    appetite: usize,
     /// Short payloads, packed.
     packed: BytesMut,
     places: Vec<(usize, Range<usize>)>,
@@ -36,14 +39,14 @@ pub struct Receiver<R> {
 }
 
 impl<R: Fill> Receiver<R> {
-    pub(super) fn new(socket: R, early: &[u8], memory: Arc<Memory>, answers: Arc<Answers>) -> Self {
+    pub(super) fn new(socket: R, early: Bytes, buffers: Arc<Buffers>, answers: Arc<Answers>) -> Self {
         Self {
             socket,
             decoder: Decoder::default(),
-            // What came with the handshake is read first; its own memory, hyper's, is given back.
-            buffer: BytesMut::from(early),
-            lease: None,
-            memory,
+            // Copied, or the buffer of the HTTP server, 8 KiB, would live as long as the session.
+            early: Bytes::copy_from_slice(&early),
+            buffers,
+            appetite: READ_BYTES,
             packed: BytesMut::new(),
             places: Vec::new(),
             answers,
@@ -51,32 +54,32 @@ impl<R: Fill> Receiver<R> {
         }
     }
 
-    /// Reads once; 0 is the end.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
-        let Self { socket, buffer, lease, memory, .. } = self;
-        let filled = socket.poll_fill(cx, buffer, |buffer| {
-            if buffer.capacity() - buffer.len() < ROOM_MIN {
-                if lease.as_ref().is_none_or(|lease| Arc::strong_count(lease) > 1) {
-                    *lease = Some(Arc::new(memory.lease(READ_BYTES)));
-                    *buffer = BytesMut::with_capacity(READ_BYTES);
-                } else {
-                    // Nobody else holds a part of it any more: the same memory, from its start.
-                    buffer.reserve(READ_BYTES);
-                }
-            }
-        });
+    /// Reads once; `None` is the end.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Buffer>>> {
+        let Self { socket, buffers, early, appetite, .. } = self;
+        if !early.is_empty() {
+            let mut buffer = buffers.take()?;
+            let room = buffer.room(READ_BYTES);
+            let early = early.split_to(early.len().min(room.len()));
+            room.iter_mut().zip(&early).for_each(|(place, byte)| *place = *byte);
+            buffer.fill(early.len());
+            return Poll::Ready(Ok(Some(buffer)));
+        }
+        let mut taken = None;
+        let filled = socket.poll_fill(cx, || Ok(taken.insert(buffers.take()?).room(*appetite)));
         if filled.is_pending() {
             // A peer that waits holds no memory here.
-            self.buffer = BytesMut::new();
             self.packed = BytesMut::new();
             self.places = Vec::new();
-            self.lease = None;
         }
-        filled
+        let filled = ready!(filled)?;
+        let Some(mut buffer) = taken.filter(|_| filled > 0) else { return Poll::Ready(Ok(None)) };
+        buffer.fill(filled);
+        Poll::Ready(Ok(Some(buffer)))
     }
 
     /// Puts what was read into `runs`: long payloads as parts of the memory they were read into, short ones copied together.
-    fn decode(&mut self, runs: &mut VecDeque<Bytes>) -> Result<Read, Violation> {
+    fn decode(&mut self, mut buffer: Buffer, runs: &mut VecDeque<Bytes>) -> Result<Read, Violation> {
         let mut messages = Runs {
             runs,
             packed: &mut self.packed,
@@ -84,16 +87,17 @@ impl<R: Fill> Receiver<R> {
             answers: &self.answers,
             pings: Pings::default(),
             read: Read::Bytes,
+            left: buffer.filled().len(),
         };
-        let judged = self.decoder.decode(&mut self.buffer, &mut messages);
+        let judged = self.decoder.decode(buffer.filled(), &mut messages);
         messages.pack();
         messages.pings.answer(&self.answers);
         let read = messages.read;
-        if self.places.is_empty() {
-            self.buffer.clear();
-        } else {
-            let whole = Leased { bytes: self.buffer.split(), _lease: self.lease.clone() };
-            let whole = Bytes::from_owner(whole);
+        // Much at once where long payloads never pause; of short ones little, for whoever else waits for this thread.
+        let full = buffer.filled().len() >= self.appetite && !self.places.is_empty();
+        self.appetite = if full { READ_MAX } else { READ_BYTES };
+        if !self.places.is_empty() {
+            let whole = whole(buffer);
             for (at, place) in self.places.drain(..) {
                 if let Some(run) = runs.get_mut(at) {
                     *run = whole.slice(place);
@@ -104,31 +108,36 @@ impl<R: Fill> Receiver<R> {
     }
 }
 
+/// What was read as one run: the buffer itself, or what little is in it in memory of its own, so that little never holds much.
+fn whole(buffer: Buffer) -> Bytes {
+    let read = buffer.as_ref();
+    if read.len() > COPY_MAX {
+        return Bytes::from_owner(buffer);
+    }
+    let lease = buffer.memory().lease(read.len());
+    Bytes::from_owner(Leased { bytes: read.to_vec(), _lease: lease })
+}
+
 impl<R: Fill> Reader for Receiver<R> {
     fn poll_read(&mut self, cx: &mut Context<'_>, runs: &mut VecDeque<Bytes>) -> Poll<Result<Read, TransportError>> {
-        if self.over {
-            return Poll::Ready(Ok(match ready!(self.poll_fill(cx)) {
-                Ok(0) | Err(_) => Read::Closed,
-                Ok(_) => {
-                    runs.push_back(self.buffer.split().freeze());
-                    Read::Bytes
-                }
-            }));
-        }
-        if self.buffer.is_empty() && ready!(self.poll_fill(cx))? == 0 {
+        let Some(buffer) = ready!(self.poll_fill(cx))? else {
             self.over = true;
             return Poll::Ready(Ok(Read::Closed));
+        };
+        if self.over {
+            runs.push_back(Bytes::from_owner(buffer));
+            return Poll::Ready(Ok(Read::Bytes));
         }
-        let read = self.decode(runs);
+        let read = self.decode(buffer, runs);
         self.over = matches!(read, Ok(Read::Closed) | Err(_));
         Poll::Ready(read.map_err(TransportError::from))
     }
 }
 
-/// Part of a read buffer, and the count of the whole of it.
+/// A copy of what was read, and its count.
 struct Leased {
-    bytes: BytesMut,
-    _lease: Option<Arc<Lease>>,
+    bytes: Vec<u8>,
+    _lease: Lease,
 }
 
 impl AsRef<[u8]> for Leased {
@@ -145,6 +154,8 @@ struct Runs<'a> {
     answers: &'a Answers,
     pings: Pings,
     read: Read,
+    /// Bytes of this read that may still be payload.
+    left: usize,
 }
 
 impl Runs<'_> {
@@ -165,10 +176,11 @@ impl Messages for Runs<'_> {
     }
 
     fn payload(&mut self, at: usize, bytes: &[u8]) {
+        self.left -= bytes.len();
         if bytes.len() <= SHORT {
             if self.packed.capacity() - self.packed.len() < bytes.len() {
                 self.pack();
-                self.packed.reserve(PACK_BYTES);
+                self.packed.reserve(self.left.clamp(bytes.len(), PACK_BYTES));
             }
             self.packed.extend_from_slice(bytes);
             return;
@@ -197,11 +209,14 @@ impl Messages for Runs<'_> {
     }
 }
 
-/// Below this what is left of a buffer is not worth a system call.
-const ROOM_MIN: usize = 4 * 1024;
+/// Read at once to begin with: 16 KiB cost half as much processor time again.
+const READ_BYTES: usize = 64 * 1024;
+
+/// A read of no more than this is copied where a part of it lives on, or many of them would hold a mapping each.
+const COPY_MAX: usize = 16 * 1024;
 
 /// Up to here a copy costs less than a slice, and holds no read buffer.
 const SHORT: usize = 2 * 1024;
 
-/// Memory for short payloads is asked for in blocks of this size.
+/// Memory for short payloads is asked for in blocks of this size, or as much as the read may need.
 const PACK_BYTES: usize = 16 * 1024;

@@ -7,7 +7,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::BytesMut;
+use crate::buffer::READ_MAX;
 use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf, WriteHalf},
@@ -16,7 +16,6 @@ use tokio::{
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
 };
-use tokio_util::io::poll_read_buf;
 
 /// What a WebSocket can ride on.
 pub trait Socket: Send + 'static {
@@ -31,8 +30,9 @@ pub trait Socket: Send + 'static {
 
 /// The half of a socket that is read.
 pub trait Fill: Send + 'static {
-    /// Appends what has come to `buffer`, whose memory may be asked for only now: a peer that waits holds none. 0 is the end.
-    fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut, room: impl FnOnce(&mut BytesMut)) -> Poll<io::Result<usize>>;
+    /// Reads into the room that `room` gives, which is asked for only when there is something to read: a peer that waits holds no memory.
+    /// How many bytes; 0 is the end.
+    fn poll_fill<'a>(&mut self, cx: &mut Context<'_>, room: impl FnOnce() -> io::Result<&'a mut [u8]>) -> Poll<io::Result<usize>>;
 }
 
 impl Socket for TcpStream {
@@ -50,10 +50,11 @@ impl Socket for TcpStream {
 }
 
 impl Fill for OwnedReadHalf {
-    fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut, room: impl FnOnce(&mut BytesMut)) -> Poll<io::Result<usize>> {
+    fn poll_fill<'a>(&mut self, cx: &mut Context<'_>, room: impl FnOnce() -> io::Result<&'a mut [u8]>) -> Poll<io::Result<usize>> {
         ready!(self.as_ref().poll_read_ready(cx))?;
-        room(buffer);
-        poll_read_buf(Pin::new(self), cx, buffer)
+        let mut read = ReadBuf::new(room()?);
+        ready!(Pin::new(self).poll_read(cx, &mut read))?;
+        Poll::Ready(Ok(read.filled().len()))
     }
 }
 
@@ -71,22 +72,23 @@ impl<S: AsyncRead + AsyncWrite + Send + 'static> Socket for Any<S> {
 }
 
 impl<R: AsyncRead + Unpin + Send + 'static> Fill for Any<R> {
-    fn poll_fill(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut, _: impl FnOnce(&mut BytesMut)) -> Poll<io::Result<usize>> {
+    fn poll_fill<'a>(&mut self, cx: &mut Context<'_>, room: impl FnOnce() -> io::Result<&'a mut [u8]>) -> Poll<io::Result<usize>> {
         SCRATCH.with_borrow_mut(|scratch| {
             let mut read = ReadBuf::new(scratch);
             ready!(Pin::new(&mut self.0).poll_read(cx, &mut read))?;
-            buffer.extend_from_slice(read.filled());
-            Poll::Ready(Ok(read.filled().len()))
+            let filled = read.filled();
+            // Both are as long as one read.
+            if let Some(room) = room()?.get_mut(..filled.len()) {
+                room.copy_from_slice(filled);
+            }
+            Poll::Ready(Ok(filled.len()))
         })
     }
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_MAX].into_boxed_slice());
 }
-
-/// Read at once: 16 KiB cost half as much CPU again, 256 KiB gain nothing.
-pub const READ_BYTES: usize = 64 * 1024;
 
 /// What the kernel may hold unsent: more, and it would undo the fairness between streams that we queue with care.
 #[cfg(target_os = "linux")]
