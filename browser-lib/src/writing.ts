@@ -13,8 +13,10 @@ export interface WritingHooks {
   aborted(reason: unknown): void;
 }
 
-/** What may wait on a stream, here or in its WritableStream, before the writer has to. */
+/** What may wait on a stream before a small write has to. */
 const QUEUE_MAX = 64 * 1024;
+/** What may wait in its WritableStream: two large chunks, so that a writer has the next one ready; with one, each costs a page two more turns. */
+const WRITABLE_MAX = 128 * 1024;
 
 interface Waiting {
   readonly forFinish: boolean;
@@ -60,7 +62,7 @@ export class WriteHalf {
         },
       },
       {
-        highWaterMark: QUEUE_MAX,
+        highWaterMark: WRITABLE_MAX,
         // Called as soon as something is written.
         size: (chunk) => {
           this.#coming++;

@@ -38,6 +38,8 @@ const THROTTLING = [
 
 /** Starts all of it; whatever fails, `stop` ends what runs. */
 export async function setStage() {
+  // Whoever interrupts it leaves nothing running.
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
   /** @type {(() => unknown)[]} */
   const stops = [];
   const stop = async () => {
@@ -116,7 +118,9 @@ async function startPages() {
 /** Starts a part of the Rust bench, which prints its address first. @param {(() => unknown)[]} stops @param {string[]} args */
 async function startProgram(stops, args) {
   const child = spawn(bench(), args, { stdio: ["ignore", "pipe", "inherit"] });
-  stops.push(() => child.kill("SIGKILL"));
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  stops.push(kill);
   const [line] = await within(START_MS, `the address of bench ${args.join(" ")}`, once(child.stdout, "data"));
   return String(line).trim();
 }
