@@ -154,7 +154,8 @@ impl Queue {
 pub(crate) struct Backlog(Option<Box<Queue>>);
 
 thread_local! {
-    /// Queues that were emptied and are used again, by whatever stream comes next.
+    /// Queues that were emptied and are used again, by whatever stream comes next; in their boxes, which are what a stream holds.
+    #[expect(clippy::vec_box)]
     static SPARES: RefCell<Vec<Box<Queue>>> = const { RefCell::new(Vec::new()) };
 }
 

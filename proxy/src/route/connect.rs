@@ -91,14 +91,16 @@ async fn reach(
     let seat = match proxy.inner.registry.seat_now(name) {
         Some(seat) => seat?,
         // In a box, as few have to wait, and all would have room for it.
-        None => Box::pin(async {
-            tokio::select! {
-                biased;
-                _ = stopped(client) => Err(cancelled()),
-                seat = proxy.inner.registry.seat(name, wait) => seat,
-            }
-        })
-        .await?,
+        None => {
+            Box::pin(async {
+                tokio::select! {
+                    biased;
+                    _ = stopped(client) => Err(cancelled()),
+                    seat = proxy.inner.registry.seat(name, wait) => seat,
+                }
+            })
+            .await?
+        }
     };
     if let Some(lacking) = request.need.iter().find(|need| !seat.claim.capabilities.contains(need)) {
         return Err(OpenError::new(Code::Unsupported, format!("the server does not have {lacking:?}: connect without it")));
