@@ -1,5 +1,6 @@
 //! What the decoder tells, whatever is sent and however it is cut.
 
+mod halves;
 mod legal;
 mod random;
 mod violations;
