@@ -50,7 +50,7 @@ export async function setStage() {
     stops.push(pages.stop);
     const proxy = await startProxy(["--allow-origin", pages.origin]);
     stops.push(proxy.stop);
-    const relay = await startProgram(stops, ["relay", "websocket"]);
+    const relay = await startProgram(stops, ["relay", "all", "websocket"]);
     const shim = await startProgram(stops, ["shim", "127.0.0.1:0", new URL(proxy.url).host, String(DELAY_MS)]);
     const [peer, farPeer] = [await startPeer(stops), await startPeer(stops)];
     await peer.tell({ light: proxy.mux, name: LIGHT });
