@@ -139,13 +139,14 @@ fn fill(attack: &Attack, name: &str, fate: &mut Fate) -> io::Result<()> {
             }
         }
         client.peer.socket.set_read_timeout(Some(Duration::from_millis(20)))?;
-        while attack.goes_on() {
+        // What came of it is looked at even if the filling took all the time there was.
+        loop {
             match client.peer.receive(|came: Came| fate.came(&came)) {
                 Err(error) if !is_timeout(&error) => return Err(error),
+                Err(_) if !attack.goes_on() => return Ok(()),
                 _ => {}
             }
         }
-        Ok(())
     })
 }
 
