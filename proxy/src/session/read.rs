@@ -69,8 +69,9 @@ impl<R: Reader> Reading<'_, R> {
             effects.corked(|| self.openings.poll(cx));
             effects.run();
             if now().duration_since(begun) > TURN_MAX {
-                // A peer that never stops sending must not be the only one that is served.
-                cx.waker().wake_by_ref();
+                // A peer that never stops sending must not be the only one that is served. Yielding, unlike waking oneself, lets the runtime look
+                // at its sockets first: it would else do so after 61 such turns.
+                let _ = pin!(tokio::task::yield_now()).poll(cx);
                 return Poll::Pending;
             }
             let Poll::Ready(read) = self.poll_read(cx) else {
