@@ -9,9 +9,6 @@
 //! and a peer that is read at exactly its rate would hide for ever how much it sends. So what a flood may cost us is ten bursts in
 //! all, and it gets them in seconds; a peer a little above its rate is slowed for minutes first.
 
-#[cfg(test)]
-mod stock;
-
 use std::time::{Duration, Instant};
 
 use browser_stream_mux::Counts;
@@ -91,6 +88,8 @@ const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
+    mod stock;
+
     use proptest::prelude::*;
 
     use super::*;

@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
-use super::*;
+use super::super::*;
 use crate::limits::Limits;
 
 /// Streams that the peer opens, and as many again that are opened to it.
