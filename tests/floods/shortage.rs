@@ -36,7 +36,7 @@ fn threat_19_without_descriptors_left_strangers_are_shed_and_live_sessions_go_on
     let proxy = siege.process.address;
     let fate = siege.stand(|attack| {
         let (mut fate, mut held) = (Fate::default(), Vec::new());
-        while attack.goes_on() {
+        while attack.goes_on_until(fate.statuses.contains_key(&503)) {
             match Blocking::dial_within(attack.proxy, attack.address(), Duration::from_millis(100)) {
                 Ok(peer) => {
                     held.push(peer);
@@ -61,7 +61,7 @@ fn threat_19_without_descriptors_left_strangers_are_shed_and_live_sessions_go_on
 fn threat_19_a_storm_of_connects_leaves_live_sessions_alone() {
     let fate = Siege::with("connect storm", &few(), 32 * MIB, |_| ()).stand(|attack| {
         let (mut fate, mut held) = (Fate::default(), std::collections::VecDeque::new());
-        while attack.goes_on() {
+        while attack.goes_on_until(fate.connections > u64::from(FEW)) {
             match tcp(attack.proxy, attack.address()) {
                 Ok(socket) => {
                     (fate.connections, fate.sent) = (fate.connections + 1, fate.sent + 1);
