@@ -31,6 +31,11 @@ pub trait Reader: Send + 'static {
     ///
     /// Nothing is lost by not polling again.
     fn poll_read(&mut self, cx: &mut Context<'_>, runs: &mut VecDeque<Bytes>) -> Poll<Result<Read, TransportError>>;
+
+    /// Whether the last read brought pieces so small that they cost more than they bring: such a peer has shorter turns.
+    fn is_crumbs(&self) -> bool {
+        false
+    }
 }
 
 /// What a read brought.

@@ -24,14 +24,11 @@ impl Answers {
         self.0.lock().closed.get_or_insert(code);
     }
 
-    /// The next answer to send.
-    pub fn next(&self) -> Option<Bytes> {
-        let mut state = self.0.lock();
-        let pong = state.pongs.pop_front();
-        if state.pongs.is_empty() {
-            state.pongs = VecDeque::new();
-        }
-        pong
+    /// Moves the answers that wait to the end of `message`; whether there were any.
+    pub fn take(&self, message: &mut Vec<Bytes>) -> bool {
+        let pongs = std::mem::take(&mut self.0.lock().pongs);
+        message.extend(pongs);
+        !message.is_empty()
     }
 
     /// The close frame to end with: the peer's code where it closed first, else ours.

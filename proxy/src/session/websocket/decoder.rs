@@ -57,7 +57,7 @@ impl Decoder {
     /// What is told does not depend on how the bytes are cut into inputs, except for where pieces of payload end. After a violation
     /// nothing more is told and every further call fails with it; after a close nothing more is told, and further input is ignored.
     #[inline]
-    pub fn decode<M: Messages>(&mut self, input: &mut [u8], to: &mut M) -> Result<(), Violation> {
+    pub fn decode<M: Messages>(&mut self, input: &mut [u8], to: &mut M) -> Result<usize, Violation> {
         let taken = self.take(input, to);
         if let Err(violation) = taken {
             self.state = State::Broken(violation);
@@ -65,7 +65,8 @@ impl Decoder {
         taken
     }
 
-    fn take<M: Messages>(&mut self, input: &mut [u8], to: &mut M) -> Result<(), Violation> {
+    fn take<M: Messages>(&mut self, input: &mut [u8], to: &mut M) -> Result<usize, Violation> {
+        let mut frames = 0;
         let mut at = match self.state {
             State::Between => 0,
             _ => self.resume(input, to)?,
@@ -73,11 +74,12 @@ impl Decoder {
         while at < input.len() && matches!(self.state, State::Between) {
             let Some(head) = Head::parse(&input[at..], self.within)? else {
                 self.state = State::Head(Partial::of(&input[at..]));
-                return Ok(());
+                break;
             };
+            frames += 1;
             at = self.frame(&head, at + head.size, input, to)?;
         }
-        Ok(())
+        Ok(frames)
     }
 
     /// Takes a frame whose payload begins at `at`, or as much of it as there is; tells where it ends.

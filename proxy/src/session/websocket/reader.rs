@@ -87,15 +87,21 @@ impl<R: Fill> Receiver<R> {
             answers: &self.answers,
             pings: Pings::default(),
             read: Read::Bytes,
+            controls: 0,
             left: buffer.filled().len(),
         };
         let judged = self.decoder.decode(buffer.filled(), &mut messages);
         messages.pack();
         messages.pings.answer(&self.answers);
-        let read = messages.read;
+        let (read, controls) = (messages.read, messages.controls);
         // Much at once where long payloads never pause; of short ones little, for whoever else waits for this thread.
-        let full = buffer.filled().len() >= self.appetite && !self.places.is_empty();
-        self.appetite = if full { READ_MAX } else { READ_BYTES };
+        let filled = buffer.filled().len();
+        let full = filled >= self.appetite;
+        self.appetite = match judged {
+            Ok(frames) if full && frames + CONTROL_COSTS * controls > filled / CRUMB => READ_CRUMBS,
+            _ if full && !self.places.is_empty() => READ_MAX,
+            _ => READ_BYTES,
+        };
         if !self.places.is_empty() {
             let whole = whole(buffer);
             for (at, place) in self.places.drain(..) {
@@ -104,7 +110,7 @@ impl<R: Fill> Receiver<R> {
                 }
             }
         }
-        judged.map(|()| read)
+        judged.map(|_| read)
     }
 }
 
@@ -132,6 +138,10 @@ impl<R: Fill> Reader for Receiver<R> {
         self.over = matches!(read, Ok(Read::Closed) | Err(_));
         Poll::Ready(read.map_err(TransportError::from))
     }
+
+    fn is_crumbs(&self) -> bool {
+        self.appetite == READ_CRUMBS
+    }
 }
 
 /// A copy of what was read, and its count.
@@ -154,6 +164,7 @@ struct Runs<'a> {
     answers: &'a Answers,
     pings: Pings,
     read: Read,
+    controls: usize,
     /// Bytes of this read that may still be payload.
     left: usize,
 }
@@ -195,6 +206,7 @@ impl Messages for Runs<'_> {
     }
 
     fn control(&mut self, control: Control<'_>) {
+        self.controls += 1;
         match control {
             Control::Ping(payload) => {
                 self.pings.keep(payload);
@@ -211,6 +223,15 @@ impl Messages for Runs<'_> {
 
 /// Read at once to begin with: 16 KiB cost half as much processor time again.
 const READ_BYTES: usize = 64 * 1024;
+
+/// Read at once where frames are tiny: each costs as much as one of a few kilobytes.
+const READ_CRUMBS: usize = 8 * 1024;
+
+/// Bytes of a tiny frame, head included.
+const CRUMB: usize = 32;
+
+/// What a control frame costs beside a data frame.
+const CONTROL_COSTS: usize = 8;
 
 /// A read of no more than this is copied where a part of it lives on, or many of them would hold a mapping each.
 const COPY_MAX: usize = 16 * 1024;

@@ -78,15 +78,13 @@ impl<W: AsyncWrite + Unpin> Sender<W> {
         }
     }
 
-    /// The answers that the reader owes, then what is left in the socket's own buffers.
+    /// The message that is on its way, then the answers that the reader owes, together.
     fn poll_answers(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
+        ready!(self.poll_drain(cx))?;
+        while self.answers.take(&mut self.message) {
             ready!(self.poll_drain(cx))?;
-            match self.answers.next() {
-                Some(answer) => self.message.push(answer),
-                None => return Poll::Ready(Ok(())),
-            }
         }
+        Poll::Ready(Ok(()))
     }
 }
 

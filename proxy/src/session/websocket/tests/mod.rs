@@ -64,7 +64,7 @@ type Outcome = (Vec<Told>, Result<(), Violation>);
 fn decode<'a>(inputs: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let (mut decoder, mut log) = (Decoder::default(), Log::default());
     for input in inputs {
-        let result = decoder.decode(&mut input.to_vec(), &mut log);
+        let result = decoder.decode(&mut input.to_vec(), &mut log).map(drop);
         if result.is_err() {
             return (log.told, result);
         }
