@@ -7,7 +7,6 @@ use browser_stream_server::{
     Config, Proxy, StreamRouter, StreamServerProxy,
     config::{Args, Start},
 };
-use futures::StreamExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -34,10 +33,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let limits = Arc::new(config.limits.clone());
     let mut router = StreamRouter::new();
     for prefix in &config.prefix {
-        let servers = StreamServerProxy::with_limits(prefix.as_str(), limits.clone());
-        // The debug form escapes names: no peer writes lines of its own into the log.
-        tokio::spawn(servers.events().for_each(async |event| tracing::info!(?event, "{}", event.kind())));
-        router = router.mount(servers);
+        router = router.mount(StreamServerProxy::with_limits(prefix.as_str(), limits.clone()));
     }
     let proxy = Proxy::new(config, router);
     let listener = proxy.listen().await?;

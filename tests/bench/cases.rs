@@ -28,9 +28,12 @@ pub struct Relays {
     tcp_256: Process,
     tcp_8: Process,
     websocket: Process,
-    /// Each way to run it is best at something: large copies on all cores in bulk, tokio's default size on one where streams come and go.
+    /// Each size of copies is best at something: large ones in bulk, tokio's default where streams come and go.
     yamux_64: Process,
     yamux_8: Process,
+    /// The proxy and d on a thread for each core. All the others have one: the peers need the second core.
+    proxy_all: Process,
+    yamux_all: Process,
     names: AtomicU32,
 }
 
@@ -42,11 +45,13 @@ impl Relays {
         Ok(Self {
             bss: bss.to_owned(),
             proxy: proxy::start(bss, Ipv4Addr::LOCALHOST.into())?,
-            tcp_256: relay(&["all", "tcp", "262144"])?,
-            tcp_8: relay(&["all", "tcp", "8192"])?,
+            proxy_all: proxy::start_on_all_cores(bss, Ipv4Addr::LOCALHOST.into())?,
+            tcp_256: relay(&["one", "tcp", "262144"])?,
+            tcp_8: relay(&["one", "tcp", "8192"])?,
             websocket: relay(&["one", "websocket"])?,
-            yamux_64: relay(&["all", "yamux", "65536"])?,
+            yamux_64: relay(&["one", "yamux", "65536"])?,
             yamux_8: relay(&["one", "yamux", "8192"])?,
+            yamux_all: relay(&["all", "yamux", "65536"])?,
             names: AtomicU32::new(0),
         })
     }
@@ -74,6 +79,11 @@ pub const CASES: &[Case] = &[
     Case { name: "bulk tcp 8", run: |relays, samples| bulk_in_bytes(samples, "bulk tcp 8", "bulk tcp 8 cpu", &relays.tcp_8) },
     Case { name: "bulk websocket", run: bulk_websocket },
     Case { name: "bulk yamux", run: |relays, samples| bulk_on(samples, "bulk yamux", "bulk yamux cpu", &relays.yamux_64, &Way::Bare) },
+    Case { name: "bulk all", run: |relays, samples| bulk_on(samples, "bulk all", "bulk all cpu", &relays.proxy_all, &relays.way()) },
+    Case {
+        name: "bulk yamux all",
+        run: |relays, samples| bulk_on(samples, "bulk yamux all", "bulk yamux all cpu", &relays.yamux_all, &Way::Bare),
+    },
     Case { name: "small", run: |relays, samples| small_on(samples, "small", "small cpu", &relays.proxy, &relays.way()) },
     Case { name: "small websocket", run: small_websocket },
     Case { name: "small yamux", run: |relays, samples| small_on(samples, "small yamux", "small yamux cpu", &relays.yamux_8, &Way::Bare) },

@@ -19,6 +19,9 @@ pub const FIGURES: &[Figure] = &[
     BULK_CPU.beside("bulk tcp 8 cpu", TCP_8),
     BULK_CPU.beside("bulk websocket cpu", WEBSOCKET).asks(Bound::RatioMax, 0.8, Some(0.65)),
     BULK_CPU.beside("bulk yamux cpu", YAMUX),
+    // Both on a thread for each core, where relay and peers share two.
+    Figure::new("the same on all cores", "GiB/s", "bulk all").beside("bulk yamux all", YAMUX),
+    Figure::new("CPU of the relay", "s/GiB", "bulk all cpu").beside("bulk yamux all cpu", YAMUX),
     // Messages of 64 bytes in turn over 100 streams with the initial window, 128 KiB per write; c has no streams: messages.
     SMALL.beside("small websocket", WEBSOCKET).asks(Bound::RatioMin, 1.4, Some(1.9)),
     SMALL.beside("small yamux", YAMUX).asks(Bound::RatioMin, 4.0, Some(5.8)),

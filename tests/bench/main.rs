@@ -1,6 +1,6 @@
 //! `make bench`: the proxy beside what it is compared with, interleaved, medians of five rounds (performance.md, "To reach").
 //!
-//! `bench [PATTERN] [ROUNDS]` runs the cases whose name contains PATTERN; baselines match by their own names.
+//! `bench [PATTERN] [ROUNDS]` runs the cases whose name contains PATTERN, or is it with `$` behind; baselines match by their own names.
 //! `bench relay …` is a baseline, `bench shim …` a delay, each in a process of its own.
 
 mod beside;
@@ -56,7 +56,7 @@ fn measure(pattern: &str, rounds: u32) -> Result<()> {
     let mut samples = Samples::default();
     let mut failures = Vec::new();
     for round in 1..=rounds {
-        for case in CASES.iter().filter(|case| case.name.contains(pattern)) {
+        for case in CASES.iter().filter(|case| is_asked_for(case.name, pattern)) {
             eprintln!("round {round} of {rounds}: {}", case.name);
             if let Err(error) = (case.run)(&relays, &mut samples) {
                 failures.push(format!("{} in round {round}: {error:#}", case.name));
@@ -69,6 +69,10 @@ fn measure(pattern: &str, rounds: u32) -> Result<()> {
     ensure!(failures.is_empty(), "not a whole run:\n{}", failures.join("\n"));
     // What was asked for in part is shown, but the files always hold a whole run.
     if pattern.is_empty() { report.write(&target()) } else { Ok(()) }
+}
+
+fn is_asked_for(case: &str, pattern: &str) -> bool {
+    pattern.strip_suffix('$').map_or(case.contains(pattern), |name| case == name)
 }
 
 /// Thousands of idle sessions, here and in the proxy, which inherits this.

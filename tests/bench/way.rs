@@ -93,16 +93,18 @@ impl Incoming {
         if self.headed {
             return bytes;
         }
-        for (at, byte) in bytes.iter().enumerate() {
-            self.head.push(*byte);
-            if let [high, low, ref body @ ..] = self.head[..]
-                && body.len() == usize::from(u16::from_be_bytes([high, low]))
-            {
-                self.headed = true;
-                return &bytes[at + 1..];
+        let mut rest = bytes;
+        for wanted in [|_: &[u8]| 2, |head: &[u8]| 2 + usize::from(u16::from_be_bytes([head[0], head[1]]))] {
+            let missing = wanted(&self.head).saturating_sub(self.head.len());
+            let (part, left) = rest.split_at(missing.min(rest.len()));
+            self.head.extend_from_slice(part);
+            rest = left;
+            if part.len() < missing {
+                return &[];
             }
         }
-        &[]
+        self.headed = true;
+        rest
     }
 
     /// The open or reply, once it is whole.

@@ -67,8 +67,8 @@ pub fn put_message(out: &mut Vec<u8>, head: &[u8], payload: &[u8]) {
     let body = out.len();
     out.extend_from_slice(head);
     out.extend_from_slice(payload);
-    for (byte, key) in out[body..].iter_mut().zip(KEY.iter().cycle()) {
-        *byte ^= key;
+    for four in out[body..].chunks_mut(KEY.len()) {
+        four.iter_mut().zip(KEY).for_each(|(byte, key)| *byte ^= key);
     }
 }
 

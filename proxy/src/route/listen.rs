@@ -6,7 +6,7 @@ use super::{Name, Reason, StreamServerProxy, registry::Claim};
 use crate::{
     error::OpenError,
     refusals::Refusal,
-    session::{Note, Opening, Reply, encode, parse},
+    session::{Note, Opening, Reply, parse, say},
 };
 
 /// Claims the name for the peer and holds it until its control stream ends.
@@ -37,7 +37,7 @@ async fn hold(proxy: &StreamServerProxy, claim: &Claim, stream: &mut Stream) -> 
     loop {
         let note = tokio::select! {
             () = claim.info.released.cancelled() => {
-                stream.write_frame(&encode(&Note::new("released")));
+                say(stream, &Note::new("released"));
                 return Reason::Released;
             }
             note = stream.read_frame(limits.open_bytes_max) => note,

@@ -93,7 +93,11 @@ impl Registry {
 
     /// Tells the subscribers; nobody waits for them.
     pub fn emit(&self, event: Event) {
-        tracing::debug!(kind = event.kind(), ?event);
+        // The debug form escapes names: no peer writes lines of its own into the log.
+        match event {
+            Event::ClientConnected { .. } | Event::ClientDisconnected { .. } => tracing::debug!(?event, "{}", event.kind()),
+            _ => tracing::info!(?event, "{}", event.kind()),
+        }
         // An error says that nobody has subscribed.
         let _ = self.events.send(event);
     }

@@ -142,7 +142,7 @@ impl State {
         let due = now + self.process.limits.half_closed_timeout;
         let Self { mux, bounds, .. } = self;
         let Some(end) = mux.value_mut(id) else { return };
-        end.moved_at = Some(Box::new(now));
+        end.moved_at = Some(now);
         if bounds.half_closed.len() > 2 * mux.len() + SPARE {
             bounds.half_closed.retain(|Reverse((_, id))| mux.value(*id).is_some_and(|end| end.moved_at.is_some()));
         }
@@ -163,7 +163,7 @@ impl State {
             && due <= now
         {
             self.bounds.half_closed.pop();
-            let Some(moved_at) = self.mux.look(id).and_then(|(_, end)| end.moved_at.as_deref().copied()) else { continue };
+            let Some(moved_at) = self.mux.look(id).and_then(|(_, end)| end.moved_at) else { continue };
             if moved_at + timeout <= now {
                 self.cut_stream(id, Code::Timeout, effects);
                 self.process.refusals.count(Refusal::HalfClosed);

@@ -6,7 +6,7 @@ use browser_stream_mux::{Code, Stream};
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use super::{Open, Session, encode, opening, parse};
+use super::{Open, Session, open::encode, opening, parse, say};
 use crate::{error::OpenError, refusals::Refusal};
 
 /// What the proxy answers to `/session`.
@@ -65,12 +65,7 @@ pub(super) async fn serve(session: Arc<Session>, mut stream: Stream, open: Open)
         open_bytes_max: limits.open_bytes_max,
     };
     session.answered(&stream);
-    stream.write_frame(&encode(&Welcome {
-        session: session.id.to_string(),
-        node: session.process.node.to_string(),
-        capabilities: [],
-        limits: told,
-    }));
+    say(&mut stream, &Welcome { session: session.id.to_string(), node: session.process.node.to_string(), capabilities: [], limits: told });
     loop {
         match stream.read_frame(limits.open_bytes_max).await {
             Ok(Some(body)) => match parse::<Note>(&body, limits.open_depth_max, "note") {

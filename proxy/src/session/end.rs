@@ -18,7 +18,7 @@ pub(crate) struct End {
     /// One more than the bytes that came from the peer since it opened the stream; `None` once its open is answered.
     pub waiting: Option<NonZeroU32>,
     /// When the open direction last moved, on a stream of which the other has finished.
-    pub moved_at: Option<Box<Instant>>,
+    pub moved_at: Option<Instant>,
     /// Told how the stream ended; dropped with it.
     pub watch: Option<Arc<dyn Watch>>,
 }
@@ -82,7 +82,7 @@ impl End {
     /// The open direction of a half-closed stream moves.
     pub fn moves(&mut self) {
         if let Some(moved_at) = &mut self.moved_at {
-            **moved_at = tokio::time::Instant::now().into_std();
+            *moved_at = tokio::time::Instant::now().into_std();
         }
     }
 

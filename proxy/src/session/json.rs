@@ -90,19 +90,22 @@ impl<'de> Visitor<'de> for Strict {
 /// The keys of one object: compared one by one while they are few, as in every open, and hashed when they are many.
 #[derive(Default)]
 struct Seen<'a> {
-    few: Vec<Cow<'a, str>>,
+    few: [Option<Cow<'a, str>>; FEW],
     many: HashSet<Cow<'a, str>>,
 }
 
 impl<'a> Seen<'a> {
     /// Whether the key is new.
     fn insert(&mut self, key: Cow<'a, str>) -> bool {
-        if self.few.contains(&key) {
-            return false;
-        }
-        if self.few.len() < FEW {
-            self.few.push(key);
-            return true;
+        for place in &mut self.few {
+            match place {
+                Some(seen) if *seen == key => return false,
+                Some(_) => {}
+                None => {
+                    *place = Some(key);
+                    return true;
+                }
+            }
         }
         self.many.insert(key)
     }

@@ -50,7 +50,7 @@ pub(crate) use control::Note;
 pub(crate) use end::Watch;
 pub use ledger::Credit;
 pub use open::{Open, Reply};
-pub(crate) use open::{Peer, encode, parse};
+pub(crate) use open::{Peer, parse, say};
 pub use opening::Opening;
 pub(crate) use opening::{refuse, reply};
 pub use sessions::Sessions;
@@ -149,7 +149,7 @@ impl Session {
     /// Dropping the future resets the stream.
     pub async fn open(self: &Arc<Self>, path: &str, meta: Option<Box<RawValue>>) -> Result<Stream, OpenError> {
         let mut stream = self.open_stream()?;
-        stream.write_frame(&encode(&Open { meta, ..Open::to(path) }));
+        say(&mut stream, &Open { meta, ..Open::to(path) });
         let error = match tokio::time::timeout(self.process.limits.reply_timeout, opening::reply(&mut stream, &self.process.limits)).await {
             Ok(Ok(Reply { error: None, .. })) => return Ok(stream),
             Ok(Ok(Reply { error: Some(error), .. }) | Err(error)) => error,

@@ -1,6 +1,8 @@
 //! The first frame of a stream in each direction: the open of who starts it, the reply of who takes it (PROTOCOL.md).
 
-use browser_stream_mux::Code;
+use std::cell::Cell;
+
+use browser_stream_mux::{Code, Stream};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
@@ -95,6 +97,26 @@ impl Reply {
         parse(body, depth_max, "reply")
     }
 }
+
+/// Says an open, reply or note: a frame of `stream`.
+pub fn say(stream: &mut Stream, value: &impl Serialize) {
+    let mut body = SCRATCH.take();
+    body.clear();
+    // As in `encode`.
+    if serde_json::to_writer(&mut body, value).is_ok() {
+        stream.write_frame(&body);
+    }
+    if body.capacity() <= SCRATCH_BYTES {
+        SCRATCH.set(body);
+    }
+}
+
+thread_local! {
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// What a thread keeps to write into.
+const SCRATCH_BYTES: usize = 16 * 1024;
 
 /// The bytes of an open, reply or note, without the length in front.
 pub fn encode(value: &impl Serialize) -> Vec<u8> {

@@ -11,7 +11,7 @@ use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered}
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::{Open, Reply, Session, control, encode};
+use super::{Open, Reply, Session, control, say};
 use crate::{error::OpenError, limits::Limits, refusals::Refusal};
 
 /// The path of the stream that carries a session's own notes.
@@ -57,7 +57,7 @@ impl Opening {
     pub(crate) fn accept_as(self, reply: &Reply) -> Stream {
         let mut stream = self.stream;
         self.session.answered(&stream);
-        stream.write_frame(&encode(reply));
+        say(&mut stream, reply);
         stream
     }
 
@@ -77,7 +77,7 @@ pub(crate) async fn refuse(session: &Arc<Session>, mut stream: Stream, error: Op
     tracing::debug!(session = %session.id, code = %error.code, "open refused");
     let number = error.number();
     session.answered(&stream);
-    stream.write_frame(&encode(&Reply::refuse(error)));
+    say(&mut stream, &Reply::refuse(error));
     stream.finish();
     session.discard(&stream);
     // A reset would take the error with it, so it is for those alone that go on as if nothing had been said.

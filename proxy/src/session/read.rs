@@ -66,16 +66,21 @@ struct Reading<'a, R> {
 }
 
 impl<R: Reader> Reading<'_, R> {
-    fn poll(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Cut> {
-        let begun = now();
+    fn poll(&mut self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Poll<Cut> {
         let mut effects = Effects::default();
+        let polled = self.turn(cx, timer, &mut effects);
+        effects.run();
+        polled
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>, effects: &mut Effects) -> Poll<Cut> {
+        let begun = now();
         loop {
             effects.corked(|| self.openings.poll(cx));
             effects.act();
             if now().duration_since(begun) > self.turn_max() {
                 // A peer that never stops sending must not be the only one that is served. Yielding, unlike waking oneself, lets the runtime look
                 // at its sockets first: it would else do so after 61 such turns.
-                effects.run();
                 let _ = pin!(tokio::task::yield_now()).poll(cx);
                 return Poll::Pending;
             }
@@ -101,11 +106,10 @@ impl<R: Reader> Reading<'_, R> {
                 continue;
             };
             let taken = match read {
-                Ok(read) => self.take(read, &mut effects),
+                Ok(read) => self.take(read, effects),
                 Err(cut) => Err(cut),
             };
             if let Err(cut) = taken {
-                effects.run();
                 return Poll::Ready(cut);
             }
         }
