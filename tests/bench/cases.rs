@@ -31,8 +31,7 @@ pub struct Relays {
     /// Each size of copies is best at something: large ones in bulk, tokio's default where streams come and go.
     yamux_64: Process,
     yamux_8: Process,
-    /// The proxy and d on a thread for each core. All the others have one: the peers need the second core.
-    proxy_all: Process,
+    /// On a thread for each core. All other baselines have one, as those had that the demands come from.
     yamux_all: Process,
     names: AtomicU32,
 }
@@ -45,7 +44,6 @@ impl Relays {
         Ok(Self {
             bss: bss.to_owned(),
             proxy: proxy::start(bss, Ipv4Addr::LOCALHOST.into())?,
-            proxy_all: proxy::start_on_all_cores(bss, Ipv4Addr::LOCALHOST.into())?,
             tcp_256: relay(&["one", "tcp", "262144"])?,
             tcp_8: relay(&["one", "tcp", "8192"])?,
             websocket: relay(&["one", "websocket"])?,
@@ -79,7 +77,6 @@ pub const CASES: &[Case] = &[
     Case { name: "bulk tcp 8", run: |relays, samples| bulk_in_bytes(samples, "bulk tcp 8", "bulk tcp 8 cpu", &relays.tcp_8) },
     Case { name: "bulk websocket", run: bulk_websocket },
     Case { name: "bulk yamux", run: |relays, samples| bulk_on(samples, "bulk yamux", "bulk yamux cpu", &relays.yamux_64, &Way::Bare) },
-    Case { name: "bulk all", run: |relays, samples| bulk_on(samples, "bulk all", "bulk all cpu", &relays.proxy_all, &relays.way()) },
     Case {
         name: "bulk yamux all",
         run: |relays, samples| bulk_on(samples, "bulk yamux all", "bulk yamux all cpu", &relays.yamux_all, &Way::Bare),

@@ -7,6 +7,7 @@ const TCP_256: &str = "b: TCP relay, 256 KiB buffers";
 const TCP_8: &str = "b: TCP relay, 8 KiB buffers";
 const WEBSOCKET: &str = "c: bare WebSocket relay (axum)";
 const YAMUX: &str = "d: `yamux` crate, stream to stream";
+const YAMUX_ALL: &str = "d on all cores";
 
 pub const FIGURES: &[Figure] = &[
     // Payload per second of one client's stream of 16 KiB frames (a message each, 128 KiB per write) with a window of 1 MiB.
@@ -14,14 +15,13 @@ pub const FIGURES: &[Figure] = &[
     BULK.beside("bulk tcp 8", TCP_8).asks(Bound::RatioMin, 1.8, Some(2.3)),
     BULK.beside("bulk websocket", WEBSOCKET),
     BULK.beside("bulk yamux", YAMUX).asks(Bound::RatioMin, 2.0, Some(2.6)),
+    BULK.beside("bulk yamux all", YAMUX_ALL),
     // Time that all threads of the relay were on a CPU in that same load, per GiB of payload.
     BULK_CPU.beside("bulk tcp 256 cpu", TCP_256).asks(Bound::RatioMax, 1.3, Some(1.0)),
     BULK_CPU.beside("bulk tcp 8 cpu", TCP_8),
     BULK_CPU.beside("bulk websocket cpu", WEBSOCKET).asks(Bound::RatioMax, 0.8, Some(0.65)),
     BULK_CPU.beside("bulk yamux cpu", YAMUX),
-    // Both on a thread for each core, where relay and peers share two.
-    Figure::new("the same on all cores", "GiB/s", "bulk all").beside("bulk yamux all", YAMUX),
-    Figure::new("CPU of the relay", "s/GiB", "bulk all cpu").beside("bulk yamux all cpu", YAMUX),
+    BULK_CPU.beside("bulk yamux all cpu", YAMUX_ALL),
     // Messages of 64 bytes in turn over 100 streams with the initial window, 128 KiB per write; c has no streams: messages.
     SMALL.beside("small websocket", WEBSOCKET).asks(Bound::RatioMin, 1.4, Some(1.9)),
     SMALL.beside("small yamux", YAMUX).asks(Bound::RatioMin, 4.0, Some(5.8)),

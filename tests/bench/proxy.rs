@@ -6,17 +6,8 @@ use anyhow::{Context, Result, ensure};
 
 use crate::measure::Process;
 
-/// Starts `bss` on a free port of this address, on one thread: as what it is compared with (performance.md measured it so).
+/// Starts `bss` on a free port of this address, as users run it: on a thread for each core.
 pub fn start(bss: &Path, address: IpAddr) -> Result<Process> {
-    start_with(bss, address, |command| command.env("TOKIO_WORKER_THREADS", "1"))
-}
-
-/// The same as users run it, on a thread for each core.
-pub fn start_on_all_cores(bss: &Path, address: IpAddr) -> Result<Process> {
-    start_with(bss, address, |command| command.env_remove("TOKIO_WORKER_THREADS"))
-}
-
-fn start_with(bss: &Path, address: IpAddr, threads: impl FnOnce(&mut Command) -> &mut Command) -> Result<Process> {
     let file = std::env::temp_dir().join(format!("bench-{}.toml", std::process::id()));
     fs::write(&file, raised(bss)?)?;
     let mut command = Command::new(bss);
@@ -24,7 +15,7 @@ fn start_with(bss: &Path, address: IpAddr, threads: impl FnOnce(&mut Command) ->
     if !address.is_loopback() {
         command.arg("--open");
     }
-    let process = Process::start(threads(&mut command));
+    let process = Process::start(&mut command);
     fs::remove_file(&file)?;
     process
 }
