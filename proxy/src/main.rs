@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write, stderr};
 use std::{process::ExitCode, sync::Arc};
 
 use browser_stream_server::{
-    Config, Proxy, StreamRouter, StreamServerProxy,
+    Config, LeaseKey, Proxy, StreamRouter, StreamServerProxy,
     config::{Args, Start},
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -16,9 +16,12 @@ fn main() -> ExitCode {
             print!("{text}");
             return ExitCode::SUCCESS;
         }
-        Ok(Start::Serve(config)) => match serve(*config) {
-            Ok(()) => return ExitCode::SUCCESS,
-            Err(error) => (1, format!("{error:#}")),
+        Ok(Start::Serve(config)) => match config.lease_key.as_deref().map(LeaseKey::read_or_make).transpose() {
+            Ok(key) => match serve(*config, key.unwrap_or_else(LeaseKey::random)) {
+                Ok(()) => return ExitCode::SUCCESS,
+                Err(error) => (1, format!("{error:#}")),
+            },
+            Err(error) => (2, error.to_string()),
         },
         Err(error) => (2, error.to_string()),
     };
@@ -27,13 +30,13 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, key: LeaseKey) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal()).init();
     let limits = Arc::new(config.limits.clone());
     let mut router = StreamRouter::new();
     for prefix in &config.prefix {
-        router = router.mount(StreamServerProxy::with_limits(prefix.as_str(), limits.clone()));
+        router = router.mount(StreamServerProxy::with_lease_key(prefix.as_str(), limits.clone(), key.clone()));
     }
     let proxy = Proxy::new(config, router);
     let listener = proxy.listen().await?;

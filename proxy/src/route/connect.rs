@@ -16,7 +16,7 @@ use super::{ConnectOptions, Event, Name, Reason, StreamServerProxy, registry::Se
 use crate::{
     error::{OpenError, RefusalCode},
     refusals::Refusal,
-    session::{self, Ended, Open, Opening, Peer, Reply, Session, Watch, say},
+    session::{self, Ended, Open, Opening, Peer, Reply, Session, Watch, encode},
 };
 
 /// The most bytes of a refusal's message that pass from a server to a client.
@@ -110,7 +110,7 @@ async fn reach(
     let mut stream = server.open_stream()?;
     let Request { meta, resume, need, peer } = request;
     let path = format!("{}/accept/{}", proxy.prefix(), name.segment());
-    say(&mut stream, &Open { id: Some(id.to_string()), meta, resume, need, peer, ..Open::to(path) });
+    stream.write_frame(&encode(&Open { id: Some(id.to_string()), meta, resume, need, peer, ..Open::to(path) }));
     if let Some(client) = client {
         // A server that is gone already shows in its reply.
         let _ = session::forward(client, (&server, &stream));
@@ -123,7 +123,7 @@ async fn reach(
         }
         answer = tokio::time::timeout(limits.reply_timeout, session::reply(&mut stream, limits)) => answer,
     };
-    seat.replied();
+    seat.replied(matches!(answer, Ok(Ok(Reply { error: None, .. }))));
     let (error, reset) = match answer {
         Ok(Ok(Reply { error: Some(error), .. })) => (allowed(error), Code::Cancelled),
         Ok(Ok(reply)) => {
@@ -144,8 +144,9 @@ impl Reached {
     fn join(self, session: Arc<Session>, mut client: Stream) {
         let Self { id, seat, stream, reply } = self;
         let server = seat.claim.session.clone();
-        // The id is the proxy's word, whatever the server said.
-        say(&mut client, &Reply { id: Some(id.to_string()), error: None, ..reply });
+        // Id and instance are the proxy's word, whatever the server said.
+        let instance = Some(seat.claim.title.instance);
+        client.write_frame(&encode(&Reply { id: Some(id.to_string()), instance, error: None, ..reply }));
         let watch: Arc<dyn Watch> = Arc::new(Client::connected(id, seat));
         session::watch(&session, &client, watch.clone());
         session::watch(&server, &stream, watch.clone());
