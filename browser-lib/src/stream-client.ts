@@ -8,6 +8,10 @@ import type { Stream, StreamOptions } from "./stream.ts";
 /** Where servers live, unless another prefix is given. */
 export const PREFIX = "/browser-server";
 
+/** How long the proxy waits for a name, and for the server's answer. */
+const WAIT_MS = 2_000;
+const ANSWER_MS = 15_000;
+
 export interface StreamClientOptions {
   prefix?: string | undefined;
 }
@@ -39,7 +43,8 @@ class Client {
     const { session, encoding } = sessionOf(this.#mdm);
     const { wait, ...rest } = options;
     const path = `${this.#prefix}/connect/${nameSegment(name)}`;
-    return session.open({ ...rest, encoding: rest.encoding ?? encoding, path, fields: { wait } });
+    const patience = ANSWER_MS + (wait ?? WAIT_MS);
+    return session.open({ ...rest, encoding: rest.encoding ?? encoding, path, fields: { wait }, patience });
   }
 }
 

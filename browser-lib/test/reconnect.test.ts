@@ -1,0 +1,395 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { type CloseInfo, type MuxDemux, type Reconnecting, StreamClient } from "../src/index.ts";
+import { dial, outcome, type Peer, settle, until } from "./peer.ts";
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  vi.spyOn(Math, "random").mockReturnValue(0.5);
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+  vi.unstubAllGlobals();
+});
+
+/** What a page would see, as words. */
+function record(mdm: MuxDemux): unknown[] {
+  const seen: unknown[] = [];
+  mdm.on("state", (state) => seen.push(state));
+  mdm.on("open", () => seen.push("open!"));
+  mdm.on("reconnecting", ({ attempt, delayMs, error }: Reconnecting) => seen.push([attempt, delayMs, error.code]));
+  mdm.on("error", ({ code }) => seen.push(`error ${code}`));
+  mdm.on("close", ({ code }: CloseInfo) => seen.push(`close ${code}`));
+  return seen;
+}
+
+/** A connection that is up, with the proxy's answer to its introduction. */
+async function up(dialed = dial()) {
+  await greet(dialed.peer);
+  await settle();
+  return dialed;
+}
+
+async function greet(peer: Peer) {
+  return (await peer.opened("/session")).frame({ session: "s", node: "n", capabilities: [], limits: {} });
+}
+
+/** A page's events, which reach its window. */
+function page() {
+  const window = new EventTarget();
+  const document = { hidden: false };
+  const listening = new Set<unknown>();
+  vi.stubGlobal("addEventListener", (type: string, listener: () => void, options: { signal: AbortSignal }) => {
+    listening.add(listener);
+    options.signal.addEventListener("abort", () => listening.delete(listener));
+    window.addEventListener(type, listener, options);
+  });
+  vi.stubGlobal("document", document);
+  return { happen: (type: string) => window.dispatchEvent(new Event(type)), document, listening };
+}
+
+describe("a connection that breaks", () => {
+  it("is followed by another at once, on the event, and everything tells of it in order", async () => {
+    const { mdm, peer, redialed, dials } = await up();
+    expect(mdm.state).toBe("open");
+    const seen = record(mdm);
+    peer.cut();
+    expect(dials).toHaveLength(2);
+    expect(mdm.state).toBe("connecting");
+    await greet((await redialed(2)).peer);
+    await settle();
+    expect(seen).toEqual(["waiting", [1, 0, "lost"], "connecting", "open", "open!"]);
+    expect(vi.getTimerCount()).toBe(1); // the look at whether the proxy lives
+  });
+
+  it("waits ever longer with full jitter while none can be made, and begins anew after one that was good", async () => {
+    const { mdm, peer, dials, behaviour, redialed } = await up();
+    const seen = record(mdm);
+    behaviour.hold = true;
+    peer.cut();
+    for (let count = 2; count < 11; count++) {
+      (await redialed(count)).peer.cut();
+      await vi.advanceTimersByTimeAsync(2500);
+    }
+    const delays = seen.filter(Array.isArray).map(([, delay]) => delay);
+    expect(delays).toEqual([0, 50, 100, 200, 400, 800, 1600, 2500, 2500, 2500]);
+    dials.at(-1)?.socket.onopen?.({});
+    await up(await redialed(11).then((last) => ({ ...last, mdm, dials, redialed, behaviour })));
+    dials.at(-1)?.peer.cut();
+    expect(seen.filter(Array.isArray).at(-1)).toEqual([1, 0, "lost"]);
+    expect(dials).toHaveLength(12);
+  });
+
+  it("ends its streams lost, those of the next one live", async () => {
+    const { mdm, peer, redialed } = await up();
+    const stream = mdm.createStream();
+    (await peer.opened("/")).frame({});
+    await stream.opened;
+    peer.cut();
+    expect(await outcome(stream.closed)).toBe("lost");
+    const next = mdm.createStream();
+    (await (await redialed(2)).peer.opened("/")).frame({});
+    expect(await outcome(next.opened)).toBe("ok");
+  });
+
+  it.each([1002, 1003, 1008, 1013])(
+    "threat_09_by_our_own_fault (%d) is not followed by another at once, again and again",
+    async (code) => {
+      const { mdm, peer, redialed } = await up();
+      const seen = record(mdm);
+      peer.cut(code);
+      for (let count = 2; count < 6; count++) {
+        const { peer } = await redialed(count);
+        await greet(peer);
+        await settle();
+        peer.cut(code);
+        await vi.advanceTimersByTimeAsync(5000);
+      }
+      expect(seen.filter(Array.isArray).map(([, delay]) => delay)).toEqual([0, 50, 100, 200, 400]);
+    },
+  );
+
+  it("before the proxy ever answered counts as none that was good", async () => {
+    const { mdm, peer, redialed } = dial();
+    const seen = record(mdm);
+    await mdm.ready;
+    peer.cut();
+    const second = await redialed(2);
+    await until("open", () => mdm.state === "open");
+    second.peer.cut();
+    expect(seen.filter(Array.isArray).map(([, delay]) => delay)).toEqual([0, 50]);
+  });
+
+  it("a first one that cannot be made is tried again, and ready resolves with the one that came", async () => {
+    const { mdm, peer, redialed } = dial({ hold: true });
+    peer.cut();
+    (await redialed(2)).socket.onopen?.({});
+    expect(await outcome(mdm.ready)).toBe("ok");
+  });
+
+  it("one that does not come within 15 s is given up for the next", async () => {
+    const { dials, socket, peer, mdm } = dial({ hold: true });
+    await vi.advanceTimersByTimeAsync(14_999);
+    expect(dials).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(dials).toHaveLength(2);
+    expect(peer.closedWith).toBeDefined();
+    socket.onopen?.({});
+    expect(mdm.state).toBe("connecting");
+  });
+});
+
+describe("no other connection follows", () => {
+  it("where the option says so", async () => {
+    const { mdm, peer, dials } = await up(dial({ reconnect: false }));
+    const seen = record(mdm);
+    peer.cut();
+    expect(seen).toEqual(["closed", "error lost", "close 1006"]);
+    expect(dials).toHaveLength(1);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("where the proxy refused our token", async () => {
+    const { mdm, peer, dials } = dial();
+    const seen = record(mdm);
+    (await peer.opened("/session")).frame({ error: { code: "unauthorized" } });
+    await settle();
+    peer.cut();
+    expect(seen).toEqual(["open", "open!", "error unauthorized", "closed", "close 1006"]);
+    expect(dials).toHaveLength(1);
+  });
+
+  it.each([
+    [403, 1],
+    [426, 1],
+    [429, 2],
+    [503, 2],
+  ])("where a program is told a refusal that will stay: %d makes %d dials", async (status, count) => {
+    const { mdm, socket, peer, dials } = dial({ hold: true });
+    socket.onerror?.({ message: `Unexpected server response: ${status}` });
+    peer.cut();
+    await settle();
+    expect(dials).toHaveLength(count);
+    expect(mdm.state).toBe(count === 1 ? "closed" : "connecting");
+    if (count === 1) expect(await outcome(mdm.ready)).toBe("lost");
+  });
+});
+
+describe("a page that wakes", () => {
+  it.each(["online", "pageshow", "visibilitychange"])("dials at once on %s", async (type) => {
+    const { happen } = page();
+    const { dials, redialed, peer, behaviour } = await up();
+    behaviour.hold = true;
+    peer.cut();
+    (await redialed(2)).peer.cut();
+    expect(dials).toHaveLength(2);
+    happen(type);
+    expect(dials).toHaveLength(3);
+    happen(type);
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(dials).toHaveLength(3);
+  });
+
+  it("does nothing when it is hidden, and dials in the background when the network is back", async () => {
+    const { happen, document } = page();
+    const { dials, redialed, peer, behaviour } = await up();
+    behaviour.hold = true;
+    peer.cut();
+    (await redialed(2)).peer.cut();
+    document.hidden = true;
+    happen("visibilitychange");
+    expect(dials).toHaveLength(2);
+    happen("online");
+    expect(dials).toHaveLength(3);
+  });
+
+  it("threat_27_asks_a_connection_that_seems_to_live, which is followed when it does not answer within 10 s", async () => {
+    const { happen } = page();
+    const { mdm, peer, dials } = await up();
+    await vi.advanceTimersByTimeAsync(9000);
+    const messages = peer.messages.length;
+    happen("visibilitychange");
+    await settle();
+    expect(peer.messages.length).toBe(messages + 1);
+    await vi.advanceTimersByTimeAsync(10_001);
+    expect(mdm.state).toBe("open");
+    peer.isMute = true;
+    happen("online");
+    await vi.advanceTimersByTimeAsync(9_999);
+    expect(dials).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(dials).toHaveLength(2);
+    expect(peer.closedWith?.code).toBe(4000);
+  });
+});
+
+describe("a proxy that goes down", () => {
+  it("threat_20_is_come_back_to_when_it_said_not_sooner, whatever wakes the page", async () => {
+    const { happen } = page();
+    const { mdm, peer, dials, redialed } = await up();
+    const seen = record(mdm);
+    peer.to("/session").frame({ note: "drain", value: { after_ms: 3000 } });
+    await until("the note", () => mdm.state === "waiting");
+    happen("online");
+    await vi.advanceTimersByTimeAsync(1000);
+    // The old connection is closed earlier: that changes nothing.
+    peer.cut(1012);
+    await vi.advanceTimersByTimeAsync(1999);
+    expect(dials).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    await greet((await redialed(2)).peer);
+    await settle();
+    expect(seen).toEqual(["waiting", [1, 3000, "lost"], "connecting", "open", "open!"]);
+  });
+
+  it("threat_20_keeps_the_streams_it_has, gets no new ones, and is left when the last one ended", async () => {
+    const { mdm, peer, redialed } = await up();
+    const stream = mdm.createStream(undefined, { path: "/old" });
+    const far = (await peer.opened("/old")).frame({});
+    await stream.opened;
+    peer.to("/session").frame({ note: "drain", value: { after_ms: 100 } });
+    await until("the note", () => mdm.state === "waiting");
+    const early = mdm.createStream(undefined, { path: "/new" });
+    early.end("early");
+    await vi.advanceTimersByTimeAsync(100);
+    const next = await redialed(2);
+    expect((await next.peer.opened("/new")).text).toBe("early");
+    await until("both", () => mdm.state === "open");
+    stream.end("to the end");
+    far.finish();
+    expect(await outcome(stream.closed)).toBe("ok");
+    await until("the close", () => peer.closedWith);
+    expect([peer.closedWith?.code, peer.goAway, far.text]).toEqual([1000, 0, "to the end"]);
+    expect([mdm.state, next.peer.closedWith]).toEqual(["open", undefined]);
+  });
+
+  it("that takes no more streams is followed when it closes; what is opened meanwhile waits", async () => {
+    const { mdm, peer, dials, redialed } = await up();
+    peer.core.goAway(0);
+    peer.pump();
+    await until("the GO_AWAY", () => mdm.state === "waiting");
+    const stream = mdm.createStream();
+    expect(dials).toHaveLength(1);
+    peer.cut(1012);
+    (await (await redialed(2)).peer.opened("/")).frame({});
+    expect(await outcome(stream.opened)).toBe("ok");
+  });
+});
+
+describe("a stream that is opened meanwhile", () => {
+  it("waits for the next connection, and what was written early arrives in order", async () => {
+    const { mdm, peer, redialed, behaviour } = await up();
+    behaviour.hold = true;
+    peer.cut();
+    (await redialed(2)).peer.cut();
+    expect(mdm.state).toBe("waiting");
+    const stream = StreamClient(mdm).connect("NAME");
+    stream.write("one ");
+    stream.end("two");
+    behaviour.hold = false;
+    await vi.advanceTimersByTimeAsync(50);
+    const far = await (await redialed(3)).peer.opened("/browser-server/connect/NAME");
+    await until("the finish", () => far.isFinished);
+    expect(far.text).toBe("one two");
+    far.frame({ id: "u" }).finish();
+    expect(await outcome(stream.closed)).toBe("ok");
+  });
+
+  it("waits as long as a connect may take, and no longer", async () => {
+    const { mdm } = dial({ hold: true });
+    const short = StreamClient(mdm).connect("NAME", { wait: 0 });
+    const usual = StreamClient(mdm).connect("NAME");
+    const program = mdm.createStream();
+    await vi.advanceTimersByTimeAsync(14_999);
+    const isOver = (stream: { closed: Promise<void> }) => Promise.race([outcome(stream.closed), settle()]);
+    expect(await isOver(short)).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await isOver(short)).toBe("timeout");
+    expect(await isOver(usual)).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(2000);
+    expect([await isOver(usual), await isOver(program)]).toEqual(["timeout", "timeout"]);
+  });
+
+  it("is given up by its signal, and the next connection never hears of it", async () => {
+    const { mdm, redialed, peer } = dial({ hold: true });
+    const abort = new AbortController();
+    const stream = StreamClient(mdm).connect("NAME", { signal: abort.signal });
+    peer.cut();
+    abort.abort();
+    expect(await outcome(stream.opened)).toBe("cancelled");
+    const second = await redialed(2);
+    second.socket.onopen?.({});
+    await second.peer.opened("/session");
+    await settle();
+    expect(second.peer.streams.map(({ first }) => first?.path)).toEqual(["/session"]);
+    expect(vi.getTimerCount()).toBe(1);
+  });
+});
+
+describe("close()", () => {
+  it("while it waits ends everything at once and leaves nothing behind", async () => {
+    const { listening } = page();
+    const { mdm, peer, redialed, behaviour } = await up();
+    behaviour.hold = true;
+    const seen = record(mdm);
+    peer.cut();
+    (await redialed(2)).peer.cut();
+    const stream = mdm.createStream();
+    expect(listening.size).toBeGreaterThan(0);
+    mdm.close();
+    expect(await outcome(stream.closed)).toBe("lost");
+    expect(seen.slice(-2)).toEqual(["closed", "close 1000"]);
+    await settle();
+    expect([vi.getTimerCount(), listening.size]).toEqual([0, 0]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    await redialed(2);
+  });
+
+  it("while it dials waits for the outcome; a failure is the end", async () => {
+    const { listening } = page();
+    const { mdm, peer, dials } = dial({ hold: true });
+    mdm.close();
+    peer.cut();
+    expect([mdm.state, dials.length]).toEqual(["closed", 1]);
+    await settle();
+    expect([vi.getTimerCount(), listening.size]).toEqual([0, 0]);
+  });
+
+  it("while it is open, twice, is one close", async () => {
+    const { listening } = page();
+    const { mdm, peer, dials } = await up();
+    const seen = record(mdm);
+    mdm.close();
+    mdm.close();
+    await until("the close", () => peer.closedWith);
+    await settle();
+    expect([seen, dials.length]).toEqual([["closed", "close 1000"], 1]);
+    expect([vi.getTimerCount(), listening.size]).toEqual([0, 0]);
+  });
+
+  it("in a listener of what tells of the drop is heard", async () => {
+    const { mdm, peer, dials } = await up();
+    mdm.on("reconnecting", () => mdm.close());
+    peer.cut();
+    expect([mdm.state, dials.length]).toEqual(["closed", 1]);
+    await settle();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("closes the old connection, too, that has streams yet", async () => {
+    const { mdm, peer, redialed } = await up();
+    const stream = mdm.createStream();
+    await peer.opened("/");
+    peer.to("/session").frame({ note: "drain", value: { after_ms: 1 } });
+    await until("the note", () => mdm.state === "waiting");
+    await vi.advanceTimersByTimeAsync(1);
+    const next = await redialed(2);
+    await until("open", () => mdm.state === "open");
+    mdm.close();
+    await until("both closes", () => peer.closedWith && next.peer.closedWith);
+    expect(await outcome(stream.closed)).toBe("lost");
+    await settle();
+    expect([mdm.state, vi.getTimerCount()]).toEqual(["closed", 0]);
+  });
+});
