@@ -26,4 +26,5 @@ export {
   type Verdict,
 } from "./stream-server.ts";
 export type { CloseInfo } from "./transport.ts";
+export type { NameState, Watch, WatchEvents } from "./watch.ts";
 export type { WebSocketClass, WebSocketLike } from "./websocket.ts";
