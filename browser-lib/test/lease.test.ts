@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type MuxDemux, StreamServer } from "../src/index.ts";
+import { sessionOf } from "../src/mux-demux.ts";
 import { asked, holding, LEASE, LISTEN, record, shown } from "./holding.ts";
 import { dial, outcome, type Peer, settle, until } from "./peer.ts";
 import { vectors } from "./vectors.ts";
@@ -244,6 +245,16 @@ describe("giving the name up", () => {
     await until("the finish", () => control.isFinished);
     control.frame({ id: "claim", lease: LEASE }).finish();
     expect(await outcome(closed)).toBe("ok");
+  });
+
+  it("leaves nothing of it with the connection", async () => {
+    const { mdm, server, control } = await holding();
+    expect(sessionOf(mdm).leaving.size).toBe(1);
+    void server.end();
+    await until("the finish", () => control.isFinished);
+    control.finish();
+    await server.closed;
+    expect(sessionOf(mdm).leaving.size).toBe(0);
   });
 
   it("is done where the name was lost meanwhile", async () => {

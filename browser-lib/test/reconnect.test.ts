@@ -311,6 +311,17 @@ describe("a stream that is opened meanwhile", () => {
     expect([await isOver(usual), await isOver(program)]).toEqual(["timeout", "timeout"]);
   });
 
+  it("has all the time that the proxy gives it once there is a connection", async () => {
+    const { mdm, peer, socket } = dial({ hold: true });
+    const stream = StreamClient(mdm).connect("NAME");
+    await vi.advanceTimersByTimeAsync(14_000);
+    socket.onopen?.({});
+    const far = await peer.opened("/browser-server/connect/NAME");
+    await vi.advanceTimersByTimeAsync(29_000);
+    far.frame({ id: "u" });
+    expect(await outcome(stream.opened)).toBe("ok");
+  });
+
   it("is given up by its signal, and the next connection never hears of it", async () => {
     const { mdm, redialed, peer } = dial({ hold: true });
     const abort = new AbortController();
