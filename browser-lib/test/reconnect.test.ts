@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type CloseInfo, type MuxDemux, type Reconnecting, StreamClient } from "../src/index.ts";
-import { dial, outcome, type Peer, settle, until } from "./peer.ts";
+import { StreamClient } from "../src/index.ts";
+import { dial, outcome, settle, until } from "./peer.ts";
+import { greet, page, record, up } from "./up.ts";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
@@ -12,42 +13,6 @@ afterEach(() => {
   vi.restoreAllMocks();
   vi.unstubAllGlobals();
 });
-
-/** What a page would see, as words. */
-function record(mdm: MuxDemux): unknown[] {
-  const seen: unknown[] = [];
-  mdm.on("state", (state) => seen.push(state));
-  mdm.on("open", () => seen.push("open!"));
-  mdm.on("reconnecting", ({ attempt, delayMs, error }: Reconnecting) => seen.push([attempt, delayMs, error.code]));
-  mdm.on("error", ({ code }) => seen.push(`error ${code}`));
-  mdm.on("close", ({ code }: CloseInfo) => seen.push(`close ${code}`));
-  return seen;
-}
-
-/** A connection that is up, with the proxy's answer to its introduction. */
-async function up(dialed = dial()) {
-  await greet(dialed.peer);
-  await settle();
-  return dialed;
-}
-
-async function greet(peer: Peer) {
-  return (await peer.opened("/session")).frame({ session: "s", node: "n", capabilities: [], limits: {} });
-}
-
-/** A page's events, which reach its window. */
-function page() {
-  const window = new EventTarget();
-  const document = { hidden: false };
-  const listening = new Set<unknown>();
-  vi.stubGlobal("addEventListener", (type: string, listener: () => void, options: { signal: AbortSignal }) => {
-    listening.add(listener);
-    options.signal.addEventListener("abort", () => listening.delete(listener));
-    window.addEventListener(type, listener, options);
-  });
-  vi.stubGlobal("document", document);
-  return { happen: (type: string) => window.dispatchEvent(new Event(type)), document, listening };
-}
 
 describe("a connection that breaks", () => {
   it("is followed by another at once, on the event, and everything tells of it in order", async () => {
@@ -221,59 +186,6 @@ describe("a page that wakes", () => {
     await vi.advanceTimersByTimeAsync(1);
     expect(dials).toHaveLength(2);
     expect(peer.closedWith?.code).toBe(4000);
-  });
-});
-
-describe("a proxy that goes down", () => {
-  it("threat_20_is_come_back_to_when_it_said_not_sooner, whatever wakes the page", async () => {
-    const { happen } = page();
-    const { mdm, peer, dials, redialed } = await up();
-    const seen = record(mdm);
-    peer.to("/session").frame({ note: "drain", value: { after_ms: 3000 } });
-    await until("the note", () => mdm.state === "waiting");
-    happen("online");
-    await vi.advanceTimersByTimeAsync(1000);
-    // The old connection is closed earlier: that changes nothing.
-    peer.cut(1012);
-    await vi.advanceTimersByTimeAsync(1999);
-    expect(dials).toHaveLength(1);
-    await vi.advanceTimersByTimeAsync(1);
-    await greet((await redialed(2)).peer);
-    await settle();
-    expect(seen).toEqual(["waiting", [1, 3000, "lost"], "connecting", "open", "open!"]);
-  });
-
-  it("threat_20_keeps_the_streams_it_has, gets no new ones, and is left when the last one ended", async () => {
-    const { mdm, peer, redialed } = await up();
-    const stream = mdm.createStream(undefined, { path: "/old" });
-    const far = (await peer.opened("/old")).frame({});
-    await stream.opened;
-    peer.to("/session").frame({ note: "drain", value: { after_ms: 100 } });
-    await until("the note", () => mdm.state === "waiting");
-    const early = mdm.createStream(undefined, { path: "/new" });
-    early.end("early");
-    await vi.advanceTimersByTimeAsync(100);
-    const next = await redialed(2);
-    expect((await next.peer.opened("/new")).text).toBe("early");
-    await until("both", () => mdm.state === "open");
-    stream.end("to the end");
-    far.finish();
-    expect(await outcome(stream.closed)).toBe("ok");
-    await until("the close", () => peer.closedWith);
-    expect([peer.closedWith?.code, peer.goAway, far.text]).toEqual([1000, 0, "to the end"]);
-    expect([mdm.state, next.peer.closedWith]).toEqual(["open", undefined]);
-  });
-
-  it("that takes no more streams is followed when it closes; what is opened meanwhile waits", async () => {
-    const { mdm, peer, dials, redialed } = await up();
-    peer.core.goAway(0);
-    peer.pump();
-    await until("the GO_AWAY", () => mdm.state === "waiting");
-    const stream = mdm.createStream();
-    expect(dials).toHaveLength(1);
-    peer.cut(1012);
-    (await (await redialed(2)).peer.opened("/")).frame({});
-    expect(await outcome(stream.opened)).toBe("ok");
   });
 });
 
