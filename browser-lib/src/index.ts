@@ -1,20 +1,30 @@
 // browser-stream-server: a stream server in a browser tab.
 
 export type { Chunk } from "./chunk.ts";
+export type { ClaimRequest, Lease } from "./claim.ts";
 export { StreamError } from "./error.ts";
 export type { Code } from "./mux/codes.ts";
-export { boot, MuxDemux, type MuxDemuxEvents, type MuxDemuxOptions } from "./mux-demux.ts";
+export {
+  boot,
+  type ConnectionState,
+  MuxDemux,
+  type MuxDemuxEvents,
+  type MuxDemuxOptions,
+  type Reconnecting,
+} from "./mux-demux.ts";
 export type { NodeDestination, StreamEvents } from "./node-style.ts";
 export type { Stats } from "./session.ts";
 export type { Stream, StreamOptions } from "./stream.ts";
 export { type ConnectOptions, StreamClient, type StreamClientOptions } from "./stream-client.ts";
 export {
-  type Claim,
   type ClientOpen,
+  type HeldName,
+  type ListenOptions,
   StreamServer,
   type StreamServerEvents,
   type StreamServerOptions,
   type Verdict,
 } from "./stream-server.ts";
 export type { CloseInfo } from "./transport.ts";
+export type { NameState, Watch, WatchEvents } from "./watch.ts";
 export type { WebSocketClass, WebSocketLike } from "./websocket.ts";

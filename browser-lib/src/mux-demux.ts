@@ -1,10 +1,11 @@
-// The user's handle on one connection to a proxy: every stream of a page rides on it.
+// The user's handle on the way to a proxy: every stream of a page rides on it, over one connection after the other.
 
 import { type Callable, callable } from "./callable.ts";
 import { StreamError } from "./error.ts";
 import { Emitter } from "./events.ts";
 import { readNotes } from "./framing.ts";
 import type { Opening } from "./opening.ts";
+import { type Attempt, Redial } from "./redial.ts";
 import { Session, type SessionHooks, type Stats } from "./session.ts";
 import { settler } from "./settler.ts";
 import type { Stream, StreamOptions } from "./stream.ts";
@@ -12,6 +13,10 @@ import type { CloseInfo } from "./transport.ts";
 import { SUBPROTOCOL, socketUrl, type WebSocketClass, WebSocketTransport } from "./websocket.ts";
 
 const LIBRARY = "browser-stream-server-js/0.1.0";
+/** Closed for what we did, or would meet again: coming back at once would only repeat it. The 4000s are our own closes. */
+const FAULTS = [1002, 1003, 1007, 1008, 1011, 1013, 4002, 4003];
+/** What an upgrade was refused with for good, where a program may see it; 408, 425 and 429 pass. */
+const REFUSED = /response: 4(?!08|25|29)/;
 
 export interface MuxDemuxOptions {
   /** Who we are, for a proxy that asks. It travels inside the connection, never in the URL. */
@@ -24,18 +29,34 @@ export interface MuxDemuxOptions {
   debug?: boolean | undefined;
   /** Subprotocols to offer; `bss.1` unless stated. */
   protocols?: readonly string[] | undefined;
+  /** `false`: the first connection is the only one. */
+  reconnect?: boolean | undefined;
+}
+
+/**
+ * How it stands with the connection: it is being made, it is up, it is gone and the next attempt waits for its time, or nothing comes any more.
+ */
+export type ConnectionState = "connecting" | "open" | "waiting" | "closed";
+
+/** Why there is no connection, and when the next attempt to make one is. */
+export interface Reconnecting extends Attempt {
+  readonly error: StreamError;
 }
 
 export interface MuxDemuxEvents {
-  /** The connection is up. */
+  /** Another state, told before what else tells of it. */
+  state: [state: ConnectionState];
+  /** A connection is up: the first, or the next one. */
   open: [];
-  /** The connection is over and all its streams have ended. */
+  /** The connection is gone, will be, or could not be made; another will be tried, at once or later. */
+  reconnecting: [next: Reconnecting];
+  /** It is over for good and all its streams have ended. */
   close: [info: CloseInfo];
-  /** The connection failed, broke (`lost`), or could not be made. Told once. */
+  /** It is over, or will be with this connection, because of this: it broke or could not be made (`lost`), or the proxy does not want us. Told once. */
   error: [error: StreamError];
   /** A stream that no server took. Without a listener such streams are refused `not_found`. */
   stream: [stream: Stream, meta: unknown];
-  /** The proxy is about to go away, in so many milliseconds. */
+  /** The proxy is about to go away; it wants to see us again after so many milliseconds, not sooner. */
   drain: [afterMs: number | undefined];
   /** The proxy says why it will close the connection. */
   bye: [code: unknown];
@@ -43,78 +64,218 @@ export interface MuxDemuxEvents {
   limit: [value: unknown];
 }
 
-/** What {@link MuxDemuxOptions} ask of streams. */
-interface Inside {
+/** What servers, clients and watches use of it. */
+export interface Inside {
+  /** Where streams are opened now, up or not. */
   readonly session: Session;
+  /** The session that follows upon this one; rejects `lost` when there will be none. */
+  after(session: Session): Promise<Session>;
+  /** Called at `close()`, while something can still be said. */
+  readonly leaving: Set<() => void>;
+  /** Nothing comes any more, or we close. */
+  readonly isOver: boolean;
   readonly encoding: "utf8" | undefined;
+  /** Where it dials. */
+  readonly target: string;
 }
 
 let inside: (mdm: MuxDemux) => Inside;
 
 class Mdm extends Emitter<MuxDemuxEvents> {
-  /** Resolves when the connection is up; rejects `lost` if it could not be made. Streams may be opened before. */
+  /** Resolves when the first connection is up; rejects with why there will be none. Streams may be opened before. */
   readonly ready: Promise<void>;
   readonly #ready = settler();
-  readonly #session: Session;
-  readonly #encoding: "utf8" | undefined;
+  readonly #target: string;
+  readonly #options: MuxDemuxOptions;
+  readonly #redial: Redial;
+  readonly #leaving = new Set<() => void>();
+  #state: ConnectionState = "connecting";
+  #session: Session;
+  /** Sessions that were followed by another and have streams yet. */
+  readonly #old = new Set<Session>();
+  /** The session that said GO_AWAY: when it is closed, the next one is dialed. */
+  #parting: Session | undefined;
+  #next = settler<Session>();
+  #isClosing = false;
   #hasFailed = false;
 
   static {
-    inside = (mdm) => ({ session: mdm.#session, encoding: mdm.#encoding });
+    inside = (mdm) => ({
+      get session() {
+        return mdm.#current();
+      },
+      after: (session) => (session === mdm.#session ? mdm.#next.promise : Promise.resolve(mdm.#session)),
+      leaving: mdm.#leaving,
+      get isOver() {
+        return mdm.#isClosing || mdm.#state === "closed";
+      },
+      encoding: mdm.#options.encoding,
+      target: mdm.#target,
+    });
   }
 
   /**
-   * Dials a proxy: a URL (`wss://host/mux`), a path on the page's own origin, or nothing for `/mux` there.
+   * Dials a proxy: a URL (`wss://host/mux`), a path on the page's own origin, or nothing for `/mux` there. A connection that breaks, or cannot be made,
+   * is followed by another, unless `reconnect` is false or the proxy does not want us; "reconnecting" and `state` tell.
    *
-   * Throws `bad_request` for what is no URL; that the connection failed is told by "error", "close" and `ready`.
+   * Throws `bad_request` for what is no URL.
    */
   constructor(url?: string | URL, options: MuxDemuxOptions = {}) {
     super();
-    const target = socketUrl(url);
-    const transport = new WebSocketTransport(target, options.WebSocket, options.protocols ?? [SUBPROTOCOL]);
-    this.#encoding = options.encoding;
+    this.#target = socketUrl(url);
+    this.#options = options;
     this.ready = this.#ready.promise;
-    this.#session = new Session(transport, this.#hooks(target), options.debug === true);
-    this.#introduce(options.token);
-  }
-
-  /** Opens a stream to the proxy's program: `path` is its route (default `/`), `meta` any JSON for it. May be used before "open". */
-  createStream(meta?: unknown, options: StreamOptions & { path?: string } = {}): Stream {
-    const { path = "/", encoding = this.#encoding, signal } = options;
-    return this.#session.open({ path, encoding, signal, meta });
-  }
-
-  /** Sends what was written, as far as credit goes, and closes; what is still dialing, once it is up. Streams that are still open end `lost` at both ends. */
-  close(): void {
-    this.ready.then(
-      () => this.#session.close(),
-      () => {},
+    this.#session = this.#fresh();
+    this.#dial();
+    this.#redial = new Redial(
+      () => this.#dial(),
+      () => this.#session.probe(),
     );
   }
 
-  /** What went over this connection so far. */
+  /** How it stands with the connection. */
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /**
+   * Opens a stream to the proxy's program: `path` is its route (default `/`), `meta` any JSON for it. Without a connection it waits for one, for 17 s, then
+   * it fails `timeout`.
+   */
+  createStream(meta?: unknown, options: StreamOptions & { path?: string } = {}): Stream {
+    const { path = "/", encoding = this.#options.encoding, signal } = options;
+    return this.#current().open({ path, encoding, signal, meta });
+  }
+
+  /**
+   * Gives up the names that are held, sends what was written, as far as credit goes, and closes; what is being dialed, once it is up or missed. Streams
+   * that are still open end `lost` at both ends.
+   */
+  close(): void {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    for (const leave of this.#leaving) leave();
+    for (const session of this.#old) void session.close();
+    if (this.#state === "waiting") this.#session.end({ code: 1000, reason: "" });
+    else if (this.#session.isOpen) void this.#session.close();
+  }
+
+  /** What went over the present connection so far. */
   stats(): Stats {
     return this.#session.stats();
   }
 
-  #hooks(target: string): SessionHooks {
-    let told = `no connection to ${target}: does the proxy run there, and allow this page (--allow-origin)?`;
-    return {
+  /** The session for new streams; one that ran out of ids is followed by another. */
+  #current(): Session {
+    if (this.#session.isSpent && this.#mayReturn) this.#replace("the connection ran out of streams");
+    return this.#session;
+  }
+
+  get #mayReturn(): boolean {
+    return this.#options.reconnect !== false && !this.#hasFailed && !this.#isClosing;
+  }
+
+  #dial(): void {
+    const { WebSocket, protocols = [SUBPROTOCOL] } = this.#options;
+    const transport = new WebSocketTransport(this.#target, WebSocket, protocols);
+    this.#become("connecting");
+    this.#session.dial(transport);
+  }
+
+  /** A session without a connection, to be introduced with its first bytes. */
+  #fresh(): Session {
+    let why: StreamError | undefined;
+    const hooks: SessionHooks = {
       open: () => {
-        told = `the connection to ${target} broke`;
-        this.#ready.resolve();
-        this.emit("open");
+        why = undefined;
+        this.#opened(session);
       },
-      close: (info) => {
-        const lost = new StreamError("lost", told);
-        this.#ready.reject(lost);
-        if (info.code !== 1000) this.#fail(lost);
-        this.emit("close", info);
+      missed: (info) => {
+        why = lost(`no connection to ${this.#target}: does the proxy run there, and allow this page (--allow-origin)?`);
+        this.#missed(session, info, why);
       },
-      error: (error) => this.#fail(error),
+      close: (info) => this.#lost(session, info, why ?? lost(`the connection to ${this.#target} broke`)),
+      error: (error) => {
+        why = error;
+      },
       opening: (opening) => this.#take(opening),
-      goAway: () => this.emit("drain", undefined),
+      goAway: () => this.#goesAway(session),
     };
+    const session = new Session(hooks, this.#options.debug === true);
+    void this.#introduce(session);
+    return session;
+  }
+
+  #opened(session: Session): void {
+    this.#become("open");
+    this.#ready.resolve();
+    this.emit("open");
+    for (const old of this.#old) old.retire();
+    if (this.#isClosing) void session.close();
+  }
+
+  /** Another connection is wanted, although this one lives. */
+  #replace(why: string, afterMs?: number): void {
+    this.#succeed();
+    this.#redial.forget();
+    this.#retry(lost(why), afterMs);
+  }
+
+  /** No connection came; what waits for one goes on waiting. */
+  #missed(session: Session, info: CloseInfo, error: StreamError): void {
+    if (REFUSED.test(info.reason)) this.#fail(error);
+    if (this.#mayReturn) this.#retry(error);
+    else session.end(info);
+  }
+
+  #lost(session: Session, info: CloseInfo, error: StreamError): void {
+    this.#old.delete(session);
+    if (this.#state === "closed" || (session !== this.#session && session !== this.#parting)) return;
+    if (!this.#mayReturn) return this.#over(info, error);
+    if (session === this.#session) this.#succeed();
+    this.#parting = undefined;
+    if (session.isProven && !FAULTS.includes(info.code)) this.#redial.forget();
+    this.#retry(error);
+  }
+
+  /** What is opened from now on goes to a fresh session; the old one lives on as long as it has streams. */
+  #succeed(): void {
+    if (this.#session.isOpen) this.#old.add(this.#session);
+    this.#session = this.#fresh();
+    const next = this.#next;
+    this.#next = settler();
+    next.resolve(this.#session);
+  }
+
+  #retry(error: StreamError, afterMs?: number): void {
+    const next = this.#redial.plan(afterMs);
+    this.#become("waiting");
+    this.emit("reconnecting", { ...next, error });
+    if (this.#state === "waiting") this.#redial.start(next);
+  }
+
+  /** The proxy will close this connection within the second. */
+  #goesAway(session: Session): void {
+    this.emit("drain", undefined);
+    if (session !== this.#session || !this.#mayReturn) return;
+    this.#parting = session;
+    this.#succeed();
+    this.#become("waiting");
+  }
+
+  #over(info: CloseInfo, error: StreamError): void {
+    this.#redial.stop();
+    this.#become("closed");
+    this.#ready.reject(error);
+    this.#next.reject(error);
+    if (info.code !== 1000) this.#fail(error);
+    this.emit("close", info);
+  }
+
+  #become(state: ConnectionState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.emit("state", state);
   }
 
   #fail(error: StreamError): void {
@@ -125,32 +286,38 @@ class Mdm extends Emitter<MuxDemuxEvents> {
 
   #take(opening: Opening): void {
     if (this.listenerCount("stream") === 0) return opening.refuse(new StreamError("not_found"));
-    this.emit("stream", opening.accept({ encoding: this.#encoding }), opening.meta);
+    this.emit("stream", opening.accept({ encoding: this.#options.encoding }), opening.meta);
   }
 
   /** The session stream: says who we are and hears what the proxy has to say (PROTOCOL.md, section 7). Nothing waits for it. */
-  async #introduce(token: string | undefined): Promise<void> {
-    const fields = { token, library: LIBRARY, capabilities: [] };
-    const stream = this.#session.open({ path: "/session", fields });
+  async #introduce(session: Session): Promise<void> {
+    const fields = { token: this.#options.token, library: LIBRARY, capabilities: [] };
+    const stream = session.open({ path: "/session", fields, patience: Infinity });
+    session.hello = stream;
     try {
       await stream.opened;
-      await readNotes(stream.readable, (note, value) => this.#note(note, value));
+      session.isProven = true;
+      await readNotes(stream.readable, (note, value) => this.#note(session, note, value));
     } catch (thrown) {
       const error = StreamError.from(thrown);
       // A proxy without session streams is a proxy all the same; how the connection ends is told elsewhere.
+      session.isProven ||= error.code !== "lost";
       if (error.code === "unauthorized" || error.code === "forbidden") this.#fail(error);
     }
+    stream.reset();
   }
 
-  #note(note: string, value: unknown): void {
+  #note(session: Session, note: string, value: unknown): void {
     if (note === "drain") {
       const after = (value as { after_ms?: unknown } | null | undefined)?.after_ms;
-      this.emit("drain", typeof after === "number" ? after : undefined);
+      const afterMs = typeof after === "number" ? after : undefined;
+      this.emit("drain", afterMs);
+      if (session === this.#session && this.#mayReturn) this.#replace("the proxy goes down", afterMs);
     } else if (note === "bye" || note === "limit") this.emit(note, value);
   }
 }
 
-/** One connection to a proxy, with or without `new`. */
+/** The way to a proxy, with or without `new`. */
 export type MuxDemux = Mdm;
 export const MuxDemux: Callable<[url?: string | URL, options?: MuxDemuxOptions], Mdm> = /* @__PURE__ */ callable(Mdm);
 
@@ -159,7 +326,11 @@ export function boot(url?: string | URL, options?: MuxDemuxOptions): MuxDemux {
   return new Mdm(url, { encoding: "utf8", ...options });
 }
 
-/** The session under a user's handle, for servers and clients. */
+function lost(message: string): StreamError {
+  return new StreamError("lost", message);
+}
+
+/** What lies under a user's handle, for servers and clients. */
 export function sessionOf(mdm: MuxDemux): Inside {
   return inside(mdm);
 }

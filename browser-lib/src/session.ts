@@ -10,6 +10,7 @@ import { Connection, REST_MAX } from "./mux/connection.ts";
 import type { Events } from "./mux/event.ts";
 import { describe, HEADER_BYTES, Outbound } from "./mux/frame.ts";
 import { Opening } from "./opening.ts";
+import { settler } from "./settler.ts";
 import { Stream, type StreamInfo, type StreamOptions } from "./stream.ts";
 import type { CloseInfo, Transport } from "./transport.ts";
 
@@ -18,6 +19,8 @@ const MESSAGE_MAX = 64 * 1024;
 /** Streams that a peer may have open here. */
 const STREAMS_MAX = 16 * 1024;
 const TICK_MS = 10_000;
+/** How long a stream waits for a connection, unless it says otherwise: an answer may take 15 s, and a name 2 s to come. */
+const PATIENCE_MS = 17_000;
 const NEVER_OPEN = "there was no connection: does the proxy run there, and allow this page (--allow-origin)?";
 /** So many microtasks in a row without a write, and what was written together leaves together. */
 const QUIET_TURNS = 4;
@@ -30,6 +33,8 @@ const turn = Promise.resolve();
 /** What a session tells its owner. */
 export interface SessionHooks {
   open(): void;
+  /** The connection could not be made. What was opened goes on waiting: give it another, or {@link Session.end} it. */
+  missed(info: CloseInfo): void;
   /** The session is over. All its streams have ended. */
   close(info: CloseInfo): void;
   error(error: StreamError): void;
@@ -45,6 +50,10 @@ export interface OpenRequest extends StreamOptions {
   readonly meta?: unknown;
   /** Further fields of the open. */
   readonly fields?: object | undefined;
+  /** Milliseconds to wait for a connection, then the stream fails `timeout`; `Infinity` is for ever. */
+  readonly patience?: number | undefined;
+  /** Is given the reply of who accepts. */
+  readonly replied?: (reply: JsonObject) => void;
 }
 
 /** What a session counted. */
@@ -64,16 +73,22 @@ export interface Stats {
   readonly dropped: number;
 }
 
+/** What rides on one connection, from before it is made until it is gone. Streams may be opened all the while. */
 export class Session implements Host {
   /** Who takes the streams that the peer opens, by path. */
   readonly routes = new Map<string, (opening: Opening) => void>();
-  readonly #transport: Transport;
+  /** The proxy answered: this was a connection, not just a socket. */
+  isProven = false;
+  /** The stream that introduced us: it alone keeps nothing alive. */
+  hello: Stream | undefined;
+  readonly #up = settler();
+  #transport: Transport | undefined;
   readonly #hooks: SessionHooks;
   readonly #core: Connection<Cell>;
   readonly #out = new Outbound(MESSAGE_MAX);
   readonly #drain = new Drain();
   #state: "connecting" | "open" | "closed" = "connecting";
-  #isClosing = false;
+  #isRetiring = false;
   #isReceiving = false;
   #received = 0;
   /** Whose bytes came last in the message that is being parsed. */
@@ -81,29 +96,45 @@ export class Session implements Host {
   #scheduled = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(transport: Transport, hooks: SessionHooks, debug: boolean) {
-    this.#transport = transport;
+  constructor(hooks: SessionHooks, debug: boolean) {
     this.#hooks = hooks;
     // biome-ignore lint/suspicious/noConsole: the frame log is what `debug` asks for
     const log = (arrow: string) => (bytes: Uint8Array, at: number) => console.debug(arrow, describe(bytes, at));
     if (debug) this.#out.trace = log("→");
     const trace = debug ? log("←") : undefined;
     this.#core = new Connection<Cell>("opener", this.#events(), now(), { trace });
-    transport.onopen = () => this.#opened();
-    transport.onmessage = (bytes) => this.#receive(bytes);
-    transport.onclose = (info) => this.#closed(info);
   }
 
-  /** We close it ourselves. */
-  get isClosing(): boolean {
-    return this.#isClosing;
+  get isOpen(): boolean {
+    return this.#state === "open";
+  }
+
+  /** Whether it takes no more streams, although it lives. */
+  get isSpent(): boolean {
+    return this.isOpen && !this.#core.takesStreams;
+  }
+
+  /** Whether a stream that ended so is to be opened again on the next session. */
+  leavesOver(error: StreamError): boolean {
+    return error.code === "draining" || (error.code === "lost" && !this.isOpen);
+  }
+
+  /** Takes the connection that is being made: the first, or another after one that was missed. */
+  dial(transport: Transport): void {
+    this.#transport = transport;
+    transport.onopen = () => this.#opened();
+    transport.onmessage = (bytes) => this.#receive(bytes);
+    transport.onclose = (info) => {
+      if (this.#state === "connecting") this.#hooks.missed(info);
+      else this.end(info);
+    };
   }
 
   /** Opens a stream at once; what goes wrong shows on the stream. Throws `bad_request` if what it says is too long. */
   open(request: OpenRequest): Stream {
-    const { path, meta, fields, ...options } = request;
+    const { path, meta, fields, patience = PATIENCE_MS, replied, ...options } = request;
     const info: StreamInfo = { id: undefined, path, meta };
-    const cell: Cell = new Cell(this, BODY_MAX, (reply) => readReply(cell, info, reply));
+    const cell: Cell = new Cell(this, BODY_MAX, (reply) => readReply(cell, info, reply, replied));
     const stream = new Stream(cell, info, options);
     if (cell.isOver) return stream;
     if (this.#state === "closed" || !this.#core.takesStreams) {
@@ -117,12 +148,12 @@ export class Session implements Host {
       cell.reset(StreamError.from(error));
       throw error;
     }
+    if (this.#state === "connecting" && patience < Infinity) this.#bound(cell, patience);
     return stream;
   }
 
   /** Sends what was written and may leave, then closes. Streams that are still open end `lost`, here and there. Call it after `open`. */
   async close(): Promise<void> {
-    this.#isClosing = true;
     // What was just written is still on its way through its WritableStream; it stops at the latest where credit does.
     for (let quiet = 0; quiet < WRITE_TURNS; quiet++) {
       await null;
@@ -132,8 +163,33 @@ export class Session implements Host {
     if (this.#state === "closed") return;
     this.#core.goAway(0);
     this.#flush();
-    this.#transport.close(1000, "");
-    this.#closed({ code: 1000, reason: "" });
+    this.#transport?.close(1000, "");
+    this.end({ code: 1000, reason: "" });
+  }
+
+  /** Closes as soon as no stream is left. */
+  retire(): void {
+    this.#isRetiring = true;
+    this.hello?.reset();
+    if (this.#core.size === 0) void this.close();
+  }
+
+  /** Asks the peer for a sign of life, and looks for it as soon as it may be missed. */
+  probe(): void {
+    if (this.#state !== "open") return;
+    this.#core.ping(now());
+    this.#schedule();
+    this.#look();
+  }
+
+  /** The connection is gone, or none came: all streams end `lost`. */
+  end(info: CloseInfo): void {
+    if (this.#state === "closed") return;
+    const told = this.#state === "connecting" ? NEVER_OPEN : undefined;
+    this.#state = "closed";
+    clearTimeout(this.#timer);
+    for (const cell of this.#core.values()) cell.fail(new StreamError("lost", told), true);
+    this.#hooks.close(info);
   }
 
   stats(): Stats {
@@ -181,7 +237,10 @@ export class Session implements Host {
       finished: (cell) => cell.finished(),
       reset: (cell, code) => cell.fail(new StreamError(code), true),
       credit: () => {},
-      ended: (cell, clean) => cell.ended(clean),
+      ended: (cell, clean) => {
+        cell.ended(clean);
+        if (this.#isRetiring) this.retire();
+      },
       sent: (cell, queued, finished) => cell.sent(queued, finished),
       pong: (token) => {
         this.#drain.pong(token, now());
@@ -205,6 +264,7 @@ export class Session implements Host {
   #opened(): void {
     if (this.#state !== "connecting") return;
     this.#state = "open";
+    this.#up.resolve();
     this.#tick();
     this.#flush();
     this.#hooks.open();
@@ -250,7 +310,7 @@ export class Session implements Host {
       out.length = 0;
       this.#core.transmit(out, all || this.#drain.isOpen);
       if (out.length === 0) return;
-      this.#transport.send(out.bytes.subarray(0, out.length));
+      this.#transport?.send(out.bytes.subarray(0, out.length));
       if (this.#drain.add(out.length)) this.#mark();
       const isFull = out.room < HEADER_BYTES;
       if (isFull && !all && this.#core.queued <= REST_MAX) return this.#schedule(WRITE_TURNS);
@@ -269,6 +329,11 @@ export class Session implements Host {
       return this.#fail(new StreamError("lost", "the proxy does not answer any more"), 4000, "no answer");
     }
     this.#schedule();
+    this.#look();
+  }
+
+  #look(): void {
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#tick(), TICK_MS);
     // In Node: an open socket keeps the process, this does not.
     (this.#timer as { unref?: () => void }).unref?.();
@@ -277,28 +342,33 @@ export class Session implements Host {
   #fail(error: StreamError, code: number, reason: string): void {
     this.#flush();
     this.#hooks.error(error);
-    this.#transport.close(code, reason);
-    this.#closed({ code, reason });
+    this.#transport?.close(code, reason);
+    this.end({ code, reason });
   }
 
-  #closed(info: CloseInfo): void {
-    if (this.#state === "closed") return;
-    const told = this.#state === "connecting" ? NEVER_OPEN : undefined;
-    this.#state = "closed";
-    clearTimeout(this.#timer);
-    for (const cell of this.#core.values()) cell.fail(new StreamError("lost", told), true);
-    this.#hooks.close(info);
+  /** The stream fails if no connection comes in time; what happens then is the proxy's to judge. */
+  #bound(cell: Cell, patience: number): void {
+    const timer = setTimeout(() => cell.reset(new StreamError("timeout", NEVER_OPEN)), patience);
+    const stop = () => clearTimeout(timer);
+    cell.closed.then(stop, stop);
+    this.#up.promise.then(stop);
   }
 }
 
 /** What the other side answered to our open. */
-function readReply(cell: Cell, info: StreamInfo, reply: JsonObject | StreamError): void {
+function readReply(
+  cell: Cell,
+  info: StreamInfo,
+  reply: JsonObject | StreamError,
+  replied?: OpenRequest["replied"],
+): void {
   if (reply instanceof StreamError) {
     return cell.reset(new StreamError("internal", `no valid reply (${reply.detail})`), codeNumber("internal"));
   }
   const error = reply.error as { code?: unknown; message?: unknown } | null | undefined;
   if (error === undefined) {
     if (typeof reply.id === "string") info.id = reply.id;
+    replied?.(reply);
     return cell.accepted();
   }
   const code = typeof error?.code === "number" || typeof error?.code === "string" ? error.code : "internal";

@@ -4,9 +4,14 @@ import { type Callable, callable } from "./callable.ts";
 import { type MuxDemux, sessionOf } from "./mux-demux.ts";
 import { nameSegment } from "./name.ts";
 import type { Stream, StreamOptions } from "./stream.ts";
+import { Watch } from "./watch.ts";
 
 /** Where servers live, unless another prefix is given. */
 export const PREFIX = "/browser-server";
+
+/** How long the proxy waits for a name, and for the server's answer. */
+const WAIT_MS = 2_000;
+const ANSWER_MS = 15_000;
 
 export interface StreamClientOptions {
   prefix?: string | undefined;
@@ -39,7 +44,18 @@ class Client {
     const { session, encoding } = sessionOf(this.#mdm);
     const { wait, ...rest } = options;
     const path = `${this.#prefix}/connect/${nameSegment(name)}`;
-    return session.open({ ...rest, encoding: rest.encoding ?? encoding, path, fields: { wait } });
+    const patience = ANSWER_MS + (wait ?? WAIT_MS);
+    return session.open({ ...rest, encoding: rest.encoding ?? encoding, path, fields: { wait }, patience });
+  }
+
+  /**
+   * Watches a name: {@link Watch} tells when somebody begins to serve under it, is away, and is gone. It goes on over drops of the connection, until it is
+   * closed or `signal` aborts.
+   *
+   * Throws `bad_request` for what can be no name.
+   */
+  watch(name: string, { signal }: { signal?: AbortSignal | undefined } = {}): Watch {
+    return new Watch(sessionOf(this.#mdm), `${this.#prefix}/watch/${nameSegment(name)}`, signal);
   }
 }
 

@@ -1,13 +1,12 @@
 // Serves under a name: holds the claim and takes its clients' streams.
 
 import { type Callable, callable } from "./callable.ts";
+import { Claim, type ClaimRequest, type Lease } from "./claim.ts";
 import { StreamError } from "./error.ts";
 import { Emitter, report } from "./events.ts";
-import { frame, readNotes } from "./framing.ts";
-import { type MuxDemux, sessionOf } from "./mux-demux.ts";
+import { type Inside, type MuxDemux, sessionOf } from "./mux-demux.ts";
 import { nameSegment } from "./name.ts";
 import type { Opening } from "./opening.ts";
-import type { Session } from "./session.ts";
 import { settler } from "./settler.ts";
 import type { Stream } from "./stream.ts";
 import { PREFIX } from "./stream-client.ts";
@@ -34,15 +33,24 @@ export interface StreamServerOptions {
   encoding?: "utf8" | undefined;
 }
 
+export interface ListenOptions extends ClaimRequest {
+  /** Gives up the wait for the name, and ends the server once it listens. */
+  signal?: AbortSignal | undefined;
+}
+
 /** A name that is held. */
-export interface Claim {
+export interface HeldName {
   readonly name: string;
   readonly id: string | undefined;
 }
 
 export interface StreamServerEvents {
   /** The name is ours. */
-  listening: [claim: Claim];
+  listening: [held: HeldName];
+  /** The connection is gone. The proxy keeps the name for us for 120 s; clients who come meanwhile wait. */
+  suspended: [];
+  /** The name is ours again, on a new connection. */
+  resumed: [held: HeldName];
   /** A client was accepted. */
   stream: [stream: Stream];
   /** The name was refused or lost; `listening` and `closed` reject with the same, an iteration throws it. The console shows it if nobody looks at any of them. */
@@ -54,21 +62,20 @@ export interface StreamServerEvents {
 const CLIENTS_MAX = 10_000;
 
 class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream> {
-  readonly #listening = settler<Claim>();
+  readonly #listening = settler<HeldName>();
   readonly #closed = settler();
   /** Somebody looks at how the claim goes. */
   #isWatched = false;
-  readonly #session: Session;
+  readonly #inside: Inside;
   readonly #options: StreamServerOptions;
   readonly #live = new Set<Opening>();
   #clients = 0;
   #isListening = false;
-  #control: Stream | undefined;
+  #claim: Claim | undefined;
   #isEnding = false;
   #isOver = false;
   #isPaused = false;
   #error: StreamError | undefined;
-  #superseded = false;
   /** Accepted clients that an iteration has yet to take, and iterations that wait for one. */
   readonly #untaken = new Set<Stream>();
   #waiting: (() => void)[] = [];
@@ -84,15 +91,14 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
   ) {
     super();
     const onStream = typeof options === "function" ? options : callback;
-    const { session, encoding } = sessionOf(mdm);
-    this.#session = session;
+    this.#inside = sessionOf(mdm);
     this.#options = typeof options === "function" ? {} : { ...options };
-    this.#options.encoding ??= encoding;
+    this.#options.encoding ??= this.#inside.encoding;
     if (onStream) this.on("stream", (stream) => serve(stream, onStream));
   }
 
   /** Resolves when the name is ours; rejects `name_taken`, `bad_request`, `limit`, … */
-  get listening(): Promise<Claim> {
+  get listening(): Promise<HeldName> {
     this.#isWatched = true;
     return this.#listening.promise;
   }
@@ -108,41 +114,54 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
     return this.#clients;
   }
 
+  /** What proves that the name is ours. Another `listen` with it takes the name over. A secret: who has it has the name. */
+  get lease(): Lease | undefined {
+    return this.#claim?.lease;
+  }
+
   /**
-   * Asks for the name and returns the server at once; `listening` tells the outcome.
+   * Asks for the name and returns the server at once; `listening` tells the outcome. Without a connection the claim waits for one, and after each drop
+   * the name is asked for again.
    *
-   * Throws `bad_request` for what can be no name. `signal` gives up the wait, and ends the server once it listens.
+   * Throws `bad_request` for what can be no name.
    */
-  listen(name: string, { signal }: { signal?: AbortSignal | undefined } = {}): this {
-    if (this.#control) throw new StreamError("bad_request", "this server has a name already");
+  listen(name: string, { signal, ...request }: ListenOptions = {}): this {
+    if (this.#claim) throw new StreamError("bad_request", "this server has a name already");
     const segment = nameSegment(name);
-    const prefix = this.#options.prefix ?? PREFIX;
-    this.#control = this.#session.open({ path: `${prefix}/listen/${segment}` });
-    this.#note("clients_max", this.#options.clientsMax ?? CLIENTS_MAX);
-    if (this.#isPaused) this.#note("pause");
-    void this.#hold(this.#control, `${prefix}/accept/${segment}`, name.normalize("NFC"));
-    if (signal) this.#obey(signal, this.#control);
+    this.#claim = new Claim(this.#inside, this.#options.prefix ?? PREFIX, segment, request, {
+      notes: () => {
+        const most: [string, number] = ["clients_max", this.#options.clientsMax ?? CLIENTS_MAX];
+        return this.#isPaused ? [most, ["pause"]] : [most];
+      },
+      take: (opening) => void this.#take(opening),
+      held: (id) => this.#held({ name: name.normalize("NFC"), id }),
+      suspended: () => this.emit("suspended"),
+      over: (error) => this.#over(error),
+    });
+    if (signal) this.#obey(signal, this.#claim);
     return this;
   }
 
   /** Lets new clients wait, for as long as the proxy is willing to. Also before `listen`. */
   pause(): this {
     this.#isPaused = true;
-    return this.#note("pause");
+    this.#claim?.note("pause");
+    return this;
   }
 
   /** Takes clients again. */
   resume(): this {
     this.#isPaused = false;
-    return this.#note("resume");
+    this.#claim?.note("resume");
+    return this;
   }
 
   /** Gives the name up: no new clients. Live ones finish, or with `now` are reset `gone`. Resolves when the name is free. */
   end({ now = false }: { now?: boolean } = {}): Promise<void> {
     this.#isEnding = true;
     if (now) for (const opening of this.#live) opening.abandon(new StreamError("gone"));
-    this.#control?.end();
-    return this.#control ? this.closed : Promise.resolve();
+    this.#claim?.end();
+    return this.#claim ? this.closed : Promise.resolve();
   }
 
   /**
@@ -168,45 +187,28 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
     }
   }
 
-  /** The claim from its asking to its end. */
-  async #hold(control: Stream, route: string, name: string): Promise<void> {
-    const take = (opening: Opening) => void this.#take(opening);
-    try {
-      // Before the reply: it could be overtaken. A name that this page serves already is another server's.
-      if (!this.#session.routes.has(route)) this.#session.routes.set(route, take);
-      await control.opened;
-      this.#session.routes.set(route, take);
-      this.#isListening = true;
-      const claim = { name, id: control.id };
-      this.#listening.resolve(claim);
-      this.emit("listening", claim);
-      await readNotes(control.readable, (note) => {
-        this.#superseded ||= note === "superseded";
-      });
-      control.end();
-      if (this.#superseded) this.#error = new StreamError("superseded");
-    } catch (thrown) {
-      this.#error = StreamError.from(thrown);
-      control.reset();
-    }
-    if (this.#session.routes.get(route) === take) this.#session.routes.delete(route);
-    this.#isOver = true;
-    this.#tellEnd(this.#error);
-    this.#wakeIterations();
+  #held(held: HeldName): void {
+    const isFirst = !this.#isListening;
+    this.#isListening = true;
+    this.#listening.resolve(held);
+    this.emit(isFirst ? "listening" : "resumed", held);
   }
 
-  #tellEnd(error: StreamError | undefined): void {
+  #over(error: StreamError | undefined): void {
+    this.#error = error;
+    this.#isOver = true;
     this.#listening.reject(error ?? new StreamError("cancelled"));
     if (error) {
       this.#closed.reject(error);
       // A page that looks nowhere else would wonder why nobody comes.
-      if (!this.emit("error", error) && !this.#isWatched && !this.#session.isClosing) console.error(error);
+      if (!this.emit("error", error) && !this.#isWatched && !this.#inside.isOver) console.error(error);
     } else this.#closed.resolve();
     this.emit("close");
+    this.#wakeIterations();
   }
 
   async #take(opening: Opening): Promise<void> {
-    if (this.#isEnding) return opening.refuse(new StreamError("gone"));
+    if (this.#isEnding || this.#isOver) return opening.refuse(new StreamError("gone"));
     const isIgnored = this.#isLeft && this.listenerCount("stream") === 0;
     if (isIgnored || this.#live.size >= (this.#options.clientsMax ?? CLIENTS_MAX))
       return opening.refuse(new StreamError("busy"));
@@ -244,18 +246,11 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
     }
   }
 
-  #note(note: string, value?: number): this {
-    if (this.#control && !this.#isEnding && !this.#isOver) this.#control.write(frame({ note, value }));
-    return this;
-  }
-
-  #obey(signal: AbortSignal, control: Stream): void {
+  #obey(signal: AbortSignal, claim: Claim): void {
     const give = (): void => {
+      this.#isWatched = true;
       if (this.#isListening) void this.end();
-      else {
-        this.#isWatched = true;
-        control.reset();
-      }
+      else claim.abandon(new StreamError("cancelled"));
     };
     if (signal.aborted) return give();
     signal.addEventListener("abort", give, { once: true });

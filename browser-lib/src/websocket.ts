@@ -21,6 +21,8 @@ export type WebSocketClass = new (url: string, protocols: string[]) => WebSocket
 export const SUBPROTOCOL = "bss.1";
 
 const BROKEN: CloseInfo = { code: 1006, reason: "" };
+/** What is not open by then is given up: a page would be told after minutes. */
+const DIAL_MS = 15_000;
 
 export class WebSocketTransport implements Transport {
   onopen = (): void => {};
@@ -56,12 +58,25 @@ export class WebSocketTransport implements Transport {
   #listen(): void {
     const socket = this.#socket;
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => this.onopen();
-    // What went wrong is not told to pages; the close event follows.
-    socket.onerror = () => {};
-    socket.onclose = (event: Partial<CloseInfo>) => {
-      this.onclose({ code: event.code ?? BROKEN.code, reason: event.reason ?? BROKEN.reason });
+    let told = BROKEN.reason;
+    const close = ({ code = BROKEN.code, reason }: Partial<CloseInfo>) => {
+      clearTimeout(timer);
+      socket.onopen = socket.onclose = null;
+      this.onclose({ code, reason: reason || told });
     };
+    const timer = setTimeout(() => {
+      close(BROKEN);
+      socket.close();
+    }, DIAL_MS);
+    socket.onopen = () => {
+      clearTimeout(timer);
+      this.onopen();
+    };
+    // What went wrong is not told to pages; `ws` tells. The close event follows.
+    socket.onerror = ({ message = told }: { message?: string }) => {
+      told = message;
+    };
+    socket.onclose = close;
     socket.onmessage = (event: { data: unknown }) => {
       // Text is no part of the protocol. A page may not close with 1003.
       if (typeof event.data === "string") this.close(4003, "binary messages only");

@@ -57,7 +57,7 @@ describe("dialing", () => {
 
 describe("its life", () => {
   it("ready and open when it is up; close with code and reason when it is over", async () => {
-    const { mdm, peer, socket } = dial({ hold: true });
+    const { mdm, peer, socket } = dial({ hold: true, reconnect: false });
     const events: unknown[] = [];
     mdm.on("open", () => events.push("open")).on("close", (info) => events.push(info));
     socket.onopen?.({});
@@ -67,7 +67,7 @@ describe("its life", () => {
   });
 
   it("a connection that cannot be made is an error, rejects ready, and its streams are lost", async () => {
-    const { mdm, peer } = dial({ hold: true });
+    const { mdm, peer } = dial({ hold: true, reconnect: false });
     const errors: string[] = [];
     mdm.on("error", ({ code }) => errors.push(code));
     const stream = mdm.createStream();
@@ -139,7 +139,7 @@ describe("its life", () => {
       [1006, ["lost"]],
       [1000, []],
     ] as const) {
-      const { mdm, peer } = dial();
+      const { mdm, peer } = dial({ reconnect: false });
       const errors: string[] = [];
       mdm.on("error", (error) => errors.push(error.code));
       await mdm.ready;
@@ -156,7 +156,7 @@ describe("its life", () => {
   });
 
   it("threat_07_a_peer_that_breaks_the_protocol_is_cut_and_nobody_crashes", async () => {
-    const { mdm, peer } = dial();
+    const { mdm, peer } = dial({ reconnect: false });
     await mdm.ready;
     const stream = mdm.createStream();
     const errors: string[] = [];

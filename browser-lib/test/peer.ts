@@ -234,18 +234,26 @@ class FakeSocket implements WebSocketLike {
   }
 }
 
-/** A page's handle and the far side of its connection, which opens by itself unless `hold` is set. */
+/** A page's handle and the far side of its connections, each of which opens by itself unless `hold` is set. */
 export function dial(options: MuxDemuxOptions & { hold?: boolean } = {}) {
-  const dialed: { socket?: FakeSocket; url?: string; protocols?: string[] } = {};
+  const dials: { socket: FakeSocket; peer: Peer; url: string; protocols: string[] }[] = [];
+  const behaviour = { hold: options.hold === true };
   class Socket extends FakeSocket {
     constructor(url: string, protocols: string[]) {
       super();
-      Object.assign(dialed, { socket: this, url, protocols });
-      if (!options.hold) queueMicrotask(() => this.onopen?.({}));
+      dials.push({ socket: this, peer: this.peer, url, protocols });
+      if (!behaviour.hold) queueMicrotask(() => this.onopen?.({}));
     }
   }
   const mdm = MuxDemux("ws://proxy.test/mux", { ...options, WebSocket: Socket });
-  const { socket, url, protocols } = dialed;
-  if (!socket) throw new Error("nobody dialed");
-  return { mdm, peer: socket.peer, socket, url, protocols };
+  const [first] = dials;
+  if (!first) throw new Error("nobody dialed");
+  /** The newest connection, once there are so many. */
+  const redialed = async (count: number) => {
+    await until(`${count} dials`, () => dials.length >= count);
+    const last = dials.at(-1);
+    if (dials.length !== count || !last) throw new Error(`${dials.length} dials instead of ${count}`);
+    return last;
+  };
+  return { mdm, ...first, dials, redialed, behaviour };
 }

@@ -170,7 +170,7 @@ describe("what is under way", () => {
 describe("liveness", () => {
   async function aged() {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-    const dialed = dial();
+    const dialed = dial({ reconnect: false });
     const errors: string[] = [];
     dialed.mdm.on("error", ({ message }) => errors.push(message));
     const stream = dialed.mdm.createStream();

@@ -1,7 +1,7 @@
 // The tab that connects: sends lines, shows what comes back and how long it took.
 
 import { MuxDemux, type Stream, StreamClient } from "browser-stream-server";
-import { button, code, element, explain, nameOnPage, show, tell } from "./page.ts";
+import { button, code, element, explain, follow, nameOnPage, show, tell } from "./page.ts";
 
 const view = element("client");
 const talk = element("talk");
@@ -9,15 +9,16 @@ const field = element<HTMLInputElement>("message");
 const sentAt: number[] = []; // of the lines that are on their way, oldest first
 
 export function connect(name: string): void {
+  const mdm = MuxDemux();
+  follow(mdm);
   nameOnPage(name, `Talking to ${name}`);
   element<HTMLAnchorElement>("open-server").href = `?name=${encodeURIComponent(name)}`;
-  button("again", () => void converse(name));
-  void converse(name);
+  button("again", () => void converse(mdm, name));
+  void converse(mdm, name);
 }
 
-/** One connection from its start to its end. */
-async function converse(name: string): Promise<void> {
-  const mdm = MuxDemux();
+/** One stream from its start to its end. */
+async function converse(mdm: MuxDemux, name: string): Promise<void> {
   const cancel = new AbortController();
   tell("working", "Connecting");
   show(view, "working", "cancel-connect");
@@ -34,7 +35,6 @@ async function converse(name: string): Promise<void> {
   } catch (error) {
     end("bad", code(error) === "lost" ? "Connection lost" : "Not connected", explain(error));
   }
-  mdm.close();
 }
 
 function send(stream: Stream): void {

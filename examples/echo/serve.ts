@@ -1,7 +1,7 @@
 // The tab that serves: claims a name, sends back what each client sends, and counts.
 
 import { MuxDemux, type Stream, StreamServer } from "browser-stream-server";
-import { button, code, element, explain, nameOnPage, show, tell } from "./page.ts";
+import { button, code, element, explain, follow, nameOnPage, show, tell } from "./page.ts";
 
 const view = element("server");
 const field = element<HTMLInputElement>("name");
@@ -24,6 +24,7 @@ export function serve(suggestion: string): void {
 async function claim(name: string): Promise<void> {
   const mdm = MuxDemux();
   const cancel = new AbortController();
+  follow(mdm);
   problem();
   tell("working", "Asking for the name");
   show(view, "working", "cancel-claim");
@@ -35,7 +36,8 @@ async function claim(name: string): Promise<void> {
     tell("good", "Serving");
     show(view, "serving", "open-client");
     element<HTMLAnchorElement>("open-client").href = `?connect=${encodeURIComponent(name)}`;
-    button("stop", () => void server.end());
+    button("stop", () => void (mdm.state === "open" ? server.end() : mdm.close()));
+    server.on("suspended", () => show(view, "suspended")).on("resumed", () => show(view, "serving"));
     await server.closed;
     tell("working", "Stopping");
     show(view, "stopping", "stop-now");
@@ -43,7 +45,7 @@ async function claim(name: string): Promise<void> {
     await lastClient();
     tell("idle", "Stopped");
   } catch (error) {
-    tell("bad", code(error) === "lost" ? "Connection lost" : "Not serving");
+    tell("bad", "Not serving");
     problem(error);
   }
   mdm.close();
@@ -84,7 +86,7 @@ function lastClient(): Promise<void> {
 }
 
 function problem(error?: unknown): void {
-  const lost = "The connection to the proxy was lost. See that it runs, then serve again.";
-  element("name-problem").textContent = error ? (code(error) === "lost" ? lost : explain(error)) : "";
+  const away = "Given up without a connection: the proxy keeps the name for two minutes, then it is free.";
+  element("name-problem").textContent = error ? (code(error) === "lost" ? away : explain(error)) : "";
   field.ariaInvalid = String(["name_taken", "bad_request"].includes(code(error)));
 }

@@ -250,10 +250,13 @@ test("MuxDemux takes nothing, a path and a URL", async ({ tab, name, realProxy }
   expect(opened).toEqual([true, true, true, true]);
 });
 
-test("MuxDemux to a path that is no proxy fails its streams lost", async ({ tab, name }) => {
+test("MuxDemux to a path that is no proxy fails its streams lost, where it may not try again", async ({
+  tab,
+  name,
+}) => {
   const page = await tab();
   const outcome = await page.evaluate(async (name) => {
-    const mdm = bss.MuxDemux("/no-such-path");
+    const mdm = bss.MuxDemux("/no-such-path", { reconnect: false });
     return await Promise.all([t.outcome(mdm.ready), t.outcome(bss.StreamClient(mdm).connect(name).opened)]);
   }, name);
   expect(outcome.map(({ code }) => code)).toEqual(["lost", "lost"]);

@@ -1,6 +1,7 @@
 /** The pages that the proxy serves, as a person uses them. */
 
 import { fileURLToPath } from "node:url";
+import { startShim } from "../harness/shim.mjs";
 import { expect, type Page, test } from "./fixture.ts";
 
 const shots = fileURLToPath(new URL("../test-results/pages/", import.meta.url));
@@ -67,6 +68,48 @@ test("echo: a name that somebody serves is refused in words, and a client withou
   const lonely = await tab(`${realProxy.url}examples/echo/?connect=nobody`);
   await expect(lonely.locator("#end")).toContainText("Nobody serves this name yet");
   await photograph(lonely, "echo-nobody");
+});
+
+test("echo: both tabs say when the connection is away and when the next one is tried, and go on when it is back", async ({
+  tab,
+  realProxy,
+}) => {
+  const shim = await startShim(realProxy.port);
+  const server = await tab(`${shim.url}examples/echo/`);
+  const name = `away ${realProxy.port} 日本`;
+  await server.getByLabel("Name").fill(name);
+  await server.getByRole("button", { name: "Serve" }).click();
+  await expect(server.locator("#clients")).toHaveText("0");
+  const client = await tab(`${shim.url}examples/echo/?connect=${encodeURIComponent(name)}`);
+  await expect(client.getByRole("status")).toHaveText("Connected");
+  // The longest delays, so that there is something to see.
+  for (const page of [server, client]) {
+    await page.evaluate(() => {
+      Math.random = () => 0.999;
+    });
+  }
+  shim.refuse(true);
+  shim.cut();
+  for (const page of [server, client]) {
+    await expect(page.getByRole("status")).toHaveText("Reconnecting");
+    await expect(page.locator("#status-time")).toHaveText(/^next try in [2-5] s$/, { timeout: 20_000 });
+  }
+  await expect(server.getByText("The proxy keeps the name for two minutes")).toBeVisible();
+  await expect(client.locator("#end")).toContainText("Connect again");
+  await photograph(server, "echo-suspended");
+  await photograph(client, "echo-reconnecting");
+
+  shim.refuse(false);
+  for (const page of [server, client]) await page.evaluate(() => dispatchEvent(new Event("online")));
+  await expect(server.getByRole("status")).toHaveText("Serving");
+  await expect(server.locator("#status-time")).toHaveText("");
+  await expect(server.getByText("It serves as long as it stays open")).toBeVisible();
+  await client.getByRole("button", { name: "Connect again" }).press("Enter");
+  await expect(client.getByRole("status")).toHaveText("Connected");
+  await client.getByRole("textbox", { name: "Message" }).fill("here again");
+  await client.keyboard.press("Enter");
+  await expect(client.getByRole("log").getByText("here again")).toHaveCount(2);
+  await shim.stop();
 });
 
 test("the start page says that the proxy answers, and runs its own snippet", async ({ tab }) => {

@@ -19,6 +19,7 @@ const LOG_CHARS = 8_000;
  * @property {() => number} rss bytes of memory that it holds now
  * @property {() => string} log the end of what it logged
  * @property {() => Promise<void>} stop ends it and waits until it is gone
+ * @property {() => Promise<void>} kill the same without a warning (SIGKILL)
  */
 
 /**
@@ -54,6 +55,11 @@ export async function startProxy(args = []) {
     pid,
     rss: () => rss(pid),
     log: () => log,
+    async kill() {
+      process.off("exit", kill);
+      kill();
+      await within(STOP_MS, "the proxy's end", ended);
+    },
     async stop() {
       process.off("exit", kill);
       child.kill("SIGTERM");

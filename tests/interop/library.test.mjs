@@ -67,8 +67,29 @@ test("a reset, a refusal and a cut connection are told apart in Node", { timeout
   shim.cut();
   await assert.rejects(kept.closed, fails("lost"));
   await assert.rejects(kept.readable.getReader().read(), fails("lost"));
-  await shim.stop();
+  // The next connection is there by itself.
+  await assert.rejects(connect.connect("node-ends", { meta: "reset" }).closed, fails("4001"));
+  client.close();
   server.close();
+  await shim.stop();
+});
+
+test("a refusal that will stay is the end in Node, where it can be seen", { timeout: 30_000 }, async () => {
+  const mdm = dial(`${proxy.mux}-is-elsewhere`);
+  await assert.rejects(mdm.ready, (error) => error instanceof StreamError && error.code === "lost");
+  assert.equal(mdm.state, "closed");
+});
+
+test("a library that waits for its next connection keeps Node running, and close() lets it go", {
+  timeout: 30_000,
+}, async () => {
+  const shim = await startShim(proxy.port);
+  const mdm = dial(shim.mux);
+  await mdm.ready;
+  const waiting = new Promise((resolve) => mdm.on("reconnecting", resolve));
+  await shim.stop();
+  await waiting;
+  mdm.close();
 });
 
 test("a closed library leaves nothing that keeps Node running", { timeout: 30_000 }, async () => {
