@@ -1,0 +1,3 @@
+//! Streams to and from browser tabs, for Rust programs.
+
+pub mod resume;
