@@ -3,12 +3,11 @@
 mod connect;
 mod events;
 mod listen;
-mod name;
 mod registry;
 mod router;
 mod server_proxy;
 
+pub use browser_stream_protocol::{BadName, Name};
 pub use events::{Event, Events, Reason};
-pub use name::{BadName, Name};
 pub use router::{Handler, StreamRouter};
 pub use server_proxy::{ConnectOptions, StreamServerProxy};
