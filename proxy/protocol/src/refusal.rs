@@ -50,6 +50,23 @@ pub enum RefusalCode {
 /// The least number that an application may use as a code: those below are ours.
 pub const APPLICATION_CODE_MIN: u32 = 256;
 
+impl RefusalCode {
+    /// What a reset with this number means: 0 is `cancelled`, and a number of ours that nobody gave out is `internal`.
+    pub fn from_number(number: u32) -> Self {
+        match number {
+            0 => Self::Known(Code::Cancelled),
+            APPLICATION_CODE_MIN.. => Self::Application(number),
+            ours => Self::Known(Code::from_number(ours).unwrap_or(Code::Internal)),
+        }
+    }
+}
+
+impl From<Code> for RefusalCode {
+    fn from(code: Code) -> Self {
+        Self::Known(code)
+    }
+}
+
 impl fmt::Display for RefusalCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -94,6 +111,12 @@ mod tests {
         assert_eq!(serde_json::to_string(&ours).unwrap(), r#"{"code":"busy","message":"try later"}"#);
         let theirs: OpenError = serde_json::from_str(r#"{"code":4001}"#).unwrap();
         assert_eq!((theirs.code, theirs.number()), (RefusalCode::Application(4001), 4001));
+    }
+
+    #[test]
+    fn every_number_of_a_reset_has_a_meaning() {
+        let meanings = [0, 9, 255, 256].map(RefusalCode::from_number);
+        assert_eq!(meanings, [Code::Cancelled.into(), Code::Busy.into(), Code::Internal.into(), RefusalCode::Application(256)]);
     }
 
     #[test]

@@ -1,0 +1,150 @@
+//! Connects to servers by name.
+
+use std::{future::IntoFuture, sync::Arc, time::Duration};
+
+use browser_stream_mux::{Code, Stream as Carrier};
+use browser_stream_protocol::OpenError;
+use bytes::Bytes;
+use futures::{FutureExt, future::BoxFuture};
+use serde::{Deserialize, Serialize};
+use serde_json::value::to_raw_value;
+use tokio::time::timeout;
+
+use crate::{
+    ConnectError, DialError, Peer, Stream,
+    answer::answer,
+    wire::{Meta, Open, encode, name},
+};
+
+/// Where servers live, unless another prefix is given.
+pub(crate) const PREFIX: &str = "/browser-server";
+/// How long the proxy waits for a name that nobody holds, unless a client says otherwise.
+const WAIT: Duration = Duration::from_secs(2);
+/// The longest wait that the proxy grants.
+const WAIT_MAX: Duration = Duration::from_secs(15);
+/// How long a server may take to answer.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+/// The most bytes that may go along with an open.
+const EARLY_MAX: usize = 64 * 1024;
+
+/// Connects to the servers of one prefix. Clones share the peer.
+#[derive(Clone)]
+pub struct StreamClient {
+    peer: Peer,
+    prefix: Arc<str>,
+}
+
+impl StreamClient {
+    /// A client over a peer of its own. For options, or to serve over the same connection, see [`Peer::dial`].
+    ///
+    /// # Errors
+    /// See [`DialError`].
+    pub async fn dial(url: impl AsRef<str>) -> Result<Self, DialError> {
+        Ok(Peer::dial(url).await?.client())
+    }
+
+    /// A client over this peer.
+    pub fn new(peer: &Peer) -> Self {
+        Self { peer: peer.clone(), prefix: PREFIX.into() }
+    }
+
+    /// The same for servers below another prefix of the proxy's than `/browser-server`.
+    pub fn with_prefix(mut self, prefix: &str) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Connects to the server of that name, which is put into NFC first. Options are set on what it returns, which is awaited for the [`Stream`].
+    pub fn connect(&self, name: impl Into<String>) -> Connect {
+        let (client, name) = (self.clone(), name.into());
+        Connect { client, name, meta: Ok(None), wait: WAIT, early: Bytes::new() }
+    }
+
+    /// What it connects over.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+}
+
+/// A stream that is to be opened: await it.
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use browser_stream_client::{ConnectError, StreamClient};
+/// # async fn example(client: StreamClient) -> Result<(), ConnectError> {
+/// let stream = client.connect("NAME").meta(&["any", "JSON"]).wait(Duration::ZERO).await?;
+/// # Ok(()) }
+/// ```
+///
+/// Without a connection to the proxy it waits for one. Dropped, it gives the open up and the server, if it has it, sees `cancelled`.
+#[must_use = "nothing is opened until it is awaited"]
+pub struct Connect {
+    client: StreamClient,
+    name: String,
+    meta: Result<Option<Meta>, String>,
+    wait: Duration,
+    early: Bytes,
+}
+
+impl Connect {
+    /// Tells the server this: any JSON.
+    pub fn meta(mut self, meta: &impl Serialize) -> Self {
+        self.meta = to_raw_value(meta).map(Some).map_err(|error| error.to_string());
+        self
+    }
+
+    /// How long to wait for a name that nobody serves yet: 0 to 15 s, 2 s unless stated.
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.wait = wait.min(WAIT_MAX);
+        self
+    }
+
+    /// Sends these bytes right behind the open, without waiting for the answer: 64 KiB at most. They are the first of the stream.
+    pub fn early(mut self, bytes: impl Into<Bytes>) -> Self {
+        self.early = bytes.into();
+        self
+    }
+
+    async fn open(self) -> Result<Stream, ConnectError> {
+        let name = name(&self.name)?;
+        let meta = self.meta.map_err(|why| bad(format!("meta is no JSON: {why}")))?;
+        if self.early.len() > EARLY_MAX {
+            return Err(bad(format!("{} bytes with the open, {EARLY_MAX} at most", self.early.len())).into());
+        }
+        let path = format!("{}/connect/{}", self.client.prefix, name.segment());
+        let wait = u64::try_from(self.wait.as_millis()).ok();
+        let open = encode(&Open { path: &path, meta: meta.as_deref(), wait, ..Open::default() })?;
+        let opened = answered(&self.client.peer, &open, self.early);
+        let (carrier, id) = timeout(self.wait + ANSWER_MAX, opened).await.unwrap_or(Err(ConnectError::Timeout))?;
+        Ok(Stream::new(carrier, id, meta))
+    }
+}
+
+impl IntoFuture for Connect {
+    type Output = Result<Stream, ConnectError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.open().boxed()
+    }
+}
+
+/// Opens a stream and reads the answer: the stream and its id.
+async fn answered(peer: &Peer, open: &[u8], early: Bytes) -> Result<(Carrier, String), ConnectError> {
+    #[derive(Deserialize)]
+    struct Accepted {
+        id: String,
+    }
+    let (mut carrier, _) = peer.shared().open().await?;
+    carrier.write_frame(open);
+    if !early.is_empty() {
+        // What ended the stream says the answer, or its absence, better.
+        let _ = carrier.write_chunk(early).await;
+    }
+    let Accepted { id } = answer(&mut carrier).await?;
+    Ok((carrier, id))
+}
+
+fn bad(message: String) -> OpenError {
+    OpenError::new(Code::BadRequest, message)
+}
