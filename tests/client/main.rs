@@ -1,1 +1,12 @@
-//! The Rust client.
+//! The Rust client against the proxy: in memory on a paused clock where times matter, over sockets where the network does.
+
+mod bounds;
+mod cable;
+mod connect;
+mod ends;
+mod listen;
+mod lives;
+mod reconnect;
+mod script;
+mod sockets;
+mod told;

@@ -133,10 +133,9 @@ impl Claim {
             control.tell("pause", None);
         }
         let Granted { id, lease } = answer(&mut control.0).await?;
-        match (&mut self.lease, lease) {
-            (Some(ours), Some(given)) => ours.renew(given),
-            // A proxy without leases, or one that was not asked for one.
-            (_, _) => {}
+        // A proxy may have no leases.
+        if let (Some(ours), Some(given)) = (&mut self.lease, lease) {
+            ours.renew(given);
         }
         Ok(Held { id, control, generation: live.generation, told: wishes.clone() })
     }
@@ -174,9 +173,8 @@ impl Claim {
             held.tell(&wishes.borrow_and_update());
             tokio::select! {
                 body = held.control.0.read_frame(BODY_MAX) => match body {
-                    Ok(Some(body)) => match note(&body) {
-                        Some(lost) => return Over::Done(Err(lost)),
-                        None => {}
+                    Ok(Some(body)) => if let Some(lost) = note(&body) {
+                        return Over::Done(Err(lost));
                     },
                     Ok(None) if held.told.is_over => return Over::Done(Ok(())),
                     Ok(None) => return Over::Done(Err(ListenError::Released)),
