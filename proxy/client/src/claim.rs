@@ -13,7 +13,7 @@ use crate::{
     ListenError,
     answer::{Unanswered, answer},
     backoff::Backoff,
-    lease::{Given, Lease, True},
+    lease::{Given, Lease},
     peer::{Live, Route, Shared},
     wire::{BODY_MAX, Note, Open, encode},
 };
@@ -35,6 +35,8 @@ pub(crate) struct Claim {
     path: String,
     /// Names this life of the server, for as long as it holds the name.
     instance: String,
+    /// How often it was claimed: the highest use of one lease wins.
+    attempt: u64,
     lease: Option<Lease>,
     standby: bool,
 }
@@ -74,7 +76,7 @@ enum Over {
 impl Claim {
     pub(crate) fn new(shared: Arc<Shared>, path: String, leased: bool, standby: bool) -> Self {
         let instance = format!("{:032x}", rand::random::<u128>());
-        Self { shared, path, instance, lease: leased.then_some(Lease::Wanted(True)), standby }
+        Self { shared, path, instance, attempt: 0, lease: leased.then_some(Lease::Wanted), standby }
     }
 
     /// Claims the name for the first time, within `most`. A connection that breaks on the way is no reason to fail.
@@ -122,11 +124,10 @@ impl Claim {
     /// Claims on one session.
     async fn ask(&mut self, live: &Live, wishes: &Wishes) -> Result<Held, Unanswered> {
         let mut control = Control(live.mux.open().map_err(|_| Unanswered::Lost)?);
-        if let Some(lease) = &mut self.lease {
-            lease.count_use();
-        }
-        let Self { path, instance, lease, standby, .. } = &*self;
-        let open = Open { path, instance: Some(instance), lease: lease.as_ref(), standby: *standby, ..Open::default() };
+        self.attempt += 1;
+        let Self { path, instance, attempt, lease, standby, .. } = &*self;
+        let open =
+            Open { path, instance: Some(instance), attempt: Some(*attempt), lease: lease.as_ref(), standby: *standby, ..Open::default() };
         control.0.write_frame(&encode(&open).map_err(Unanswered::Refused)?);
         control.tell("clients_max", Some(wishes.clients_max));
         if wishes.is_paused {
@@ -135,7 +136,7 @@ impl Claim {
         let Granted { id, lease } = answer(&mut control.0).await?;
         // A proxy may have no leases.
         if let (Some(ours), Some(given)) = (&mut self.lease, lease) {
-            ours.renew(given);
+            *ours = Lease::Held(given);
         }
         Ok(Held { id, control, generation: live.generation, told: wishes.clone() })
     }

@@ -33,6 +33,9 @@ pub(crate) struct Open<'a> {
     /// One life of a server: 32 lower-case hex digits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) instance: Option<&'a str>,
+    /// Higher with each claim of the same life of a server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) attempt: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) lease: Option<&'a Lease>,
     /// Wait until the name is free.
