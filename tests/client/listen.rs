@@ -105,6 +105,7 @@ async fn a_listener_of_a_closed_peer_ends_with_an_error_and_its_name_is_free() {
     within(two.server.close()).await;
     assert!(matches!(listener.next().await, Some(Err(ListenError::Closed(None)))));
     assert!(listener.next().await.is_none());
+    within(listener.end()).await.expect("it was told already");
     assert!(matches!(two.proxy.event().await, Event::ServerDestroyed { reason: Reason::Finished, .. }));
     let _again = Cable::to(&two.proxy).peer().await.server().listen("NAME").await.expect("free");
 }

@@ -22,7 +22,7 @@ pub use memory::Memory;
 pub use peer::{Control, Peer, reply};
 pub use raw::*;
 pub use shim::{Shim, Way};
-pub use socket::{bytes_of, dial, serve};
+pub use socket::serve;
 
 /// A proxy without sockets: its peers are in memory, so that a paused clock decides all times.
 pub struct Proxy {

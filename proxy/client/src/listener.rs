@@ -23,8 +23,8 @@ pub struct Listener {
     id: String,
     connections: mpsc::Receiver<Connection>,
     wishes: watch::Sender<Wishes>,
-    outcome: oneshot::Receiver<Result<(), ListenError>>,
-    is_over: bool,
+    /// `None` once it was told.
+    outcome: Option<oneshot::Receiver<Result<(), ListenError>>>,
     _peer: Peer,
 }
 
@@ -45,7 +45,7 @@ impl Listener {
             // Nobody need be there to hear it.
             let _ = tell.send(keeping.await);
         });
-        Self { name, id, connections, wishes, outcome, is_over: false, _peer: peer }
+        Self { name, id, connections, wishes, outcome: Some(outcome), _peer: peer }
     }
 
     /// The name, as it is.
@@ -77,7 +77,7 @@ impl Listener {
     /// connection to the proxy, at once. Dropping the future only ends the waiting.
     ///
     /// # Errors
-    /// Why the name was lost before it could be given up.
+    /// Why the name was lost before it could be given up, unless the stream told it already.
     pub async fn end(mut self) -> Result<(), ListenError> {
         self.wishes.send_modify(|wishes| wishes.is_over = true);
         let refusing = async {
@@ -85,7 +85,8 @@ impl Listener {
                 connection.refuse(Code::Gone, "the server ended");
             }
         };
-        let (outcome, ()) = tokio::join!(&mut self.outcome, refusing);
+        let Some(outcome) = self.outcome.take() else { return Ok(()) };
+        let (outcome, ()) = tokio::join!(outcome, refusing);
         outcome.unwrap_or(Err(ListenError::Closed(None)))
     }
 }
@@ -97,11 +98,9 @@ impl Stream for Listener {
         if let Some(connection) = ready!(self.connections.poll_recv(cx)) {
             return Poll::Ready(Some(Ok(connection)));
         }
-        if self.is_over {
-            return Poll::Ready(None);
-        }
-        let outcome = ready!(self.outcome.poll_unpin(cx)).unwrap_or(Err(ListenError::Closed(None)));
-        self.is_over = true;
+        let Some(outcome) = &mut self.outcome else { return Poll::Ready(None) };
+        let outcome = ready!(outcome.poll_unpin(cx)).unwrap_or(Err(ListenError::Closed(None)));
+        self.outcome = None;
         Poll::Ready(outcome.err().map(Err))
     }
 }
