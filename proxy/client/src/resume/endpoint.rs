@@ -253,6 +253,11 @@ impl Endpoint {
         self.state
     }
 
+    /// Client: the server took the stream up; until then no carrier can be joined.
+    pub fn is_replied(&self) -> bool {
+        self.client.as_ref().is_some_and(|client| client.replied)
+    }
+
     /// The stream's id, secret and name.
     pub fn identity(&self) -> &Arc<Identity> {
         &self.identity
