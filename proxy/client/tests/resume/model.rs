@@ -281,7 +281,7 @@ fn model() -> Model {
 }
 
 fn schedules(cases: u32, seed: u64) {
-    let config = Config { cases, rng_seed: RngSeed::Fixed(seed), failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
+    let config = Config { cases, rng_seed: RngSeed::Fixed(seed), failure_persistence: None, ..Config::default() };
     let ops = prop::collection::vec(op(), 1..250);
     let ran = TestRunner::new(config).run(&ops, |ops| {
         let mut model = model();

@@ -151,7 +151,7 @@ impl Network {
         }
     }
 
-    /// What a side said, by carrier.
+    /// What a side said on a carrier.
     pub fn said_on(&self, side: usize, id: u64) -> Vec<Record> {
         self.said[side].iter().filter(|(on, _)| *on == id).map(|(_, record)| record.clone()).collect()
     }

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use browser_stream_client::resume::Endpoint;
+use browser_stream_client::resume::{Endpoint, Kind, Record};
+use bytes::BytesMut;
 
 use crate::{
     network::{CLIENT, SERVER},
-    world::World,
+    world::{World, pattern},
 };
 
 impl World {
@@ -74,6 +75,41 @@ impl World {
         moved
     }
 
+    /// Hands records to a side as if its peer had said them on that carrier.
+    pub fn say(&mut self, side: usize, id: u64, records: &[Record]) {
+        let mut out = BytesMut::new();
+        for record in records {
+            record.encode(&mut out);
+            if let Record::Data { offset, length } = record {
+                out.extend((*offset..*offset + u64::from(*length)).map(|at| pattern(1 - side, at)));
+            }
+        }
+        let now = self.now;
+        self.ends[side].as_mut().unwrap().received(id, out.freeze(), now);
+        self.pump(side);
+    }
+
+    /// Whether a side still has a carrier.
+    pub fn has(&self, side: usize, id: u64) -> bool {
+        self.ends[side].as_ref().is_some_and(|end| end.carriers().any(|carrier| carrier == id))
+    }
+
+    /// Opens one more carrier, proven at both ends.
+    pub fn proven(&mut self, kind: Kind) -> u64 {
+        let id = self.join(kind);
+        self.run();
+        assert!(self.has(CLIENT, id) && self.has(SERVER, id));
+        id
+    }
+
+    /// All carriers die, and both ends know.
+    pub fn cut_all(&mut self) {
+        for id in self.network.links.keys().copied().collect::<Vec<_>>() {
+            self.network.cut(id, [0; 2], true);
+        }
+        self.arrive();
+    }
+
     /// Everything that can happen without time happens, but reading.
     pub fn run(&mut self) {
         for _ in 0..10_000 {
@@ -109,5 +145,41 @@ impl World {
             self.run_and_read();
         }
         self.now = end;
+    }
+}
+
+/// What only some facts need.
+impl World {
+    /// The carrier that a side uses.
+    pub fn carrier_of(&mut self, side: usize) -> u64 {
+        self.ends[side].as_ref().unwrap().current().unwrap()
+    }
+
+    /// Both have finished: one thing after another arrives until the server knows that all is whole.
+    pub fn until_server_is_clean(&mut self, id: u64) {
+        while self.apps[SERVER].outcome.is_none() {
+            assert!(self.deliver(id, SERVER, usize::MAX) || self.deliver(id, CLIENT, usize::MAX));
+        }
+    }
+
+    /// All that is on its way to one side on one carrier arrives.
+    pub fn arrive_at(&mut self, side: usize, id: u64) {
+        while self.deliver(id, side, usize::MAX) {}
+    }
+
+    /// A new carrier is opened and proven, up to where `side` uses it; what it then says has not arrived.
+    pub fn reconnect_without_delivery(&mut self, side: usize) {
+        let old = self.network.upcoming();
+        self.advance(Duration::from_secs(5));
+        for _ in 0..20 {
+            if self.ends[side].as_ref().is_some_and(|end| end.current().is_some_and(|current| current >= old)) {
+                return;
+            }
+            let id = self.network.upcoming() - 1;
+            if !self.answer_mac(0) && !self.deliver(id, SERVER, usize::MAX) {
+                self.deliver(id, CLIENT, usize::MAX);
+            }
+        }
+        panic!("no carrier came");
     }
 }

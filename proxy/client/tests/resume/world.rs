@@ -29,7 +29,6 @@ pub struct App {
 
 pub struct World {
     pub now: Instant,
-    pub start: Instant,
     pub limits: Arc<Limits>,
     pub identity: Arc<Identity>,
     pub budgets: [Budget; 2],
@@ -74,7 +73,6 @@ impl World {
         let client = Endpoint::connect(identity.clone(), limits.clone(), &budgets[CLIENT], open_timeout, 1, now);
         Self {
             now,
-            start: now,
             identity,
             budgets,
             ends: [Some(client), None],
