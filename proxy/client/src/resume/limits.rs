@@ -57,7 +57,7 @@ pub struct Limits {
     pub carriers_max: usize,
     /// Proven carriers that may break without one new byte in between.
     pub broken_max: u32,
-    /// Ended streams that a server remembers, about 200 bytes each.
+    /// Ended streams that a server remembers, about 250 bytes each.
     pub tombstones_max: usize,
 }
 

@@ -6,6 +6,7 @@ mod carriers;
 mod events;
 mod model;
 mod network;
+mod opening;
 mod remembering;
 mod schedule;
 mod sending;
