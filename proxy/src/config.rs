@@ -38,6 +38,9 @@ pub struct Config {
     pub open: bool,
     /// Proxies in front, through which peers come: sessions from their addresses are not counted by address.
     pub trusted_proxies: Vec<Network>,
+    /// Where the key of leases is kept, so that servers have their names back from a proxy that was started again; without it, each process
+    /// has its own.
+    pub lease_key: Option<PathBuf>,
     /// The bounds that peers are held to.
     pub limits: Limits,
 }
@@ -52,6 +55,7 @@ impl Default for Config {
             prefix: vec![RoutePath::literal("/browser-server")],
             open: false,
             trusted_proxies: Vec::new(),
+            lease_key: None,
             limits: Limits::default(),
         }
     }

@@ -18,8 +18,8 @@ pub use config::Config;
 pub use edge::{Proxy, mux};
 pub use error::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
 pub use limits::Limits;
-pub use route::{BadName, ConnectOptions, Event, Events, Handler, Name, Reason, StreamRouter, StreamServerProxy};
-pub use session::{Open, Opening, Opens, Session, Sessions, transport, websocket};
+pub use route::{BadName, ConnectOptions, Event, Events, Handler, LeaseKey, LeaseKeyError, Name, Reason, StreamRouter, StreamServerProxy};
+pub use session::{Instance, Open, Opening, Opens, Session, Sessions, transport, websocket};
 
 /// What the fuzz targets need beside the API; no part of it.
 #[doc(hidden)]

@@ -12,6 +12,17 @@ pub struct Limits {
     pub streams_per_session_max: usize,
     /// Names that one session may hold.
     pub names_per_session_max: usize,
+    /// How long a name with a lease is kept for its owner after its session went: long enough for a reload, a change of network or a
+    /// restart of the proxy.
+    pub lease_grace: Duration,
+    /// Names of one prefix that may be suspended at once, about 1 KiB each; beyond, a name is free when its session goes.
+    pub suspended_names_max: usize,
+    /// Claims that may stand by for one name.
+    pub standbys_per_name_max: usize,
+    /// Streams that may watch one name.
+    pub watchers_per_name_max: usize,
+    /// The least time between two notes of a watch: a name that flaps must not cost each watcher as much as it costs its owner.
+    pub watch_interval: Duration,
     /// Clients that a server gets at once unless it says `clients_max`: a stock yamux peer dies of more.
     pub clients_max: usize,
     /// Opens on their way to one server that it has not answered; the next one waits its turn.
@@ -66,6 +77,8 @@ pub struct Limits {
     pub establish_timeout: Duration,
     /// Connections that may be waiting for their upgrade or be open at once.
     pub connections_max: usize,
+    /// How long sessions may take to go when the program is told to end; what is left then is closed.
+    pub drain_timeout: Duration,
     /// Events that a subscriber may lag behind before it misses some.
     pub events_buffer: usize,
 }
@@ -75,6 +88,11 @@ impl Default for Limits {
         Self {
             streams_per_session_max: 1024,
             names_per_session_max: 32,
+            lease_grace: Duration::from_secs(120),
+            suspended_names_max: 16 * 1024,
+            standbys_per_name_max: 256,
+            watchers_per_name_max: 1024,
+            watch_interval: Duration::from_millis(100),
             clients_max: 500,
             unreplied_opens_max: 256,
             opens_per_second: 2000,
@@ -100,6 +118,7 @@ impl Default for Limits {
             write_stall_max: Duration::from_secs(10),
             establish_timeout: Duration::from_secs(10),
             connections_max: 16 * 1024,
+            drain_timeout: Duration::from_secs(30),
             events_buffer: 1024,
         }
     }

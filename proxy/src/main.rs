@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write, stderr};
 use std::{process::ExitCode, sync::Arc};
 
 use browser_stream_server::{
-    Config, Proxy, StreamRouter, StreamServerProxy,
+    Config, LeaseKey, Proxy, StreamRouter, StreamServerProxy,
     config::{Args, Start},
 };
 use futures::StreamExt;
@@ -17,9 +17,12 @@ fn main() -> ExitCode {
             print!("{text}");
             return ExitCode::SUCCESS;
         }
-        Ok(Start::Serve(config)) => match serve(*config) {
-            Ok(()) => return ExitCode::SUCCESS,
-            Err(error) => (1, format!("{error:#}")),
+        Ok(Start::Serve(config)) => match config.lease_key.as_deref().map(LeaseKey::read_or_make).transpose() {
+            Ok(key) => match serve(*config, key.unwrap_or_else(LeaseKey::random)) {
+                Ok(()) => return ExitCode::SUCCESS,
+                Err(error) => (1, format!("{error:#}")),
+            },
+            Err(error) => (2, error.to_string()),
         },
         Err(error) => (2, error.to_string()),
     };
@@ -28,13 +31,13 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn serve(config: Config) -> anyhow::Result<()> {
+async fn serve(config: Config, key: LeaseKey) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal()).init();
     let limits = Arc::new(config.limits.clone());
     let mut router = StreamRouter::new();
     for prefix in &config.prefix {
-        let servers = StreamServerProxy::with_limits(prefix.as_str(), limits.clone());
+        let servers = StreamServerProxy::with_lease_key(prefix.as_str(), limits.clone(), key.clone());
         // The debug form escapes names: no peer writes lines of its own into the log.
         tokio::spawn(servers.events().for_each(async |event| tracing::info!(?event, "{}", event.kind())));
         router = router.mount(servers);

@@ -25,7 +25,7 @@ refusals! {
     SessionsPerAddress = "sessions_per_address",
     /// Upgrades shed, or streams reset, because the memory budget of the process is used up.
     Budget = "budget",
-    /// Upgrades while the proxy goes down.
+    /// Upgrades, and opens of streams, while the proxy goes down.
     Draining = "draining",
     /// Requests for another host, or from a page of another origin.
     Gate = "gate",
@@ -43,6 +43,12 @@ refusals! {
     OpenTimeout = "open_timeout",
     /// Claims: the peer holds as many names as it may.
     NamesPerSession = "names_per_session",
+    /// Names that were free at once when their leased owner's session went: as many are suspended as may be.
+    SuspendedNames = "suspended_names",
+    /// Claims that would stand by: as many do for that name as may.
+    StandbysPerName = "standbys_per_name",
+    /// Watches: as many watch that name as may.
+    WatchersPerName = "watchers_per_name",
     /// Connects: the server has as many clients as it takes.
     ClientsMax = "clients_max",
     /// Connects whose turn did not come, at a server with too many unanswered opens.
@@ -73,6 +79,13 @@ refusals! {
     Transport = "transport",
     /// Sessions cut for a text message.
     Text = "text",
+}
+
+impl Refusal {
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        NAMES.get(self as usize).copied().unwrap_or_default()
+    }
 }
 
 /// One counter for each [`Refusal`].

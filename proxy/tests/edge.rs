@@ -339,7 +339,7 @@ async fn going_down_closes_sessions_with_1012_and_takes_no_more() {
     until(&mut idle, |bytes| bytes.ends_with(b"ok\n")).await;
     let down = tokio::spawn({
         let proxy = served.proxy.clone();
-        async move { proxy.shutdown().await }
+        async move { proxy.shutdown(Duration::ZERO).await }
     });
     assert_eq!(close_code(&rest(&mut socket).await), 1012);
     assert_eq!(rest(&mut idle).await, b"");

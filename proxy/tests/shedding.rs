@@ -202,7 +202,7 @@ async fn threat_19_draining_is_told_by_readiness() {
     let router = proxy.router();
     tokio::spawn(async move { axum::serve(listener, router).await });
     assert_eq!(status(&ask(address, "/readyz").await), 200);
-    proxy.shutdown().await;
+    proxy.shutdown(Duration::ZERO).await;
     for path in ["/readyz", "/mux"] {
         let (_socket, answer) = ask_from([127, 0, 0, 1], address, path, HANDSHAKE).await;
         assert!(status(&answer) == 503 && answer.contains("\r\n\r\ndraining: ") && retry_after(&answer).is_some(), "{answer}");

@@ -15,11 +15,11 @@ pub mod wire;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use browser_stream_server::{Event, Events, Limits, Sessions, StreamRouter, StreamServerProxy};
+use browser_stream_server::{Event, Events, LeaseKey, Limits, Sessions, StreamRouter, StreamServerProxy};
 use futures::StreamExt;
 
 pub use memory::Memory;
-pub use peer::{Control, Peer, reply};
+pub use peer::{Control, Peer, note, reply};
 pub use raw::*;
 pub use shim::{Shim, Way};
 pub use socket::serve;
@@ -39,8 +39,13 @@ impl Proxy {
 
     /// A proxy with limits and routes of its own.
     pub fn with(limits: Limits, routes: impl FnOnce(StreamRouter) -> StreamRouter) -> Self {
+        Self::keyed(LeaseKey::random(), limits, routes)
+    }
+
+    /// The same with a lease key that another proxy may have, too.
+    pub fn keyed(key: LeaseKey, limits: Limits, routes: impl FnOnce(StreamRouter) -> StreamRouter) -> Self {
         let limits = Arc::new(limits);
-        let names = StreamServerProxy::with_limits("/browser-server", limits.clone());
+        let names = StreamServerProxy::with_lease_key("/browser-server", limits.clone(), key);
         let router = routes(StreamRouter::new().mount(names.clone()));
         let events = names.events();
         Self { sessions: Sessions::new(limits, Arc::new(router)), names, events }

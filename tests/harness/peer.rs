@@ -96,6 +96,12 @@ impl Drop for Peer {
     }
 }
 
+/// The next note on a stream; `None` when the proxy finished it.
+pub async fn note(stream: &mut Stream) -> Option<Value> {
+    let body = within(stream.read_frame(FRAME_MAX)).await.expect("the stream is not reset");
+    body.map(|body| serde_json::from_slice(&body).expect("a note is JSON"))
+}
+
 /// Reads a reply; a refusal is the error's code, and a reset or loss says so.
 pub async fn reply(stream: &mut Stream) -> Result<Value, String> {
     let body = match within(stream.read_frame(FRAME_MAX)).await {

@@ -4,10 +4,12 @@
 
 mod backpressure;
 mod budget;
+mod drain;
 mod ends;
 mod honest;
 mod inside;
 mod ladder;
+mod leases;
 mod names;
 mod opens;
 mod original;
@@ -15,6 +17,9 @@ mod pile;
 mod races;
 mod rates;
 mod refusals;
+mod resume;
 mod silence;
+mod standby;
 mod violations;
 mod waiting;
+mod watch;

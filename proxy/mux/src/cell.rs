@@ -1,6 +1,7 @@
 //! The meeting point of a stream and its session: the session puts in what arrives, the stream takes it out and waits here.
 
 use std::{
+    future::poll_fn,
     sync::Arc,
     task::{Context, Poll, Waker},
 };
@@ -164,6 +165,20 @@ impl Cell {
         }
         remember(&mut state.writer, cx);
         Poll::Pending
+    }
+
+    /// Resolves when nothing that was written is still queued here, or the stream was reset or lost: for a writer of news, who has only the
+    /// newest to say. It and a writer that waits for room must not wait at the same time. Cancel-safe.
+    pub async fn drained(&self) {
+        poll_fn(|cx| {
+            let mut state = self.state.lock();
+            if state.queued == 0 || state.end.is_some() {
+                return Poll::Ready(());
+            }
+            remember(&mut state.writer, cx);
+            Poll::Pending
+        })
+        .await;
     }
 
     /// The next chunk as it came; `None` when the peer finished.

@@ -48,6 +48,9 @@ struct Serve {
     /// Peers come through a proxy at this address or network: do not count their sessions by it; may be given several times
     #[arg(long, env = "BSS_TRUSTED_PROXIES", value_name = "ADDRESS[/BITS]", value_delimiter = ',')]
     trusted_proxies: Option<Vec<Network>>,
+    /// Keep the key of leases in this file, made if missing: servers have their names back after a restart
+    #[arg(long, env = "BSS_LEASE_KEY", value_name = "FILE")]
+    lease_key: Option<PathBuf>,
     /// Read settings from this TOML file; its keys are those of --print-config
     #[arg(long, env = "BSS_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -89,7 +92,7 @@ impl Serve {
         if let Some(path) = &self.config {
             file::read(path, &mut config)?;
         }
-        let Config { bind, path, public_url, allow_origin, prefix, open, trusted_proxies, limits } = config;
+        let Config { bind, path, public_url, allow_origin, prefix, open, trusted_proxies, lease_key, limits } = config;
         let config = Config {
             bind: self.bind.unwrap_or(bind),
             path: self.path.unwrap_or(path),
@@ -98,6 +101,7 @@ impl Serve {
             prefix: self.prefix.unwrap_or(prefix),
             open: self.open.unwrap_or(open),
             trusted_proxies: self.trusted_proxies.unwrap_or(trusted_proxies),
+            lease_key: self.lease_key.or(lease_key),
             limits,
         };
         config.check().map(|()| config)

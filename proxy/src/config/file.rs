@@ -1,6 +1,12 @@
 //! The configuration as a TOML file.
 
-use std::{fmt::Display, fs, net::SocketAddr, path::Path, str::FromStr};
+use std::{
+    fmt::Display,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +23,7 @@ struct File {
     prefix: Option<Vec<Text<super::RoutePath>>>,
     open: Option<bool>,
     trusted_proxies: Option<Vec<Text<super::Network>>>,
+    lease_key: Option<PathBuf>,
     limits: LimitsTable,
 }
 
@@ -40,6 +47,7 @@ pub(super) fn write(config: &Config) -> String {
         prefix: Some(config.prefix.iter().cloned().map(Text).collect()),
         open: Some(config.open),
         trusted_proxies: Some(config.trusted_proxies.iter().copied().map(Text).collect()),
+        lease_key: config.lease_key.clone(),
         limits: LimitsTable::from(&config.limits),
     };
     // Texts, numbers and one table: TOML has a form for each, so this cannot fail; if it did, the text would say so.
@@ -55,6 +63,7 @@ fn apply(text: &str, config: &mut Config) -> Result<(), String> {
     set_all(&mut config.prefix, file.prefix);
     config.open = file.open.unwrap_or(config.open);
     set_all(&mut config.trusted_proxies, file.trusted_proxies);
+    config.lease_key = file.lease_key.or_else(|| config.lease_key.take());
     file.limits.apply(&mut config.limits).map_err(|error| format!("[limits] {error}"))
 }
 
@@ -109,6 +118,7 @@ mod tests {
         config.public_url = Some("https://bss.example".parse().expect("a URL"));
         config.allow_origin = vec!["http://localhost:3000".parse().expect("an origin")];
         config.trusted_proxies = vec!["10.0.0.0/8".parse().expect("a network")];
+        config.lease_key = Some("/var/lib/bss/lease.key".into());
         config.limits.connections_max = 7;
         config.limits.open_timeout = Duration::from_millis(1234);
         config.limits.memory_budget_bytes = 5 << 30;

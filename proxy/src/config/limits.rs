@@ -49,6 +49,9 @@ table! {
     counts:
         streams_per_session_max,
         names_per_session_max,
+        suspended_names_max,
+        standbys_per_name_max,
+        watchers_per_name_max,
         clients_max,
         unreplied_opens_max,
         opens_per_second,
@@ -77,6 +80,9 @@ table! {
         silence_max_ms => silence_max,
         write_stall_max_ms => write_stall_max,
         establish_timeout_ms => establish_timeout,
+        lease_grace_ms => lease_grace,
+        watch_interval_ms => watch_interval,
+        drain_timeout_ms => drain_timeout,
 }
 
 /// A limit that cannot work.

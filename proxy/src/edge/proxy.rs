@@ -31,8 +31,13 @@ pub(super) struct Inner {
     pub(super) sessions: Sessions,
     pub(super) memory: Arc<Memory>,
     pub(super) refusals: Arc<Refusals>,
-    /// Connections and sessions; awaited at the end.
+    /// Sessions, and connections that become one; awaited first.
+    pub(super) peers: TaskTracker,
+    /// All other connections.
     pub(super) tasks: TaskTracker,
+    /// No new sessions are taken.
+    pub(super) draining: CancellationToken,
+    /// No connections are, either.
     pub(super) stop: CancellationToken,
 }
 
@@ -42,11 +47,14 @@ impl Proxy {
         let limits = Arc::new(config.limits.clone());
         let sessions = Sessions::new(limits.clone(), Arc::new(router));
         let memory = sessions.memory().clone();
-        let (refusals, tasks, stop) = (sessions.counters().clone(), TaskTracker::new(), CancellationToken::new());
+        let refusals = sessions.counters().clone();
+        let (peers, tasks) = (TaskTracker::new(), TaskTracker::new());
+        let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
         let gate = Arc::new(Gate::new(&config, refusals.clone()));
         let addresses = Arc::new(Addresses::new(&config));
-        let readiness = Arc::new(Readiness::new(&limits, memory.clone(), stop.clone()));
-        Self { inner: Arc::new(Inner { config, limits, gate, addresses, readiness, sessions, memory, refusals, tasks, stop }) }
+        let readiness = Arc::new(Readiness::new(&limits, memory.clone(), draining.clone()));
+        let inner = Inner { config, limits, gate, addresses, readiness, sessions, memory, refusals, peers, tasks, draining, stop };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Everything over HTTP: the WebSocket at [`Config::path`], the start page, library and examples below `/`, `/healthz` (the process
@@ -105,16 +113,21 @@ impl Proxy {
         self.serve_until(listener, std::future::pending()).await
     }
 
-    /// Serves until `signal` resolves, then shuts down. Dropping the future stops accepting; sessions go on.
+    /// Serves until `signal` resolves, then shuts down within [`Limits::drain_timeout`](crate::Limits::drain_timeout), `/readyz` saying so
+    /// meanwhile. Dropping the future stops accepting; sessions go on.
     ///
     /// # Errors
     /// As [`serve`](Self::serve).
     pub async fn serve_until(&self, listener: TcpListener, signal: impl Future<Output = ()>) -> io::Result<()> {
+        let ending = async {
+            signal.await;
+            self.shutdown(self.inner.limits.drain_timeout).await;
+        };
         tokio::select! {
-            () = http::serve(listener, self.router(), &self.inner) => {}
-            () = signal => {}
+            // Somebody else has shut it down.
+            () = http::serve(listener, self.router(), &self.inner) => self.shutdown(Duration::ZERO).await,
+            () = ending => {}
         }
-        self.shutdown().await;
         Ok(())
     }
 
@@ -128,17 +141,26 @@ impl Proxy {
         self.inner.refusals.iter()
     }
 
-    /// Goes down: takes no more connections, closes every session with 1012, and waits for them, 3 s at most.
+    /// Goes down: takes no more sessions, opens nothing for those that there are, tells them to come back after a while, and waits until they
+    /// have gone. What is left after `deadline` is closed with 1012; it resolves 3 s later at the latest, or as much after that for other
+    /// connections.
     ///
-    /// Safe to call again; dropping the future only ends the waiting.
-    pub async fn shutdown(&self) {
-        let Inner { sessions, stop, tasks, .. } = &*self.inner;
+    /// Cancel-safe: dropping the future ends the waiting, and the sessions go all the same. Called again, the sooner end counts: with
+    /// [`Duration::ZERO`] all are closed at once.
+    pub async fn shutdown(&self, deadline: Duration) {
+        let Inner { sessions, draining, stop, peers, tasks, .. } = &*self.inner;
+        draining.cancel();
+        sessions.drain(deadline);
+        wait(peers, deadline.saturating_add(SHUTDOWN_MAX)).await;
         stop.cancel();
-        sessions.close_all(SERVICE_RESTART);
-        tasks.close();
-        if timeout(SHUTDOWN_MAX, tasks.wait()).await.is_err() {
-            tracing::warn!(left = tasks.len(), "some connections did not end in time");
-        }
+        wait(tasks, SHUTDOWN_MAX).await;
+    }
+}
+
+async fn wait(tasks: &TaskTracker, most: Duration) {
+    tasks.close();
+    if timeout(most, tasks.wait()).await.is_err() {
+        tracing::warn!(left = tasks.len(), "some connections did not end in time");
     }
 }
 
@@ -151,6 +173,3 @@ pub fn mux<S: Clone + Send + Sync + 'static>(router: StreamRouter) -> MethodRout
 
 /// A peer needs a second to answer the goodbye; a stuck one must not hold the process.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(3);
-
-/// "Service restart": clients should come back (RFC 6455's registry of close codes).
-const SERVICE_RESTART: u16 = 1012;

@@ -18,7 +18,7 @@ pub(super) struct Readiness {
     /// Connections that may still come.
     places: Arc<Semaphore>,
     memory: Arc<Memory>,
-    stop: CancellationToken,
+    draining: CancellationToken,
     /// No file descriptor could be had when it was tried last.
     short: AtomicBool,
 }
@@ -33,9 +33,9 @@ pub(super) enum Trouble {
 }
 
 impl Readiness {
-    pub(super) fn new(limits: &Limits, memory: Arc<Memory>, stop: CancellationToken) -> Self {
+    pub(super) fn new(limits: &Limits, memory: Arc<Memory>, draining: CancellationToken) -> Self {
         let places = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
-        Self { places, memory, stop, short: AtomicBool::new(false) }
+        Self { places, memory, draining, short: AtomicBool::new(false) }
     }
 
     /// A connection's place, if one is free.
@@ -50,7 +50,7 @@ impl Readiness {
 
     /// The worst trouble that there is, but for a lack of places: who asks in vain for one is told so, who got one has the answer.
     pub(super) fn trouble(&self) -> Option<Trouble> {
-        if self.stop.is_cancelled() {
+        if self.draining.is_cancelled() {
             Some(Trouble::Draining)
         } else if self.short.load(Ordering::Relaxed) {
             Some(Trouble::Descriptors)

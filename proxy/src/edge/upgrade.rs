@@ -73,7 +73,7 @@ fn upgrade(proxy: &Proxy, request: Request) -> Response {
 
 /// The answer to a handshake; the session that it leads to is a task of its own.
 fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
-    if proxy.inner.stop.is_cancelled() {
+    if proxy.inner.draining.is_cancelled() {
         return Err(Refusal::Draining);
     }
     let agreed = agree(request.method(), request.headers())?;
@@ -88,7 +88,7 @@ fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
     };
     let place = remote.map(|remote| proxy.inner.addresses.enter(remote.ip())).transpose()?.flatten();
     let inner = proxy.inner.clone();
-    proxy.inner.tasks.spawn(async move {
+    proxy.inner.peers.spawn(async move {
         match timeout(inner.limits.establish_timeout, upgraded).await {
             Ok(Ok(upgraded)) => serve(&inner, upgraded, remote, Places(connection, place)),
             Ok(Err(error)) => tracing::debug!(%error, "the connection ended before it was a WebSocket"),
@@ -121,7 +121,7 @@ fn serve(inner: &Inner, upgraded: Upgraded, remote: Option<SocketAddr>, places: 
 fn spawn<S: Socket>(inner: &Inner, socket: WebSocket<S>, remote: Option<SocketAddr>, places: Places) {
     // In a box: a future that awaits another has room for it twice.
     let session = Box::pin(inner.sessions.run(socket, remote));
-    inner.tasks.spawn(async move {
+    inner.peers.spawn(async move {
         let _places = places;
         session.await;
     });

@@ -123,7 +123,7 @@ async fn reach(
         }
         answer = tokio::time::timeout(limits.reply_timeout, session::reply(&mut stream, limits)) => answer,
     };
-    seat.replied();
+    seat.replied(matches!(answer, Ok(Ok(Reply { error: None, .. }))));
     let (error, reset) = match answer {
         Ok(Ok(Reply { error: Some(error), .. })) => (allowed(error), Code::Cancelled),
         Ok(Ok(reply)) => {
@@ -144,8 +144,9 @@ impl Reached {
     fn join(self, session: Arc<Session>, mut client: Stream) {
         let Self { id, seat, stream, reply } = self;
         let server = seat.claim.session.clone();
-        // The id is the proxy's word, whatever the server said.
-        client.write_frame(&encode(&Reply { id: Some(id.to_string()), error: None, ..reply }));
+        // Id and instance are the proxy's word, whatever the server said.
+        let instance = Some(seat.claim.title.instance);
+        client.write_frame(&encode(&Reply { id: Some(id.to_string()), instance, error: None, ..reply }));
         let watch: Arc<dyn Watch> = Arc::new(Client::connected(id, seat));
         session::watch(&session, &client, watch.clone());
         session::watch(&server, &stream, watch.clone());

@@ -28,7 +28,7 @@ pub enum Event {
         /// When.
         at: SystemTime,
     },
-    /// `server.destroyed`: the name is free again.
+    /// `server.destroyed`: the name is free again, or another has it.
     ServerDestroyed {
         /// The name.
         name: Name,
@@ -36,6 +36,26 @@ pub enum Event {
         id: Uuid,
         /// Why.
         reason: Reason,
+        /// When.
+        at: SystemTime,
+    },
+    /// `server.suspended`: the owner's session went; the name is kept for it as long as its lease allows.
+    ServerSuspended {
+        /// The name.
+        name: Name,
+        /// The claim's id.
+        id: Uuid,
+        /// Why.
+        reason: Reason,
+        /// When.
+        at: SystemTime,
+    },
+    /// `server.resumed`: the owner of a suspended name is back.
+    ServerResumed {
+        /// The name.
+        name: Name,
+        /// The claim's id, the same as before.
+        id: Uuid,
         /// When.
         at: SystemTime,
     },
@@ -78,6 +98,8 @@ pub enum Reason {
     Lost,
     /// An operator took the name away.
     Released,
+    /// One who has a lease of the name took it back from one who has none.
+    Superseded,
 }
 
 impl Event {
@@ -86,6 +108,8 @@ impl Event {
         match self {
             Self::ServerCreated { .. } => "server.created",
             Self::ServerDestroyed { .. } => "server.destroyed",
+            Self::ServerSuspended { .. } => "server.suspended",
+            Self::ServerResumed { .. } => "server.resumed",
             Self::ClientConnected { .. } => "client.connected",
             Self::ClientDisconnected { .. } => "client.disconnected",
             Self::Missed { .. } => "missed",

@@ -1,34 +1,78 @@
 //! A peer serves under a name: the claim, and the notes on its control stream for as long as it is held.
 
 use browser_stream_mux::{Code, FrameError, Stream, StreamError};
+use serde::Serialize;
 
-use super::{Name, Reason, StreamServerProxy, registry::Claim};
+use super::{
+    Name, Reason, StreamServerProxy,
+    lease::{self, Asked, Lease},
+    registry::{Applicant, Claim, Claimed, Right, Taken},
+};
 use crate::{
     error::OpenError,
     refusals::Refusal,
-    session::{Note, Opening, Reply, encode, parse},
+    session::{Instance, Note, Opening, encode, parse},
 };
+
+/// What the proxy answers to a claim that it grants.
+#[derive(Serialize)]
+struct Granted {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease: Option<Lease>,
+}
 
 /// Claims the name for the peer and holds it until its control stream ends.
 pub(super) async fn listen(proxy: StreamServerProxy, mut opening: Opening, segment: String) {
-    let capabilities = opening.take_capabilities();
-    let claimed = Name::from_segment(&segment)
-        .map_err(|error| {
-            opening.session().count(Refusal::BadOpen);
-            OpenError::new(Code::BadRequest, error.to_string())
-        })
-        .and_then(|name| proxy.inner.registry.claim(&name, opening.session(), capabilities));
-    let mut claim = match claimed {
+    let mut claim = match claim(&proxy, &mut opening, &segment).await {
         Ok(claim) => claim,
         Err(error) => return opening.refuse(error).await,
     };
-    let mut stream = opening.accept_as(&Reply::accept(claim.info.id.to_string()));
+    let title = claim.info.title;
+    let lease = title.generation.map(|generation| proxy.inner.key.lease(proxy.prefix(), &claim.info.name, title.instance, generation));
+    let mut stream = opening.accept_aside(&Granted { id: title.id.to_string(), lease });
     // After the reply, so that no client stands before it in the queue.
-    claim.set_open(true);
+    claim.told();
     claim.reason = hold(&proxy, &claim, &mut stream).await;
     // Free before the owner hears of it, so that it may claim again at once.
     drop(claim);
     stream.finish();
+}
+
+/// Gets the name for the peer, or finds out why not; one that stands by waits here.
+async fn claim(proxy: &StreamServerProxy, opening: &mut Opening, segment: &str) -> Result<Claim, OpenError> {
+    let bad = |error| {
+        opening.session().count(Refusal::BadOpen);
+        error
+    };
+    let name = Name::from_segment(segment).map_err(|error| bad(OpenError::new(Code::BadRequest, error.to_string())))?;
+    let applicant = applicant(proxy, &name, opening).map_err(bad)?;
+    match proxy.inner.registry.claim(&name, applicant, opening.open().standby)? {
+        Claimed::Now(claim) => Ok(claim),
+        Claimed::Later(turn) => tokio::select! {
+            biased;
+            () = opening.given_up() => Err(OpenError::new(Code::Cancelled, "the claim was given up")),
+            claim = turn.come() => claim,
+        },
+    }
+}
+
+/// Who asks, and by what right: a lease that is not of our key counts as none.
+fn applicant(proxy: &StreamServerProxy, name: &Name, opening: &Opening) -> Result<Applicant, OpenError> {
+    let open = opening.open();
+    let (right, instance) = match Asked::parse(open.lease.as_deref(), name)? {
+        Asked::No => (Right::None, open.instance),
+        Asked::New => (Right::New, open.instance),
+        Asked::Held(lease) if proxy.inner.key.made(proxy.prefix(), &lease) => (Right::Held(lease.generation), Some(lease.instance)),
+        Asked::Held(lease) => (Right::New, Some(lease.instance)),
+    };
+    Ok(Applicant {
+        session: opening.session().clone(),
+        instance: instance.unwrap_or_else(Instance::random),
+        attempt: lease::attempt(open.attempt.as_deref())?,
+        right,
+        capabilities: open.capabilities.clone(),
+    })
 }
 
 /// Does what the owner's notes say until its control stream ends, and says why it did.
@@ -36,9 +80,13 @@ async fn hold(proxy: &StreamServerProxy, claim: &Claim, stream: &mut Stream) -> 
     let limits = &proxy.inner.limits;
     loop {
         let note = tokio::select! {
-            () = claim.info.released.cancelled() => {
-                stream.write_frame(&encode(&Note::new("released")));
-                return Reason::Released;
+            taken = claim.info.taken() => {
+                let (note, reason) = match taken {
+                    Taken::Released => ("released", Reason::Released),
+                    Taken::Superseded => ("superseded", Reason::Superseded),
+                };
+                stream.write_frame(&encode(&Note::new(note)));
+                return reason;
             }
             note = stream.read_frame(limits.open_bytes_max) => note,
         };

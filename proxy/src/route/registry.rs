@@ -1,7 +1,14 @@
-//! The map of names: who holds one, who waits for one, and whose turn it is.
+//! The map of names: who holds one, who waits for one, and whose turn it is (PROTOCOL.md, sections 5 and 9).
+
+mod claim;
+mod seat;
+mod slot;
+mod standby;
+#[cfg(test)]
+mod tests;
+mod watch;
 
 use std::{
-    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -12,78 +19,52 @@ use std::{
 use browser_stream_mux::Code;
 use dashmap::DashMap;
 use tokio::{
-    sync::{broadcast, oneshot},
-    time::Instant,
+    runtime::Handle,
+    sync::{Semaphore, broadcast},
+    time::{Instant, sleep},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::{Event, Name, Reason};
+use super::{Event, Name, Reason, lease::EXACT_MAX};
 use crate::{error::OpenError, limits::Limits, refusals::Refusal, session::Session};
+use claim::Place;
+pub(super) use claim::{Applicant, Claim, ClaimInfo, Right, Taken};
+pub(super) use seat::Seat;
+use slot::{Hold, Owner, Slot, Standing, Suspended, Title};
+pub(super) use standby::Claimed;
+use standby::Freed;
+use watch::Presence;
 
 /// The names of one prefix. No guard of the map is held across an await or a callback.
 pub(super) struct Registry {
     slots: DashMap<Name, Slot>,
     tickets: AtomicU64,
+    /// The newest lease: as many microseconds since 1970, or more, so that a proxy that is started again makes newer ones.
+    generations: AtomicU64,
+    /// What was newest at the start: every older lease is from before.
+    started: (u64, Instant),
+    /// Names that may still be suspended.
+    suspendable: Arc<Semaphore>,
+    draining: AtomicBool,
     limits: Arc<Limits>,
     events: broadcast::Sender<Event>,
-}
-
-/// One name: its owner, if any, and who waits for it, first come first served.
-#[derive(Default)]
-struct Slot {
-    owner: Option<Owner>,
-    waiting: BTreeMap<u64, Waiter>,
-}
-
-/// A connect in a name's queue.
-struct Waiter {
-    answer: oneshot::Sender<Result<Seat, OpenError>>,
-    /// Until then it waits for a name that nobody holds.
-    until: Instant,
-}
-
-/// What the map knows of a claim.
-struct Owner {
-    claim: Arc<ClaimInfo>,
-    /// Whether connects are served: not before the claim's reply has left, nor while it is paused.
-    open: bool,
-    clients: usize,
-    clients_max: usize,
-    unreplied: usize,
-}
-
-/// A claim, as those see it who open streams to its owner.
-pub(super) struct ClaimInfo {
-    registry: Arc<Registry>,
-    pub name: Name,
-    pub id: Uuid,
-    pub session: Arc<Session>,
-    pub capabilities: Vec<String>,
-    /// Set when an operator takes the name away.
-    pub released: CancellationToken,
-}
-
-/// Holds a name for as long as it lives.
-#[must_use = "dropping a claim frees the name"]
-pub(super) struct Claim {
-    registry: Arc<Registry>,
-    name: Name,
-    pub info: Arc<ClaimInfo>,
-    /// Why it ended, for `server.destroyed`.
-    pub reason: Reason,
-}
-
-/// A client's place at a server: taken when its turn came, given back when dropped.
-pub(super) struct Seat {
-    pub claim: Arc<ClaimInfo>,
-    replied: AtomicBool,
 }
 
 impl Registry {
     pub fn new(limits: Arc<Limits>) -> Arc<Self> {
         let events = broadcast::Sender::new(limits.events_buffer);
-        Arc::new(Self { slots: DashMap::new(), tickets: AtomicU64::new(0), limits, events })
+        let newest = microseconds();
+        Arc::new(Self {
+            slots: DashMap::new(),
+            tickets: AtomicU64::new(0),
+            generations: AtomicU64::new(newest),
+            started: (newest, Instant::now()),
+            suspendable: Arc::new(Semaphore::new(limits.suspended_names_max.min(Semaphore::MAX_PERMITS))),
+            draining: AtomicBool::new(false),
+            limits,
+            events,
+        })
     }
 
     /// What happens to these names from now on.
@@ -98,224 +79,217 @@ impl Registry {
         let _ = self.events.send(event);
     }
 
-    /// Takes the name for this session: of two that race exactly one gets it, the other `name_taken`.
-    pub fn claim(self: &Arc<Self>, name: &Name, session: &Arc<Session>, capabilities: Vec<String>) -> Result<Claim, OpenError> {
-        if session.names.fetch_add(1, Ordering::Relaxed) >= self.limits.names_per_session_max {
-            session.names.fetch_sub(1, Ordering::Relaxed);
-            session.count(Refusal::NamesPerSession);
-            let most = self.limits.names_per_session_max;
-            return Err(OpenError::new(Code::Limit, format!("one connection holds at most {most} names")));
-        }
-        let info = Arc::new(ClaimInfo {
-            registry: self.clone(),
-            name: name.clone(),
-            id: Uuid::new_v4(),
-            session: session.clone(),
-            capabilities,
-            released: CancellationToken::new(),
-        });
+    /// Takes the name for this session, or takes it back: of two that race exactly one gets it, the other the code that PROTOCOL.md,
+    /// section 9, has for it, or a place in the queue for the name if it stands by.
+    pub fn claim(self: &Arc<Self>, name: &Name, applicant: Applicant, stands_by: bool) -> Result<Claimed, OpenError> {
+        let place = self.place(&applicant.session)?;
         let mut slot = self.slots.entry(name.clone()).or_default();
-        if slot.owner.is_some() {
+        if self.draining.load(Ordering::Acquire) {
             drop(slot);
-            session.names.fetch_sub(1, Ordering::Relaxed);
-            return Err(OpenError::new(Code::NameTaken, "somebody serves under this name already: choose another, or end that server"));
+            self.tidy(name);
+            return Err(draining());
         }
-        slot.owner = Some(Owner { claim: info.clone(), open: false, clients: 0, clients_max: self.limits.clients_max, unreplied: 0 });
-        // While the slot is ours, so that created and destroyed alternate for everybody.
-        self.emit(Event::ServerCreated { name: name.clone(), id: info.id, at: SystemTime::now() });
-        drop(slot);
-        Ok(Claim { registry: self.clone(), name: name.clone(), info, reason: Reason::Lost })
+        match slot.judge(&applicant, self.honoured_before()) {
+            Ok(standing) => {
+                let claim = self.install(&mut slot, name, applicant, place, standing);
+                drop(slot);
+                Ok(Claimed::Now(claim))
+            }
+            Err(Code::NameTaken | Code::NameReserved) if stands_by => self.stand_by(&mut slot, name, applicant, place),
+            Err(code) => Err(refused(code)),
+        }
     }
 
-    /// Who holds the name now.
-    pub fn owner(&self, name: &Name) -> Option<Arc<ClaimInfo>> {
-        self.slots.get(name)?.owner.as_ref().map(|owner| owner.claim.clone())
-    }
-
-    /// A place at the server of that name, when its turn comes.
-    ///
-    /// `not_found` when nobody held the name after `wait`; `busy` when the server has all the clients it takes, or stays paused;
-    /// `timeout` when it leaves too many opens unanswered. Dropping the future gives up the place in the queue.
-    pub async fn seat(self: &Arc<Self>, name: &Name, wait: std::time::Duration) -> Result<Seat, OpenError> {
-        let begun = Instant::now();
-        let (mut ticket, mut turn) = self.queue(name, begun + wait);
-        // For an unclaimed name until `wait`; for one that is held but does not serve now, longer.
-        for deadline in [wait, self.limits.wait_max.max(wait)] {
-            match tokio::time::timeout_at(begun + deadline, &mut turn).await {
-                Ok(Ok(seat)) => return seat,
-                // The sender goes only with an answer, or with the map itself.
-                Ok(Err(_)) => {
-                    return Err(OpenError::new(Code::Internal, "the queue for this name is gone"));
-                }
-                Err(_) if self.owner(name).is_none() => return Err(not_found()),
-                Err(_) => {}
+    /// Takes a name away from whoever holds it, or held it. False if nobody did.
+    pub fn release(self: &Arc<Self>, name: &Name) -> bool {
+        let Some(mut slot) = self.slots.get_mut(name) else { return false };
+        match &slot.hold {
+            Hold::Free => false,
+            // Its own task frees it.
+            Hold::Up(owner) => {
+                owner.claim.take(Taken::Released);
+                true
+            }
+            Hold::Suspended(suspended) => {
+                let id = suspended.title.id;
+                let freed = self.free(&mut slot, name, id, Reason::Released);
+                drop(slot);
+                freed.settle();
+                self.tidy(name);
+                true
             }
         }
-        ticket.done = true;
-        Err(match self.leave(name, ticket.number) {
-            Some(server) => {
-                server.session.count(Refusal::Unreplied);
-                OpenError::new(Code::Timeout, "the server leaves too many clients unanswered")
-            }
-            None => OpenError::new(Code::Busy, "the server takes no clients just now"),
+    }
+
+    /// Nobody gets a name from now on, and nobody waits for one any more: all are told `draining`.
+    pub fn drain(&self) {
+        // Whoever looks at it under the lock of a slot either sees it, or is seen below.
+        self.draining.store(true, Ordering::Release);
+        let (mut clients, mut claims) = (Vec::new(), Vec::new());
+        for mut slot in self.slots.iter_mut() {
+            clients.extend(std::mem::take(&mut slot.waiting).into_values());
+            claims.extend(std::mem::take(&mut slot.standby).into_values());
+        }
+        for client in clients {
+            let _ = client.answer.send(Err(draining()));
+        }
+        for claim in claims {
+            let _ = claim.answer.send(Err(draining()));
+        }
+    }
+
+    /// One more name for this session, if it may have it.
+    fn place(&self, session: &Session) -> Result<Place, OpenError> {
+        let most = self.limits.names_per_session_max;
+        Place::take(&session.names, most).ok_or_else(|| {
+            session.count(Refusal::NamesPerSession);
+            OpenError::new(Code::Limit, format!("one connection holds at most {most} names"))
         })
     }
 
-    /// A place, where nobody waits and the server takes more: the usual case needs no queue.
-    pub fn seat_now(&self, name: &Name) -> Option<Result<Seat, OpenError>> {
-        let mut slot = self.slots.get_mut(name)?;
-        let Slot { owner: Some(owner), waiting } = slot.value_mut() else { return None };
-        if !waiting.is_empty() || !owner.open || owner.unreplied >= self.limits.unreplied_opens_max {
-            return None;
-        }
-        Some(owner.seat())
+    /// Leases older than this have a name back from one who claimed it without: those from before the start, while they can still be within
+    /// their grace.
+    fn honoured_before(&self) -> u64 {
+        let (newest, at) = self.started;
+        if at.elapsed() < self.limits.lease_grace { newest } else { 0 }
     }
 
-    /// Puts a connect into the name's queue; it may be served at once.
-    fn queue(self: &Arc<Self>, name: &Name, until: Instant) -> (Ticket, oneshot::Receiver<Result<Seat, OpenError>>) {
-        let (answer, turn) = oneshot::channel();
-        let number = self.tickets.fetch_add(1, Ordering::Relaxed);
-        self.slots.entry(name.clone()).or_default().waiting.insert(number, Waiter { answer, until });
-        self.serve(name);
-        (Ticket { registry: self.clone(), name: name.clone(), number, done: false }, turn)
+    /// A generation that no lease of this process has, and no earlier one's unless the clock was set back.
+    fn next_generation(&self) -> u64 {
+        let now = microseconds();
+        let next = |newest: u64| now.max(newest + 1).min(EXACT_MAX);
+        self.generations.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |newest| Some(next(newest))).map_or(now, next)
     }
 
-    /// Takes a connect out of the queue; the server that it waited for, if that serves just now.
-    fn leave(&self, name: &Name, ticket: u64) -> Option<Arc<ClaimInfo>> {
-        let server = self.slots.get_mut(name).and_then(|mut slot| {
-            slot.waiting.remove(&ticket);
-            slot.owner.as_ref().filter(|owner| owner.open).map(|owner| owner.claim.clone())
-        });
-        self.tidy(name);
-        server
-    }
-
-    /// Gives out places for as long as somebody waits and the server takes more.
-    fn serve(self: &Arc<Self>, name: &Name) {
-        let mut answers = Vec::new();
-        if let Some(mut slot) = self.slots.get_mut(name) {
-            let Slot { owner: Some(owner), waiting } = slot.value_mut() else {
-                return;
-            };
-            while owner.open && owner.unreplied < self.limits.unreplied_opens_max {
-                let Some((_, Waiter { answer, .. })) = waiting.pop_first() else {
-                    break;
-                };
-                if answer.is_closed() {
-                    continue;
+    /// Makes the applicant the owner. Whoever it follows, if anybody, is told.
+    fn install(self: &Arc<Self>, slot: &mut Slot, name: &Name, applicant: Applicant, place: Place, standing: Standing) -> Claim {
+        let Applicant { session, instance, attempt, right, capabilities } = applicant;
+        let generation = match right {
+            Right::None => None,
+            Right::New => Some(self.next_generation()),
+            Right::Held(generation) => Some(generation),
+        };
+        let id = match standing {
+            Standing::Same(id) => id,
+            Standing::New => Uuid::new_v4(),
+        };
+        let title = Title { id, instance, attempt, generation };
+        let info = Arc::new(ClaimInfo::new(self.clone(), name.clone(), title, session, capabilities));
+        // Who shows a lease has heard of it.
+        let owner = Owner::new(info.clone(), matches!(right, Right::Held(_)), self.limits.clients_max);
+        let former = std::mem::replace(&mut slot.hold, Hold::Up(owner));
+        // All under the slot's lock, so that the events of a name come in order for everybody.
+        let at = SystemTime::now();
+        match (former, standing) {
+            (Hold::Suspended(_), _) => self.emit(Event::ServerResumed { name: name.clone(), id, at }),
+            (Hold::Free, _) => self.emit(Event::ServerCreated { name: name.clone(), id, at }),
+            (Hold::Up(former), standing) => {
+                if standing == Standing::New {
+                    self.emit(Event::ServerDestroyed { name: name.clone(), id: former.claim.title.id, reason: Reason::Superseded, at });
+                    self.emit(Event::ServerCreated { name: name.clone(), id, at });
                 }
-                answers.push((answer, owner.seat()));
+                former.claim.take(Taken::Superseded);
             }
         }
-        // Out here, because a place whose taker has gone comes back through the map.
-        for (answer, seat) in answers {
-            let _ = answer.send(seat);
+        slot.announce();
+        Claim::new(info, place)
+    }
+
+    /// Ends a claim: suspends its name or frees it, unless somebody else has it by now.
+    fn end(self: &Arc<Self>, claim: &mut Claim) {
+        let (name, info) = (claim.info.name.clone(), claim.info.clone());
+        let Some(mut slot) = self.slots.get_mut(&name) else { return };
+        // Late clean-up: the name went on to another.
+        let Some(heard) = slot.owner_of(&info).map(|owner| owner.heard) else { return };
+        let freed = match self.suspension(claim, heard) {
+            Some(suspended) => {
+                slot.hold = Hold::Suspended(suspended);
+                self.emit(Event::ServerSuspended { name: name.clone(), id: info.title.id, reason: claim.reason, at: SystemTime::now() });
+                slot.announce();
+                Freed::default()
+            }
+            None => self.free(&mut slot, &name, info.title.id, claim.reason),
+        };
+        drop(slot);
+        freed.settle();
+        self.tidy(&name);
+    }
+
+    /// What becomes of a claim that ended without being given up: `None` if it has no lease that its owner may know of, or there are too many.
+    fn suspension(self: &Arc<Self>, claim: &mut Claim, heard: bool) -> Option<Suspended> {
+        let went = matches!(claim.reason, Reason::Reset(_) | Reason::Lost);
+        if !went || !claim.told || claim.info.title.generation.is_none() {
+            return None;
         }
-    }
-
-    /// Changes what the map knows of this very claim, then serves whom that helps.
-    fn with_owner(self: &Arc<Self>, name: &Name, claim: &Arc<ClaimInfo>, change: impl FnOnce(&mut Owner)) {
-        if let Some(mut slot) = self.slots.get_mut(name)
-            && let Some(owner) = slot.owner.as_mut().filter(|owner| Arc::ptr_eq(&owner.claim, claim))
-        {
-            change(owner);
-        }
-        self.serve(name);
-    }
-
-    /// Forgets a name that nobody holds and nobody waits for.
-    fn tidy(&self, name: &Name) {
-        self.slots.remove_if(name, |_, slot| slot.owner.is_none() && slot.waiting.is_empty());
-    }
-}
-
-impl Owner {
-    /// A place at this server, unless it has all the clients that it takes.
-    fn seat(&mut self) -> Result<Seat, OpenError> {
-        if self.clients >= self.clients_max {
-            self.claim.session.count(Refusal::ClientsMax);
-            return Err(OpenError::new(Code::Busy, "the server has all the clients that it takes"));
-        }
-        self.clients += 1;
-        self.unreplied += 1;
-        Ok(Seat { claim: self.claim.clone(), replied: AtomicBool::new(false) })
-    }
-}
-
-impl Claim {
-    /// Serves connects from now on, or stops for a while.
-    pub fn set_open(&self, open: bool) {
-        self.registry.with_owner(&self.name, &self.info, |owner| owner.open = open);
-    }
-
-    /// Takes at most this many clients at once from now on; those beyond stay.
-    pub fn set_clients_max(&self, clients_max: usize) {
-        self.registry.with_owner(&self.name, &self.info, |owner| owner.clients_max = clients_max);
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        let mut late = Vec::new();
-        if let Some(mut slot) = self.registry.slots.get_mut(&self.name)
-            && slot.owner.as_ref().is_some_and(|owner| Arc::ptr_eq(&owner.claim, &self.info))
-        {
-            slot.owner = None;
-            let now = Instant::now();
-            late.extend(slot.waiting.extract_if(.., |_, waiter| waiter.until <= now));
-            let (name, id) = (self.name.clone(), self.info.id);
-            self.registry.emit(Event::ServerDestroyed { name, id, reason: self.reason, at: SystemTime::now() });
-        }
-        for (_, waiter) in late {
-            let _ = waiter.answer.send(Err(not_found()));
-        }
-        self.registry.tidy(&self.name);
-        self.info.session.names.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl ClaimInfo {
-    /// Tells the subscribers of its name's events.
-    pub fn emit(&self, event: Event) {
-        self.registry.emit(event);
-    }
-}
-
-impl Seat {
-    /// The server has answered: the next connect may have its turn.
-    pub fn replied(&self) {
-        if !self.replied.swap(true, Ordering::Relaxed) {
-            self.claim.registry.with_owner(&self.claim.name, &self.claim, |owner| owner.unreplied -= 1);
-        }
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let waited = !*self.replied.get_mut();
-        self.claim.registry.with_owner(&self.claim.name, &self.claim, |owner| {
-            owner.clients -= 1;
-            owner.unreplied -= usize::from(waited);
+        // Without a runtime the process is at its end.
+        let runtime = Handle::try_current().ok()?;
+        let Ok(permit) = self.suspendable.clone().try_acquire_owned() else {
+            claim.info.session.count(Refusal::SuspendedNames);
+            return None;
+        };
+        let serial = self.tickets.fetch_add(1, Ordering::Relaxed);
+        let (registry, name, grace) = (Arc::downgrade(self), claim.info.name.clone(), self.limits.lease_grace);
+        let lapse = runtime.spawn(async move {
+            sleep(grace).await;
+            if let Some(registry) = registry.upgrade() {
+                registry.lapse(&name, serial);
+            }
         });
+        Some(Suspended {
+            title: claim.info.title,
+            heard,
+            serial,
+            _lapse: AbortOnDropHandle::new(lapse),
+            _place: claim.place.take(),
+            _permit: permit,
+        })
     }
-}
 
-fn not_found() -> OpenError {
-    OpenError::new(Code::NotFound, "nobody serves under this name: is the server's page open?")
-}
-
-/// A place in a queue, left when dropped.
-struct Ticket {
-    registry: Arc<Registry>,
-    name: Name,
-    number: u64,
-    done: bool,
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if !self.done {
-            self.registry.leave(&self.name, self.number);
+    /// The grace is over: the name is free, if it is still that suspension's.
+    fn lapse(self: &Arc<Self>, name: &Name, serial: u64) {
+        let Some(mut slot) = self.slots.get_mut(name) else { return };
+        let Hold::Suspended(Suspended { title, serial: found, .. }) = &slot.hold else { return };
+        if *found != serial {
+            return;
         }
+        let id = title.id;
+        let freed = self.free(&mut slot, name, id, Reason::Lost);
+        drop(slot);
+        freed.settle();
+        self.tidy(name);
     }
+
+    /// The name is free: the first who stands by has it, or those are told who waited long enough.
+    #[must_use = "to be settled when the slot's lock is free"]
+    fn free(self: &Arc<Self>, slot: &mut Slot, name: &Name, id: Uuid, reason: Reason) -> Freed {
+        slot.hold = Hold::Free;
+        self.emit(Event::ServerDestroyed { name: name.clone(), id, reason, at: SystemTime::now() });
+        let freed = self.hand_on(slot, name);
+        slot.announce();
+        freed
+    }
+
+    /// Forgets a name that nobody holds, waits for or watches.
+    fn tidy(&self, name: &Name) {
+        self.slots.remove_if(name, |_, slot| slot.is_idle());
+    }
+}
+
+/// Since 1970, as a clock that may jump has it: for numbers that differ, never for times.
+fn microseconds() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(EXACT_MAX).min(EXACT_MAX)
+}
+
+fn refused(code: Code) -> OpenError {
+    let why = match code {
+        Code::NameReserved => "the name is held for its owner, who may come back: try again in two minutes, stand by, or choose another",
+        Code::Superseded => "the same lease is used elsewhere, with a higher attempt",
+        _ => "somebody serves under this name already: choose another, stand by, or end that server",
+    };
+    OpenError::new(code, why)
+}
+
+fn draining() -> OpenError {
+    OpenError::new(Code::Draining, "the proxy goes down: try again on a new connection")
 }

@@ -5,7 +5,7 @@ use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
 use browser_stream_mux::Code;
 use futures::future::{BoxFuture, FutureExt};
 
-use super::{StreamServerProxy, connect, listen};
+use super::{StreamServerProxy, connect, listen, watch};
 use crate::{
     error::OpenError,
     session::{Opening, Opens},
@@ -31,12 +31,14 @@ where
 #[derive(Clone, Default)]
 pub struct StreamRouter {
     routes: matchit::Router<Route>,
+    proxies: Vec<StreamServerProxy>,
 }
 
 #[derive(Clone)]
 enum Route {
     Listen(StreamServerProxy),
     Connect(StreamServerProxy),
+    Watch(StreamServerProxy),
     Handler(Arc<dyn Handler>),
 }
 
@@ -53,7 +55,14 @@ impl StreamRouter {
     pub fn mount(self, proxy: StreamServerProxy) -> Self {
         let prefix = proxy.prefix().to_owned();
         self.insert(&format!("{prefix}/listen/{{name}}"), Route::Listen(proxy.clone()))
-            .insert(&format!("{prefix}/connect/{{name}}"), Route::Connect(proxy))
+            .insert(&format!("{prefix}/watch/{{name}}"), Route::Watch(proxy.clone()))
+            .insert(&format!("{prefix}/connect/{{name}}"), Route::Connect(proxy.clone()))
+            .with(proxy)
+    }
+
+    fn with(mut self, proxy: StreamServerProxy) -> Self {
+        self.proxies.push(proxy);
+        self
     }
 
     /// Hands the streams of a path to a handler, which accepts or refuses them.
@@ -85,6 +94,13 @@ impl Opens for StreamRouter {
             Route::Handler(handler) => handle(handler.clone(), opening).boxed(),
             Route::Listen(proxy) => listen::listen(proxy.clone(), opening, segment).boxed(),
             Route::Connect(proxy) => connect::connect(proxy.clone(), opening, segment).boxed(),
+            Route::Watch(proxy) => watch::watch(proxy.clone(), opening, segment).boxed(),
+        }
+    }
+
+    fn draining(&self) {
+        for proxy in &self.proxies {
+            proxy.inner.registry.drain();
         }
     }
 }

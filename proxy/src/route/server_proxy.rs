@@ -6,7 +6,7 @@ use browser_stream_mux::{Code, Stream};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Events, Name, connect, registry::Registry};
+use super::{Events, LeaseKey, Name, connect, registry::Registry};
 use crate::{error::OpenError, limits::Limits};
 
 /// Lets peers serve under names below one prefix, and connects others to them. Cheap to clone; every clone is the same.
@@ -18,6 +18,7 @@ pub struct StreamServerProxy {
 pub(super) struct Inner {
     pub prefix: String,
     pub registry: Arc<Registry>,
+    pub key: LeaseKey,
     pub limits: Arc<Limits>,
 }
 
@@ -46,15 +47,20 @@ impl ConnectOptions {
 }
 
 impl StreamServerProxy {
-    /// A proxy for the names below `prefix`, such as `/browser-server`, with default limits.
+    /// A proxy for the names below `prefix`, such as `/browser-server`, with default limits and a random lease key.
     pub fn new(prefix: &str) -> Self {
         Self::with_limits(prefix, Arc::default())
     }
 
     /// The same with limits of one's own.
     pub fn with_limits(prefix: &str, limits: Arc<Limits>) -> Self {
+        Self::with_lease_key(prefix, limits, LeaseKey::random())
+    }
+
+    /// The same with a key that outlives the process, so that servers have their names back after it was started again.
+    pub fn with_lease_key(prefix: &str, limits: Arc<Limits>, key: LeaseKey) -> Self {
         let registry = Registry::new(limits.clone());
-        Self { inner: Arc::new(Inner { prefix: prefix.trim_end_matches('/').to_owned(), registry, limits }) }
+        Self { inner: Arc::new(Inner { prefix: prefix.trim_end_matches('/').to_owned(), registry, key, limits }) }
     }
 
     /// The prefix, without a slash at its end.
@@ -80,9 +86,9 @@ impl StreamServerProxy {
         connect::from_inside(self, &name, options).await
     }
 
-    /// Takes a name away from whoever holds it, as an operator; its owner is told `released`. False if nobody held it.
+    /// Takes a name away from whoever holds it, as an operator; its owner is told `released`. One that is suspended is free at once. False if
+    /// nobody held it.
     pub fn release(&self, name: &str) -> bool {
-        let claim = Name::try_from(name).ok().and_then(|name| self.inner.registry.owner(&name));
-        claim.inspect(|claim| claim.released.cancel()).is_some()
+        Name::try_from(name).is_ok_and(|name| self.inner.registry.release(&name))
     }
 }

@@ -6,7 +6,7 @@ use browser_stream_mux::{Code, Stream};
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use super::{Open, Session, encode, opening, parse};
+use super::{Open, Session, State, encode, opening, parse};
 use crate::{error::OpenError, refusals::Refusal};
 
 /// What the proxy answers to `/session`.
@@ -42,35 +42,22 @@ impl Note {
     pub fn new(note: &str) -> Self {
         Self { note: note.to_owned(), value: None }
     }
+
+    /// A note with this value.
+    pub fn with(note: &str, value: impl Into<serde_json::Value>) -> Self {
+        Self { note: note.to_owned(), value: Some(value.into()) }
+    }
 }
 
 /// Answers the session stream and listens to the peer's notes until it ends.
 pub(super) async fn serve(session: Arc<Session>, mut stream: Stream, open: Open) {
-    let second = {
-        let mut state = session.state.lock();
-        // One that was given up by now must not stand in the way of the next.
-        let live = state.mux.get(stream.id()).is_some();
-        live && *state.control.get_or_insert(stream.id()) != stream.id()
-    };
-    if second {
+    tracing::debug!(session = %session.id, library = open.library.as_deref().map(tracing::field::debug), "session stream");
+    if !session.welcome(&stream) {
         session.count(Refusal::BadOpen);
         let error = OpenError::new(Code::BadRequest, "/session is open already: one per connection");
         return opening::refuse(&session, stream, error).await;
     }
-    tracing::debug!(session = %session.id, library = open.library.as_deref().map(tracing::field::debug), "session stream");
     let limits = &session.process.limits;
-    let told = Told {
-        streams_per_session_max: limits.streams_per_session_max,
-        names_per_session_max: limits.names_per_session_max,
-        open_bytes_max: limits.open_bytes_max,
-    };
-    session.answered(&stream);
-    stream.write_frame(&encode(&Welcome {
-        session: session.id.to_string(),
-        node: session.process.node.to_string(),
-        capabilities: [],
-        limits: told,
-    }));
     loop {
         match stream.read_frame(limits.open_bytes_max).await {
             Ok(Some(body)) => match parse::<Note>(&body, limits.open_depth_max, "note") {
@@ -84,9 +71,51 @@ pub(super) async fn serve(session: Arc<Session>, mut stream: Stream, open: Open)
     }
 }
 
-/// The note that says why the connection is about to be closed.
-pub(super) fn bye(code: u16) -> Bytes {
-    frame(&encode(&Note { note: "bye".into(), value: Some(code.into()) }))
+impl State {
+    /// Says something on the session stream, if the peer has one.
+    pub(super) fn say(&mut self, note: &Note) {
+        if let Some(id) = self.control {
+            self.mux.send(id, frame(&encode(note)));
+        }
+    }
+
+    /// Tells the peer, once for each, that it met with a bound of the proxy.
+    pub(super) fn say_limit(&mut self, bound: Refusal) {
+        let bit = 1 << bound as u32;
+        if self.control.is_some() && self.told & bit == 0 {
+            self.told |= bit;
+            self.say(&Note::with("limit", bound.name()));
+        }
+    }
+}
+
+impl Session {
+    /// Answers on this session stream, unless there is another.
+    fn welcome(&self, stream: &Stream) -> bool {
+        let limits = &self.process.limits;
+        let welcome = Welcome {
+            session: self.id.to_string(),
+            node: self.process.node.to_string(),
+            capabilities: [],
+            limits: Told {
+                streams_per_session_max: limits.streams_per_session_max,
+                names_per_session_max: limits.names_per_session_max,
+                open_bytes_max: limits.open_bytes_max,
+            },
+        };
+        // Under one lock, so that no note stands before the reply.
+        self.change(|state, effects| {
+            // One that was given up by now must not stand in the way of the next.
+            let live = state.mux.get(stream.id()).is_some();
+            if live && *state.control.get_or_insert(stream.id()) != stream.id() {
+                return false;
+            }
+            state.answered(stream.id());
+            state.send(stream.id(), frame(&encode(&welcome)), effects);
+            state.say_drain();
+            true
+        })
+    }
 }
 
 /// A body with its length in front, as opens, replies and notes travel.

@@ -326,11 +326,14 @@ impl State {
         while let Some(end) = self.next_ended() {
             effects.ended(end);
         }
+        self.leave_if_done();
     }
 
     /// The same for callers that have no effects.
     pub(super) fn take_ended(&mut self) -> Vec<End> {
-        std::iter::from_fn(|| self.next_ended()).collect()
+        let ended = std::iter::from_fn(|| self.next_ended()).collect();
+        self.leave_if_done();
+        ended
     }
 
     fn next_ended(&mut self) -> Option<End> {
@@ -339,6 +342,7 @@ impl State {
         if self.control == Some(id) {
             self.control = None;
         }
+        self.aside -= usize::from(end.aside);
         Some(end)
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct End {
     pub source: Source,
     /// The peer finished: what it sent is whole, and nothing that comes later may take it away.
     pub peer_finished: bool,
+    /// It does not keep a session that is to go.
+    pub aside: bool,
     /// One more than the bytes that came from the peer since it opened the stream; `None` once its open is answered.
     pub waiting: Option<NonZeroU32>,
     /// When the open direction last moved, on a stream of which the other has finished.

@@ -5,9 +5,11 @@
 mod bounds;
 mod charge;
 mod control;
+mod drain;
 mod effect;
 mod end;
 mod flush;
+mod instance;
 mod json;
 mod ledger;
 mod open;
@@ -39,6 +41,7 @@ use uuid::Uuid;
 use crate::{error::OpenError, refusals::Refusal};
 use bounds::Bounds;
 use charge::Charge;
+use drain::Leaving;
 use effect::Effects;
 use end::End;
 use flush::{Turn, Wire};
@@ -48,6 +51,8 @@ use rate::Bucket;
 pub(crate) use browser_stream_mux::End as Ended;
 pub(crate) use control::Note;
 pub(crate) use end::Watch;
+pub use instance::Instance;
+pub(crate) use instance::bytes_of_hex;
 pub use ledger::Credit;
 pub use open::{Open, Reply};
 pub(crate) use open::{Peer, encode, parse};
@@ -61,6 +66,9 @@ pub trait Opens: Send + Sync + 'static {
     /// A peer opened a stream and said where it wants to go. Polled by the session's own reading task, so what takes long belongs into a task
     /// of its own. When the session ends it goes on elsewhere: a stream of a session that is gone ends `lost`.
     fn opened(&self, opening: Opening) -> futures::future::BoxFuture<'static, ()>;
+
+    /// The process goes down: nothing more is opened from now on, and whoever waits for something is to be told `draining`.
+    fn draining(&self) {}
 }
 
 /// One connected peer.
@@ -80,7 +88,7 @@ pub struct Session {
     /// Itself, for those who have only a reference.
     me: Weak<Session>,
     /// Names that the peer holds, counted by whoever keeps the names.
-    pub(crate) names: std::sync::atomic::AtomicUsize,
+    pub(crate) names: Arc<std::sync::atomic::AtomicUsize>,
 }
 
 /// What changes while a session lives, under its one lock.
@@ -97,6 +105,12 @@ struct State {
     frame_account: Charge,
     /// The peer's session stream, once it opened one.
     control: Option<StreamId>,
+    /// Streams that do not keep a session that is to go: those of claims and watches.
+    aside: usize,
+    /// What is known of the session's going when the process goes down.
+    leaving: Leaving,
+    /// Which bounds the peer was told of.
+    told: u32,
 }
 
 /// How far a session has come.
@@ -170,8 +184,7 @@ impl Session {
             if state.phase != Phase::Live {
                 return;
             }
-            state.phase = Phase::Closing(Goodbye { code, reason });
-            state.bye(code);
+            state.close(Goodbye { code, reason });
         }
         // The writing task closes.
         self.wake.notify_one();
@@ -216,11 +229,10 @@ impl Session {
 }
 
 impl State {
-    /// Says on the session stream why the connection closes.
-    fn bye(&mut self, code: u16) {
-        if let Some(id) = self.control {
-            self.mux.send(id, control::bye(code));
-        }
+    /// Closes the connection once what is urgent has left, and says so on the session stream.
+    fn close(&mut self, goodbye: Goodbye) {
+        self.phase = Phase::Closing(goodbye);
+        self.say(&Note::with("bye", goodbye.code));
     }
 }
 

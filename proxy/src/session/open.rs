@@ -1,15 +1,17 @@
 //! The first frame of a stream in each direction: the open of who starts it, the reply of who takes it (PROTOCOL.md).
 
+use std::fmt;
+
 use browser_stream_mux::Code;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use super::json;
+use super::{Instance, json};
 use crate::error::OpenError;
 
 /// What a peer says when it opens a stream. Fields that we do not know are ignored, so that the protocol can grow.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Open {
     /// Where the stream wants to go, `/…`, as it stood on the wire.
@@ -29,6 +31,18 @@ pub struct Open {
     /// Capabilities that the opener has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capabilities: Vec<String>,
+    /// To listen: one life of the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<Instance>,
+    /// To listen: whether a lease is wanted, or which is held. Never logged, for it is a secret.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Box<RawValue>>,
+    /// To listen: how often this life of the server has claimed before.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Box<RawValue>>,
+    /// To listen: wait until the name is free.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub standby: bool,
     /// Resumption's field, end to end: passed on as it is and never logged, for it holds a secret.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub resume: Option<Box<RawValue>>,
@@ -49,12 +63,15 @@ pub struct Peer {
 }
 
 /// What an acceptor answers.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Reply {
     /// The unique id of the client or claim: the proxy's own word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// The life of the server that accepted: the proxy's own word.
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<Instance>,
     /// Resumption's field, end to end.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub resume: Option<Box<RawValue>>,
@@ -93,6 +110,19 @@ impl Reply {
     /// Reads a reply as it came from a peer.
     pub fn parse(body: &Bytes, depth_max: usize) -> Result<Self, OpenError> {
         parse(body, depth_max, "reply")
+    }
+}
+
+/// Without what others must not read: leases, and what resumes a stream.
+impl fmt::Debug for Open {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Open").field("path", &self.path).field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").field("id", &self.id).field("error", &self.error).finish_non_exhaustive()
     }
 }
 
@@ -155,6 +185,17 @@ mod tests {
     fn threat_32_a_client_cannot_forge_what_the_proxy_says_of_it() {
         let parsed = open(r#"{"path":"/x","peer":{"session":"forged"}}"#).unwrap();
         assert!(parsed.peer.is_none());
+    }
+
+    #[test]
+    fn threat_33_no_log_shows_a_lease_or_what_resumes_a_stream() {
+        let parsed =
+            open(r#"{"path":"/x","lease":{"mac":"SECRET"},"resume":{"secret":"SECRET"},"instance":"40414243404142434041424340414243"}"#)
+                .unwrap();
+        assert!(encode(&parsed).windows(6).any(|window| window == b"SECRET"));
+        let reply = Reply::parse(&Bytes::from_static(br#"{"resume":"SECRET","instance":1,"lease":"SECRET"}"#), 16).unwrap();
+        assert!(!format!("{parsed:?} {reply:?}").contains("SECRET"));
+        assert!(reply.instance.is_none(), "the proxy's own word");
     }
 
     #[test]

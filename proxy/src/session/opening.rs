@@ -2,13 +2,13 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
 };
 
 use browser_stream_mux::{Cell, Code, FrameError, Stream, StreamId};
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::{Open, Reply, Session, control, encode};
@@ -38,11 +38,6 @@ impl Opening {
         serde_json::from_str(self.open.meta.as_ref()?.get()).ok()
     }
 
-    /// The capabilities that the peer listed.
-    pub(crate) fn take_capabilities(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.open.capabilities)
-    }
-
     /// The session of the peer that opened the stream.
     pub fn session(&self) -> &Arc<Session> {
         &self.session
@@ -53,12 +48,22 @@ impl Opening {
         self.accept_as(&Reply::accept(Uuid::new_v4().to_string()))
     }
 
-    /// Takes the stream with this reply.
-    pub(crate) fn accept_as(self, reply: &Reply) -> Stream {
+    fn accept_as(self, reply: &impl Serialize) -> Stream {
         let mut stream = self.stream;
         self.session.answered(&stream);
         stream.write_frame(&encode(reply));
         stream
+    }
+
+    /// Takes the stream with this reply, and the peer's session may go while it is open: what is said on it is about the peer, not for it.
+    pub(crate) fn accept_aside(self, reply: &impl Serialize) -> Stream {
+        self.session.set_aside(&self.stream);
+        self.accept_as(reply)
+    }
+
+    /// Resolves when the peer gave the stream up, or has no more to say on it. Cancel-safe.
+    pub(crate) async fn given_up(&mut self) {
+        self.stream.peer_done().await;
     }
 
     /// Refuses the stream: the peer gets the error, then the end. Resolves when the stream is gone, at most the linger time later.
@@ -156,6 +161,11 @@ async fn answer(session: Arc<Session>, mut stream: Stream) {
     // What few streams need lies in boxes, so that all have room for little.
     match open {
         Ok(open) if open.path == SESSION_PATH => Box::pin(control::serve(session, stream, open)).await,
+        Ok(_) if session.process.draining.load(Ordering::Relaxed) => {
+            session.count(Refusal::Draining);
+            let error = OpenError::new(Code::Draining, "the proxy goes down: try again on a new connection");
+            Box::pin(refuse(&session, stream, error)).await;
+        }
         Ok(open) => session.process.opens.clone().opened(Opening { session, stream, open }).await,
         Err((refusal, error)) => {
             session.count(refusal);

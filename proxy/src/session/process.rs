@@ -1,6 +1,6 @@
 //! The process, as its sessions know it: what they all share.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicBool};
 
 use dashmap::DashMap;
 use uuid::Uuid;
@@ -18,6 +18,8 @@ pub(crate) struct Process {
     pub memory: Arc<Memory>,
     /// What sockets are read into.
     pub buffers: Arc<Buffers>,
+    /// The process goes down: nothing more is opened.
+    pub draining: AtomicBool,
     /// What was refused.
     pub refusals: Arc<Refusals>,
     /// Who takes what peers open.
@@ -37,6 +39,7 @@ impl Process {
             node: Uuid::new_v4(),
             buffers: Arc::new(Buffers::new(memory.clone())),
             memory,
+            draining: AtomicBool::new(false),
             refusals: Arc::default(),
             opens,
             open_rate: Rate::new(limits.opens_per_second, limits.opens_burst),

@@ -185,7 +185,11 @@ fn now() -> Instant {
 impl State {
     /// What the peer's last frames cost it.
     fn charge(&mut self, now: Instant) -> Verdict {
-        self.frame_account.read(&self.mux.counts(), &self.process.misc_rate, now)
+        let verdict = self.frame_account.read(&self.mux.counts(), &self.process.misc_rate, now);
+        if matches!(verdict, Verdict::Pause(_)) {
+            self.say_limit(Refusal::MiscRateSlowed);
+        }
+        verdict
     }
 
     /// Whether the peer has too many replies to take.
@@ -261,6 +265,7 @@ impl State {
         };
         if let Some(refusal) = refusal {
             self.process.refusals.count(refusal);
+            self.say_limit(refusal);
             self.mux.reset(id, Code::Limit.number());
             return Ok(());
         }

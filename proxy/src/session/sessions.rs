@@ -20,6 +20,7 @@ use super::{
     Opens, Phase, Process, Session, State,
     bounds::Bounds,
     charge::Charge,
+    drain::Leaving,
     flush::{Turn, Wire},
     rate::Bucket,
     run,
@@ -30,7 +31,7 @@ use crate::{buffer::Buffers, limits::Limits, memory::Memory, refusals::Refusals}
 /// The live sessions of one process: cheap to clone, every clone is the same set.
 #[derive(Clone)]
 pub struct Sessions {
-    process: Arc<Process>,
+    pub(super) process: Arc<Process>,
 }
 
 impl Sessions {
@@ -48,6 +49,7 @@ impl Sessions {
             tracing::debug!(session = %session.id, "session begins");
             session.process.live.insert(session.id, session.clone());
             let _live = Live(&session);
+            session.join_drain();
             run::run(&session, reader).await;
         }
     }
@@ -92,14 +94,14 @@ impl Sessions {
         self.process.live.get(&id).map(|entry| entry.value().clone())
     }
 
-    /// Closes them all with a WebSocket code: 1012 when the process restarts.
+    /// Closes them all at once with a WebSocket code; to go down, [`drain`](Self::drain).
     pub fn close_all(&self, code: u16) {
         for session in self.list() {
             session.close(code, "the proxy goes down");
         }
     }
 
-    pub(super) fn session(&self, remote: Option<SocketAddr>) -> Arc<Session> {
+    pub(crate) fn session(&self, remote: Option<SocketAddr>) -> Arc<Session> {
         let spread = rand::rng().random_range(0.8..1.2);
         let config = Config {
             ping_interval: Some(self.process.limits.ping_interval.mul_f64(spread)),
@@ -118,6 +120,9 @@ impl Sessions {
             open_account: Bucket::new(now),
             frame_account: Charge::new(now),
             control: None,
+            aside: 0,
+            leaving: Leaving::default(),
+            told: 0,
         };
         Arc::new_cyclic(|me| Session {
             id: Uuid::new_v4(),
@@ -129,7 +134,7 @@ impl Sessions {
             reading: AtomicWaker::new(),
             hurry: AtomicBool::new(false),
             me: me.clone(),
-            names: AtomicUsize::new(0),
+            names: Arc::new(AtomicUsize::new(0)),
         })
     }
 }

@@ -1,0 +1,136 @@
+//! A claim: what is asked for, what its holder has, and what others know of it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use tokio::sync::SetOnce;
+
+use super::{Registry, slot::Title};
+use crate::{
+    route::{Event, Name, Reason},
+    session::{Instance, Session},
+};
+
+/// Who asks for a name, and by what right.
+pub(in super::super) struct Applicant {
+    pub session: Arc<Session>,
+    pub instance: Instance,
+    pub attempt: u64,
+    pub right: Right,
+    pub capabilities: Vec<String>,
+}
+
+/// What an applicant has, or wants, beside the name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Right {
+    /// No lease.
+    None,
+    /// A new lease.
+    New,
+    /// The lease of this generation, which was found to be true.
+    Held(u64),
+}
+
+/// A claim, as those see it who open streams to its owner.
+pub(in super::super) struct ClaimInfo {
+    registry: Arc<Registry>,
+    pub name: Name,
+    pub title: Title,
+    pub session: Arc<Session>,
+    pub capabilities: Vec<String>,
+    taken: SetOnce<Taken>,
+}
+
+/// How a claim was taken from its holder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Taken {
+    /// By an operator.
+    Released,
+    /// By a claim with a better right.
+    Superseded,
+}
+
+/// Holds a name for as long as it lives.
+#[must_use = "dropping a claim frees the name"]
+pub(in super::super) struct Claim {
+    pub info: Arc<ClaimInfo>,
+    pub(super) place: Option<Place>,
+    /// The holder was told, so that it may know its lease.
+    pub(super) told: bool,
+    /// Why it ended, for the events.
+    pub reason: Reason,
+}
+
+/// One of the names that a session may hold, given back when dropped.
+pub(in super::super) struct Place(Arc<AtomicUsize>);
+
+impl ClaimInfo {
+    pub(super) fn new(registry: Arc<Registry>, name: Name, title: Title, session: Arc<Session>, capabilities: Vec<String>) -> Self {
+        Self { registry, name, title, session, capabilities, taken: SetOnce::new() }
+    }
+
+    /// Tells the subscribers of its name's events.
+    pub fn emit(&self, event: Event) {
+        self.registry.emit(event);
+    }
+
+    /// Takes it from its holder, whose task sees to the rest. The first time counts.
+    pub(super) fn take(&self, how: Taken) {
+        let _ = self.taken.set(how);
+    }
+
+    /// Resolves when it was taken from its holder. Cancel-safe.
+    pub async fn taken(&self) -> Taken {
+        *self.taken.wait().await
+    }
+
+    pub(super) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+}
+
+impl Claim {
+    pub(super) fn new(info: Arc<ClaimInfo>, place: Place) -> Self {
+        Self { info, place: Some(place), told: false, reason: Reason::Lost }
+    }
+
+    /// The holder was told that the name is its own: connects are served, and a lease counts.
+    pub fn told(&mut self) {
+        self.told = true;
+        self.set_open(true);
+    }
+
+    /// Serves connects from now on, or stops for a while.
+    pub fn set_open(&self, open: bool) {
+        self.info.registry.with_owner(&self.info, |owner| owner.open = open);
+    }
+
+    /// Takes at most this many clients at once from now on; those beyond stay.
+    pub fn set_clients_max(&self, clients_max: usize) {
+        self.info.registry.with_owner(&self.info, |owner| owner.clients_max = clients_max);
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let registry = self.info.registry.clone();
+        registry.end(self);
+    }
+}
+
+impl Place {
+    /// One more, if that is at most `most`.
+    pub(super) fn take(names: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+        // Made first, so that it gives back what it took too much.
+        let (before, place) = (names.fetch_add(1, Ordering::Relaxed), Self(names.clone()));
+        (before < most).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

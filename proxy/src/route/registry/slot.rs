@@ -1,0 +1,136 @@
+//! One name: who holds it, and what a claim gets.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use browser_stream_mux::Code;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
+
+use super::{Applicant, ClaimInfo, Presence, Right, claim::Place, seat::Waiter, standby::Standby};
+use crate::session::Instance;
+
+/// One name: who holds it, and who waits for it, first come first served.
+#[derive(Default)]
+pub(super) struct Slot {
+    pub hold: Hold,
+    pub waiting: BTreeMap<u64, Waiter>,
+    pub standby: BTreeMap<u64, Standby>,
+    pub watchers: Option<watch::Sender<Presence>>,
+}
+
+/// Whose a name is.
+#[derive(Default)]
+pub(super) enum Hold {
+    #[default]
+    Free,
+    Up(Owner),
+    /// Its owner's session is gone, and may come back.
+    Suspended(Suspended),
+}
+
+/// What the map knows of a claim.
+pub(super) struct Owner {
+    pub claim: Arc<ClaimInfo>,
+    /// Whether connects are served: not before the claim's reply has left, nor while it is paused.
+    pub open: bool,
+    pub clients: usize,
+    pub clients_max: usize,
+    pub unreplied: usize,
+    /// The owner knows its lease for sure, or somebody else may know its instance.
+    pub heard: bool,
+}
+
+/// What is left of a claim while its owner may come back.
+pub(super) struct Suspended {
+    pub title: Title,
+    pub heard: bool,
+    /// No two suspensions are alike.
+    pub serial: u64,
+    pub _lapse: AbortOnDropHandle<()>,
+    /// A session that lets its names go by resets has them counted.
+    pub _place: Option<Place>,
+    pub _permit: OwnedSemaphorePermit,
+}
+
+/// What a claim goes by.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Title {
+    /// The same from when the name was free until it is free again.
+    pub id: Uuid,
+    pub instance: Instance,
+    pub attempt: u64,
+    /// The generation of its lease, if it has one.
+    pub generation: Option<u64>,
+}
+
+/// What an applicant is to a name that it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Its owner, who comes back: the claim of this id goes on.
+    Same(Uuid),
+    /// Somebody new.
+    New,
+}
+
+impl Slot {
+    /// Whether this applicant may have the name now. `honoured_before`: leases older than that have it back from one who has none.
+    pub fn judge(&self, applicant: &Applicant, honoured_before: u64) -> Result<Standing, Code> {
+        let (title, heard, taken) = match &self.hold {
+            Hold::Free => return Ok(Standing::New),
+            Hold::Up(owner) => (&owner.claim.title, owner.heard, Code::NameTaken),
+            Hold::Suspended(suspended) => (&suspended.title, suspended.heard, Code::NameReserved),
+        };
+        let (later, alike) = (applicant.attempt > title.attempt, applicant.instance == title.instance);
+        match (applicant.right, title.generation) {
+            (Right::Held(held), Some(generation)) if alike && held == generation => {
+                if later {
+                    Ok(Standing::Same(title.id))
+                } else {
+                    Err(Code::Superseded)
+                }
+            }
+            (Right::Held(held), None) if held < honoured_before => Ok(Standing::New),
+            // The reply with the lease got lost: nobody but the owner can know this instance.
+            (Right::New, Some(_)) if alike && later && !heard => Ok(Standing::Same(title.id)),
+            _ => Err(taken),
+        }
+    }
+
+    /// The owner, if it holds the name by this very claim.
+    pub fn owner_of(&mut self, claim: &Arc<ClaimInfo>) -> Option<&mut Owner> {
+        match &mut self.hold {
+            Hold::Up(owner) if Arc::ptr_eq(&owner.claim, claim) => Some(owner),
+            _ => None,
+        }
+    }
+
+    /// Tells the watchers what holds now.
+    pub fn announce(&self) {
+        let now = self.presence();
+        if let Some(watchers) = &self.watchers {
+            watchers.send_if_modified(|told| std::mem::replace(told, now) != now);
+        }
+    }
+
+    pub fn presence(&self) -> Presence {
+        match self.hold {
+            Hold::Free => Presence::Gone,
+            Hold::Up(_) => Presence::Up,
+            Hold::Suspended(_) => Presence::Suspended,
+        }
+    }
+
+    /// Whether nothing is lost by forgetting it.
+    pub fn is_idle(&self) -> bool {
+        let watched = self.watchers.as_ref().is_some_and(|watchers| watchers.receiver_count() > 0);
+        matches!(self.hold, Hold::Free) && self.waiting.is_empty() && self.standby.is_empty() && !watched
+    }
+}
+
+impl Owner {
+    /// An owner that serves nobody yet.
+    pub fn new(claim: Arc<ClaimInfo>, heard: bool, clients_max: usize) -> Self {
+        Self { claim, open: false, clients: 0, clients_max, unreplied: 0, heard }
+    }
+}

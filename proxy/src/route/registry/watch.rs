@@ -1,0 +1,85 @@
+//! Who wants to know whether a name is served.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use browser_stream_mux::Code;
+use tokio::sync::watch;
+
+use super::{Name, Registry, draining};
+use crate::{error::OpenError, refusals::Refusal, session::Session};
+
+/// Whether a name is served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Presence {
+    /// Somebody holds it.
+    Up,
+    /// Its owner's session is gone, and may come back.
+    Suspended,
+    /// Nobody holds it.
+    Gone,
+}
+
+/// Sees what becomes of a name; whoever looks late sees the newest only.
+pub(in super::super) struct Watching {
+    // Goes first, so that it does not count any more when the name is looked at.
+    newest: watch::Receiver<Presence>,
+    _watcher: Watcher,
+}
+
+/// Forgets the name with its last watcher.
+struct Watcher {
+    registry: Arc<Registry>,
+    name: Name,
+}
+
+impl Presence {
+    /// As a note says it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Suspended => "suspended",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+impl Registry {
+    /// Watches a name; `limit` when enough do.
+    pub fn watch(self: &Arc<Self>, name: &Name, session: &Session) -> Result<Watching, OpenError> {
+        let most = self.limits.watchers_per_name_max;
+        let mut slot = self.slots.entry(name.clone()).or_default();
+        if self.draining.load(Ordering::Acquire) {
+            drop(slot);
+            self.tidy(name);
+            return Err(draining());
+        }
+        let presence = slot.presence();
+        let watchers = slot.watchers.get_or_insert_with(|| watch::Sender::new(presence));
+        if watchers.receiver_count() >= most {
+            session.count(Refusal::WatchersPerName);
+            return Err(OpenError::new(Code::Limit, format!("at most {most} streams watch one name")));
+        }
+        Ok(Watching { newest: watchers.subscribe(), _watcher: Watcher { registry: self.clone(), name: name.clone() } })
+    }
+}
+
+impl Watching {
+    /// What holds now.
+    pub fn newest(&mut self) -> Presence {
+        *self.newest.borrow_and_update()
+    }
+
+    /// Resolves when something else holds than [`newest`](Self::newest) said. Cancel-safe.
+    pub async fn changed(&mut self) {
+        if self.newest.changed().await.is_err() {
+            // The sender goes only with the map itself.
+            std::future::pending().await
+        }
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.registry.tidy(&self.name);
+    }
+}

@@ -1,0 +1,108 @@
+//! What resumes a stream goes through the proxy as it is, and shows nowhere else.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use harness::{Peer, Proxy, reply, within};
+use serde_json::{Value, json};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Connects with this `resume`, and has it answered with that; what each side saw.
+async fn resume(owner: &mut Peer, client: &Peer, asked: &Value, answered: &str) -> (Value, Value) {
+    let mut near = client.begin("/browser-server/connect/NAME", json!({ "resume": asked }));
+    let (open, mut far) = owner.next().await;
+    far.write_frame(format!(r#"{{"resume":{answered}}}"#).as_bytes());
+    let reply = reply(&mut near).await.unwrap();
+    // Behind both, bytes are bytes.
+    near.write_chunk("\x09".into()).await.unwrap();
+    assert_eq!(within(far.read_chunk()).await.unwrap().unwrap(), "\x09");
+    (open, reply)
+}
+
+#[tokio::test(start_paused = true)]
+async fn resume_goes_from_the_client_to_the_server_and_back() {
+    let proxy = Proxy::new();
+    let (mut owner, client) = (proxy.peer(), proxy.peer());
+    let _control = owner.claim("NAME").await.unwrap();
+    let birth = json!({ "v": 1, "id": "40".repeat(16), "secret": "00".repeat(32), "early": 0, "grace": 120 });
+    let join = json!({ "v": 1, "join": true });
+    for (asked, answered) in [(birth, r#"{"v":1,"grace":60}"#), (join.clone(), r#"{"v":1,"grace":120}"#), (json!(null), "null")] {
+        let (open, reply) = resume(&mut owner, &client, &asked, answered).await;
+        assert_eq!((open.get("resume"), reply.get("resume")), (Some(&asked), serde_json::from_str(answered).ok().as_ref()));
+        assert!(open["id"].is_string() && open["path"] == "/browser-server/accept/NAME");
+        assert!(reply["instance"].is_string(), "so that a client knows whether it is the same server");
+    }
+    let mut near = client.begin("/browser-server/connect/NAME", json!({}));
+    let (open, mut far) = owner.next().await;
+    far.write_frame(b"{}");
+    assert!(open.get("resume").is_none() && reply(&mut near).await.unwrap().get("resume").is_none(), "absent stays absent");
+    let mut near = client.begin("/browser-server/connect/NAME", json!({ "resume": join }));
+    let (_, mut far) = owner.next().await;
+    far.write_frame(br#"{"error":{"code":"gone","message":"no such stream"}}"#);
+    assert_eq!(reply(&mut near).await.err().as_deref(), Some("gone"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn capabilities_of_a_claim_answer_what_clients_need() {
+    let proxy = Proxy::new();
+    let (mut owner, client) = (proxy.peer(), proxy.peer());
+    let lease = json!({ "lease": true, "instance": "40".repeat(16), "capabilities": ["seal", "resume"] });
+    let control = owner.claim_with("NAME", lease).await.unwrap();
+    let (connected, (open, _)) = tokio::join!(client.connect_with("NAME", json!({ "need": ["seal"] })), owner.accept());
+    connected.unwrap();
+    assert_eq!(open["need"], json!(["seal"]));
+    assert_eq!(client.connect_with("NAME", json!({ "need": ["seal", "other"] })).await.err().as_deref(), Some("unsupported"));
+    // The next life of a claim says anew what it has.
+    let again = json!({ "lease": control.reply["lease"], "attempt": 1, "capabilities": ["other"] });
+    let _again = owner.claim_with("NAME", again).await.unwrap();
+    assert_eq!(client.connect_with("NAME", json!({ "need": ["seal"] })).await.err().as_deref(), Some("unsupported"));
+}
+
+/// All that is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_33_no_lease_and_no_secret_of_a_stream_is_ever_logged() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let proxy = Proxy::new();
+    let (mut owner, client) = (proxy.peer(), proxy.peer());
+    let claim = json!({ "lease": true, "instance": "40".repeat(16), "token": "TOKEN-TOKEN" });
+    let control = owner.claim_with("NAME", claim.clone()).await.unwrap();
+    let mac = control.reply["lease"]["mac"].as_str().unwrap().to_owned();
+    let _session = owner.ask("/session", json!({ "token": "TOKEN-TOKEN", "library": "test/1" })).await.unwrap();
+    let secret = "ab".repeat(32);
+    resume(&mut owner, &client, &json!({ "v": 1, "secret": secret }), &format!("\"{secret}\"")).await;
+    assert_eq!(client.claim_with("NAME", json!({ "lease": control.reply["lease"] })).await.err().as_deref(), Some("superseded"));
+    let mut other = control.reply["lease"].clone();
+    other["name"] = "OTHER".into();
+    assert_eq!(client.claim_with("NAME", json!({ "lease": other })).await.err().as_deref(), Some("bad_request"));
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("server.created") && log.contains("open refused"), "what is logged is seen: {log}");
+    for hidden in [mac.as_str(), secret.as_str(), "TOKEN-TOKEN"] {
+        assert!(!log.contains(hidden), "{log}");
+    }
+}
