@@ -34,7 +34,7 @@ pub fn share_of_window(proxy: &Process, name: &str, side: Side) -> Result<f64> {
         let listener = StreamServer::dial(mux(through(Side::Server))).await?.listen(name).await?;
         let client = StreamClient::dial(mux(through(Side::Client))).await?;
         let pour = async {
-            let mut stream = client.connect(name).await?;
+            let mut stream = client.connect(name).resume(false).await?;
             let chunk = vec![7; 64 * 1024];
             loop {
                 stream.write_all(&chunk).await?;

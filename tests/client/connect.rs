@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use browser_stream_client::{BadName, Code, ConnectError, Connection, Listener, OpenError, Peer, RefusalCode, Stream};
+use browser_stream_client::{BadName, Code, Connect, ConnectError, Connection, Listener, OpenError, Peer, RefusalCode, Stream};
 use futures::TryStreamExt;
 use harness::{pattern, within};
 use serde_json::{Value, json};
@@ -18,9 +18,20 @@ pub async fn next(listener: &mut Listener) -> Connection {
     within(listener.try_next()).await.expect("the name is held").expect("the listener goes on")
 }
 
-/// A client's stream and the server's end of it.
+/// A client's stream and the server's end of it: plain, so that they end with their connections.
 pub async fn pair(client: &Peer, listener: &mut Listener) -> (Stream, Stream) {
-    let (stream, accepted) = tokio::join!(within(client.client().connect("NAME").into_future()), async { next(listener).await.accept() });
+    opened(client.client().connect("NAME").resume(false), listener).await
+}
+
+/// The same, resumable.
+pub async fn resumable(client: &Peer, listener: &mut Listener) -> (Stream, Stream) {
+    let (mine, theirs) = opened(client.client().connect("NAME"), listener).await;
+    assert!(mine.is_resumable() && theirs.is_resumable());
+    (mine, theirs)
+}
+
+async fn opened(connect: Connect, listener: &mut Listener) -> (Stream, Stream) {
+    let (stream, accepted) = tokio::join!(within(connect.into_future()), async { next(listener).await.accept() });
     (stream.expect("accepted"), accepted)
 }
 

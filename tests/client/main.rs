@@ -3,10 +3,12 @@
 mod bounds;
 mod cable;
 mod connect;
+mod cuts;
 mod ends;
 mod listen;
 mod lives;
 mod reconnect;
+mod resume;
 mod script;
 mod sockets;
 mod told;

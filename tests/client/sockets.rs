@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::connect::{next, pair};
 
 /// A proxy on a port of its own.
-async fn proxy() -> SocketAddr {
+pub async fn proxy() -> SocketAddr {
     let names = StreamServerProxy::new("/browser-server");
     let proxy = browser_stream_server::Proxy::new(Config::default(), StreamRouter::new().mount(names));
     harness::serve(proxy.router()).await

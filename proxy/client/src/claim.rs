@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use browser_stream_mux::{Code, Stream as Carrier};
+use browser_stream_protocol::OpenError;
 use serde::Deserialize;
 use tokio::{
     sync::watch,
@@ -86,7 +87,7 @@ impl Claim {
             loop {
                 let live = self.shared.live().await?;
                 match self.ask(&live, wishes).await {
-                    Ok(held) => return Ok(held),
+                    Ok(held) => return Ok::<_, ListenError>(held),
                     // Maybe it was us, on a connection that broke.
                     Err(Unanswered::Refused(error)) if is_again && error.is(Code::NameTaken) => sleep(backoff.wait()).await,
                     Err(Unanswered::Refused(error)) if !error.is(Code::Draining) => return Err(error.into()),
@@ -97,8 +98,9 @@ impl Claim {
                 }
             }
         };
-        let held = timeout(most, claiming).await.unwrap_or(Err(ListenError::Timeout))?;
-        Ok((self, held))
+        let late = || OpenError::new(Code::Timeout, "the claim was not answered in time");
+        let held: Result<_, ListenError> = timeout(most, claiming).await.unwrap_or_else(|_| Err(late().into()));
+        Ok((self, held?))
     }
 
     /// Keeps the name until it is given up or lost for good. The route is free when it is over.

@@ -13,6 +13,8 @@ use tokio::time::timeout;
 use crate::{
     ConnectError, DialError, Peer, Stream,
     answer::answer,
+    resumable,
+    stream::Carriage,
     wire::{Meta, Open, encode, name},
 };
 
@@ -57,7 +59,7 @@ impl StreamClient {
     /// Connects to the server of that name, which is put into NFC first. Options are set on what it returns, which is awaited for the [`Stream`].
     pub fn connect(&self, name: impl Into<String>) -> Connect {
         let (client, name) = (self.clone(), name.into());
-        Connect { client, name, meta: Ok(None), wait: WAIT, early: Bytes::new() }
+        Connect { client, name, meta: Ok(None), wait: WAIT, early: Bytes::new(), is_plain: false }
     }
 
     /// What it connects over.
@@ -84,6 +86,7 @@ pub struct Connect {
     meta: Result<Option<Meta>, String>,
     wait: Duration,
     early: Bytes,
+    is_plain: bool,
 }
 
 impl Connect {
@@ -105,6 +108,12 @@ impl Connect {
         self
     }
 
+    /// Whether the stream is to survive broken connections, if the server can do that, too: yes unless stated.
+    pub fn resume(mut self, resume: bool) -> Self {
+        self.is_plain = !resume;
+        self
+    }
+
     async fn open(self) -> Result<Stream, ConnectError> {
         let name = name(&self.name)?;
         let meta = self.meta.map_err(|why| bad(format!("meta is no JSON: {why}")))?;
@@ -112,11 +121,17 @@ impl Connect {
             return Err(bad(format!("{} bytes with the open, {EARLY_MAX} at most", self.early.len())).into());
         }
         let path = format!("{}/connect/{}", self.client.prefix, name.segment());
-        let wait = u64::try_from(self.wait.as_millis()).ok();
-        let open = encode(&Open { path: &path, meta: meta.as_deref(), wait, ..Open::default() })?;
-        let opened = answered(&self.client.peer, &open, self.early);
-        let (carrier, id) = timeout(self.wait + ANSWER_MAX, opened).await.unwrap_or(Err(ConnectError::Timeout))?;
-        Ok(Stream::new(carrier, id, meta))
+        let (wait, most) = (u64::try_from(self.wait.as_millis()).ok(), self.wait + ANSWER_MAX);
+        let peer = &self.client.peer;
+        let (carriage, id) = if self.is_plain {
+            let open = encode(&Open { path: &path, meta: meta.as_deref(), wait, ..Open::default() })?;
+            let late = || OpenError::new(Code::Timeout, "the open was not answered in time");
+            let (carrier, id) = timeout(most, answered(peer, &open, self.early)).await.unwrap_or_else(|_| Err(late().into()))?;
+            (Carriage::Plain(carrier), id)
+        } else {
+            resumable::open(peer, (path, &name), meta.clone(), (wait, most), self.early).await?
+        };
+        Ok(Stream::new(carriage, id, meta))
     }
 }
 

@@ -6,6 +6,8 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Stream,
+    resumable::Newborn,
+    stream::Carriage,
     wire::{Meta, PeerInfo, encode},
 };
 
@@ -13,6 +15,8 @@ use crate::{
 #[must_use = "the client waits for an answer"]
 pub struct Connection {
     carrier: Carrier,
+    /// Set where the client asks for a stream that survives its connection.
+    newborn: Option<Newborn>,
     id: String,
     meta: Option<Meta>,
     peer: Option<PeerInfo>,
@@ -25,8 +29,8 @@ struct Refusal {
 }
 
 impl Connection {
-    pub(crate) fn new(carrier: Carrier, id: String, meta: Option<Meta>, peer: Option<PeerInfo>) -> Self {
-        Self { carrier, id, meta, peer }
+    pub(crate) fn new(carrier: Carrier, newborn: Option<Newborn>, id: String, meta: Option<Meta>, peer: Option<PeerInfo>) -> Self {
+        Self { carrier, newborn, id, meta, peer }
     }
 
     /// The unique id that the proxy gave the client, the same at both ends.
@@ -45,18 +49,33 @@ impl Connection {
     }
 
     /// Takes the client. What it sent already is read first; if it is gone by now, the stream says so.
-    pub fn accept(mut self) -> Stream {
-        self.carrier.write_frame(b"{}");
-        Stream::new(self.carrier, self.id, self.meta)
+    pub fn accept(self) -> Stream {
+        let Self { mut carrier, newborn, id, meta, .. } = self;
+        let carriage = match newborn {
+            Some(newborn) => Carriage::Resumable(newborn.accept(carrier)),
+            None => {
+                carrier.write_frame(b"{}");
+                Carriage::Plain(carrier)
+            }
+        };
+        Stream::new(carriage, id, meta)
     }
 
     /// Refuses the client with `busy`, `forbidden`, `bad_request`, `gone`, or a code of the application's (256 and up), and at most 512 bytes of message.
     /// Of anything else the proxy makes `internal`.
-    pub fn refuse(mut self, code: impl Into<RefusalCode>, message: impl Into<String>) {
+    pub fn refuse(self, code: impl Into<RefusalCode>, message: impl Into<String>) {
         let error = OpenError { code: code.into(), message: message.into() };
-        if let Ok(body) = encode(&Refusal { error }) {
-            self.carrier.write_frame(&body);
-            self.carrier.finish();
+        match self.newborn {
+            Some(newborn) => newborn.refuse(self.carrier, &error),
+            None => refuse(self.carrier, error),
         }
+    }
+}
+
+/// Answers a stream with an error.
+pub(crate) fn refuse(mut stream: Carrier, error: OpenError) {
+    if let Ok(body) = encode(&Refusal { error }) {
+        stream.write_frame(&body);
+        stream.finish();
     }
 }

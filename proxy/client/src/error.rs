@@ -12,12 +12,9 @@ pub enum ConnectError {
     /// No server can have that name.
     #[error("no such name: {0}")]
     Name(#[from] BadName),
-    /// The proxy or the server said no, or the open could not be sent as it is.
+    /// The proxy or the server said no, or nobody answered in time, or the open could not be sent as it is.
     #[error("refused: {0}")]
     Refused(#[from] OpenError),
-    /// Nobody answered in time, or there was no connection to the proxy for so long.
-    #[error("no answer in time")]
-    Timeout,
     /// The connection to the proxy broke before there was an answer. The server may have taken the stream, and lost it.
     #[error("the connection to the proxy broke before there was an answer")]
     Lost,
@@ -33,7 +30,7 @@ pub enum ListenError {
     /// No server can have that name.
     #[error("no such name: {0}")]
     Name(#[from] BadName),
-    /// The proxy did not give the name, or did not give it back.
+    /// The proxy did not give the name, or did not give it back, or did not answer in time.
     #[error("refused: {0}")]
     Refused(#[from] OpenError),
     /// Another program used the same lease later: it has the name now.
@@ -42,9 +39,6 @@ pub enum ListenError {
     /// An operator of the proxy took the name away.
     #[error("the proxy took the name back")]
     Released,
-    /// The name did not come within the time that was given for it.
-    #[error("no answer in time")]
-    Timeout,
     /// The peer has no connection any more and makes none: it was closed, or the proxy refused it for good.
     #[error("the peer is closed{}", cause(.0))]
     Closed(Option<DialError>),
@@ -56,7 +50,6 @@ impl ConnectError {
         match self {
             Self::Name(_) => Code::BadRequest.into(),
             Self::Refused(error) => error.code,
-            Self::Timeout => Code::Timeout.into(),
             Self::Lost => Code::Lost.into(),
             Self::Closed(error) => closed(error).into(),
         }
@@ -71,7 +64,6 @@ impl ListenError {
             Self::Refused(error) => error.code,
             Self::Superseded => Code::Superseded.into(),
             Self::Released => Code::Gone.into(),
-            Self::Timeout => Code::Timeout.into(),
             Self::Closed(error) => closed(error).into(),
         }
     }

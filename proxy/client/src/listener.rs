@@ -41,7 +41,7 @@ impl Listener {
         let (wishes, heard) = watch::channel(wishes);
         let (tell, outcome) = oneshot::channel();
         let keeping = keep(heard);
-        peer.shared().claims.spawn(async move {
+        peer.shared().last_words.spawn(async move {
             // Nobody need be there to hear it.
             let _ = tell.send(keeping.await);
         });

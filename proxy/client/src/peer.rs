@@ -1,5 +1,6 @@
 //! One connection to a proxy, shared by everything that uses it, and made anew when it breaks.
 
+mod arrive;
 mod routes;
 mod session;
 mod supervise;
@@ -16,6 +17,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     Dial, DialError, State, States, StreamClient, StreamServer,
     dial::{Dialer, Io, Options},
+    resumable::Resumption,
 };
 pub(crate) use routes::Route;
 use routes::Routes;
@@ -43,9 +45,11 @@ impl Drop for Handle {
 /// What a peer's handles and its tasks share.
 pub(crate) struct Shared {
     pub(crate) tasks: TaskTracker,
-    /// Those of them that hold names: they end first.
-    pub(crate) claims: TaskTracker,
+    /// Those of them that have something to say when the peer is closed: they end first.
+    pub(crate) last_words: TaskTracker,
     pub(crate) routes: Arc<Routes>,
+    /// Streams that survive their connections.
+    pub(crate) resumption: Resumption,
     options: Options,
     link: watch::Sender<Link>,
     state: watch::Sender<State>,
@@ -133,8 +137,9 @@ impl Peer {
         let unheld = CancellationToken::new();
         let shared = Arc::new(Shared {
             tasks: TaskTracker::new(),
-            claims: TaskTracker::new(),
+            last_words: TaskTracker::new(),
             routes: Arc::default(),
+            resumption: Resumption::default(),
             options,
             link: watch::Sender::new(Link::Down),
             state: watch::Sender::new(State::Open),
@@ -180,14 +185,44 @@ impl Shared {
         }
     }
 
+    /// Resolves when the peer is closed.
+    pub(crate) async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Why there will be no session any more, if there is a reason.
+    pub(crate) fn closed_with(&self) -> Option<DialError> {
+        match &*self.link.borrow() {
+            Link::Closed(error) => error.clone(),
+            Link::Down | Link::Up(_) => None,
+        }
+    }
+
+    /// A new stream on the session that there is now; `None` where it takes none.
+    pub(crate) fn open_now(&self) -> Option<browser_stream_mux::Stream> {
+        let Link::Up(live) = &*self.link.borrow() else { return None };
+        match live.mux.open() {
+            Ok(stream) => Some(stream),
+            Err(error) => {
+                self.cannot_open(error);
+                None
+            }
+        }
+    }
+
+    fn cannot_open(&self, error: browser_stream_mux::OpenError) {
+        if error == browser_stream_mux::OpenError::Exhausted {
+            self.used_up.notify_one();
+        }
+    }
+
     /// A new stream on the session that there is, or the next one that takes it, and that session's generation. Cancel-safe.
     pub(crate) async fn open(&self) -> Result<(browser_stream_mux::Stream, u64), Closed> {
         let mut live = self.live().await?;
         loop {
             match live.mux.open() {
                 Ok(stream) => return Ok((stream, live.generation)),
-                Err(browser_stream_mux::OpenError::Exhausted) => self.used_up.notify_one(),
-                Err(browser_stream_mux::OpenError::GoneAway) => {}
+                Err(error) => self.cannot_open(error),
             }
             live = self.newer(live.generation).await?;
         }

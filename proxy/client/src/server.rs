@@ -98,7 +98,7 @@ impl Listen {
         let name = name(&self.name)?;
         let (peer, prefix) = (self.server.peer, self.server.prefix);
         let path = |verb| format!("{prefix}/{verb}/{}", name.segment());
-        let Some((route, connections)) = peer.shared().routes.take(path("accept")) else {
+        let Some((route, connections)) = peer.shared().routes.take(path("accept"), name.as_str()) else {
             return Err(OpenError::new(Code::NameTaken, "this peer serves under that name already").into());
         };
         let claim = Claim::new(Arc::clone(peer.shared()), path("listen"), self.leased, self.standby);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::lease::Lease;
+use crate::{lease::Lease, resumable::Field};
 
 /// The most bytes of JSON that a peer may send at once, and that a reply or note has.
 pub(crate) const BODY_MAX: usize = 8 * 1024;
@@ -41,6 +41,8 @@ pub(crate) struct Open<'a> {
     /// Wait until the name is free.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) standby: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) resume: Option<&'a Field>,
 }
 
 /// The name that a user means, in the one form that names have.
@@ -49,7 +51,7 @@ pub(crate) fn name(given: &str) -> Result<Name, BadName> {
 }
 
 /// What the proxy says when it brings a client.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 pub(crate) struct Accept {
     pub(crate) path: String,
     #[serde(default)]
@@ -58,6 +60,9 @@ pub(crate) struct Accept {
     pub(crate) meta: Option<Meta>,
     #[serde(default)]
     pub(crate) peer: Option<PeerInfo>,
+    /// What the client asks for, end to end: it holds a secret.
+    #[serde(default)]
+    pub(crate) resume: Option<Box<RawValue>>,
 }
 
 /// The proxy's own word about a client: nothing of it can be forged by the client.

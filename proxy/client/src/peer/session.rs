@@ -13,9 +13,9 @@ use tokio::{
 };
 
 use crate::{
-    Connection,
     dial::Io,
     peer::Shared,
+    resume::Unproven,
     wire::{ACCEPT_MAX, Accept, BODY_MAX, Note, Open, encode, reply},
 };
 
@@ -90,6 +90,7 @@ fn introduce(mux: &Mux, token: Option<&str>) -> Option<Stream> {
 /// Sees to what comes in, until the session is over or nobody wants it any more.
 async fn attend(shared: Arc<Shared>, mux: Mux, control: Option<Stream>, tell: watch::Sender<Told>) {
     let mut openings = FuturesUnordered::new();
+    let unproven = Unproven::default();
     let listening = async {
         if let Some(control) = control {
             listen(control, &tell).await;
@@ -104,15 +105,15 @@ async fn attend(shared: Arc<Shared>, mux: Mux, control: Option<Stream>, tell: wa
                 None => return,
             },
             Some(opened) = openings.next() => {
-                if let Some((path, connection)) = opened {
-                    shared.routes.deliver(&path, connection);
+                if let Some((accept, stream)) = opened {
+                    shared.arrive(accept, stream, &unproven);
                 }
             }
             () = &mut listening => {}
             () = shared.stop.cancelled() => {
-                // They give their names up as they go, and that is to leave before the goodbye.
-                shared.claims.close();
-                shared.claims.wait().await;
+                // Names are given up and streams ended as they go: that is to leave before the goodbye.
+                shared.last_words.close();
+                shared.last_words.wait().await;
                 return mux.close();
             }
             () = shared.unheld.cancelled() => return,
@@ -121,10 +122,10 @@ async fn attend(shared: Arc<Shared>, mux: Mux, control: Option<Stream>, tell: wa
 }
 
 /// Reads what the proxy says of a client; `None` for what is no such thing.
-async fn opening(mut stream: Stream) -> Option<(String, Connection)> {
+async fn opening(mut stream: Stream) -> Option<(Accept, Stream)> {
     let body = timeout(OPEN_TIMEOUT, stream.read_frame(ACCEPT_MAX)).await.ok()?.ok()??;
-    match serde_json::from_slice::<Accept>(&body) {
-        Ok(Accept { path, id, meta, peer }) => Some((path, Connection::new(stream, id, meta, peer))),
+    match serde_json::from_slice(&body) {
+        Ok(accept) => Some((accept, stream)),
         Err(error) => {
             tracing::warn!(%error, "an open that is none");
             stream.reset(Code::BadRequest);
