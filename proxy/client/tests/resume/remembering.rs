@@ -5,7 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use browser_stream_client::resume::{Birth, Born, Identity, Joined, Limits, Outcome, Reason, Registry, Secret, State, StreamId, Unproven};
+use browser_stream_client::resume::{
+    Birth, Born, Identity, Joined, Kind, Limits, Outcome, Reason, Registry, Secret, State, StreamId, Unproven,
+};
 
 use crate::{
     network::{CLIENT, SERVER},
@@ -164,6 +166,24 @@ fn a_server_remembers_an_end_for_its_hold_and_a_new_carrier_starts_it_anew() {
     world.registry.expire(world.now + 179 * SECOND);
     assert_eq!(world.registry.counts(), (0, 1));
     world.registry.expire(world.now + 180 * SECOND);
+    assert_eq!(world.registry.counts(), (0, 0));
+}
+
+#[test]
+fn threat_33_a_stranger_who_knows_an_id_does_not_make_it_remembered_longer() {
+    let mut world = World::opened(Limits::default());
+    world.up = false;
+    world.cut_all();
+    world.reset(SERVER, "busy");
+    world.advance(100 * SECOND);
+    let id = world.join(Kind::Direct);
+    world.pump(CLIENT);
+    world.arrive_at(SERVER, id);
+    world.ends[CLIENT].as_mut().unwrap().closed(id, world.now);
+    assert_eq!(world.registry.counts(), (1, 0));
+    world.advance(10 * SECOND);
+    assert_eq!(world.registry.counts(), (0, 1));
+    world.registry.expire(world.now + 70 * SECOND);
     assert_eq!(world.registry.counts(), (0, 0));
 }
 
