@@ -98,6 +98,8 @@ pub struct Endpoint {
     ended: Option<Instant>,
     /// Proven carriers that broke since a byte was last received or acknowledged.
     broken: u32,
+    /// Those that ever broke.
+    breaks: u32,
     /// The token of the newest PING.
     token: u64,
     grace: Duration,
@@ -193,6 +195,7 @@ impl Endpoint {
             absent: None,
             ended: None,
             broken: 0,
+            breaks: 0,
             token: 0,
             grace: limits.grace,
             limits,
@@ -278,6 +281,11 @@ impl Endpoint {
     /// The carrier that takes the records.
     pub fn current(&self) -> Option<CarrierId> {
         self.current
+    }
+
+    /// Carriers that brought what can not be, or lost a record. An honest peer and an honest path break none.
+    pub fn breaks(&self) -> u32 {
+        self.breaks
     }
 
     /// The next thing to do, oldest first.
