@@ -6,8 +6,10 @@ use std::{
 };
 
 use browser_stream_client::resume::{
-    Birth, Born, Identity, Joined, Kind, Limits, Outcome, Reason, Registry, Secret, State, StreamId, Unproven,
+    Birth, Born, Identity, Joined, Kind, Limits, Newcomer, Outcome, Reason, Registry, Secret, State, StreamId, Unproven,
 };
+
+use bytes::Bytes;
 
 use crate::{
     network::{CLIENT, SERVER},
@@ -115,12 +117,26 @@ fn of_too_many_tombstones_the_oldest_go() {
 #[test]
 fn threat_09_a_session_has_64_unproven_carriers_and_gets_their_places_back() {
     let (limits, unproven) = (Limits::default(), Unproven::default());
-    let mut passes: Vec<_> = std::iter::from_fn(|| unproven.admit(&limits)).collect();
+    let mut passes: Vec<_> = std::iter::from_fn(|| unproven.admit(&limits)).take(100).collect();
     assert_eq!((passes.len(), unproven.count()), (64, 64));
     passes.pop();
     assert!(unproven.admit(&limits).is_some());
     drop(passes);
     assert_eq!(unproven.count(), 0);
+}
+
+#[test]
+fn threat_33_a_carrier_that_says_anything_but_join_first_is_closed() {
+    let (limits, unproven, now) = (Limits::default(), Unproven::default(), Instant::now());
+    let newcomer = || Newcomer::new(unproven.admit(&limits).unwrap(), &limits, now);
+    for other in [&[5_u8][..], &[6], &[7, 1], &[1, 0, 1, 9], &[12]] {
+        assert!(newcomer().received(&mut Bytes::copy_from_slice(other)).is_err(), "{other:?}");
+    }
+    let Ok(Err(half)) = newcomer().received(&mut Bytes::from_static(&[9; 10])) else { panic!("JOIN is not whole") };
+    assert_eq!(half.deadline(), now + 10 * SECOND);
+    let Ok(Ok(join)) = half.received(&mut Bytes::from_static(&[9; 23])) else { panic!("JOIN is whole") };
+    assert_eq!(join.stream, StreamId([9; 16]));
+    assert_eq!(unproven.count(), 1, "those that were closed freed their places");
 }
 
 #[test]

@@ -165,6 +165,7 @@ fn what_must_be_said_goes_ahead_of_data_and_needs_no_room_in_the_carrier() {
     let mut out = Vec::new();
     world.client().transmit(id, 0, now, &mut out);
     assert_eq!(out.concat(), b"\x03\x00\x80\x80\x10\x08\x05", "ACK, then PONG");
+    world.client().received(id, Bytes::from_static(b"\x03\x00\x80\x80\x40"), now);
     world.client().received(id, Bytes::from_static(b"\x07\x05"), now);
     out.clear();
     world.client().transmit(id, usize::MAX, now, &mut out);
