@@ -98,6 +98,8 @@ pub struct Endpoint {
     ended: Option<Instant>,
     /// Proven carriers that broke since a byte was last received or acknowledged.
     broken: u32,
+    /// Those that ever broke.
+    breaks: u32,
     /// The token of the newest PING.
     token: u64,
     grace: Duration,
@@ -165,14 +167,16 @@ impl Endpoint {
 
     /// A server's end that ended before, because a carrier came for it.
     pub fn revive(tombstone: Tombstone, limits: Arc<Limits>, now: Instant) -> Self {
-        let Tombstone { identity, outcome, received, total, base, hold, .. } = tombstone;
+        let Tombstone { identity, outcome, received, total, base, hold, expires } = tombstone;
         let grace = hold.saturating_sub(limits.hold_extra);
         let mut endpoint = Self::new(identity, limits, &Budget::new(0), State::Tombstone);
         endpoint.sender = Sender::buried(base, &endpoint.limits);
         endpoint.receiver = Receiver::buried(received, total, &endpoint.limits);
         endpoint.outcome = Some(outcome);
         endpoint.grace = grace;
-        (endpoint.absent, endpoint.ended) = (Some(now), Some(now));
+        // Only a carrier that is proven starts the hold anew.
+        let since = expires.checked_sub(hold).unwrap_or(now);
+        (endpoint.absent, endpoint.ended) = (Some(since), Some(since));
         endpoint
     }
 
@@ -191,6 +195,7 @@ impl Endpoint {
             absent: None,
             ended: None,
             broken: 0,
+            breaks: 0,
             token: 0,
             grace: limits.grace,
             limits,
@@ -278,6 +283,11 @@ impl Endpoint {
         self.current
     }
 
+    /// Carriers that brought what can not be, or lost a record. An honest peer and an honest path break none.
+    pub fn breaks(&self) -> u32 {
+        self.breaks
+    }
+
     /// The next thing to do, oldest first.
     pub fn poll(&mut self) -> Option<Action> {
         self.actions.pop_front()
@@ -291,10 +301,13 @@ impl Endpoint {
     /// A server's ended stream that no carrier holds on to: what to remember in its place, with [`Registry::bury`](super::Registry::bury). Take what is
     /// there to be read first.
     pub fn tombstone(&self, now: Instant) -> Option<Tombstone> {
-        let outcome = self.outcome.clone().filter(|_| self.state == State::Tombstone && self.carriers.is_empty())?;
-        let outcome = match outcome {
+        if self.state != State::Tombstone || !self.carriers.is_empty() {
+            return None;
+        }
+        let outcome = match self.outcome.as_ref()? {
+            // A peer's text is not kept for it.
             Outcome::Reset { here: false, .. } => Outcome::Reset { reason: Reason::new("", ""), here: false },
-            outcome => outcome,
+            outcome => outcome.clone(),
         };
         Some(Tombstone {
             identity: Arc::clone(&self.identity),

@@ -71,6 +71,30 @@ fn a_silent_carrier_is_asked_and_then_dead_while_something_is_outstanding() {
 }
 
 #[test]
+fn a_client_that_waits_for_done_or_for_the_answer_to_its_reset_judges_its_carrier() {
+    for reset in [false, true] {
+        let mut world = opened();
+        let id = world.carrier();
+        if reset {
+            world.reset(CLIENT, "busy");
+        } else {
+            world.finish(SERVER);
+            world.finish(CLIENT);
+            world.until_server_is_clean(id);
+            while world.client().state() == State::Live {
+                assert!(world.deliver(id, CLIENT, 1));
+            }
+        }
+        world.up = false;
+        world.network.cut(id, [0; 2], false);
+        world.advance(15 * SECOND - Duration::from_millis(1));
+        assert!(world.has(CLIENT, id));
+        world.advance(Duration::from_millis(1));
+        assert!(!world.has(CLIENT, id), "{reset}");
+    }
+}
+
+#[test]
 fn a_carrier_that_answers_lives_however_slow_the_reader_is() {
     let mut world = opened();
     let id = world.carrier();
@@ -103,8 +127,7 @@ fn a_carrier_on_which_done_was_due_and_did_not_come_is_broken() {
     world.finish(SERVER);
     world.finish(CLIENT);
     while world.client().state() != State::Closing {
-        world.arrive_at(SERVER, id);
-        world.deliver(id, CLIENT, 4);
+        assert!(world.deliver(id, SERVER, usize::MAX) | world.deliver(id, CLIENT, 4));
     }
     world.arrive_at(SERVER, id);
     world.network.links.get_mut(&id).unwrap().pipes[SERVER].clear();

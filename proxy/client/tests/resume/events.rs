@@ -153,6 +153,31 @@ fn the_server_is_clean_when_its_fin_is_acknowledged_and_the_client_when_it_hears
 }
 
 #[test]
+fn a_clean_server_says_what_it_holds_and_then_done() {
+    let mut world = opened();
+    let id = world.carrier();
+    world.finish(CLIENT);
+    world.run();
+    world.finish(SERVER);
+    world.until_server_is_clean(id);
+    assert_eq!(world.network.said_on(SERVER, id).last_chunk().unwrap(), &[ack(1, 262_143), Record::Done]);
+}
+
+#[test]
+fn a_stream_that_was_reset_takes_no_byte_and_no_acknowledgement() {
+    for side in [CLIENT, SERVER] {
+        let mut world = opened();
+        let id = world.carrier();
+        world.write(side, 10);
+        world.reset(side, "busy");
+        world.say(side, id, &[data(0, 10), Record::Fin { total: 10 }, ack(10, 0)]);
+        let end = world.ends[side].as_ref().unwrap();
+        assert_eq!((end.progress(), end.is_readable(), end.is_read()), ((0, 0), false, false));
+        assert!(world.has(side, id), "it is parsed, and no fault");
+    }
+}
+
+#[test]
 fn done_that_nobody_waits_for_breaks_the_carrier() {
     assert_eq!(breaks(&[Record::Done]), [true; 2]);
 }
@@ -172,9 +197,11 @@ fn a_reset_is_answered_where_it_came_and_both_ends_know() {
         let id = world.carrier();
         world.write(1 - side, 10);
         world.arrive();
-        world.reset(side, "busy");
-        assert_eq!(world.ends[side].as_ref().unwrap().state(), [State::Resetting, State::Tombstone][side]);
-        assert!(!world.ends[side].as_ref().unwrap().is_readable(), "what is unread is dropped");
+        let (now, end) = (world.now, world.ends[side].as_mut().unwrap());
+        assert!(end.is_readable());
+        end.reset(Reason::new("busy", "why"), now);
+        assert_eq!(end.state(), [State::Resetting, State::Tombstone][side]);
+        assert!(!end.is_readable(), "what is unread is dropped");
         world.run();
         assert_eq!(world.apps[side].outcome, ended("busy", true));
         assert_eq!(world.apps[1 - side].outcome, ended("busy", false));
@@ -274,6 +301,7 @@ fn an_end_that_was_whole_is_not_unsaid_by_a_server_that_goes_away() {
     world.give_up(SERVER);
     world.run();
     assert_eq!(world.apps[CLIENT].outcome, Some(Outcome::Clean));
+    assert!(!world.network.said_on(SERVER, id).contains(&Record::Gone));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod carriers;
 mod events;
+mod hostile;
 mod model;
 mod network;
 mod opening;

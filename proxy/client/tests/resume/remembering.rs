@@ -5,7 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use browser_stream_client::resume::{Birth, Born, Identity, Joined, Limits, Outcome, Reason, Registry, Secret, State, StreamId, Unproven};
+use browser_stream_client::resume::{
+    Birth, Born, Identity, Joined, Kind, Limits, Newcomer, Outcome, Reason, Registry, Secret, State, StreamId, Unproven,
+};
+
+use bytes::Bytes;
 
 use crate::{
     network::{CLIENT, SERVER},
@@ -113,12 +117,26 @@ fn of_too_many_tombstones_the_oldest_go() {
 #[test]
 fn threat_09_a_session_has_64_unproven_carriers_and_gets_their_places_back() {
     let (limits, unproven) = (Limits::default(), Unproven::default());
-    let mut passes: Vec<_> = std::iter::from_fn(|| unproven.admit(&limits)).collect();
+    let mut passes: Vec<_> = std::iter::from_fn(|| unproven.admit(&limits)).take(100).collect();
     assert_eq!((passes.len(), unproven.count()), (64, 64));
     passes.pop();
     assert!(unproven.admit(&limits).is_some());
     drop(passes);
     assert_eq!(unproven.count(), 0);
+}
+
+#[test]
+fn threat_33_a_carrier_that_says_anything_but_join_first_is_closed() {
+    let (limits, unproven, now) = (Limits::default(), Unproven::default(), Instant::now());
+    let newcomer = || Newcomer::new(unproven.admit(&limits).unwrap(), &limits, now);
+    for other in [&[5_u8][..], &[6], &[7, 1], &[1, 0, 1, 9], &[12]] {
+        assert!(newcomer().received(&mut Bytes::copy_from_slice(other)).is_err(), "{other:?}");
+    }
+    let Ok(Err(half)) = newcomer().received(&mut Bytes::from_static(&[9; 10])) else { panic!("JOIN is not whole") };
+    assert_eq!(half.deadline(), now + 10 * SECOND);
+    let Ok(Ok(join)) = half.received(&mut Bytes::from_static(&[9; 23])) else { panic!("JOIN is whole") };
+    assert_eq!(join.stream, StreamId([9; 16]));
+    assert_eq!(unproven.count(), 1, "those that were closed freed their places");
 }
 
 #[test]
@@ -164,6 +182,24 @@ fn a_server_remembers_an_end_for_its_hold_and_a_new_carrier_starts_it_anew() {
     world.registry.expire(world.now + 179 * SECOND);
     assert_eq!(world.registry.counts(), (0, 1));
     world.registry.expire(world.now + 180 * SECOND);
+    assert_eq!(world.registry.counts(), (0, 0));
+}
+
+#[test]
+fn threat_33_a_stranger_who_knows_an_id_does_not_make_it_remembered_longer() {
+    let mut world = World::opened(Limits::default());
+    world.up = false;
+    world.cut_all();
+    world.reset(SERVER, "busy");
+    world.advance(100 * SECOND);
+    let id = world.join(Kind::Direct);
+    world.pump(CLIENT);
+    world.arrive_at(SERVER, id);
+    world.ends[CLIENT].as_mut().unwrap().closed(id, world.now);
+    assert_eq!(world.registry.counts(), (1, 0));
+    world.advance(10 * SECOND);
+    assert_eq!(world.registry.counts(), (0, 1));
+    world.registry.expire(world.now + 70 * SECOND);
     assert_eq!(world.registry.counts(), (0, 0));
 }
 

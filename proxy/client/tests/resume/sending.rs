@@ -61,6 +61,12 @@ fn a_direct_carrier_is_taken_as_soon_as_it_is_proven_and_the_newest_proxy_one_wh
     let direct = world.proven(Kind::Direct);
     assert_eq!([world.carrier_of(CLIENT), world.carrier_of(SERVER)], [direct; 2]);
     assert!(world.has(CLIENT, proxy), "the proxy carrier stays, idle");
+    world.network.cut(proxy, [0; 2], true);
+    world.arrive();
+    world.run_for(Duration::from_secs(3));
+    let proxy = world.client().carriers().max().unwrap();
+    assert!(proxy > direct && world.has(SERVER, proxy));
+    assert_eq!([world.carrier_of(CLIENT), world.carrier_of(SERVER)], [direct; 2], "a newer proxy one is no better");
     world.network.cut(direct, [0; 2], true);
     world.arrive();
     assert_eq!([world.carrier_of(CLIENT), world.carrier_of(SERVER)], [proxy; 2]);
@@ -137,6 +143,12 @@ fn data_stays_below_the_limit_and_fin_needs_no_room() {
     world.consume(SERVER);
     world.run();
     assert_eq!(world.network.data[CLIENT], 300 * KIB);
+    let mut world = World::opened(Limits { window_min: 1000, ..Limits::default() });
+    let (id, now) = (world.carrier(), world.now);
+    world.client().write(&mut Bytes::from(vec![0; 5000]));
+    let mut out = Vec::new();
+    world.client().transmit(id, usize::MAX, now, &mut out);
+    assert_eq!(out.iter().map(Bytes::len).sum::<usize>(), 4 + 1000);
     let mut world = opened();
     world.write(CLIENT, 256 * KIB);
     world.finish(CLIENT);
@@ -153,6 +165,7 @@ fn what_must_be_said_goes_ahead_of_data_and_needs_no_room_in_the_carrier() {
     let mut out = Vec::new();
     world.client().transmit(id, 0, now, &mut out);
     assert_eq!(out.concat(), b"\x03\x00\x80\x80\x10\x08\x05", "ACK, then PONG");
+    world.client().received(id, Bytes::from_static(b"\x03\x00\x80\x80\x40"), now);
     world.client().received(id, Bytes::from_static(b"\x07\x05"), now);
     out.clear();
     world.client().transmit(id, usize::MAX, now, &mut out);

@@ -119,6 +119,7 @@ impl Endpoint {
         let proven = self.carriers[index].is_proven();
         self.remove(index, Some(Close::Reset), now);
         self.broken += u32::from(proven);
+        self.breaks += 1;
         if proven && self.broken >= self.limits.broken_max {
             self.reset(Reason::new("bad_request", "one carrier after another broke"), now);
         }
