@@ -88,6 +88,9 @@ impl Refusal {
     }
 }
 
+/// So that a set of them fits into one word.
+const _: () = assert!(NAMES.len() <= u64::BITS as usize);
+
 /// One counter for each [`Refusal`].
 #[derive(Debug)]
 pub(crate) struct Refusals([AtomicU64; NAMES.len()]);

@@ -146,6 +146,77 @@ fn the_version_is_the_packages() {
     assert_eq!((code, printed), (0, format!("bss {}\n", env!("CARGO_PKG_VERSION"))));
 }
 
+#[test]
+fn a_lease_key_is_made_once_and_one_that_is_none_is_told_in_one_line() {
+    let wrong = File::new("wrong.key", "not a key\n");
+    let (code, error) = refused(&["--bind", "127.0.0.1:0", "--lease-key", wrong.path()]);
+    assert_eq!(code, 2);
+    assert!(error.contains("wrong.key") && error.contains("64 lower-case hex digits"), "{error}");
+    let (code, error) = refused(&["--lease-key", "no/such/folder/key"]);
+    assert_eq!(code, 2);
+    assert!(error.contains("cannot make the lease key"), "{error}");
+    let made = File::new("made.key", "");
+    fs::remove_file(&made.0).expect("removed");
+    let line = ["--bind", "127.0.0.1:0", "--lease-key", made.path()];
+    let (_, printed, _) = ended(bss(&line).arg("--print-config"));
+    assert!(printed.contains("lease_key = "), "{printed}");
+    assert!(!made.0.exists(), "to print is not to make");
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let child = bss(&line).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("bss runs");
+        let mut running = Running(child);
+        BufReader::new(running.0.stdout.take().expect("piped")).lines().next().expect("a line").expect("text");
+        keys.push(fs::read_to_string(&made.0).expect("a key"));
+    }
+    assert_eq!((keys[0].len(), &keys[0]), (65, &keys[1]));
+}
+
+#[cfg(unix)]
+#[test]
+fn threat_20_a_second_signal_ends_bss_at_once() {
+    use std::io::{Read, Write};
+    let child = bss(&["--bind", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("bss runs");
+    let mut running = Running(child);
+    let line = BufReader::new(running.0.stdout.take().expect("piped")).lines().next().expect("a line").expect("text");
+    let address = line.trim_start_matches("browser-stream-server is at http://").trim_end_matches('/').to_owned();
+    let connect = || {
+        let socket = std::net::TcpStream::connect(&address).expect("a connection");
+        socket.set_read_timeout(Some(std::time::Duration::from_secs(5))).expect("set");
+        socket
+    };
+    let mut peer = connect();
+    let upgrade =
+        "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    write!(peer, "GET /mux HTTP/1.1\r\nhost: localhost\r\n{upgrade}\r\n").expect("sent");
+    // A frame with a mask of zeros: the SYN of a stream whose open is not complete, which keeps the session.
+    peer.write_all(&[0x82, 0x80 | 13, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 9]).expect("sent");
+    let mut answer = Vec::new();
+    // The two bytes of a WebSocket frame's head, and a WINDOW_UPDATE with ACK.
+    while answer.windows(4).position(|end| end == b"\r\n\r\n").is_none_or(|head| answer.len() < head + 4 + 14) {
+        let mut byte = [0];
+        peer.read_exact(&mut byte).expect("the handshake's answer, and the stream's");
+        answer.push(byte[0]);
+    }
+    let signal = |pid: u32| assert!(Command::new("kill").args(["-TERM", &pid.to_string()]).status().expect("kill runs").success());
+    let ready = || {
+        let mut socket = connect();
+        write!(socket, "GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").expect("sent");
+        let mut text = String::new();
+        socket.read_to_string(&mut text).expect("an answer");
+        text
+    };
+    assert!(ready().starts_with("HTTP/1.1 200"));
+    signal(running.0.id());
+    let begun = std::time::Instant::now();
+    while !ready().contains("draining") {
+        assert!(begun.elapsed().as_secs() < 5, "the signal was heard");
+    }
+    assert_eq!(running.0.try_wait().expect("asked"), None, "it waits for its peer");
+    signal(running.0.id());
+    assert_eq!(running.0.wait().expect("ended").code(), Some(130));
+    assert!(begun.elapsed().as_secs() < 5);
+}
+
 #[cfg(unix)]
 #[test]
 fn bss_prints_its_address_as_one_line_and_ends_well_when_asked() {

@@ -331,6 +331,52 @@ async fn a_ping_is_answered_and_a_close_too() {
 }
 
 #[tokio::test]
+async fn threat_20_while_it_goes_down_it_says_so_and_a_live_session_goes_on_to_the_end() {
+    let mut config = Config::default();
+    config.limits.drain_timeout = Duration::from_millis(1500);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let proxy = Proxy::new(config, StreamRouter::new());
+    let (signal, signalled) = tokio::sync::oneshot::channel::<()>();
+    let task = tokio::spawn({
+        let proxy = proxy.clone();
+        async move { proxy.serve_until(listener, async { signalled.await.expect("a signal") }).await }
+    });
+    let served = Served { proxy, address, task };
+    let (mut socket, _) = served.handshake("").await;
+    // A stream whose open is not complete: it keeps its session.
+    socket.write_all(&masked(0x82, &[0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 9])).await.expect("sent");
+    until(&mut socket, |bytes| bytes.len() >= 14).await;
+    let begun = std::time::Instant::now();
+    signal.send(()).expect("it waits for the signal");
+    let ready = async || served.ask("GET /readyz", "host: localhost\r\n").await;
+    timeout(PATIENCE, async { while !ready().await.contains("draining") {} }).await.expect("it is told");
+    assert!(ready().await.starts_with("HTTP/1.1 503"));
+    let upgrade = "host: localhost\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let refused = served.ask("GET /mux", &format!("connection: upgrade\r\n{upgrade}")).await;
+    assert!(refused.starts_with("HTTP/1.1 503") && refused.contains("retry-after") && refused.contains("draining"), "{refused}");
+    assert!(served.ask("GET /healthz", "host: localhost\r\n").await.starts_with("HTTP/1.1 200"));
+    assert_eq!(served.proxy.sessions().len(), 1);
+    assert_eq!(close_code(&rest(&mut socket).await), 1012);
+    assert!(begun.elapsed() >= Duration::from_millis(1500), "not before the end");
+    drop(socket);
+    timeout(PATIENCE, served.task).await.expect("serve returns").expect("no panic").expect("no error");
+}
+
+#[tokio::test]
+async fn a_shutdown_that_nobody_waits_for_goes_on() {
+    let served = served(|_| {}).await;
+    let (mut socket, _) = served.handshake("").await;
+    socket.write_all(&masked(0x82, &[0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 9])).await.expect("sent");
+    until(&mut socket, |bytes| bytes.len() >= 14).await;
+    assert!(timeout(Duration::from_millis(20), served.proxy.shutdown(Duration::from_millis(200))).await.is_err());
+    assert_eq!(close_code(&rest(&mut socket).await), 1012, "though the future was dropped");
+    drop(socket);
+    timeout(PATIENCE, served.proxy.shutdown(Duration::from_secs(60))).await.expect("nothing is left to wait for");
+    timeout(PATIENCE, served.task).await.expect("serve returns").expect("no panic").expect("no error");
+}
+
+#[tokio::test]
 async fn going_down_closes_sessions_with_1012_and_takes_no_more() {
     let served = served(|_| {}).await;
     let (mut socket, _) = served.handshake("").await;

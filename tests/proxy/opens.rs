@@ -119,6 +119,34 @@ async fn the_session_stream_tells_the_limits_and_opens_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bound_that_a_peer_meets_with_is_told_once_on_its_session_stream() {
+    let mut limits = Limits::default();
+    (limits.streams_per_session_max, limits.misc_frames_per_second, limits.misc_frames_burst) = (2, 100, 200);
+    let proxy = Proxy::with(limits, |router| router);
+    let mut raw = proxy.raw();
+    raw.open(1, r#"{"path":"/session"}"#).await;
+    raw.reply(1).await;
+    raw.open(3, r#"{"path":"/browser-server/listen/NAME"}"#).await;
+    raw.reply(3).await;
+    for stream in [5, 7, 9] {
+        raw.open(stream, r#"{"path":"/nobody"}"#).await;
+    }
+    raw.send(&frame(WINDOW_UPDATE, 0, 1, 0, b"").repeat(300)).await;
+    until(|| proxy.refused("streams_per_session") == 3 && proxy.refused("misc_rate_slowed") > 0).await;
+    proxy.sessions.close_all(1012);
+    let frames = raw.rest().await;
+    let notes: Vec<_> = frames.iter().filter(|frame| frame.kind == DATA && frame.stream == 1 && frame.payload.len() > 2).collect();
+    let notes: Vec<_> = notes.iter().map(|frame| String::from_utf8_lossy(&frame.payload[2..]).into_owned()).collect();
+    let limit = |bound: &str| format!(r#"{{"note":"limit","value":"{bound}"}}"#);
+    // Frames of one stream may lie in one another's DATA.
+    let all = notes.concat();
+    for bound in ["streams_per_session", "misc_rate_slowed"] {
+        assert_eq!(all.matches(&limit(bound)).count(), 1, "{all}");
+    }
+    assert!(all.ends_with(r#"{"note":"bye","value":1012}"#), "{all}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_stream_that_was_given_up_at_once_may_be_opened_again() {
     let proxy = Proxy::new();
     let mut raw = proxy.raw();

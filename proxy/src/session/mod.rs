@@ -110,7 +110,7 @@ struct State {
     /// What is known of the session's going when the process goes down.
     leaving: Leaving,
     /// Which bounds the peer was told of.
-    told: u32,
+    told: u64,
 }
 
 /// How far a session has come.

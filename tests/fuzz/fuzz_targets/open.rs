@@ -28,6 +28,10 @@ enum Field {
     Need,
     Capabilities,
     Resume,
+    Instance,
+    Lease,
+    Attempt,
+    Standby,
     Peer,
     Library,
     Error,
@@ -54,7 +58,7 @@ fn check(bytes: &[u8]) -> bool {
         let again = Open::parse(&encode(open), DEPTH_MAX).expect("what passed passes again");
         assert_eq!((&open.path, &open.id, &open.need), (&again.path, &again.id, &again.need));
         assert_eq!((&open.capabilities, &open.library), (&again.capabilities, &again.library));
-        for (before, after) in [(&open.meta, &again.meta), (&open.resume, &again.resume)] {
+        for (before, after) in [(&open.meta, &again.meta), (&open.resume, &again.resume), (&open.lease, &again.lease)] {
             let (before, after) = (before.as_ref().map(|raw| raw.get()), after.as_ref().map(|raw| raw.get()));
             assert_eq!(before, after);
             let is_part = |raw: &str| bytes.windows(raw.len()).any(|window| window == raw.as_bytes());
@@ -107,6 +111,10 @@ impl Field {
             Self::Need => "need",
             Self::Capabilities => "capabilities",
             Self::Resume => "resume",
+            Self::Instance => "instance",
+            Self::Lease => "lease",
+            Self::Attempt => "attempt",
+            Self::Standby => "standby",
             Self::Peer => "peer",
             Self::Library => "library",
             Self::Error => "error",

@@ -367,6 +367,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..60)
 }
 
+#[test]
+fn threat_27_no_two_leases_are_alike_whatever_the_clock_does() {
+    let registry = Registry::new(Arc::default());
+    assert!(registry.next_generation() < registry.next_generation());
+    // As if the clock had been set back by many years.
+    let ahead = EXACT_MAX / 2;
+    registry.generations.store(ahead, Ordering::Relaxed);
+    assert_eq!([registry.next_generation(), registry.next_generation()], [ahead + 1, ahead + 2]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 

@@ -1,0 +1,62 @@
+//! What is logged, and what never is. A program of its own with one test: whether a line is logged is decided once for each process, by whoever
+//! comes first.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use harness::{Proxy, reply};
+use serde_json::json;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// All that is logged.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_33_no_lease_and_no_secret_of_a_stream_is_ever_logged() {
+    let log = Log::default();
+    tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).init();
+    let proxy = Proxy::new();
+    let (mut owner, client) = (proxy.peer(), proxy.peer());
+    let claim = json!({ "lease": true, "instance": "40".repeat(16), "token": "TOKEN-TOKEN" });
+    let control = owner.claim_with("NAME", claim.clone()).await.unwrap();
+    let mac = control.reply["lease"]["mac"].as_str().unwrap().to_owned();
+    let _session = owner.ask("/session", json!({ "token": "TOKEN-TOKEN", "library": "test/1" })).await.unwrap();
+    let secret = "ab".repeat(32);
+    let mut near = client.begin("/browser-server/connect/NAME", json!({ "resume": { "v": 1, "secret": secret } }));
+    let (_, mut far) = owner.next().await;
+    far.write_frame(json!({ "resume": secret }).to_string().as_bytes());
+    assert_eq!(reply(&mut near).await.unwrap()["resume"], secret);
+    assert_eq!(client.claim_with("NAME", json!({ "lease": control.reply["lease"] })).await.err().as_deref(), Some("superseded"));
+    let mut other = control.reply["lease"].clone();
+    other["name"] = "OTHER".into();
+    assert_eq!(client.claim_with("NAME", json!({ "lease": other })).await.err().as_deref(), Some("bad_request"));
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("server.created") && log.contains("open refused"), "what is logged is seen: {log}");
+    for hidden in [mac.as_str(), secret.as_str(), "TOKEN-TOKEN"] {
+        assert!(!log.contains(hidden), "{log}");
+    }
+}
