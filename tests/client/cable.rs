@@ -10,6 +10,7 @@ use tokio::{
     sync::watch,
     task::AbortHandle,
 };
+use tokio_util::sync::CancellationToken;
 
 /// The way from one peer to the proxy. Clones are the same.
 #[derive(Clone)]
@@ -18,13 +19,14 @@ pub struct Cable(Arc<watch::Sender<Way>>);
 struct Way {
     sessions: Sessions,
     live: Vec<AbortHandle>,
+    halves: Vec<CancellationToken>,
     refuses: bool,
     dialled: usize,
 }
 
 impl Cable {
     pub fn to(proxy: &Proxy) -> Self {
-        let way = Way { sessions: proxy.sessions.clone(), live: Vec::new(), refuses: false, dialled: 0 };
+        let way = Way { sessions: proxy.sessions.clone(), live: Vec::new(), halves: Vec::new(), refuses: false, dialled: 0 };
         Self(Arc::new(watch::Sender::new(way)))
     }
 
@@ -37,6 +39,11 @@ impl Cable {
     /// Breaks the connection that there is.
     pub fn cut(&self) {
         self.0.send_modify(|way| way.live.drain(..).for_each(|live| live.abort()));
+    }
+
+    /// Breaks the connection that there is at the peer's end only: the proxy hears nothing of it.
+    pub fn half_cut(&self) {
+        self.0.send_modify(|way| way.halves.drain(..).for_each(|half| half.cancel()));
     }
 
     /// Makes all dialling fail, or work again.
@@ -65,7 +72,18 @@ impl Way {
     fn connect(&mut self) -> DuplexStream {
         let (near, mut middle) = duplex(64 * 1024);
         let (mut beyond, far) = duplex(64 * 1024);
-        let carrying = tokio::spawn(async move { copy_bidirectional(&mut middle, &mut beyond).await });
+        let half = CancellationToken::new();
+        self.halves.push(half.clone());
+        let carrying = tokio::spawn(async move {
+            tokio::select! {
+                // It ends with either end.
+                _ = copy_bidirectional(&mut middle, &mut beyond) => {}
+                () = half.cancelled() => {
+                    drop(middle);
+                    std::future::pending().await
+                }
+            }
+        });
         self.live.push(carrying.abort_handle());
         let sessions = self.sessions.clone();
         tokio::spawn(async move { sessions.run(Memory(far), None).await });

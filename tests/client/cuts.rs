@@ -2,26 +2,21 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use browser_stream_client::{Peer, Stream};
-use harness::{Shim, Way, pattern};
+use browser_stream_client::Peer;
+use harness::{Shim, Way};
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use sha2::{Digest, Sha256};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    time::timeout,
+use tokio::time::timeout;
+
+use crate::{
+    connect::resumable,
+    sockets::proxy,
+    talk::{hash, length, talk},
 };
 
-use crate::{connect::resumable, sockets::proxy};
-
-const MIB: usize = 1024 * 1024;
+/// How often the network is cut.
 const CUTS: u64 = 50;
 /// What a cut may have sent again: a mebibyte of each direction is what its sender keeps as long as windows have not grown beyond that.
-const AGAIN_MAX: u64 = 2 * MIB as u64;
-
-/// Bytes each way: 8 MiB, with `LONG=1` 64.
-fn length() -> usize {
-    if std::env::var_os("LONG").is_some() { 64 * MIB } else { 8 * MIB }
-}
+const AGAIN_MAX: u64 = 2 * 1024 * 1024;
 
 /// Peers of one proxy, each behind a shim.
 struct Cut {
@@ -52,30 +47,6 @@ impl Cut {
     }
 }
 
-/// Writes so many bytes, reads as many, and gives the hash of what came.
-async fn talk(stream: Stream, seed: u64) -> [u8; 32] {
-    let (mut reader, mut writer) = tokio::io::split(stream);
-    let writing = async {
-        writer.write_all(&pattern(seed, length())).await.expect("taken");
-        writer.shutdown().await.expect("finished");
-    };
-    let reading = async {
-        let (mut hash, mut chunk, mut read) = (Sha256::new(), vec![0; 64 * 1024], 0);
-        loop {
-            match reader.read(&mut chunk).await.expect("it goes on") {
-                0 => break,
-                length => {
-                    hash.update(&chunk[..length]);
-                    read += length;
-                }
-            }
-        }
-        assert_eq!(read, length());
-        hash.finalize().into()
-    };
-    tokio::join!(writing, reading).1
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn threat_13_a_transfer_that_is_cut_fifty_times_arrives_whole_and_once() {
     let seed = rand::random();
@@ -87,7 +58,6 @@ async fn threat_13_a_transfer_that_is_cut_fifty_times_arrives_whole_and_once() {
     let harassed = timeout(Duration::from_secs(300), cut.harass(seed));
     let (harassed, down, up) = tokio::join!(harassed, mine, theirs);
     assert!(harassed.is_ok(), "every cut was made and survived");
-    let hash = |seed| <[u8; 32]>::from(Sha256::digest(pattern(seed, length())));
     assert!(down.expect("no panic") == hash(2) && up.expect("no panic") == hash(1));
     let carried: u64 = cut.shims.iter().flat_map(|shim| [Way::Up, Way::Down].map(|way| shim.carried(way))).sum();
     let needed = 4 * length() as u64;

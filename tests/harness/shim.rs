@@ -38,13 +38,13 @@ pub struct Shim {
 }
 
 struct Inner {
-    target: SocketAddr,
     rules: watch::Sender<Rules>,
     carried: [AtomicU64; 2],
     connections: AtomicU64,
 }
 
 struct Rules {
+    target: SocketAddr,
     delay: Duration,
     slice_max: usize,
     /// Connections with lower numbers pass nothing that way.
@@ -71,6 +71,7 @@ impl Shim {
     /// The same on this listener.
     pub fn over(listener: TcpListener, target: SocketAddr, seed: u64) -> Self {
         let rules = Rules {
+            target,
             delay: Duration::ZERO,
             slice_max: READ_MAX,
             stalled_below: [0; 2],
@@ -79,7 +80,7 @@ impl Shim {
             refuses: false,
             random: StdRng::seed_from_u64(seed),
         };
-        let inner = Inner { target, rules: watch::Sender::new(rules), carried: Default::default(), connections: AtomicU64::new(0) };
+        let inner = Inner { rules: watch::Sender::new(rules), carried: Default::default(), connections: AtomicU64::new(0) };
         let shim = Self { address: listener.local_addr().expect("bound"), inner: Arc::new(inner) };
         tokio::spawn(accept(listener, Arc::clone(&shim.inner)));
         shim
@@ -117,6 +118,11 @@ impl Shim {
     /// Resets new connections at once, or takes them again.
     pub fn refuse(&self, refuses: bool) {
         self.set(|rules, _| rules.refuses = refuses);
+    }
+
+    /// Forwards new connections to this address.
+    pub fn aim(&self, target: SocketAddr) {
+        self.set(|rules, _| rules.target = target);
     }
 
     /// Passes each byte so much later, in either direction, from now on.
@@ -190,7 +196,14 @@ async fn accept(listener: TcpListener, inner: Arc<Inner>) {
 
 /// One connection, until it has ended both ways, or is cut.
 async fn forward(mut near: TcpStream, number: u64, inner: Arc<Inner>) {
-    let far = if inner.rules.borrow().refuses { None } else { TcpStream::connect(inner.target).await.ok() };
+    let target = {
+        let rules = inner.rules.borrow();
+        (!rules.refuses).then_some(rules.target)
+    };
+    let far = match target {
+        Some(target) => TcpStream::connect(target).await.ok(),
+        None => None,
+    };
     let Some(mut far) = far else { return reset(&near) };
     for socket in [&near, &far] {
         // A socket that is gone by now says so when it is used.

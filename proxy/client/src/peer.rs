@@ -198,11 +198,11 @@ impl Shared {
         }
     }
 
-    /// A new stream on the session that there is now; `None` where it takes none.
-    pub(crate) fn open_now(&self) -> Option<browser_stream_mux::Stream> {
+    /// A new stream on the session that there is now, and that session's generation; `None` where it takes none.
+    pub(crate) fn open_now(&self) -> Option<(browser_stream_mux::Stream, u64)> {
         let Link::Up(live) = &*self.link.borrow() else { return None };
         match live.mux.open() {
-            Ok(stream) => Some(stream),
+            Ok(stream) => Some((stream, live.generation)),
             Err(error) => {
                 self.cannot_open(error);
                 None

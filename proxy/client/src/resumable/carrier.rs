@@ -19,6 +19,8 @@ use crate::{
 pub(super) struct Carrier {
     pub(super) id: CarrierId,
     pub(super) stream: Stream,
+    /// Of the session that it was opened on; a server's have none, for it does not choose.
+    pub(super) generation: u64,
     is_answered: bool,
 }
 
@@ -41,13 +43,13 @@ pub(super) enum Came {
 
 impl Carrier {
     /// One whose open was sent.
-    pub(super) fn asked(id: CarrierId, stream: Stream) -> Self {
-        Self { id, stream, is_answered: false }
+    pub(super) fn asked(id: CarrierId, stream: Stream, generation: u64) -> Self {
+        Self { id, stream, generation, is_answered: false }
     }
 
     /// One that was accepted here.
     pub(super) fn accepted(id: CarrierId, stream: Stream) -> Self {
-        Self { id, stream, is_answered: true }
+        Self { id, stream, generation: 0, is_answered: true }
     }
 
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Came> {

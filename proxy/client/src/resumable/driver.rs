@@ -63,7 +63,7 @@ impl Driver {
                 live = shared.newer(generation), if !self.is_last => match live {
                     Ok(live) => {
                         generation = live.generation;
-                        self.session_up();
+                        self.session_up(generation);
                     }
                     Err(_) => self.is_last = true,
                 },
@@ -150,18 +150,29 @@ impl Driver {
         }
     }
 
-    fn session_up(&mut self) {
-        if self.opener.is_some() {
-            self.shell.lock().endpoint.wake(now());
+    /// A client's stream moves to a new session at once: one that drains is to come to its end. Its server's carriers move with the client's.
+    fn session_up(&mut self, generation: u64) {
+        if self.opener.is_none() {
+            return;
         }
+        while let Some(index) = self.carriers.iter().position(|carrier| carrier.generation < generation) {
+            let old = self.carriers.swap_remove(index);
+            self.shell.lock().endpoint.closed(old.id, now());
+            old.close(Close::Reset);
+        }
+        self.shell.lock().endpoint.wake(now());
     }
 
     fn open(&mut self, birth: bool) {
-        let (stream, id, now) = (self.shared.open_now(), self.number(), now());
+        let (opened, id, now) = (self.shared.open_now(), self.number(), now());
         let mut core = self.shell.lock();
-        let (Some(stream), Some(opener)) = (stream, &self.opener) else { return core.endpoint.unopened(now) };
-        let endpoint = &mut core.endpoint;
-        self.carriers.push(if birth { opener.birth(id, stream, endpoint, now) } else { opener.join(id, stream, endpoint, now) });
+        let (Some((mut stream, generation)), Some(opener)) = (opened, &self.opener) else { return core.endpoint.unopened(now) };
+        if birth {
+            opener.birth(id, &mut stream, &mut core.endpoint, now);
+        } else {
+            opener.join(id, &mut stream, &mut core.endpoint, now);
+        }
+        self.carriers.push(Carrier::asked(id, stream, generation));
     }
 
     fn close(&mut self, id: CarrierId, how: Close) {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    carrier::{Accepted, Carrier},
+    carrier::Accepted,
     driver::Driver,
     field::{Field, Taken},
     shell::{Resumable, Shell, error, now},
@@ -71,21 +71,19 @@ impl Opener {
     }
 
     /// The birth open leaves, with what was written already.
-    pub(super) fn birth(&self, id: CarrierId, mut stream: Stream, endpoint: &mut Endpoint, now: Instant) -> Carrier {
+    pub(super) fn birth(&self, id: CarrierId, stream: &mut Stream, endpoint: &mut Endpoint, now: Instant) {
         let early = endpoint.birth(id, now);
         let length: usize = early.iter().map(Bytes::len).sum();
-        self.say(&mut stream, &Field::birth(endpoint.identity(), u32::try_from(length).unwrap_or(EARLY_MAX), self.grace));
+        self.say(stream, &Field::birth(endpoint.identity(), u32::try_from(length).unwrap_or(EARLY_MAX), self.grace));
         for bytes in early {
             stream.write_now(bytes);
         }
-        Carrier::asked(id, stream)
     }
 
     /// One more carrier is opened; JOIN is the first thing that leaves on it.
-    pub(super) fn join(&self, id: CarrierId, mut stream: Stream, endpoint: &mut Endpoint, now: Instant) -> Carrier {
-        self.say(&mut stream, &Field::join());
+    pub(super) fn join(&self, id: CarrierId, stream: &mut Stream, endpoint: &mut Endpoint, now: Instant) {
+        self.say(stream, &Field::join());
         endpoint.join(id, Kind::Proxy, Nonce(rand::random()), now);
-        Carrier::asked(id, stream)
     }
 
     fn say(&self, stream: &mut Stream, resume: &Field) {
