@@ -143,6 +143,30 @@ async fn threat_20_a_drain_moves_the_peer_after_the_delay_that_is_named_and_its_
 }
 
 #[tokio::test(start_paused = true)]
+async fn threat_20_who_is_told_draining_asks_the_next_proxy_and_sees_no_error() {
+    for resume in [false, true] {
+        let (peer, mut script, first) = Script::begin().await;
+        let mut session = first.welcome().await;
+        let connecting = tokio::spawn(peer.client().connect("NAME").resume(resume).into_future());
+        let claiming = tokio::spawn(peer.server().listen("NAME").into_future());
+        // They crossed the drain on the way.
+        let mut refused = [first.opened().await.1, first.opened().await.1];
+        for stream in &mut refused {
+            say(stream, json!({"error": {"code": "draining", "message": "ask the next"}}));
+        }
+        say(&mut session, json!({"note": "drain", "value": {"after_ms": 100}}));
+        let second = script.next().await;
+        let _session = second.welcome().await;
+        let mut answered = [second.opened().await.1, second.opened().await.1];
+        for stream in &mut answered {
+            say(stream, json!({"id": "7"}));
+        }
+        assert_eq!(within(connecting).await.expect("no panic").expect("accepted").id(), "7");
+        let _listener = within(claiming).await.expect("no panic").expect("granted");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_delay_that_was_named_is_kept_where_the_connection_breaks_before() {
     let (_peer, mut script, first) = Script::begin().await;
     let mut session = first.welcome().await;

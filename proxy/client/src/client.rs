@@ -2,20 +2,17 @@
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
-use browser_stream_mux::{Code, Stream as Carrier};
+use browser_stream_mux::Code;
 use browser_stream_protocol::OpenError;
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::to_raw_value;
-use tokio::time::timeout;
 
 use crate::{
     ConnectError, DialError, Peer, Stream,
-    answer::answer,
-    resumable,
-    stream::Carriage,
-    wire::{Meta, Open, encode, name},
+    request::Request,
+    wire::{Meta, name},
 };
 
 /// Where servers live, unless another prefix is given.
@@ -24,8 +21,6 @@ pub(crate) const PREFIX: &str = "/browser-server";
 const WAIT: Duration = Duration::from_secs(2);
 /// The longest wait that the proxy grants.
 const WAIT_MAX: Duration = Duration::from_secs(15);
-/// How long a server may take to answer.
-const ANSWER_MAX: Duration = Duration::from_secs(15);
 /// The most bytes that may go along with an open.
 const EARLY_MAX: usize = 64 * 1024;
 
@@ -121,17 +116,10 @@ impl Connect {
             return Err(bad(format!("{} bytes with the open, {EARLY_MAX} at most", self.early.len())).into());
         }
         let path = format!("{}/connect/{}", self.client.prefix, name.segment());
-        let (wait, most) = (u64::try_from(self.wait.as_millis()).ok(), self.wait + ANSWER_MAX);
-        let peer = &self.client.peer;
-        let (carriage, id) = if self.is_plain {
-            let open = encode(&Open { path: &path, meta: meta.as_deref(), wait, ..Open::default() })?;
-            let late = || OpenError::new(Code::Timeout, "the open was not answered in time");
-            let (carrier, id) = timeout(most, answered(peer, &open, self.early)).await.unwrap_or_else(|_| Err(late().into()))?;
-            (Carriage::Plain(carrier), id)
-        } else {
-            resumable::open(peer, (path, &name), meta.clone(), (wait, most), self.early).await?
-        };
-        Ok(Stream::new(carriage, id, meta))
+        let Self { client, wait, early, is_plain, .. } = self;
+        let request = Request { path, name, meta, wait, early, is_plain };
+        let (carriage, id) = request.open(&client.peer).await?;
+        Ok(Stream::new(carriage, id, request.meta))
     }
 }
 
@@ -142,22 +130,6 @@ impl IntoFuture for Connect {
     fn into_future(self) -> Self::IntoFuture {
         self.open().boxed()
     }
-}
-
-/// Opens a stream and reads the answer: the stream and its id.
-async fn answered(peer: &Peer, open: &[u8], early: Bytes) -> Result<(Carrier, String), ConnectError> {
-    #[derive(Deserialize)]
-    struct Accepted {
-        id: String,
-    }
-    let (mut carrier, _) = peer.shared().open().await?;
-    carrier.write_frame(open);
-    if !early.is_empty() {
-        // What ended the stream says the answer, or its absence, better.
-        let _ = carrier.write_chunk(early).await;
-    }
-    let Accepted { id } = answer(&mut carrier).await?;
-    Ok((carrier, id))
 }
 
 fn bad(message: String) -> OpenError {

@@ -36,6 +36,7 @@ mod error;
 mod lease;
 mod listener;
 mod peer;
+mod request;
 mod resumable;
 pub mod resume;
 mod server;

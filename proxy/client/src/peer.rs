@@ -216,12 +216,12 @@ impl Shared {
         }
     }
 
-    /// A new stream on the session that there is, or the next one that takes it, and that session's generation. Cancel-safe.
-    pub(crate) async fn open(&self) -> Result<(browser_stream_mux::Stream, u64), Closed> {
+    /// A new stream on the session that there is, or the next one that takes it. Cancel-safe.
+    pub(crate) async fn open(&self) -> Result<browser_stream_mux::Stream, Closed> {
         let mut live = self.live().await?;
         loop {
             match live.mux.open() {
-                Ok(stream) => return Ok((stream, live.generation)),
+                Ok(stream) => return Ok(stream),
                 Err(error) => self.cannot_open(error),
             }
             live = self.newer(live.generation).await?;

@@ -43,7 +43,7 @@ pub(super) struct Driver {
     out: Vec<Bytes>,
 }
 
-/// So often does it look for more to do before others have their turn.
+/// So often does it look for more to do, and so much does it take off one carrier, before others have their turn.
 const TURNS: usize = 32;
 
 impl Driver {
@@ -108,21 +108,29 @@ impl Driver {
         true
     }
 
-    /// One thing from each carrier.
+    /// What each carrier has brought, as far as others are not kept waiting for it.
     fn read(&mut self, cx: &mut Context<'_>) -> bool {
         let mut moved = false;
         for index in (0..self.carriers.len()).rev() {
             let Some(carrier) = self.carriers.get_mut(index) else { continue };
-            let Poll::Ready(came) = carrier.poll_read(cx) else { continue };
             let id = carrier.id;
-            moved = true;
-            match came {
-                Came::Bytes(bytes) => self.shell.lock().endpoint.received(id, bytes, now()),
-                Came::End => {
-                    self.carriers.swap_remove(index);
-                    self.shell.lock().endpoint.closed(id, now());
+            let mut core = self.shell.lock();
+            for _ in 0..TURNS {
+                let Poll::Ready(came) = carrier.poll_read(cx) else { break };
+                moved = true;
+                match came {
+                    Came::Bytes(bytes) => core.endpoint.received(id, bytes, now()),
+                    Came::End => {
+                        core.endpoint.closed(id, now());
+                        self.carriers.swap_remove(index);
+                        break;
+                    }
+                    Came::Answer(answer) => {
+                        drop(core);
+                        self.answered(index, answer);
+                        break;
+                    }
                 }
-                Came::Answer(answer) => self.answered(index, answer),
             }
         }
         moved

@@ -6,7 +6,7 @@ use std::{
 };
 
 use browser_stream_mux::Stream;
-use browser_stream_protocol::{Name, OpenError};
+use browser_stream_protocol::OpenError;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
@@ -20,6 +20,7 @@ use crate::{
     ConnectError, Peer,
     answer::Unanswered,
     peer::Shared,
+    request::Request,
     resume::{CarrierId, EARLY_MAX, Endpoint, Identity, Kind, Nonce, Outcome, Reason, Secret, StreamId},
     stream::Carriage,
     wire::{Meta, Open, encode},
@@ -41,21 +42,16 @@ pub(super) struct Opener {
 type Answered = Result<(String, Option<Stream>), ConnectError>;
 
 /// Opens a stream that is resumable if the server can, within `most`. Dropped before it resolves, the stream is reset as soon as the server took it.
-pub(crate) async fn open(
-    peer: &Peer,
-    (path, name): (String, &Name),
-    meta: Option<Meta>,
-    (wait, most): (Option<u64>, Duration),
-    mut early: Bytes,
-) -> Result<(Carriage, String), ConnectError> {
+pub(crate) async fn open(peer: &Peer, request: &Request, most: Duration) -> Result<(Carriage, String), ConnectError> {
     let shared = peer.shared();
-    let identity = Identity { id: StreamId(rand::random()), secret: Secret(rand::random()), name: name.as_str().into() };
     let limits = Arc::clone(shared.resumption.limits());
+    let identity = Identity { id: StreamId(rand::random()), secret: Secret(rand::random()), name: request.name.as_str().into() };
     let (opened, answered) = oneshot::channel();
+    let (path, meta, wait) = (request.path.clone(), request.meta.clone(), request.wait_ms());
     let opener = Opener { _peer: peer.clone(), path, meta, wait, grace: limits.grace, opened: Some(opened), is_plain: false };
     opener.frame(&Field::birth(&identity, EARLY_MAX, limits.grace))?;
     let mut endpoint = Endpoint::connect(Arc::new(identity), limits, shared.resumption.budget(), most, rand::random(), now());
-    endpoint.write(&mut early);
+    endpoint.write(&mut request.early.clone());
     let shell = Shell::new(endpoint);
     let stream = Resumable::new(&shell);
     let (_, nothing) = mpsc::unbounded_channel();
