@@ -1,15 +1,15 @@
-//! One stream over a long way: our own mux at both ends, 100 ms of round trip in a shim on the one side or on the other.
+//! One stream over a long way: the Rust client at both ends, 100 ms of round trip in a shim on the one side or on the other.
 
 use std::{io, net::SocketAddr, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
-use browser_stream_mux::{Config, Role, Session, Stream, WINDOW_MAX};
-use harness::bytes_of;
+use browser_stream_client::{Listener, StreamClient, StreamServer};
+use browser_stream_mux::WINDOW_MAX;
+use futures::TryStreamExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{Instant, timeout},
 };
-use tokio_tungstenite::connect_async;
 
 use crate::measure::Process;
 
@@ -31,11 +31,10 @@ pub fn share_of_window(proxy: &Process, name: &str, side: Side) -> Result<f64> {
     let through = |long: Side| if side == long { shim.address } else { proxy.address };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let bytes_per_second = runtime.block_on(async {
-        let server = dial(through(Side::Server)).await?;
-        let _claim = ask(&server, &format!("listen/{name}")).await?;
-        let client = dial(through(Side::Client)).await?;
+        let listener = StreamServer::dial(mux(through(Side::Server))).await?.listen(name).await?;
+        let client = StreamClient::dial(mux(through(Side::Client))).await?;
         let pour = async {
-            let mut stream = ask(&client, &format!("connect/{name}")).await?;
+            let mut stream = client.connect(name).resume(false).await?;
             let chunk = vec![7; 64 * 1024];
             loop {
                 stream.write_all(&chunk).await?;
@@ -43,34 +42,19 @@ pub fn share_of_window(proxy: &Process, name: &str, side: Side) -> Result<f64> {
         };
         tokio::select! {
             poured = pour => poured,
-            drunk = drink(&server) => drunk,
+            drunk = drink(listener) => drunk,
         }
     })?;
     Ok(100.0 * bytes_per_second * ROUND_TRIP.as_secs_f64() / f64::from(WINDOW_MAX))
 }
 
-async fn dial(address: SocketAddr) -> Result<Session> {
-    let (socket, _) = connect_async(format!("ws://{address}/mux")).await?;
-    let (session, run) = Session::new(bytes_of(socket), Role::Opener, Config::default());
-    tokio::spawn(run);
-    Ok(session)
-}
-
-/// Opens a stream and waits for its reply.
-async fn ask(session: &Session, path: &str) -> Result<Stream> {
-    let mut stream = session.open()?;
-    stream.write_frame(format!(r#"{{"path":"/browser-server/{path}"}}"#).as_bytes());
-    let reply = stream.read_frame(OPEN_MAX).await?.context("no reply")?;
-    let reply = String::from_utf8_lossy(&reply);
-    ensure!(!reply.contains(r#""error""#), "refused: {reply}");
-    Ok(stream)
+fn mux(address: SocketAddr) -> String {
+    format!("ws://{address}/mux")
 }
 
 /// Takes the next stream and tells the bytes per second on it after the warm-up.
-async fn drink(server: &Session) -> Result<f64> {
-    let mut stream = server.accept().await.context("the session ended")?;
-    stream.read_frame(OPEN_MAX).await?.context("no open")?;
-    stream.write_frame(b"{}");
+async fn drink(mut listener: Listener) -> Result<f64> {
+    let mut stream = listener.try_next().await?.context("the name was given up")?.accept();
     let mut buffer = vec![0; 256 * 1024];
     let started = Instant::now();
     let (mut since, mut bytes) = (None, 0);
@@ -93,4 +77,3 @@ const ROUND_TRIP: Duration = Duration::from_millis(100);
 const GROWTH: Duration = Duration::from_millis(1500);
 const MEASURED: Duration = Duration::from_millis(2000);
 const STALL_MAX: Duration = Duration::from_secs(10);
-const OPEN_MAX: usize = 9 * 1024;

@@ -9,6 +9,7 @@ pub mod blocking;
 mod memory;
 mod peer;
 mod raw;
+mod shim;
 mod socket;
 pub mod wire;
 
@@ -20,7 +21,8 @@ use futures::StreamExt;
 pub use memory::Memory;
 pub use peer::{Control, Peer, note, reply};
 pub use raw::*;
-pub use socket::{bytes_of, dial, serve};
+pub use shim::{Shim, Way};
+pub use socket::serve;
 
 /// A proxy without sockets: its peers are in memory, so that a paused clock decides all times.
 pub struct Proxy {
@@ -79,7 +81,8 @@ impl Proxy {
         found.unwrap_or_else(|| panic!("{reason}: a kind of refusal")).1
     }
 
-    fn attach(&self, io: tokio::io::DuplexStream) {
+    /// Serves a peer at the other end of this pipe.
+    pub fn attach(&self, io: tokio::io::DuplexStream) {
         let sessions = self.sessions.clone();
         tokio::spawn(async move { sessions.run(Memory(io), None).await });
     }

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use browser_stream_server::Stream;
-use harness::{Peer, pattern, until};
+use browser_stream_client::{Peer, Stream};
+use futures::TryStreamExt;
+use harness::{pattern, until};
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     task::JoinSet,
@@ -40,30 +40,30 @@ async fn a_crowd_comes_and_goes_and_nothing_of_it_is_left() {
     println!("{echoes} echoes came back whole");
     assert!(echoes > 100);
     until(|| real.proxy.sessions().is_empty()).await;
-    let names = real.peer().await;
+    let names = Peer::dial(&real.url).await.unwrap();
     for number in 0..4 {
-        names.claim(&format!("N{number}")).await.unwrap();
+        let _free = names.server().listen(format!("N{number}")).await.unwrap();
     }
 }
 
 /// One connection of one peer: serves a while or connects a while, and goes in one of several ways. How many echoes it got.
 async fn life(real: &Real, random: &mut StdRng) -> u64 {
-    let mut peer = real.peer().await;
+    // Somebody else may cut it before it stands.
+    let Ok(peer) = real.dial(random).await else { return 0 };
     let name = format!("N{}", random.random_range(0..4));
     if random.random_bool(0.4)
-        && let Ok(control) = peer.claim(&name).await
+        && let Ok(mut listener) = peer.server().listen(&name).lease(false).await
     {
         let serving = async {
-            loop {
-                let (_, stream) = peer.accept().await;
-                tokio::spawn(echo(stream));
+            while let Ok(Some(connection)) = listener.try_next().await {
+                tokio::spawn(echo(connection.accept()));
             }
         };
         let _ = tokio::time::timeout(Duration::from_millis(random.random_range(50..400)), serving).await;
-        if random.random_bool(0.5) {
-            let mut stream = control.stream;
-            stream.finish();
-            stream.peer_done().await;
+        match random.random_range(0..10) {
+            0 => real.shim.cut(),
+            1..5 => drop(listener.end().await),
+            _ => {}
         }
         return 0;
     }
@@ -76,7 +76,7 @@ async fn life(real: &Real, random: &mut StdRng) -> u64 {
 
 /// Connects once and sends something; 1 if it came back whole. Whatever comes back is the beginning of what was sent.
 async fn client(peer: &Peer, name: &str, random: &mut StdRng) -> u64 {
-    let Ok((_, stream)) = peer.connect_with(name, json!({ "wait": 50 })).await else { return 0 };
+    let Ok(stream) = peer.client().connect(name).wait(Duration::from_millis(50)).await else { return 0 };
     let sent = pattern(random.random(), random.random_range(0..600_000));
     let (quits, stalls) = (random.random_bool(0.1), random.random_bool(0.1));
     let (mut read, mut write) = tokio::io::split(stream);

@@ -6,25 +6,29 @@ mod crowd;
 
 use std::{sync::Arc, time::Duration};
 
+use browser_stream_client::{Dial, Peer};
 use browser_stream_server::{Config, Proxy, StreamRouter, StreamServerProxy};
-use harness::{Peer, bytes_of, dial, serve};
+use harness::{Shim, serve};
+use rand::{Rng, rngs::StdRng};
 
-/// A proxy over real sockets.
+/// A proxy over real sockets, and a way to it that is cut now and then.
 struct Real {
     proxy: Proxy,
     url: String,
+    shim: Shim,
 }
 
 impl Real {
     async fn new() -> Self {
         let names = StreamServerProxy::with_limits("/browser-server", Arc::default());
         let proxy = Proxy::new(Config::default(), StreamRouter::new().mount(names));
-        let url = format!("ws://{}/mux", serve(proxy.router()).await);
-        Self { proxy, url }
+        let address = serve(proxy.router()).await;
+        Self { proxy, url: format!("ws://{address}/mux"), shim: Shim::start(address, 0).await }
     }
 
-    async fn peer(&self) -> Peer {
-        Peer::over(bytes_of(dial(&self.url).await))
+    /// A peer on one way or the other, that does not come back once it is cut.
+    fn dial(&self, random: &mut StdRng) -> Dial {
+        Peer::dial(if random.random() { self.url.clone() } else { self.shim.mux() }).reconnect(false)
     }
 }
 

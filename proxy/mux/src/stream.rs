@@ -68,11 +68,13 @@ impl Stream {
 
     /// The next chunk as it arrived, without a copy; `None` when the peer finished. Cancel-safe.
     pub async fn read_chunk(&mut self) -> Result<Option<Bytes>, StreamError> {
-        poll_fn(|cx| {
-            let taken = ready!(self.cell.poll_chunk(cx));
-            Poll::Ready(taken.map(|taken| taken.map(|taken| self.credit_chunk(taken, 0))))
-        })
-        .await
+        poll_fn(|cx| self.poll_chunk(cx)).await
+    }
+
+    /// The same for who polls several streams in one task.
+    pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, StreamError>> {
+        let taken = ready!(self.cell.poll_chunk(cx));
+        Poll::Ready(taken.map(|taken| taken.map(|taken| self.credit_chunk(taken, 0))))
     }
 
     /// Reads one frame (`u16` big-endian length, then the body): an open or a reply. The peer gets no credit for it, so that a splice which
@@ -93,14 +95,10 @@ impl Stream {
     /// Queues one frame at once, without waiting: for short ones. `false` if the stream takes no more or the body is longer than 65,535 bytes.
     pub fn write_frame(&mut self, body: &[u8]) -> bool {
         let Ok(length) = u16::try_from(body.len()) else { return false };
-        if self.finished || self.cell.end().is_some() {
-            return false;
-        }
         let mut frame = BytesMut::with_capacity(PREFIX + body.len());
         frame.put_u16(length);
         frame.put_slice(body);
-        self.queue(frame.freeze());
-        true
+        self.write_now(frame.freeze())
     }
 
     /// Queues a chunk without a copy, after waiting until less than 256 KiB of this stream are queued. Cancel-safe: all of it is queued or nothing.
@@ -108,6 +106,23 @@ impl Stream {
         poll_fn(|cx| self.poll_room(cx)).await?;
         self.queue(chunk);
         Ok(())
+    }
+
+    /// Queues a chunk without a copy and without waiting: for who keeps to [`poll_room`](Self::poll_room). `false` if the stream takes no more.
+    pub fn write_now(&mut self, chunk: Bytes) -> bool {
+        let is_open = !self.finished && self.cell.end().is_none();
+        if is_open {
+            self.queue(chunk);
+        }
+        is_open
+    }
+
+    /// How many bytes are missing to 256 KiB queued, never 0; pending while there are more.
+    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<usize, StreamError>> {
+        match self.cell.poll_room(cx) {
+            Poll::Ready(Ok(_)) | Poll::Pending if self.finished => Poll::Ready(Err(StreamError::Finished)),
+            room => room,
+        }
     }
 
     /// Finishes our direction behind what was written; reading goes on. Does nothing the second time.
@@ -147,13 +162,6 @@ impl Stream {
     fn queue(&mut self, bytes: Bytes) {
         self.cell.queue(bytes.len());
         self.host.send(self.id, bytes);
-    }
-
-    fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<usize, StreamError>> {
-        match self.cell.poll_room(cx) {
-            Poll::Ready(Ok(_)) | Poll::Pending if self.finished => Poll::Ready(Err(StreamError::Finished)),
-            room => room,
-        }
     }
 
     fn credit_chunk(&mut self, taken: Taken<Bytes>, prefix: usize) -> Bytes {

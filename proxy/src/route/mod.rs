@@ -5,14 +5,13 @@ mod events;
 mod lease;
 mod lease_key;
 mod listen;
-mod name;
 mod registry;
 mod router;
 mod server_proxy;
 mod watch;
 
+pub use browser_stream_protocol::{BadName, Name};
 pub use events::{Event, Events, Reason};
 pub use lease_key::{LeaseKey, LeaseKeyError};
-pub use name::{BadName, Name};
 pub use router::{Handler, StreamRouter};
 pub use server_proxy::{ConnectOptions, StreamServerProxy};

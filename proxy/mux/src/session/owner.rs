@@ -27,8 +27,9 @@ pub(super) struct Core {
     pub(super) peer_code: u32,
 }
 
-/// Streams that a peer may have open, or waiting to be accepted; the next one is refused `limit`.
-const STREAMS_MAX: usize = 1024;
+/// Streams that a peer may have open, or waiting to be accepted; the next one is refused `limit`. As many as in the browser library: a server's
+/// 10,000 clients must fit.
+const STREAMS_MAX: usize = 16 * 1024;
 /// What is put together for one write.
 const WRITE_MAX: usize = 256 * 1024;
 

@@ -1,0 +1,99 @@
+//! What can go wrong, one small enum per operation.
+
+use browser_stream_mux::Code;
+use browser_stream_protocol::{BadName, OpenError, RefusalCode};
+
+use crate::{DialError, answer::Unanswered, peer::Closed};
+
+/// Why a client got no stream.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// No server can have that name.
+    #[error("no such name: {0}")]
+    Name(#[from] BadName),
+    /// The proxy or the server said no, or nobody answered in time, or the open could not be sent as it is.
+    #[error("refused: {0}")]
+    Refused(#[from] OpenError),
+    /// The connection to the proxy broke before there was an answer. The server may have taken the stream, and lost it.
+    #[error("the connection to the proxy broke before there was an answer")]
+    Lost,
+    /// The peer has no connection any more and makes none: it was closed, or the proxy refused it for good.
+    #[error("the peer is closed{}", cause(.0))]
+    Closed(Option<DialError>),
+}
+
+/// Why a name is not, or no longer, a server's.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// No server can have that name.
+    #[error("no such name: {0}")]
+    Name(#[from] BadName),
+    /// The proxy did not give the name, or did not give it back, or did not answer in time.
+    #[error("refused: {0}")]
+    Refused(#[from] OpenError),
+    /// Another program used the same lease later: it has the name now.
+    #[error("another holder of the lease took the name over")]
+    Superseded,
+    /// An operator of the proxy took the name away.
+    #[error("the proxy took the name back")]
+    Released,
+    /// The peer has no connection any more and makes none: it was closed, or the proxy refused it for good.
+    #[error("the peer is closed{}", cause(.0))]
+    Closed(Option<DialError>),
+}
+
+impl ConnectError {
+    /// The stable code.
+    pub fn code(&self) -> RefusalCode {
+        match self {
+            Self::Name(_) => Code::BadRequest.into(),
+            Self::Refused(error) => error.code,
+            Self::Lost => Code::Lost.into(),
+            Self::Closed(error) => closed(error).into(),
+        }
+    }
+}
+
+impl ListenError {
+    /// The stable code.
+    pub fn code(&self) -> RefusalCode {
+        match self {
+            Self::Name(_) => Code::BadRequest.into(),
+            Self::Refused(error) => error.code,
+            Self::Superseded => Code::Superseded.into(),
+            Self::Released => Code::Gone.into(),
+            Self::Closed(error) => closed(error).into(),
+        }
+    }
+}
+
+impl From<Closed> for ConnectError {
+    fn from(Closed(error): Closed) -> Self {
+        Self::Closed(error)
+    }
+}
+
+impl From<Unanswered> for ConnectError {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Refused(error) => Self::Refused(error),
+            Unanswered::Lost => Self::Lost,
+        }
+    }
+}
+
+impl From<Closed> for ListenError {
+    fn from(Closed(error): Closed) -> Self {
+        Self::Closed(error)
+    }
+}
+
+fn closed(error: &Option<DialError>) -> Code {
+    error.as_ref().map_or(Code::Cancelled, DialError::code)
+}
+
+fn cause(error: &Option<DialError>) -> String {
+    error.as_ref().map(|error| format!(": {error}")).unwrap_or_default()
+}

@@ -1,0 +1,60 @@
+//! Streams to and from browser tabs, for Rust programs: [`StreamClient`] connects to a name, [`StreamServer`] serves under one.
+//!
+//! ```no_run
+//! use browser_stream_client::{Peer, StreamClient};
+//! use futures::TryStreamExt;
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//!
+//! # async fn example() -> anyhow::Result<()> {
+//! let client = StreamClient::dial("ws://127.0.0.1:8080/mux").await?;
+//! let mut stream = client.connect("NAME").meta(&"hello").await?; // a tab or a program serves it
+//! stream.write_all(b"ping").await?;
+//! stream.finish();
+//! let mut answer = String::new();
+//! stream.read_to_string(&mut answer).await?;
+//!
+//! let mut listener = client.peer().server().listen("OTHER").await?; // over the same connection
+//! while let Some(connection) = listener.try_next().await? {
+//!     let (mut reader, mut writer) = tokio::io::split(connection.accept());
+//!     tokio::spawn(async move { tokio::io::copy(&mut reader, &mut writer).await });
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! Everything goes over one connection to the proxy, a [`Peer`]. It makes that connection again when it breaks, and claims its names again; what one
+//! sees of it is in [`Peer::states`]. How a stream ends is told apart: finished, reset with a [`Code`] or a number of the application's, or lost.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod answer;
+mod backoff;
+mod claim;
+mod client;
+mod connection;
+mod dial;
+mod error;
+mod lease;
+mod listener;
+mod peer;
+mod request;
+mod resumable;
+pub mod resume;
+mod server;
+mod state;
+mod stream;
+mod upgrade;
+mod websocket;
+mod wire;
+
+pub use browser_stream_mux::{Code, StreamError};
+pub use browser_stream_protocol::{APPLICATION_CODE_MIN, BadName, OpenError, RefusalCode};
+pub use client::{Connect, StreamClient};
+pub use connection::Connection;
+pub use dial::{Dial, DialError};
+pub use error::{ConnectError, ListenError};
+pub use listener::Listener;
+pub use peer::Peer;
+pub use server::{Listen, StreamServer};
+pub use state::{State, States};
+pub use stream::Stream;
+pub use wire::PeerInfo;

@@ -1,0 +1,106 @@
+//! A name that is held, and the clients that come in under it.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use browser_stream_mux::Code;
+use browser_stream_protocol::Name;
+use futures::{FutureExt, Stream};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{Connection, ListenError, Peer, claim::Wishes};
+
+/// A name that this program serves under: a stream of the [`Connection`]s of its clients.
+///
+/// When the connection to the proxy breaks the name is claimed again on the next one, and no item tells of it. The stream ends with an error when the
+/// name is lost for good; without one behind [`end`](Self::end). Dropping the listener gives the name up; streams that it brought go on.
+#[must_use = "dropping a listener gives its name up"]
+pub struct Listener {
+    name: Name,
+    id: String,
+    connections: mpsc::Receiver<Connection>,
+    wishes: watch::Sender<Wishes>,
+    /// `None` once it was told.
+    outcome: Option<oneshot::Receiver<Result<(), ListenError>>>,
+    _peer: Peer,
+}
+
+impl Listener {
+    /// Spawns what `keep` returns, the task that holds the claim.
+    pub(crate) fn new<K: Future<Output = Result<(), ListenError>> + Send + 'static>(
+        peer: Peer,
+        name: Name,
+        id: String,
+        connections: mpsc::Receiver<Connection>,
+        wishes: Wishes,
+        keep: impl FnOnce(watch::Receiver<Wishes>) -> K,
+    ) -> Self {
+        let (wishes, heard) = watch::channel(wishes);
+        let (tell, outcome) = oneshot::channel();
+        let keeping = keep(heard);
+        peer.shared().last_words.spawn(async move {
+            // Nobody need be there to hear it.
+            let _ = tell.send(keeping.await);
+        });
+        Self { name, id, connections, wishes, outcome: Some(outcome), _peer: peer }
+    }
+
+    /// The name, as it is.
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// The id that the proxy gave the claim.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Lets new clients wait, for as long as the proxy is willing to: 15 s.
+    pub fn pause(&self) {
+        self.wishes.send_modify(|wishes| wishes.is_paused = true);
+    }
+
+    /// Takes new clients again.
+    pub fn resume(&self) {
+        self.wishes.send_modify(|wishes| wishes.is_paused = false);
+    }
+
+    /// Clients at the same time from now on; those that are there stay.
+    pub fn set_clients_max(&self, clients: u32) {
+        self.wishes.send_modify(|wishes| wishes.clients_max = clients);
+    }
+
+    /// Gives the name up: no new clients, live ones go on. Clients that wait to be accepted are refused `gone`. Resolves when the name is free; where there is no
+    /// connection to the proxy, at once. Dropping the future only ends the waiting.
+    ///
+    /// # Errors
+    /// Why the name was lost before it could be given up, unless the stream told it already.
+    pub async fn end(mut self) -> Result<(), ListenError> {
+        self.wishes.send_modify(|wishes| wishes.is_over = true);
+        let refusing = async {
+            while let Some(connection) = self.connections.recv().await {
+                connection.refuse(Code::Gone, "the server ended");
+            }
+        };
+        let Some(outcome) = self.outcome.take() else { return Ok(()) };
+        let (outcome, ()) = tokio::join!(outcome, refusing);
+        outcome.unwrap_or(Err(ListenError::Closed(None)))
+    }
+}
+
+impl Stream for Listener {
+    type Item = Result<Connection, ListenError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(connection) = ready!(self.connections.poll_recv(cx)) {
+            return Poll::Ready(Some(Ok(connection)));
+        }
+        let Some(outcome) = &mut self.outcome else { return Poll::Ready(None) };
+        let outcome = ready!(outcome.poll_unpin(cx)).unwrap_or(Err(ListenError::Closed(None)));
+        self.outcome = None;
+        Poll::Ready(outcome.err().map(Err))
+    }
+}

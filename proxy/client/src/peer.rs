@@ -1,0 +1,230 @@
+//! One connection to a proxy, shared by everything that uses it, and made anew when it breaks.
+
+mod arrive;
+mod routes;
+mod session;
+mod supervise;
+
+use std::{future::Future, sync::Arc};
+
+use browser_stream_mux::Session as Mux;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::{Notify, watch},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    Dial, DialError, State, States, StreamClient, StreamServer,
+    dial::{Dialer, Io, Options},
+    resumable::Resumption,
+};
+pub(crate) use routes::Route;
+use routes::Routes;
+
+/// A program's connection to a proxy: any number of clients and servers share it. Clones are the same peer.
+///
+/// When the connection breaks it is made again, at once, then after waits of up to min(5 s, 100 ms × 2^k) each; where the proxy names a delay that
+/// is kept. Streams end [`Lost`](crate::StreamError::Lost) with their connection; names that servers hold are claimed again. When the
+/// last peer, client, server and listener is dropped nothing is opened or dialled any more, and the connection ends with its last stream.
+#[derive(Clone)]
+pub struct Peer {
+    shared: Arc<Shared>,
+    _handle: Arc<Handle>,
+}
+
+/// Tells when nobody holds the peer any more.
+struct Handle(CancellationToken);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+/// What a peer's handles and its tasks share.
+pub(crate) struct Shared {
+    pub(crate) tasks: TaskTracker,
+    /// Those of them that have something to say when the peer is closed: they end first.
+    pub(crate) last_words: TaskTracker,
+    pub(crate) routes: Arc<Routes>,
+    /// Streams that survive their connections.
+    pub(crate) resumption: Resumption,
+    options: Options,
+    link: watch::Sender<Link>,
+    state: watch::Sender<State>,
+    /// The session's ids are used up: another one is needed.
+    used_up: Notify,
+    /// The peer was closed.
+    stop: CancellationToken,
+    /// Nobody holds the peer any more.
+    unheld: CancellationToken,
+}
+
+/// What a stream can be opened on.
+enum Link {
+    Down,
+    Up(Live),
+    Closed(Option<DialError>),
+}
+
+/// A session that takes streams, and its place in the succession of sessions.
+#[derive(Clone)]
+pub(crate) struct Live {
+    pub(crate) generation: u64,
+    pub(crate) mux: Mux,
+}
+
+/// There is no session and there will be none.
+#[derive(Clone, Debug)]
+pub(crate) struct Closed(pub(crate) Option<DialError>);
+
+impl Peer {
+    /// Dials a proxy: `ws://…`, `wss://…`, or the same with http. Options are set on what it returns, which is awaited for the peer.
+    ///
+    /// The first connection must succeed; from then on the peer comes back by itself.
+    pub fn dial(url: impl AsRef<str>) -> Dial {
+        Dial::new(url.as_ref())
+    }
+
+    /// A peer over connections of another kind: `dial` makes one whenever one is needed. They carry the mux's bytes as they are, without a WebSocket.
+    ///
+    /// # Errors
+    /// What the first call of `dial` fails with.
+    pub async fn over<F, C, T>(dial: F) -> Result<Self, DialError>
+    where
+        F: Fn() -> C + Send + Sync + 'static,
+        C: Future<Output = Result<T, DialError>> + Send + 'static,
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let dialer = Dialer::new(move || {
+            let dialled = dial();
+            async move { dialled.await.map(|io| Box::new(io) as Io) }
+        });
+        Self::begin(dialer, Options::default()).await
+    }
+
+    /// Connects to servers by name over this peer.
+    pub fn client(&self) -> StreamClient {
+        StreamClient::new(self)
+    }
+
+    /// Serves under names over this peer.
+    pub fn server(&self) -> StreamServer {
+        StreamServer::new(self)
+    }
+
+    /// Whether the connection is there, now and as it changes.
+    pub fn states(&self) -> States {
+        States::new(self.shared.state.subscribe())
+    }
+
+    /// Whether the connection is there.
+    pub fn state(&self) -> State {
+        self.shared.state.borrow().clone()
+    }
+
+    /// Ends the connection, for all who share it: what credit allows still leaves, names are given up, streams that live on are lost. Resolves when
+    /// nothing of the peer runs any more. Dropping the future only ends the waiting.
+    pub async fn close(&self) {
+        self.shared.stop.cancel();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+
+    pub(crate) async fn begin(dialer: Dialer, options: Options) -> Result<Self, DialError> {
+        let first = dialer.dial().await?;
+        let unheld = CancellationToken::new();
+        let shared = Arc::new(Shared {
+            tasks: TaskTracker::new(),
+            last_words: TaskTracker::new(),
+            routes: Arc::default(),
+            resumption: Resumption::default(),
+            options,
+            link: watch::Sender::new(Link::Down),
+            state: watch::Sender::new(State::Open),
+            used_up: Notify::new(),
+            stop: CancellationToken::new(),
+            unheld: unheld.clone(),
+        });
+        shared.tasks.spawn(supervise::supervise(Arc::clone(&shared), dialer, first));
+        Ok(Self { shared, _handle: Arc::new(Handle(unheld)) })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+}
+
+impl Shared {
+    /// The session, waiting for one where there is none. Cancel-safe.
+    pub(crate) async fn live(&self) -> Result<Live, Closed> {
+        self.newer(0).await
+    }
+
+    /// A session that came behind the one of this generation. Cancel-safe.
+    pub(crate) async fn newer(&self, generation: u64) -> Result<Live, Closed> {
+        let mut links = self.link.subscribe();
+        let found = links.wait_for(|link| match link {
+            Link::Down => false,
+            Link::Up(live) => live.generation > generation,
+            Link::Closed(_) => true,
+        });
+        match found.await.as_deref() {
+            Ok(Link::Up(live)) => Ok(live.clone()),
+            Ok(Link::Closed(error)) => Err(Closed(error.clone())),
+            Ok(Link::Down) | Err(_) => Err(Closed(None)),
+        }
+    }
+
+    /// Resolves when there will be no session any more. Cancel-safe.
+    pub(crate) async fn closed(&self) -> Closed {
+        match self.newer(u64::MAX).await {
+            Ok(_) => Closed(None),
+            Err(closed) => closed,
+        }
+    }
+
+    /// Resolves when the peer is closed.
+    pub(crate) async fn stopped(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// Why there will be no session any more, if there is a reason.
+    pub(crate) fn closed_with(&self) -> Option<DialError> {
+        match &*self.link.borrow() {
+            Link::Closed(error) => error.clone(),
+            Link::Down | Link::Up(_) => None,
+        }
+    }
+
+    /// A new stream on the session that there is now, and that session's generation; `None` where it takes none.
+    pub(crate) fn open_now(&self) -> Option<(browser_stream_mux::Stream, u64)> {
+        let Link::Up(live) = &*self.link.borrow() else { return None };
+        match live.mux.open() {
+            Ok(stream) => Some((stream, live.generation)),
+            Err(error) => {
+                self.cannot_open(error);
+                None
+            }
+        }
+    }
+
+    fn cannot_open(&self, error: browser_stream_mux::OpenError) {
+        if error == browser_stream_mux::OpenError::Exhausted {
+            self.used_up.notify_one();
+        }
+    }
+
+    /// A new stream on the session that there is, or the next one that takes it. Cancel-safe.
+    pub(crate) async fn open(&self) -> Result<browser_stream_mux::Stream, Closed> {
+        let mut live = self.live().await?;
+        loop {
+            match live.mux.open() {
+                Ok(stream) => return Ok(stream),
+                Err(error) => self.cannot_open(error),
+            }
+            live = self.newer(live.generation).await?;
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! One stream of the mux under a resumable stream.
+
+use std::{
+    pin::pin,
+    task::{Context, Poll},
+};
+
+use browser_stream_mux::{Code, Stream};
+use bytes::Bytes;
+use serde::Deserialize;
+
+use crate::{
+    answer::{Unanswered, answer},
+    resumable::field::Taken,
+    resume::{CarrierId, Close},
+};
+
+/// A carrier, at the client perhaps before the answer to its open.
+pub(super) struct Carrier {
+    pub(super) id: CarrierId,
+    pub(super) stream: Stream,
+    /// Of the session that it was opened on; a server's have none, for it does not choose.
+    pub(super) generation: u64,
+    is_answered: bool,
+}
+
+/// What a client's open of a carrier was answered with.
+#[derive(Deserialize)]
+pub(super) struct Accepted {
+    #[serde(default)]
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) resume: Option<Taken>,
+}
+
+/// What a carrier brought.
+pub(super) enum Came {
+    Answer(Result<Accepted, Unanswered>),
+    Bytes(Bytes),
+    /// It can bring no more.
+    End,
+}
+
+impl Carrier {
+    /// One whose open was sent.
+    pub(super) fn asked(id: CarrierId, stream: Stream, generation: u64) -> Self {
+        Self { id, stream, generation, is_answered: false }
+    }
+
+    /// One that was accepted here.
+    pub(super) fn accepted(id: CarrierId, stream: Stream) -> Self {
+        Self { id, stream, generation: 0, is_answered: true }
+    }
+
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Came> {
+        if !self.is_answered {
+            // Reading an answer is cancel-safe: nothing is taken before all of it is there.
+            return pin!(answer(&mut self.stream)).poll(cx).map(|answer| {
+                self.is_answered = true;
+                Came::Answer(answer)
+            });
+        }
+        self.stream.poll_chunk(cx).map(|chunk| match chunk {
+            Ok(Some(bytes)) => Came::Bytes(bytes),
+            Ok(None) | Err(_) => Came::End,
+        })
+    }
+
+    /// How much DATA may be queued on it now.
+    pub(super) fn room(&self, cx: &mut Context<'_>) -> usize {
+        match self.stream.poll_room(cx) {
+            Poll::Ready(Ok(room)) => room,
+            // Its end is told by what is read.
+            Poll::Pending | Poll::Ready(Err(_)) => 0,
+        }
+    }
+
+    pub(super) fn close(mut self, how: Close) {
+        match how {
+            Close::Finish => self.stream.finish(),
+            Close::Reset => self.stream.reset(Code::Cancelled),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! The `resume` field of opens and replies.
+
+use std::{sync::Arc, time::Duration};
+
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::resume::{Birth, Identity, Secret, StreamId};
+
+/// The version that we speak; an open of another is a plain stream to us.
+const VERSION: u32 = 1;
+
+/// What an open says: a new stream, or one more carrier. A secret stands in it: it is never printed.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Field {
+    v: u32,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    join: bool,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    id: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    secret: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    early: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    grace: Option<u64>,
+}
+
+/// What a reply says that takes a stream up: the server's grace in seconds.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Taken {
+    v: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    grace: Option<u64>,
+}
+
+/// A field as its receiver understands it.
+pub(crate) enum Asked {
+    Birth(Birth, Duration),
+    Join,
+    /// Of another version.
+    Unknown,
+}
+
+/// It is of our version, and not what it should be.
+pub(crate) struct Malformed;
+
+impl Field {
+    /// Of the open that begins the stream.
+    pub(crate) fn birth(identity: &Identity, early: u32, grace: Duration) -> Self {
+        Self {
+            v: VERSION,
+            join: false,
+            id: HEXLOWER.encode(&identity.id.0),
+            secret: HEXLOWER.encode(&identity.secret.0),
+            early: Some(early),
+            grace: Some(grace.as_secs()),
+        }
+    }
+
+    /// Of each later one.
+    pub(crate) fn join() -> Self {
+        Self { v: VERSION, join: true, id: String::new(), secret: String::new(), early: None, grace: None }
+    }
+
+    /// What an open under this name asks for.
+    pub(crate) fn read(raw: &RawValue, name: &Arc<str>) -> Result<Asked, Malformed> {
+        #[derive(Deserialize)]
+        struct Version {
+            v: u32,
+        }
+        let Version { v } = serde_json::from_str(raw.get()).map_err(|_| Malformed)?;
+        if v != VERSION {
+            return Ok(Asked::Unknown);
+        }
+        let field: Self = serde_json::from_str(raw.get()).map_err(|_| Malformed)?;
+        if field.join {
+            return Ok(Asked::Join);
+        }
+        let (id, secret) = (StreamId(bytes(&field.id)?), Secret(bytes(&field.secret)?));
+        let identity = Arc::new(Identity { id, secret, name: Arc::clone(name) });
+        let early = field.early.ok_or(Malformed)?;
+        Ok(Asked::Birth(Birth { identity, early }, Duration::from_secs(field.grace.ok_or(Malformed)?)))
+    }
+}
+
+impl Taken {
+    /// In the reply to a birth.
+    pub(crate) fn with(grace: Duration) -> Self {
+        Self { v: VERSION, grace: Some(grace.as_secs()) }
+    }
+
+    /// In the reply to a join.
+    pub(crate) fn join() -> Self {
+        Self { v: VERSION, grace: None }
+    }
+
+    /// The server's grace, if it took up what we asked for.
+    pub(crate) fn grace(self) -> Option<Duration> {
+        self.grace.filter(|_| self.v == VERSION).map(Duration::from_secs)
+    }
+}
+
+fn bytes<const N: usize>(hex: &str) -> Result<[u8; N], Malformed> {
+    let decoded = HEXLOWER.decode(hex.as_bytes()).map_err(|_| Malformed)?;
+    decoded.try_into().map_err(|_| Malformed)
+}
+
+impl std::fmt::Debug for Field {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.join { "Field(join)" } else { "Field(birth …)" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<Asked, Malformed> {
+        Field::read(&RawValue::from_string(json.into()).unwrap(), &"NAME".into())
+    }
+
+    #[test]
+    fn a_birth_says_who_it_is_and_a_join_nothing() {
+        let identity = Identity { id: StreamId([0x40; 16]), secret: Secret([0xab; 32]), name: "NAME".into() };
+        let birth = Field::birth(&identity, 5, Duration::from_secs(120));
+        let json = serde_json::to_string(&birth).unwrap();
+        let expected = format!(r#"{{"v":1,"id":"{}","secret":"{}","early":5,"grace":120}}"#, "40".repeat(16), "ab".repeat(32));
+        assert_eq!(json, expected);
+        let Ok(Asked::Birth(back, grace)) = read(&json) else { panic!("a birth") };
+        assert_eq!((back.identity.id, &back.identity.secret, back.early), (identity.id, &identity.secret, 5));
+        assert_eq!((&*back.identity.name, grace.as_secs()), ("NAME", 120));
+        assert_eq!(serde_json::to_string(&Field::join()).unwrap(), r#"{"v":1,"join":true}"#);
+        assert!(matches!(read(r#"{"v":1,"join":true,"later":1}"#), Ok(Asked::Join)));
+        assert!(!format!("{birth:?}").contains("ab"));
+    }
+
+    #[test]
+    fn another_version_is_not_ours_and_what_is_no_field_is_malformed() {
+        assert!(matches!(read(r#"{"v":2,"id":7}"#), Ok(Asked::Unknown)));
+        let (id, secret) = ("40".repeat(16), "ab".repeat(32));
+        for wrong in [
+            "null".to_owned(),
+            "{}".into(),
+            r#"{"v":1}"#.into(),
+            format!(r#"{{"v":1,"id":"{id}","secret":"{secret}","early":5}}"#),
+            format!(r#"{{"v":1,"id":"{id}","secret":"{id}","early":5,"grace":120}}"#),
+            format!(r#"{{"v":1,"id":"{}","secret":"{secret}","early":5,"grace":120}}"#, "4G".repeat(16)),
+            format!(r#"{{"v":1,"id":"{id}","secret":"{secret}","early":-5,"grace":120}}"#),
+        ] {
+            assert!(read(&wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_reply_takes_up_what_it_knows() {
+        let grace = |json: &str| serde_json::from_str::<Taken>(json).unwrap().grace();
+        assert_eq!(grace(&serde_json::to_string(&Taken::with(Duration::from_secs(60))).unwrap()), Some(Duration::from_secs(60)));
+        assert_eq!((grace(r#"{"v":2,"grace":60}"#), grace(r#"{"v":1}"#)), (None, None));
+    }
+}

@@ -1,0 +1,182 @@
+//! One direction as its sender knows it: what was written, what the peer holds, and what goes out next.
+
+use bytes::{Bytes, BytesMut};
+
+use super::{Budget, Limits, Record, budget::Share, carrier::Broken, chunks::Chunks};
+
+/// Positions count the direction's bytes, and FIN as one more.
+#[derive(Debug)]
+pub(super) struct Sender {
+    /// What the peer acknowledged.
+    base: u64,
+    /// The bytes from `base` on.
+    replay: Chunks,
+    finished: bool,
+    /// The highest room that the peer told.
+    limit: u64,
+    /// What goes next on the current carrier.
+    next: u64,
+    /// The highest position that ever went out.
+    sent: u64,
+    /// How much of `replay` may be held.
+    bound: u64,
+    share: Share,
+    data_max: u32,
+}
+
+impl Sender {
+    pub(super) fn new(limits: &Limits, budget: &Budget) -> Self {
+        let mut share = Share::of(budget);
+        let grown = share.take(limits.replay.saturating_sub(limits.replay_min));
+        let bound = if grown { limits.replay } else { limits.replay_min };
+        Self {
+            base: 0,
+            replay: Chunks::default(),
+            finished: false,
+            limit: limits.window_min,
+            next: 0,
+            sent: 0,
+            bound,
+            share,
+            data_max: limits.data_max,
+        }
+    }
+
+    /// A direction that was acknowledged up to `base` and takes no more.
+    pub(super) fn buried(base: u64, limits: &Limits) -> Self {
+        let replay = Chunks::starting_at(base);
+        Self { base, replay, next: base, sent: base, ..Self::new(limits, &Budget::new(0)) }
+    }
+
+    pub(super) fn base(&self) -> u64 {
+        self.base
+    }
+
+    /// Bytes that were written.
+    pub(super) fn written(&self) -> u64 {
+        self.replay.end()
+    }
+
+    /// The position behind all that was written, FIN included.
+    pub(super) fn end(&self) -> u64 {
+        self.written() + u64::from(self.finished)
+    }
+
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    pub(super) fn is_acknowledged(&self) -> bool {
+        self.base == self.end()
+    }
+
+    pub(super) fn is_fin_acknowledged(&self) -> bool {
+        self.finished && self.is_acknowledged()
+    }
+
+    /// Whether something that went out on the current carrier is not acknowledged yet.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.base < self.next
+    }
+
+    /// How many bytes a writer may hand in now.
+    pub(super) fn writable(&self) -> u64 {
+        let held = self.written().saturating_sub(self.base);
+        if self.finished { 0 } else { self.bound.saturating_sub(held) }
+    }
+
+    /// Takes as much of `bytes` as is writable off its front.
+    pub(super) fn write(&mut self, bytes: &mut Bytes) -> usize {
+        let length = bytes.len().min(usize::try_from(self.writable()).unwrap_or(usize::MAX));
+        if length > 0 {
+            self.replay.push(bytes.split_to(length));
+        }
+        length
+    }
+
+    pub(super) fn finish(&mut self) {
+        self.finished = true;
+    }
+
+    /// The peer holds everything below `received` and may be sent `room` beyond; whether that was news.
+    pub(super) fn acknowledged(&mut self, received: u64, room: u64, limits: &Limits) -> Result<bool, Broken> {
+        if received > self.sent {
+            return Err(Broken);
+        }
+        let news = received > self.base;
+        if news {
+            self.base = received;
+            self.replay.release(received.min(self.written()));
+        }
+        self.limit = self.limit.max(received + room);
+        let wanted = room.min(limits.replay_max);
+        if wanted > self.bound && self.share.take(wanted - self.bound) {
+            self.bound = wanted;
+        }
+        Ok(news)
+    }
+
+    /// A carrier becomes current: nothing that went out on another counts as sent.
+    pub(super) fn take(&mut self) {
+        self.next = self.base;
+    }
+
+    /// The bytes behind a birth open. If its carrier becomes current, the stream goes on behind them.
+    pub(super) fn early(&mut self, max: u32) -> Vec<Bytes> {
+        let length = self.written().min(u64::from(max));
+        let mut out = Vec::new();
+        self.replay.slices(0, length as usize, &mut out);
+        self.sent = self.sent.max(length);
+        out
+    }
+
+    /// The current carrier is a birth carrier that took `early` bytes behind its open.
+    pub(super) fn resume_behind(&mut self, early: u64) {
+        self.next = early;
+    }
+
+    pub(super) fn wants_transmit(&self) -> bool {
+        let next = self.next.max(self.base);
+        next < self.written().min(self.limit) || self.may_fin(next)
+    }
+
+    /// Puts out what may go now: at most `room` bytes of DATA, then FIN.
+    pub(super) fn transmit(&mut self, mut room: u64, scratch: &mut BytesMut, out: &mut Vec<Bytes>) {
+        self.next = self.next.max(self.base);
+        let end = self.written().min(self.limit);
+        while self.next < end && room > 0 {
+            let length = (end - self.next).min(room).min(u64::from(self.data_max));
+            Record::Data { offset: self.next, length: length as u32 }.encode(scratch);
+            out.push(scratch.split().freeze());
+            self.replay.slices(self.next, length as usize, out);
+            self.next += length;
+            room -= length;
+        }
+        if self.may_fin(self.next) {
+            Record::Fin { total: self.written() }.encode(scratch);
+            self.next += 1;
+        }
+        self.sent = self.sent.max(self.next);
+    }
+
+    /// Forgets what nobody will be sent any more.
+    pub(super) fn clear(&mut self) {
+        self.replay.clear();
+        self.share.give_back();
+    }
+
+    /// Everything from `offset` on, for a stream that turned out not to be resumable.
+    pub(super) fn rest(&mut self, offset: u64) -> Vec<Bytes> {
+        let mut out = Vec::new();
+        self.replay.slices(offset, self.written().saturating_sub(offset) as usize, &mut out);
+        out
+    }
+
+    fn may_fin(&self, next: u64) -> bool {
+        self.finished && next == self.written()
+    }
+}

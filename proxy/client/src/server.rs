@@ -1,0 +1,118 @@
+//! Serves under names.
+
+use std::{future::IntoFuture, sync::Arc, time::Duration};
+
+use browser_stream_mux::Code;
+use browser_stream_protocol::OpenError;
+use futures::{FutureExt, future::BoxFuture};
+
+use crate::{
+    DialError, ListenError, Listener, Peer,
+    claim::{Claim, Wishes},
+    client::PREFIX,
+    wire::name,
+};
+
+/// How long a claim may take that does not stand by.
+const CLAIM_MAX: Duration = Duration::from_secs(30);
+/// Clients at the same time, unless stated.
+const CLIENTS_MAX: u32 = 10_000;
+
+/// Serves below one prefix, under any number of names. Clones share the peer.
+#[derive(Clone)]
+pub struct StreamServer {
+    peer: Peer,
+    prefix: Arc<str>,
+}
+
+impl StreamServer {
+    /// A server over a peer of its own. For options, or to connect over the same connection, see [`Peer::dial`].
+    ///
+    /// # Errors
+    /// See [`DialError`].
+    pub async fn dial(url: impl AsRef<str>) -> Result<Self, DialError> {
+        Ok(Peer::dial(url).await?.server())
+    }
+
+    /// A server over this peer.
+    pub fn new(peer: &Peer) -> Self {
+        Self { peer: peer.clone(), prefix: PREFIX.into() }
+    }
+
+    /// The same below another prefix of the proxy's than `/browser-server`.
+    pub fn with_prefix(mut self, prefix: &str) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Claims that name, which is put into NFC first. Options are set on what it returns, which is awaited for the [`Listener`].
+    pub fn listen(&self, name: impl Into<String>) -> Listen {
+        let wishes = Wishes { clients_max: CLIENTS_MAX, is_paused: false, is_over: false };
+        Listen { server: self.clone(), name: name.into(), wishes, leased: true, standby: false }
+    }
+
+    /// What it serves over.
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+}
+
+/// A name that is to be claimed: await it.
+///
+/// Without a connection to the proxy it waits for one. Dropped, it gives the claim up.
+#[must_use = "nothing is claimed until it is awaited"]
+pub struct Listen {
+    server: StreamServer,
+    name: String,
+    wishes: Wishes,
+    leased: bool,
+    standby: bool,
+}
+
+impl Listen {
+    /// Clients at the same time: 10,000 unless stated. The proxy tells the one too many `busy`.
+    pub fn clients_max(mut self, clients: u32) -> Self {
+        self.wishes.clients_max = clients;
+        self
+    }
+
+    /// Begins paused: see [`Listener::pause`].
+    pub fn paused(mut self) -> Self {
+        self.wishes.is_paused = true;
+        self
+    }
+
+    /// Whether the name is kept for us while our connection is down, 120 s at most: yes unless stated. If not, anybody may have it then.
+    pub fn lease(mut self, lease: bool) -> Self {
+        self.leased = lease;
+        self
+    }
+
+    /// Waits for the name, however long, where somebody else has it.
+    pub fn standby(mut self) -> Self {
+        self.standby = true;
+        self
+    }
+
+    async fn claim(self) -> Result<Listener, ListenError> {
+        let name = name(&self.name)?;
+        let (peer, prefix) = (self.server.peer, self.server.prefix);
+        let path = |verb| format!("{prefix}/{verb}/{}", name.segment());
+        let Some((route, connections)) = peer.shared().routes.take(path("accept"), name.as_str()) else {
+            return Err(OpenError::new(Code::NameTaken, "this peer serves under that name already").into());
+        };
+        let claim = Claim::new(Arc::clone(peer.shared()), path("listen"), self.leased, self.standby);
+        let most = if self.standby { Duration::MAX } else { CLAIM_MAX };
+        let (claim, held) = claim.begin(&self.wishes, most).await?;
+        Ok(Listener::new(peer, name, held.id.clone(), connections, self.wishes, |wishes| claim.keep(held, route, wishes)))
+    }
+}
+
+impl IntoFuture for Listen {
+    type Output = Result<Listener, ListenError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.claim().boxed()
+    }
+}

@@ -1,0 +1,9 @@
+//! What the proxy and its Rust client say in the same words (`PROTOCOL.md`): the [`Name`] of a server, and the [`OpenError`] of a refusal.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
+
+mod name;
+mod refusal;
+
+pub use name::{BadName, NAME_BYTES_MAX, Name};
+pub use refusal::{APPLICATION_CODE_MIN, OpenError, RefusalCode};

@@ -1,0 +1,17 @@
+//! The Rust client against the proxy: in memory on a paused clock where times matter, over sockets where the network does.
+
+mod bounds;
+mod cable;
+mod connect;
+mod cuts;
+mod ends;
+mod leases;
+mod listen;
+mod lives;
+mod reconnect;
+mod restarts;
+mod resume;
+mod script;
+mod sockets;
+mod talk;
+mod told;

@@ -1,0 +1,42 @@
+//! A long talk over one stream, as much in each direction.
+
+use browser_stream_client::Stream;
+use harness::pattern;
+use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const MIB: usize = 1024 * 1024;
+
+/// Bytes each way: 8 MiB, with `LONG=1` 64.
+pub fn length() -> usize {
+    if std::env::var_os("LONG").is_some() { 64 * MIB } else { 8 * MIB }
+}
+
+/// The hash of what is said with this seed.
+pub fn hash(seed: u64) -> [u8; 32] {
+    Sha256::digest(pattern(seed, length())).into()
+}
+
+/// Writes so many bytes, reads as many, and gives the hash of what came.
+pub async fn talk(stream: Stream, seed: u64) -> [u8; 32] {
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let writing = async {
+        writer.write_all(&pattern(seed, length())).await.expect("taken");
+        writer.shutdown().await.expect("finished");
+    };
+    let reading = async {
+        let (mut hash, mut chunk, mut read) = (Sha256::new(), vec![0; 64 * 1024], 0);
+        loop {
+            match reader.read(&mut chunk).await.expect("it goes on") {
+                0 => break,
+                length => {
+                    hash.update(&chunk[..length]);
+                    read += length;
+                }
+            }
+        }
+        assert_eq!(read, length());
+        hash.finalize().into()
+    };
+    tokio::join!(writing, reading).1
+}
