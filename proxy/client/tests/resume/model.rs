@@ -10,7 +10,7 @@ use proptest::{
 
 use crate::{
     network::{CLIENT, SERVER},
-    world::{App, World},
+    world::{App, PATIENCE, World},
 };
 
 #[derive(Clone, Debug)]
@@ -118,6 +118,7 @@ struct Excuses {
 }
 
 struct Model {
+    start: Instant,
     world: World,
     excuses: Excuses,
 }
@@ -242,6 +243,10 @@ impl Model {
             assert!(whole(CLIENT) && whole(SERVER), "clean means whole");
         }
         let Excuses { reset, gone } = self.excuses;
+        if matches!(ours, Outcome::Refused(_)) {
+            assert!(gone || world.now >= self.start + PATIENCE, "{ours:?}");
+            return;
+        }
         if !reset && !gone {
             assert_eq!((&ours, theirs.as_ref()), (&Outcome::Clean, Some(&Outcome::Clean)));
             assert_eq!(world.accepted, 1, "one stream, one event");
@@ -276,7 +281,8 @@ fn cut_all(world: &mut World, told: bool) {
 
 /// An open that must be answered within 17 s is no fact of resuming: the model's may take longer.
 fn model() -> Model {
-    Model { world: World::patient(limits()), excuses: Excuses::default() }
+    let world = World::patient(limits());
+    Model { start: world.now, world, excuses: Excuses::default() }
 }
 
 fn schedules(cases: u32, seed: u64) {
