@@ -172,9 +172,10 @@ impl Model {
             }
             Op::Sleep { seconds, down } => {
                 self.excuses.gone = true;
-                if down {
-                    cut_all(world, true);
-                }
+                // No proxy keeps an open that long.
+                let cut = |link: &crate::network::Link| down || !link.open[SERVER];
+                let cut: Vec<u64> = world.network.links.iter().filter(|(_, link)| cut(link)).map(|(&id, _)| id).collect();
+                cut.into_iter().for_each(|id| world.network.cut(id, [0; 2], true));
                 world.sleep(Duration::from_secs(seconds));
             }
         }
