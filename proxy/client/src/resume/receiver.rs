@@ -52,10 +52,17 @@ impl Receiver {
         }
     }
 
-    /// A direction of which `position` was received and nothing more is taken.
+    /// A direction of which `position` was received; nothing more is taken, and nothing is to be read.
     pub(super) fn buried(position: u64, total: Option<u64>, limits: &Limits) -> Self {
         let received = total.unwrap_or(position);
-        Self { unread: Chunks::starting_at(received), read: received, total, granted: received, ..Self::new(limits, &Budget::new(0)) }
+        Self {
+            unread: Chunks::starting_at(received),
+            read: received,
+            dropped: true,
+            total,
+            granted: received,
+            ..Self::new(limits, &Budget::new(0))
+        }
     }
 
     /// Bytes received.
