@@ -13,6 +13,8 @@ pub(super) struct Receiver {
     unread: Chunks,
     /// What the application consumed of what it took.
     read: u64,
+    /// Something was dropped unread: what is left is no clean end.
+    dropped: bool,
     /// The direction's length, once FIN came.
     total: Option<u64>,
     /// The highest `received + room` that the peer was told.
@@ -38,6 +40,7 @@ impl Receiver {
         Self {
             unread: Chunks::default(),
             read: 0,
+            dropped: false,
             total: None,
             granted: window,
             steps: [window; STEPS],
@@ -49,10 +52,17 @@ impl Receiver {
         }
     }
 
-    /// A direction of which `position` was received and nothing more is taken.
+    /// A direction of which `position` was received; nothing more is taken, and nothing is to be read.
     pub(super) fn buried(position: u64, total: Option<u64>, limits: &Limits) -> Self {
         let received = total.unwrap_or(position);
-        Self { unread: Chunks::starting_at(received), read: received, total, granted: received, ..Self::new(limits, &Budget::new(0)) }
+        Self {
+            unread: Chunks::starting_at(received),
+            read: received,
+            dropped: true,
+            total,
+            granted: received,
+            ..Self::new(limits, &Budget::new(0))
+        }
     }
 
     /// Bytes received.
@@ -71,7 +81,7 @@ impl Receiver {
 
     /// Everything that comes was taken to be read.
     pub(super) fn is_read(&self) -> bool {
-        self.total == Some(self.unread.start())
+        self.total == Some(self.unread.start()) && !self.dropped
     }
 
     pub(super) fn has_unread(&self) -> bool {
@@ -160,6 +170,7 @@ impl Receiver {
 
     /// Nothing will be read any more.
     pub(super) fn clear(&mut self) {
+        self.dropped = !self.unread.is_empty();
         self.unread.clear();
         self.read = self.unread.end();
         self.stop();

@@ -197,11 +197,13 @@ fn a_reset_is_answered_where_it_came_and_both_ends_know() {
         let id = world.carrier();
         world.write(1 - side, 10);
         world.arrive();
+        world.finish(1 - side);
+        world.arrive();
         let (now, end) = (world.now, world.ends[side].as_mut().unwrap());
         assert!(end.is_readable());
         end.reset(Reason::new("busy", "why"), now);
         assert_eq!(end.state(), [State::Resetting, State::Tombstone][side]);
-        assert!(!end.is_readable(), "what is unread is dropped");
+        assert!(!end.is_readable() && !end.is_read(), "what is unread is dropped, and that is no clean end");
         world.run();
         assert_eq!(world.apps[side].outcome, ended("busy", true));
         assert_eq!(world.apps[1 - side].outcome, ended("busy", false));
