@@ -86,7 +86,7 @@ async fn a_writer_waits_while_its_reader_does_not_read() {
 async fn threat_08_the_stream_above_the_limit_is_refused_and_the_session_lives() {
     let pair = Pair::new();
     let mut held = Vec::new();
-    for _ in 0..1024 {
+    for _ in 0..16 * 1024 {
         held.push(pair.opener.open().unwrap());
     }
     let surplus = pair.opener.open().unwrap();
