@@ -76,7 +76,8 @@ async fn life(real: &Real, random: &mut StdRng) -> u64 {
 
 /// Connects once and sends something; 1 if it came back whole. Whatever comes back is the beginning of what was sent.
 async fn client(peer: &Peer, name: &str, random: &mut StdRng) -> u64 {
-    let Ok(stream) = peer.client().connect(name).wait(Duration::from_millis(50)).await else { return 0 };
+    // One that resumes would wait for its server to come back for two minutes.
+    let Ok(stream) = peer.client().connect(name).wait(Duration::from_millis(50)).resume(false).await else { return 0 };
     let sent = pattern(random.random(), random.random_range(0..600_000));
     let (quits, stalls) = (random.random_bool(0.1), random.random_bool(0.1));
     let (mut read, mut write) = tokio::io::split(stream);
