@@ -32,7 +32,7 @@ pub struct Limits {
     pub opens_per_second: usize,
     /// Streams that a peer may open at once, on top of the rate: a server whose clients all come back after a restart.
     pub opens_burst: usize,
-    /// Frames that move nothing (window updates, pings, resets, empty ones) which a peer may send in a second beyond those that its
+    /// Frames that move nothing (window updates, pings, resets, empty ones, the WebSocket's own among them) which a peer may send in a second beyond those that its
     /// traffic gives it for nothing. Stock peers send a handful; 1,000 cost a core less than a thousandth of its time.
     pub misc_frames_per_second: usize,
     /// Such frames at once, on top of the rate. A peer that owes more is read after a pause, one that owes ten times as many is cut.

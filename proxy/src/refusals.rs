@@ -69,6 +69,10 @@ refusals! {
     MiscRateCut = "misc_rate_cut",
     /// Sessions cut for opening streams far faster than they may.
     OpenRateCut = "open_rate_cut",
+    /// Sessions read more slowly, once for each pause, because of WebSocket pings, pongs and empty frames.
+    TransportRateSlowed = "transport_rate_slowed",
+    /// Sessions cut for WebSocket pings, pongs and empty frames.
+    TransportRateCut = "transport_rate_cut",
     /// Sessions cut because the peer took nothing off its connection.
     WriteStall = "write_stall",
     /// Sessions cut because nothing came from the peer.

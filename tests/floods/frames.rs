@@ -13,10 +13,10 @@ const BATCH: u32 = 512;
 /// `limit`, as a reset carries it.
 pub const LIMIT: u32 = 8;
 /// The burst and the rate per second of frames that a peer owes a reason for, and of opens (threats.md, "Defaults").
-const FRAMES: (u64, u64) = (10_000, 1_000);
+pub const FRAMES: (u64, u64) = (10_000, 1_000);
 const OPENS: (u64, u64) = (10_000, 2_000);
 /// What lies in the kernel's buffers between an attacker and a proxy that does not read: sent, but not taken.
-const ON_THE_WAY: u64 = 2 * 1024 * 1024;
+pub const ON_THE_WAY: u64 = 2 * 1024 * 1024;
 
 /// Pours frames, `BATCH` to a message, each made for the next odd id.
 fn frames(first: &[u8], reads: bool, of: impl Fn(u32) -> Vec<u8>) -> Flood<impl FnMut(&mut Vec<u8>) -> u64> {
@@ -44,7 +44,7 @@ pub fn same(first: &[u8], reads: bool, one: &[u8]) -> Flood<impl FnMut(&mut Vec<
 }
 
 /// Nobody was served beyond ten times what is allowed: read no faster, or cut, and then with a code that says why.
-fn held(fate: &Fate, (burst, rate): (u64, u64), unit: u64) {
+pub fn held(fate: &Fate, (burst, rate): (u64, u64), unit: u64) {
     let allowed = 10 * (burst + rate * lasting().as_secs().max(1)) + ON_THE_WAY / unit;
     assert!(fate.most <= allowed, "one connection had {} frames taken, more than {allowed}", fate.most);
     let codes: Vec<u16> = fate.closes.keys().copied().collect();

@@ -142,11 +142,12 @@ impl<R: Reader> Reading<'_, R> {
         let Self { session, runs, .. } = self;
         self.closed |= read == Read::Closed;
         let now = now();
+        let chatter = self.reader.chatter();
         let (taken, verdict) = {
             let mut state = session.state.lock();
             state.turn.answer |= read == Read::Answer;
             let taken = state.receive(runs, now, effects);
-            let verdict = state.charge(now);
+            let verdict = state.charge(chatter, now);
             state.collect_ended(effects);
             self.owing = state.owes();
             if state.wants_turn() {
@@ -162,9 +163,9 @@ impl<R: Reader> Reading<'_, R> {
         match verdict {
             _ if self.closed && self.runs.is_empty() => Err(Cut::Closed),
             Verdict::Fine => Ok(()),
-            Verdict::Cut => Err(Cut::Frames),
-            Verdict::Pause(until) => {
-                session.process.refusals.count(Refusal::MiscRateSlowed);
+            Verdict::Cut(blame) => Err(Cut::Frames(blame)),
+            Verdict::Pause(until, blame) => {
+                session.process.refusals.count(blame.slowed());
                 self.pause = Some(Box::pin(sleep_until(until.into())));
                 Ok(())
             }
@@ -202,10 +203,10 @@ fn now() -> Instant {
 
 impl State {
     /// What the peer's last frames cost it.
-    fn charge(&mut self, now: Instant) -> Verdict {
-        let verdict = self.frame_account.read(&self.mux.counts(), &self.process.misc_rate, now);
-        if matches!(verdict, Verdict::Pause(_)) {
-            self.say_limit(Refusal::MiscRateSlowed);
+    fn charge(&mut self, chatter: u64, now: Instant) -> Verdict {
+        let verdict = self.frame_account.read(&self.mux.counts(), chatter, &self.process.misc_rate, now);
+        if let Verdict::Pause(_, blame) = verdict {
+            self.say_limit(blame.slowed());
         }
         verdict
     }

@@ -36,6 +36,11 @@ pub trait Reader: Send + 'static {
     fn is_crumbs(&self) -> bool {
         false
     }
+
+    /// How often the peer spoke to the transport itself, or said nothing at all (a ping, a pong, a frame without payload), since this was asked last.
+    fn chatter(&mut self) -> u64 {
+        0
+    }
 }
 
 /// What a read brought.

@@ -45,7 +45,7 @@ async fn echo(mut socket: DuplexStream) -> Counts {
             answer(&mut mux, event);
         }
         while mux.ended().is_some() {}
-        assert_eq!(charge.read(&mux.counts(), &rate, now), Verdict::Fine);
+        assert_eq!(charge.read(&mux.counts(), 0, &rate, now), Verdict::Fine);
         while mux.transmit(256 * 1024, &mut out) {
             for buffer in out.buffers.drain(..) {
                 // Once the peer is gone, it reads no more.
