@@ -21,6 +21,8 @@ refusals! {
     Connections = "connections",
     /// Connections: the process has no file descriptors left.
     Descriptors = "descriptors",
+    /// Connections: too many that are no sessions from one address.
+    ConnectionsPerAddress = "connections_per_address",
     /// Upgrades: too many sessions from one address.
     SessionsPerAddress = "sessions_per_address",
     /// Upgrades shed, or streams reset, because the memory budget of the process is used up.
@@ -67,12 +69,12 @@ refusals! {
     MiscRateSlowed = "misc_rate_slowed",
     /// Sessions cut for frames that move nothing.
     MiscRateCut = "misc_rate_cut",
-    /// Sessions cut for opening streams far faster than they may.
-    OpenRateCut = "open_rate_cut",
     /// Sessions read more slowly, once for each pause, because of WebSocket pings, pongs and empty frames.
     TransportRateSlowed = "transport_rate_slowed",
     /// Sessions cut for WebSocket pings, pongs and empty frames.
     TransportRateCut = "transport_rate_cut",
+    /// Sessions cut for opening streams far faster than they may.
+    OpenRateCut = "open_rate_cut",
     /// Sessions cut because the peer took nothing off its connection.
     WriteStall = "write_stall",
     /// Sessions cut because nothing came from the peer.
