@@ -31,6 +31,8 @@ refusals! {
     Draining = "draining",
     /// Requests for another host, or from a page of another origin.
     Gate = "gate",
+    /// Upgrades: requests that are no handshake of a WebSocket, or of another version or subprotocol.
+    Handshake = "handshake",
     /// Requests whose head is too large.
     HeaderTooLarge = "header_too_large",
     /// Connections that did not become a session in time.
@@ -73,6 +75,8 @@ refusals! {
     TransportRateSlowed = "transport_rate_slowed",
     /// Sessions cut for WebSocket pings, pongs and empty frames.
     TransportRateCut = "transport_rate_cut",
+    /// WebSocket pings that were not answered, because others came right behind them.
+    PongsDropped = "pongs_dropped",
     /// Sessions cut for opening streams far faster than they may.
     OpenRateCut = "open_rate_cut",
     /// Sessions cut because the peer took nothing off its connection.
@@ -109,8 +113,13 @@ impl Refusals {
 
     /// One more. Cheap enough for every refused open.
     pub fn count(&self, refusal: Refusal) {
-        if let Some(counter) = self.0.get(refusal as usize) {
-            counter.fetch_add(1, Ordering::Relaxed);
+        self.add(refusal, 1);
+    }
+
+    /// So many more; none is for nothing.
+    pub fn add(&self, refusal: Refusal, times: u64) {
+        if let Some(counter) = self.0.get(refusal as usize).filter(|_| times > 0) {
+            counter.fetch_add(times, Ordering::Relaxed);
         }
     }
 

@@ -44,14 +44,14 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     [&[first, 0x80 | payload.len() as u8, 0, 0, 0, 0], payload].concat()
 }
 
-/// Waits until the session has taken all that was sent before.
-async fn answered(socket: &mut TcpStream) {
+/// Waits until the session has taken all that was sent before; what it said to that.
+async fn answered(socket: &mut TcpStream) -> Vec<u8> {
     socket.write_all(&frame(PING, b"mark")).await.expect("sent");
-    let mut last = [0; 4];
-    while last != *b"mark" {
-        last.rotate_left(1);
-        last[3] = timeout(PATIENCE, socket.read_u8()).await.expect("an answer in time").expect("no error");
+    let mut said = Vec::new();
+    while !said.ends_with(b"mark") {
+        said.push(timeout(PATIENCE, socket.read_u8()).await.expect("an answer in time").expect("no error"));
     }
+    said
 }
 
 fn refused(proxy: &Proxy, kind: &str) -> u64 {
@@ -84,6 +84,19 @@ async fn threat_16_websocket_frames_that_bring_nothing_are_free_then_slow_and_at
         assert!(said.ends_with(&close), "{what}: 1008: {said:?}");
         assert_eq!((refused(&proxy, "transport_rate_cut"), refused(&proxy, "misc_rate_cut")), (1, 0), "{what}");
     }
+}
+
+#[tokio::test]
+async fn each_websocket_ping_is_answered_or_counted() {
+    let (proxy, address) = served().await;
+    let mut socket = session(address).await;
+    socket.write_all(&frame(PING, b"").repeat(100)).await.expect("sent");
+    let said = answered(&mut socket).await;
+    // The mux asks for signs of life in a message of its own.
+    let pongs = said.windows(2).filter(|pair| *pair == [0x8a, 0]).count() as u64;
+    let dropped = refused(&proxy, "pongs_dropped");
+    assert_eq!(pongs + dropped, 100, "{pongs} answered");
+    assert!(pongs > 0 && dropped > 0, "those of one read are answered in part: {pongs}");
 }
 
 const BINARY: u8 = 0x82;

@@ -256,6 +256,17 @@ async fn threat_19_draining_is_told_by_readiness() {
 }
 
 #[tokio::test]
+async fn an_upgrade_that_is_no_handshake_is_counted() {
+    let (proxy, address) = served(|_| ()).await;
+    assert_eq!(status(&ask(address, "/mux").await), 426);
+    let foreign = format!("{HANDSHAKE}sec-websocket-protocol: soap\r\n");
+    assert_eq!(status(&ask_from([127, 0, 0, 1], address, "/mux", &foreign).await.1), 400);
+    assert_eq!(refusals(&proxy, "handshake"), 2);
+    assert_eq!(status(&ask(address, "/readyz").await), 200);
+    assert_eq!(refusals(&proxy, "handshake"), 2, "another request is none");
+}
+
+#[tokio::test]
 async fn one_address_has_so_many_sessions_and_others_have_their_own() {
     let (proxy, address) = served(|config| config.limits.sessions_per_address_max = 3).await;
     let mut live = Vec::new();

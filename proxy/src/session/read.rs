@@ -147,7 +147,7 @@ impl<R: Reader> Reading<'_, R> {
             let mut state = session.state.lock();
             state.turn.answer |= read == Read::Answer;
             let taken = state.receive(runs, now, effects);
-            let verdict = state.charge(chatter, now);
+            let verdict = state.charge(chatter.frames, now);
             state.collect_ended(effects);
             self.owing = state.owes();
             if state.wants_turn() {
@@ -155,6 +155,7 @@ impl<R: Reader> Reading<'_, R> {
             }
             (taken, verdict)
         };
+        session.process.refusals.add(Refusal::PongsDropped, chatter.unanswered);
         effects.act();
         for (id, cell) in effects.opened() {
             self.openings.add(session, id, cell);

@@ -37,10 +37,19 @@ pub trait Reader: Send + 'static {
         false
     }
 
-    /// How often the peer spoke to the transport itself, or said nothing at all (a ping, a pong, a frame without payload), since this was asked last.
-    fn chatter(&mut self) -> u64 {
-        0
+    /// How often the peer spoke to the transport itself, or said nothing at all, since this was asked last.
+    fn chatter(&mut self) -> Chatter {
+        Chatter::default()
     }
+}
+
+/// What came below the mux and brought nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Chatter {
+    /// Pings, pongs, and frames without payload.
+    pub frames: u64,
+    /// Pings that are not answered, because others came behind them.
+    pub unanswered: u64,
 }
 
 /// What a read brought.

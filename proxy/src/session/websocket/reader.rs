@@ -18,7 +18,7 @@ use super::{
 use crate::{
     buffer::{Buffer, Buffers, READ_MAX},
     memory::Lease,
-    session::transport::{Read, Reader, TransportError},
+    session::transport::{Chatter, Read, Reader, TransportError},
 };
 
 /// Takes the peer's messages.
@@ -35,7 +35,7 @@ pub struct Receiver<R> {
     places: Vec<(usize, Range<usize>)>,
     answers: Arc<Answers>,
     /// Frames that bring nothing, since the session asked last.
-    chatter: u64,
+    chatter: Chatter,
     /// The peer closed or broke a rule: what it still sends is dropped.
     over: bool,
 }
@@ -52,7 +52,7 @@ impl<R: Fill> Receiver<R> {
             packed: BytesMut::new(),
             places: Vec::new(),
             answers,
-            chatter: 0,
+            chatter: Chatter::default(),
             over: false,
         }
     }
@@ -96,9 +96,9 @@ impl<R: Fill> Receiver<R> {
         };
         let judged = self.decoder.decode(buffer.filled(), &mut messages);
         messages.pack();
-        messages.pings.answer(&self.answers);
+        self.chatter.unanswered += messages.pings.answer(&self.answers) as u64;
         let (read, controls) = (messages.read, messages.controls);
-        self.chatter += (controls + messages.empty) as u64;
+        self.chatter.frames += (controls + messages.empty) as u64;
         // Much at once where long payloads never pause; of short ones little, for whoever else waits for this thread.
         let filled = buffer.filled().len();
         let full = filled >= self.appetite;
@@ -148,7 +148,7 @@ impl<R: Fill> Reader for Receiver<R> {
         self.appetite == READ_CRUMBS
     }
 
-    fn chatter(&mut self) -> u64 {
+    fn chatter(&mut self) -> Chatter {
         mem::take(&mut self.chatter)
     }
 }
