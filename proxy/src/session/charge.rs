@@ -111,7 +111,8 @@ fn kinds(counts: &Counts) -> [(u64, u64); KINDS] {
 
 const KINDS: usize = 6;
 
-/// Bytes of a peer's that give it one ping: half of what our own libraries send for each.
+/// Bytes of a peer's that give it one ping. Our own libraries send one for every 64 KiB where little may be under way, and owe half of those; else one
+/// for as much as this, or more.
 const PING_EVERY: u64 = 128 * 1024;
 
 /// Beyond so many bursts a peer is cut: "ten times beyond" of the threat table.
