@@ -374,5 +374,14 @@ impl<T: Default> Connection<T> {
         self.live -= 1;
         self.by_peer -= usize::from(!self.is_ours(id));
         self.ended.push_back(id);
+        self.tidy_round();
+    }
+
+    /// Forgets the places of streams that ended while nothing left: without this they would stay for as long as the peer takes nothing.
+    fn tidy_round(&mut self) {
+        let Self { round, streams, live, .. } = self;
+        if round.len() > 2 * *live + SPARE_MIN {
+            round.retain(|turn| streams.get(turn.id).is_some_and(|entry| !entry.over && entry.serial == turn.serial));
+        }
     }
 }

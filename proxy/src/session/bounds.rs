@@ -98,7 +98,11 @@ impl State {
         {
             session.look_soon();
         }
-        self.bounds.starved.push(id);
+        let Self { mux, bounds, .. } = self;
+        if bounds.starved.len() > 2 * mux.len() + SPARE {
+            bounds.starved.retain(|id| mux.value(*id).is_some());
+        }
+        bounds.starved.push(id);
     }
 
     /// The peer opened a stream: what it sends now waits for an answer.

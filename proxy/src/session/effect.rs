@@ -207,6 +207,15 @@ impl Effects {
     }
 }
 
+impl Drop for Effects {
+    /// Nobody has written what is left, for whoever had to has panicked: the sessions' own tasks do.
+    fn drop(&mut self) {
+        for session in &self.ready {
+            session.wake.notify_one();
+        }
+    }
+}
+
 impl Effect {
     /// Whether this is done under the lock of the session named before.
     fn is_far(&self) -> bool {

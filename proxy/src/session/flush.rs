@@ -3,6 +3,9 @@
 //! One at a time has the turn. Who finds it taken leaves: the one who has it looks again before it gives it back, under the lock that the
 //! bytes were queued under. Once the socket is full the session's writing task goes on, woken when there is room.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     cell::RefCell,
     sync::Arc,
@@ -33,8 +36,10 @@ pub(super) struct Turn {
     pub blocked: bool,
     /// The socket had room again, or the task was woken, while somebody wrote.
     again: bool,
-    /// The transport has something of its own to send.
+    /// The transport has something of its own to send, which whoever writes next takes along.
     pub answer: bool,
+    /// The reading task waits until the peer has taken what it provoked.
+    pub owed: bool,
     /// The connection broke while somebody wrote to it.
     pub broken: Option<TransportError>,
     /// The writing task keeps an eye on how long the socket stays full.
@@ -131,6 +136,7 @@ impl Session {
                 return;
             }
             state.turn.taken = true;
+            state.turn.answer = false;
         }
         if self.take_turn(effects) == Flushed::Waits {
             let mut state = self.state.lock();
@@ -151,6 +157,7 @@ impl Session {
             }
             state.turn.taken = true;
             state.turn.blocked = false;
+            state.turn.answer = false;
         }
         self.take_turn(effects)
     }
@@ -175,11 +182,16 @@ impl Session {
                 Poll::Pending => return self.end_turn(Flushed::Waits, |state| state.turn.blocked = true),
             }
             let mut state = self.state.lock();
-            state.turn.answer = false;
-            if !state.transmit(&mut wire.out, effects) {
+            // An answer that came while this wrote: its reader left it to us.
+            let answers = std::mem::take(&mut state.turn.answer);
+            let any = state.transmit(&mut wire.out, effects);
+            if state.turn.owed && !state.owes() {
+                state.turn.owed = false;
+                self.reading.wake();
+            }
+            if !any && !answers {
                 wire.out.release();
                 state.turn.taken = false;
-                self.reading.wake();
                 if std::mem::take(&mut state.turn.again) {
                     self.wake.notify_one();
                 }

@@ -126,7 +126,9 @@ impl<R: Reader> Reading<'_, R> {
         }
         if self.owing {
             self.session.reading.register(cx.waker());
-            self.owing = self.session.state.lock().owes();
+            let mut state = self.session.state.lock();
+            self.owing = state.owes();
+            state.turn.owed = self.owing;
             if self.owing {
                 return Poll::Pending;
             }
@@ -213,7 +215,7 @@ impl State {
     }
 
     /// Whether the peer has too many replies to take.
-    fn owes(&self) -> bool {
+    pub(super) fn owes(&self) -> bool {
         self.mux.control_queued() > REPLIES_MAX
     }
 

@@ -57,6 +57,19 @@ fn a_crowd_that_left_leaves_no_memory_behind() {
 }
 
 #[test]
+fn streams_that_come_and_go_while_nothing_leaves_take_no_room() {
+    let mut connection = connection(Role::Acceptor);
+    let stays = connection.open([0; 8]).unwrap();
+    for _ in 0..5000 {
+        let id = connection.open([0; 8]).unwrap();
+        connection.reset(id, 0);
+        while connection.ended().is_some() {}
+    }
+    assert!(connection.round.len() < 100, "{} places for one stream", connection.round.len());
+    assert!(transmitted(&mut connection, usize::MAX) > 0 && connection.get(stays).is_some());
+}
+
+#[test]
 fn threat_07_pongs_for_a_peer_that_does_not_read_are_bounded() {
     let mut connection = connection(Role::Acceptor);
     for token in 0..5000 {

@@ -105,9 +105,13 @@ impl<W: AsyncWrite + Unpin + Send + 'static> Writer for Sender<W> {
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>, code: u16, reason: &'static str) -> Poll<()> {
-        // Errors mean that the peer is gone: there is nobody to tell.
-        if ready!(self.poll_answers(cx)).is_ok() && !mem::replace(&mut self.closing, true) {
-            self.message.push(self.answers.goodbye(code, reason));
+        // Errors mean that the peer is gone: there is nobody to tell. Behind a close nothing is sent, not even an answer.
+        if !self.closing {
+            let answered = ready!(self.poll_answers(cx));
+            self.closing = true;
+            if answered.is_ok() {
+                self.message.push(self.answers.goodbye(code, reason));
+            }
         }
         let _ = ready!(self.poll_drain(cx));
         Pin::new(&mut self.socket).poll_shutdown(cx).map(drop)
