@@ -75,6 +75,10 @@ impl<R: Reader> Reading<'_, R> {
 
     fn turn(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>, effects: &mut Effects) -> Poll<Cut> {
         let begun = now();
+        // Here, too, for a peer that never pauses is never waited for.
+        if let Err(dead) = self.look(timer.as_mut(), begun) {
+            return Poll::Ready(dead);
+        }
         loop {
             effects.corked(|| self.openings.poll(cx));
             effects.act();
@@ -95,14 +99,10 @@ impl<R: Reader> Reading<'_, R> {
                     self.runs = VecDeque::new();
                 }
                 self.session.reading.register(cx.waker());
-                if self.session.hurry.swap(false, Ordering::AcqRel) {
-                    timer.as_mut().reset(self.session.deadline());
-                }
-                ready!(timer.as_mut().poll(cx));
-                if let Err(dead) = self.session.tick() {
+                if let Err(dead) = self.look(timer.as_mut(), now()) {
                     return Poll::Ready(dead);
                 }
-                timer.as_mut().reset(self.session.deadline());
+                ready!(timer.as_mut().poll(cx));
                 continue;
             };
             let taken = match read {
@@ -113,6 +113,18 @@ impl<R: Reader> Reading<'_, R> {
                 return Poll::Ready(cut);
             }
         }
+    }
+
+    /// Does what is due, and sets the timer to what is due next.
+    fn look(&self, mut timer: Pin<&mut Sleep>, now: Instant) -> Result<(), Cut> {
+        if self.session.hurry.swap(false, Ordering::AcqRel) {
+            timer.as_mut().reset(self.session.deadline());
+        }
+        if timer.deadline().into_std() <= now {
+            self.session.tick()?;
+            timer.reset(self.session.deadline());
+        }
+        Ok(())
     }
 
     fn turn_max(&self) -> Duration {
@@ -145,6 +157,7 @@ impl<R: Reader> Reading<'_, R> {
         self.closed |= read == Read::Closed;
         let now = now();
         let chatter = self.reader.chatter();
+        session.process.refusals.add(Refusal::PongsDropped, chatter.unanswered);
         let (taken, verdict) = {
             let mut state = session.state.lock();
             state.turn.answer |= read == Read::Answer;
@@ -157,7 +170,6 @@ impl<R: Reader> Reading<'_, R> {
             }
             (taken, verdict)
         };
-        session.process.refusals.add(Refusal::PongsDropped, chatter.unanswered);
         effects.act();
         for (id, cell) in effects.opened() {
             self.openings.add(session, id, cell);
