@@ -32,7 +32,7 @@ pub struct Limits {
     pub opens_per_second: usize,
     /// Streams that a peer may open at once, on top of the rate: a server whose clients all come back after a restart.
     pub opens_burst: usize,
-    /// Frames that move nothing (window updates, pings, resets, empty ones) which a peer may send in a second beyond those that its
+    /// Frames that move nothing (window updates, pings, resets, empty ones, the WebSocket's own among them) which a peer may send in a second beyond those that its
     /// traffic gives it for nothing. Stock peers send a handful; 1,000 cost a core less than a thousandth of its time.
     pub misc_frames_per_second: usize,
     /// Such frames at once, on top of the rate. A peer that owes more is read after a pause, one that owes ten times as many is cut.
@@ -40,6 +40,9 @@ pub struct Limits {
     /// Live sessions from one address, an IPv6 /64 counting as one: many tabs behind one office's router, not one program that takes
     /// all places. Peers behind a trusted proxy are not counted.
     pub sessions_per_address_max: usize,
+    /// Connections from one address that are no sessions, or not yet: enough for a crowd of browsers behind one router to load their pages.
+    /// Counted as sessions are; one too many is answered 429, or nothing where many are.
+    pub connections_per_address_max: usize,
     /// Bytes of a peer's open or reply.
     pub open_bytes_max: usize,
     /// Nesting of the JSON in an open or reply, `meta` included.
@@ -100,6 +103,7 @@ impl Default for Limits {
             misc_frames_per_second: 1000,
             misc_frames_burst: 10_000,
             sessions_per_address_max: 256,
+            connections_per_address_max: 256,
             open_bytes_max: 8 * 1024,
             open_depth_max: 16,
             open_timeout: Duration::from_secs(10),

@@ -21,6 +21,8 @@ refusals! {
     Connections = "connections",
     /// Connections: the process has no file descriptors left.
     Descriptors = "descriptors",
+    /// Connections: too many that are no sessions from one address.
+    ConnectionsPerAddress = "connections_per_address",
     /// Upgrades: too many sessions from one address.
     SessionsPerAddress = "sessions_per_address",
     /// Upgrades shed, or streams reset, because the memory budget of the process is used up.
@@ -29,6 +31,8 @@ refusals! {
     Draining = "draining",
     /// Requests for another host, or from a page of another origin.
     Gate = "gate",
+    /// Upgrades: requests that are no handshake of a WebSocket, or of another version or subprotocol.
+    Handshake = "handshake",
     /// Requests whose head is too large.
     HeaderTooLarge = "header_too_large",
     /// Connections that did not become a session in time.
@@ -67,6 +71,12 @@ refusals! {
     MiscRateSlowed = "misc_rate_slowed",
     /// Sessions cut for frames that move nothing.
     MiscRateCut = "misc_rate_cut",
+    /// Sessions read more slowly, once for each pause, because of WebSocket pings, pongs and empty frames.
+    TransportRateSlowed = "transport_rate_slowed",
+    /// Sessions cut for WebSocket pings, pongs and empty frames.
+    TransportRateCut = "transport_rate_cut",
+    /// WebSocket pings that were not answered, because others came right behind them.
+    PongsDropped = "pongs_dropped",
     /// Sessions cut for opening streams far faster than they may.
     OpenRateCut = "open_rate_cut",
     /// Sessions cut because the peer took nothing off its connection.
@@ -103,8 +113,13 @@ impl Refusals {
 
     /// One more. Cheap enough for every refused open.
     pub fn count(&self, refusal: Refusal) {
-        if let Some(counter) = self.0.get(refusal as usize) {
-            counter.fetch_add(1, Ordering::Relaxed);
+        self.add(refusal, 1);
+    }
+
+    /// So many more; none is for nothing.
+    pub fn add(&self, refusal: Refusal, times: u64) {
+        if let Some(counter) = self.0.get(refusal as usize).filter(|_| times > 0) {
+            counter.fetch_add(times, Ordering::Relaxed);
         }
     }
 

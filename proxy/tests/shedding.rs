@@ -194,6 +194,51 @@ async fn threat_19_one_connection_too_many_is_told_to_come_back() {
 }
 
 #[tokio::test]
+async fn threat_15_idle_connections_from_one_address_keep_nobody_else_out() {
+    let (proxy, address) = served(|config| {
+        config.limits.connections_max = 8;
+        config.limits.connections_per_address_max = 4;
+    })
+    .await;
+    let mut idle = Vec::new();
+    for _ in 0..4 {
+        idle.push(TcpStream::connect(address).await.expect("a connection"));
+    }
+    let (_socket, answer) = handshake(address).await;
+    assert!(status(&answer) == 429 && retry_after(&answer).is_some() && answer.contains("connections_per_address_max"), "{answer}");
+    assert_eq!(status(&ask(address, "/healthz").await), 200, "the process is well");
+    assert_eq!(refusals(&proxy, "connections_per_address"), 2);
+    // More than are answered at once, and not one of them asks anything.
+    for _ in 0..100 {
+        idle.push(TcpStream::connect(address).await.expect("a connection"));
+    }
+    let begun = Instant::now();
+    let mut sessions = Vec::new();
+    for _ in 0..4 {
+        let (socket, head) = ask_from([127, 0, 0, 2], address, "/mux", HANDSHAKE).await;
+        assert_eq!(status(&head), 101);
+        sessions.push(socket);
+    }
+    assert!(begun.elapsed() < Duration::from_secs(1), "nobody waits for the idle ones: {:?}", begun.elapsed());
+    assert_eq!((refusals(&proxy, "connections_per_address"), refusals(&proxy, "connections")), (102, 0));
+    drop(idle);
+    until_status(address, "/readyz", 200).await;
+}
+
+#[tokio::test]
+async fn a_session_is_no_longer_one_of_its_addresss_connections() {
+    let (_proxy, address) = served(|config| config.limits.connections_per_address_max = 1).await;
+    let mut sessions = Vec::new();
+    for _ in 0..5 {
+        let (mut socket, head) = handshake(address).await;
+        assert_eq!(status(&head), 101);
+        // Its HTTP connection has ended when the session speaks.
+        pings(&mut socket).await;
+        sessions.push(socket);
+    }
+}
+
+#[tokio::test]
 async fn threat_19_draining_is_told_by_readiness() {
     let proxy = Proxy::new(Config::default(), StreamRouter::new());
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -208,6 +253,17 @@ async fn threat_19_draining_is_told_by_readiness() {
         assert!(status(&answer) == 503 && answer.contains("\r\n\r\ndraining: ") && retry_after(&answer).is_some(), "{answer}");
     }
     assert_eq!(refusals(&proxy, "draining"), 1);
+}
+
+#[tokio::test]
+async fn an_upgrade_that_is_no_handshake_is_counted() {
+    let (proxy, address) = served(|_| ()).await;
+    assert_eq!(status(&ask(address, "/mux").await), 426);
+    let foreign = format!("{HANDSHAKE}sec-websocket-protocol: soap\r\n");
+    assert_eq!(status(&ask_from([127, 0, 0, 1], address, "/mux", &foreign).await.1), 400);
+    assert_eq!(refusals(&proxy, "handshake"), 2);
+    assert_eq!(status(&ask(address, "/readyz").await), 200);
+    assert_eq!(refusals(&proxy, "handshake"), 2, "another request is none");
 }
 
 #[tokio::test]
@@ -240,10 +296,16 @@ async fn one_address_has_so_many_sessions_and_others_have_their_own() {
 async fn threat_18_sessions_through_a_trusted_proxy_are_not_counted_and_headers_name_nobody() {
     let (proxy, address) = served(|config| {
         config.limits.sessions_per_address_max = 1;
+        config.limits.connections_per_address_max = 2;
         config.trusted_proxies = vec!["127.0.0.2".parse().expect("a network")];
     })
     .await;
     let mut live = Vec::new();
+    for _ in 0..5 {
+        let (kept, answer) = ask_from([127, 0, 0, 2], address, "/healthz", "").await;
+        assert_eq!(status(&answer), 200);
+        live.push(kept);
+    }
     for _ in 0..5 {
         let (socket, head) = ask_from([127, 0, 0, 2], address, "/mux", HANDSHAKE).await;
         assert_eq!(status(&head), 101);

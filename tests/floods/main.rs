@@ -9,9 +9,9 @@
 //!
 //! Each test starts a proxy, times the ping-pong idle, under the flood and after it, and prints a row: p50 and p99 in µs, the ratio of the
 //! p99 under the flood to the idle one, the proxy's resident memory at the start, at its highest and at the end, how much of its core it used,
-//! and what became of the attacker. Asserted in every one: the honest stream carries every byte in order and its p99 stays below five times
-//! the idle one; the memory stays within the flood's bound; afterwards every descriptor is given back and the memory as good as all.
-//! `LONG=1` makes 0.3 s of flood ten. One flood alone: `make test-floods FLOOD=threat_09`.
+//! and what became of the attacker. Asserted in every one: the honest stream carries every byte in order and goes on; the memory stays
+//! within the flood's bound; afterwards every descriptor is given back and the memory as good as all. `LONG=1` makes 0.3 s of flood ten, and
+//! asserts that the honest p99 stays below five times the idle one: a shorter run says too little of it, and prints it. One flood alone: `make test-floods FLOOD=threat_09`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

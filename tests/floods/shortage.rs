@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, ErrorKind},
+    net::Ipv4Addr,
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
@@ -17,6 +18,7 @@ use crate::{
     client::Client,
     cores,
     fate::Fate,
+    frames::LIMIT,
     honest::HOME,
     process::Settings,
     server::{Manner, Server},
@@ -79,6 +81,36 @@ fn threat_19_a_storm_of_connects_leaves_live_sessions_alone() {
     assert!(fate.connections > u64::from(FEW), "{fate}");
 }
 
+#[test]
+fn threat_15_one_address_cannot_take_the_connections_of_all() {
+    let limits = vec![("connections_max", 64), ("connections_per_address_max", 32)];
+    let settings = Settings { limits, descriptors: None };
+    let fate = Siege::with("one address, all connections", &settings, 32 * MIB, |_| ()).stand(|attack| {
+        let (mut fate, mut held, mut newcomers) = (Fate::default(), std::collections::VecDeque::new(), 0);
+        while attack.goes_on_until(newcomers >= 3) {
+            // One that says nothing, always about three times as many as there may be of all.
+            match tcp(attack.proxy, CROWDED) {
+                Ok(socket) => {
+                    (fate.connections, fate.sent) = (fate.connections + 1, fate.sent + 1);
+                    held.push_back(socket);
+                }
+                Err(error) => fate.refused(&error),
+            }
+            if held.len() > 200 {
+                held.pop_front();
+                let newcomer = Blocking::dial_within(attack.proxy, attack.address(), Duration::from_secs(2));
+                assert!(newcomer.is_ok(), "a newcomer from elsewhere gets in: {:?}", newcomer.err());
+                newcomers += 1;
+            }
+        }
+        fate
+    });
+    assert!(fate.connections > 200, "{fate}");
+}
+
+/// The address of one that takes all it can.
+const CROWDED: Ipv4Addr = Ipv4Addr::new(127, 0, 9, 9);
+
 /// Sessions that freeze, streams into each, and what a writer may send into each stream: together four times the budget.
 const FROZEN: u64 = 16;
 const STALLED: usize = 64;
@@ -103,7 +135,9 @@ fn threat_19_many_stalled_streams_of_many_sessions_stay_within_the_budget() {
         })
     });
     assert!(fate.sent > BUDGET, "there was more to hold than the budget: {} MiB", fate.sent / MIB);
-    assert!(fate.unreachable + fate.ended + fate.resets.values().sum::<u64>() > 0, "and something had to go: {fate}");
+    let reset = fate.resets.get(&LIMIT).copied().unwrap_or_default();
+    let shed = fate.statuses.get(&503).copied().unwrap_or_default();
+    assert!(reset + shed > 0, "streams were reset `limit`, or sessions shed: {fate}");
 }
 
 /// A session that accepts streams and then reads nothing, another that fills them; `sent` is in bytes.

@@ -22,8 +22,8 @@ const RATIO_MAX: f64 = 5.0;
 const NOISE_MAX: f64 = 10.0;
 /// Fewer times to and fro than these are no going on.
 const ROUNDS_MIN: usize = 20;
-/// What the allocator may keep of what was freed, or half of what the flood may take: the system's gives back the end of its heap alone.
-const KEPT_MAX: u64 = 24 * MIB;
+/// What the allocator may keep of what was freed, whatever the flood took: the system's gives back the end of its heap alone.
+const KEPT_MAX: u64 = 8 * MIB;
 /// How long the proxy may take to give everything back: it reads and drops for a second after a cut, and drains refused streams for five.
 const FREED_WITHIN: Duration = Duration::from_secs(10);
 
@@ -100,7 +100,7 @@ impl Siege {
         });
         let fate = fate.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let highest = self.process.highest();
-        let resident_max = self.resident + KEPT_MAX.max(self.grows_max / 2);
+        let resident_max = self.resident + KEPT_MAX;
         let freed = within(FREED_WITHIN, || {
             // The allocator looks what it can give back when something is freed: an idle proxy would keep it all.
             self.honest.ping_pong(Duration::ZERO);

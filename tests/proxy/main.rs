@@ -17,6 +17,7 @@ mod pile;
 mod races;
 mod rates;
 mod refusals;
+mod restless;
 mod resume;
 mod silence;
 mod standby;

@@ -59,6 +59,7 @@ table! {
         misc_frames_per_second,
         misc_frames_burst,
         sessions_per_address_max,
+        connections_per_address_max,
         open_depth_max,
         connections_max,
         events_buffer;

@@ -1,4 +1,4 @@
-//! How many sessions come from one address.
+//! How much comes from one address: its sessions, and its connections that are none.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -8,9 +8,9 @@ use std::{
 
 use parking_lot::Mutex;
 
-use crate::config::{Config, Network};
+use crate::config::Network;
 
-/// The live sessions by address, and how many one may have. As large as there are sessions, and no larger.
+/// How many there are of one kind by address, and how many one may have. As large as there are of them, and no larger.
 #[derive(Debug)]
 pub(super) struct Addresses {
     max: usize,
@@ -18,7 +18,7 @@ pub(super) struct Addresses {
     live: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// A session's place among those of its address, until it is dropped.
+/// A place among those of an address, until it is dropped.
 #[derive(Debug)]
 #[must_use = "dropping a place frees it"]
 pub(super) struct Place {
@@ -26,16 +26,17 @@ pub(super) struct Place {
     holder: IpAddr,
 }
 
-/// The address has as many sessions as it may.
+/// The address has as many as it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
 impl Addresses {
-    pub(super) fn new(config: &Config) -> Self {
-        Self { max: config.limits.sessions_per_address_max, trusted: config.trusted_proxies.clone(), live: Mutex::default() }
+    /// Room for `max` from each address that is not one of `trusted`.
+    pub(super) fn new(max: usize, trusted: &[Network]) -> Self {
+        Self { max, trusted: trusted.to_vec(), live: Mutex::default() }
     }
 
-    /// A place for a session from `remote`; none is needed behind a trusted proxy, whose address says nothing about the peer.
+    /// A place for one more from `remote`; none is needed behind a trusted proxy, whose address says nothing about the peer.
     pub(super) fn enter(self: &Arc<Self>, remote: IpAddr) -> Result<Option<Place>, Full> {
         if self.trusted.iter().any(|network| network.contains(remote)) {
             return Ok(None);
@@ -75,10 +76,7 @@ mod tests {
     use super::*;
 
     fn addresses(max: usize) -> Arc<Addresses> {
-        let mut config = Config::default();
-        config.limits.sessions_per_address_max = max;
-        config.trusted_proxies = vec!["10.0.0.0/8".parse().expect("a network")];
-        Arc::new(Addresses::new(&config))
+        Arc::new(Addresses::new(max, &["10.0.0.0/8".parse().expect("a network")]))
     }
 
     fn enter(addresses: &Arc<Addresses>, from: &str) -> Result<Option<Place>, Full> {
@@ -112,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_without_sessions_take_no_memory() {
+    fn addresses_without_places_take_no_memory() {
         let addresses = addresses(1);
         for last in 0..=255 {
             let place = addresses.enter(IpAddr::from([192, 0, 2, last])).expect("a place");

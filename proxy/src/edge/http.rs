@@ -54,6 +54,7 @@ pub(super) struct Connection {
 pub(super) async fn serve(listener: TcpListener, router: Router, inner: &Arc<Inner>) {
     let stop = &inner.stop;
     let slots = Arc::new(Semaphore::new(SHED_AT_ONCE));
+    let crowd = Arc::new(Semaphore::new(SHED_AT_ONCE));
     let mut reserve = Reserve::default();
     // A descriptor of the reserve was freed for the connection that waits.
     let mut lent = false;
@@ -75,13 +76,25 @@ pub(super) async fn serve(listener: TcpListener, router: Router, inner: &Arc<Inn
         };
         match accepted.and_then(|(socket, remote)| Ok((socket.local_addr()?, socket, remote))) {
             Ok((local, socket, remote)) => {
+                let caller = inner.callers.enter(remote.ip());
                 let (shed, place) = match inner.readiness.place() {
-                    _ if reserve.fill().is_err() => (Some(Trouble::Descriptors), slot),
-                    Some(place) => (None, place),
-                    None => (Some(Trouble::Connections), slot),
+                    _ if reserve.fill().is_err() => (Some(Trouble::Descriptors), Some(slot)),
+                    _ if caller.is_err() => (Some(Trouble::Address), crowd.clone().try_acquire_owned().ok()),
+                    None => (Some(Trouble::Connections), Some(slot)),
+                    place => (None, place),
                 };
+                if let Some(trouble) = shed {
+                    inner.refusals.count(trouble.counts_as());
+                }
+                // One address gets no more of the answers than there are for all such: the next newcomer must not wait for it.
+                let Some(place) = place else { continue };
                 let connection = Connection { remote, local, shed, _place: Arc::new(place) };
-                inner.tasks.spawn(converse(socket, router.clone(), connection, inner.clone()));
+                let conversation = converse(socket, router.clone(), connection, inner.clone());
+                inner.tasks.spawn(async move {
+                    // Until it ends, or is a session, which has a place of its own.
+                    let _caller = caller;
+                    conversation.await;
+                });
             }
             Err(error) if is_the_peers(&error) => {}
             // Out of descriptors or memory, as a rule.
@@ -121,9 +134,6 @@ async fn converse(socket: TcpStream, router: Router, connection: Connection, inn
         Some(_) => (SHED_PATIENCE.min(inner.limits.establish_timeout), SHED_PATIENCE),
         None => (inner.limits.establish_timeout, HTTP_LIFE),
     };
-    if let Some(trouble) = shed {
-        inner.refusals.count(if trouble == Trouble::Descriptors { Refusal::Descriptors } else { Refusal::Connections });
-    }
     let asked = Arc::new(AtomicBool::new(false));
     let service = service_fn({
         let asked = asked.clone();

@@ -26,7 +26,10 @@ pub(super) struct Inner {
     config: Config,
     pub(super) limits: Arc<Limits>,
     gate: Arc<Gate>,
+    /// Sessions by address.
     pub(super) addresses: Arc<Addresses>,
+    /// Connections that are no sessions, or not yet, by address.
+    pub(super) callers: Arc<Addresses>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) sessions: Sessions,
     pub(super) memory: Arc<Memory>,
@@ -51,9 +54,10 @@ impl Proxy {
         let (peers, tasks) = (TaskTracker::new(), TaskTracker::new());
         let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
         let gate = Arc::new(Gate::new(&config, refusals.clone()));
-        let addresses = Arc::new(Addresses::new(&config));
+        let addresses = Arc::new(Addresses::new(limits.sessions_per_address_max, &config.trusted_proxies));
+        let callers = Arc::new(Addresses::new(limits.connections_per_address_max, &config.trusted_proxies));
         let readiness = Arc::new(Readiness::new(&limits, memory.clone(), draining.clone()));
-        let inner = Inner { config, limits, gate, addresses, readiness, sessions, memory, refusals, peers, tasks, draining, stop };
+        let inner = Inner { config, limits, gate, addresses, callers, readiness, sessions, memory, refusals, peers, tasks, draining, stop };
         Self { inner: Arc::new(inner) }
     }
 

@@ -11,7 +11,7 @@ use rand::Rng;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::{limits::Limits, memory::Memory};
+use crate::{limits::Limits, memory::Memory, refusals::Refusal};
 
 /// What decides whether the proxy takes new sessions.
 pub(super) struct Readiness {
@@ -29,7 +29,22 @@ pub(super) enum Trouble {
     Draining,
     Descriptors,
     Connections,
+    /// Of the one who asks: its address has as many connections as it may.
+    Address,
     Memory,
+}
+
+impl Trouble {
+    /// What a connection counts as that is told so.
+    pub(super) fn counts_as(self) -> Refusal {
+        match self {
+            Self::Draining => Refusal::Draining,
+            Self::Descriptors => Refusal::Descriptors,
+            Self::Connections => Refusal::Connections,
+            Self::Address => Refusal::ConnectionsPerAddress,
+            Self::Memory => Refusal::Budget,
+        }
+    }
 }
 
 impl Readiness {
@@ -75,9 +90,13 @@ impl IntoResponse for Trouble {
             Self::Draining => "draining: the proxy goes down; try again in a few seconds\n",
             Self::Descriptors => "limit: the proxy has no file descriptors left; try again later, or raise its limit (ulimit -n)\n",
             Self::Connections => "limit: the proxy has as many connections as it may; try again later, or raise connections_max\n",
+            Self::Address => {
+                "limit: too many connections from this address; close some, or raise connections_per_address_max; if it is that of a proxy, name it in trusted_proxies\n"
+            }
             Self::Memory => "limit: the memory budget of the proxy is used up; try again later, or raise memory_budget_bytes\n",
         };
-        come_back(StatusCode::SERVICE_UNAVAILABLE, text)
+        let status = if self == Self::Address { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
+        come_back(status, text)
     }
 }
 

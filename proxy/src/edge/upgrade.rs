@@ -51,22 +51,20 @@ impl From<Full> for Refusal {
 }
 
 impl Refusal {
-    /// What it counts as; requests that are simply wrong are not counted.
-    fn counts_as(self) -> Option<refusals::Refusal> {
+    /// What it counts as.
+    fn counts_as(self) -> refusals::Refusal {
         match self {
-            Self::Draining => Some(refusals::Refusal::Draining),
-            Self::Budget => Some(refusals::Refusal::Budget),
-            Self::Address => Some(refusals::Refusal::SessionsPerAddress),
-            Self::NotAWebSocket | Self::Version | Self::Key | Self::Subprotocol => None,
+            Self::Draining => refusals::Refusal::Draining,
+            Self::Budget => refusals::Refusal::Budget,
+            Self::Address => refusals::Refusal::SessionsPerAddress,
+            Self::NotAWebSocket | Self::Version | Self::Key | Self::Subprotocol => refusals::Refusal::Handshake,
         }
     }
 }
 
 fn upgrade(proxy: &Proxy, request: Request) -> Response {
     begin(proxy, request).unwrap_or_else(|refusal| {
-        if let Some(kind) = refusal.counts_as() {
-            proxy.inner.refusals.count(kind);
-        }
+        proxy.inner.refusals.count(refusal.counts_as());
         refusal.into_response()
     })
 }

@@ -4,16 +4,21 @@
 //! peer, one ACK for each stream opened to it, one FIN and one RST for each stream at all, one PING for each 128 KiB that it sent. A kind cannot
 //! be paid with another's. DATA is never charged (the mux counts what is beyond any credit as stray), and opens have a rate of their own.
 //!
+//! The transport has frames of its own that bring nothing: the WebSocket's pings, pongs and empty fragments. Nothing gives them for nothing, as
+//! nobody needs more than a few.
+//!
 //! What is beyond shares [`Limits::misc_frames_per_second`](crate::Limits::misc_frames_per_second). A peer that owes more than one burst is read after a pause,
-//! one that owes more than ten is cut. The pause is what repays the excess, but [`PAUSE_MAX`] at most: streams of an honest user suffer with it,
-//! and a peer that is read at exactly its rate would hide for ever how much it sends. So what a flood may cost us is ten bursts in
-//! all, and it gets them in seconds; a peer a little above its rate is slowed for minutes first.
+//! one that owes more than ten is cut. The pause repays half of what the read brought, and is [`PAUSE_MAX`] at most: streams of an honest user suffer
+//! with it, and a peer that is read at exactly its rate would hide for ever how much it sends. So what a flood may cost us is twenty bursts in
+//! all, in a minute and a half, where each read brings little, and ten, in seconds, where it brings much; a peer a little above its rate is
+//! slowed for minutes first.
 
 use std::time::{Duration, Instant};
 
 use browser_stream_mux::Counts;
 
 use super::rate::{Bucket, Rate};
+use crate::refusals::Refusal;
 
 /// One session's account. To be asked once for each read: that costs the same for one frame as for thousands.
 #[derive(Clone, Copy, Debug)]
@@ -29,9 +34,36 @@ pub(crate) enum Verdict {
     /// As before.
     Fine,
     /// Read nothing of it until then.
-    Pause(Instant),
+    Pause(Instant, Blame),
     /// Cut it: 1008.
-    Cut,
+    Cut(Blame),
+}
+
+/// Whose frames most of the last excess were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// The mux's.
+    Mux,
+    /// The transport's own.
+    Transport,
+}
+
+impl Blame {
+    /// What a pause counts as.
+    pub fn slowed(self) -> Refusal {
+        match self {
+            Self::Mux => Refusal::MiscRateSlowed,
+            Self::Transport => Refusal::TransportRateSlowed,
+        }
+    }
+
+    /// What a cut counts as.
+    pub fn cut(self) -> Refusal {
+        match self {
+            Self::Mux => Refusal::MiscRateCut,
+            Self::Transport => Refusal::TransportRateCut,
+        }
+    }
 }
 
 impl Charge {
@@ -40,14 +72,16 @@ impl Charge {
         Self { charged: [0; KINDS], owed: Bucket::new(now) }
     }
 
-    /// Charges what came since the last call. `counts` are the session's, which only grow.
-    pub fn read(&mut self, counts: &Counts, rate: &Rate, now: Instant) -> Verdict {
+    /// Charges what came since the last call. `counts` are the session's, which only grow; `chatter` is what came of the transport's own frames.
+    pub fn read(&mut self, counts: &Counts, chatter: u64, rate: &Rate, now: Instant) -> Verdict {
         let mut beyond = 0;
         for (charged, (came, free)) in self.charged.iter_mut().zip(kinds(counts)) {
             let more = came.saturating_sub(*charged).saturating_sub(free);
             *charged += more;
             beyond += more;
         }
+        let blame = if chatter > beyond { Blame::Transport } else { Blame::Mux };
+        beyond += chatter;
         if beyond == 0 {
             return Verdict::Fine;
         }
@@ -55,9 +89,9 @@ impl Charge {
         if excess.is_zero() {
             Verdict::Fine
         } else if !self.owed.charge(rate, 0, BURSTS_MAX, now).is_zero() {
-            Verdict::Cut
+            Verdict::Cut(blame)
         } else {
-            Verdict::Pause(now + excess.min(PAUSE_MAX))
+            Verdict::Pause(now + (rate.repays(beyond) / 2).min(PAUSE_MAX), blame)
         }
     }
 }
@@ -77,7 +111,8 @@ fn kinds(counts: &Counts) -> [(u64, u64); KINDS] {
 
 const KINDS: usize = 6;
 
-/// Bytes of a peer's that give it one ping: half of what our own libraries send for each.
+/// Bytes of a peer's that give it one ping. Our own libraries send one for every 64 KiB where little may be under way, and owe half of those; else one
+/// for as much as this, or more.
 const PING_EVERY: u64 = 128 * 1024;
 
 /// Beyond so many bursts a peer is cut: "ten times beyond" of the threat table.
@@ -121,13 +156,13 @@ mod tests {
             loop {
                 // As many headers as one read brings.
                 *field(&mut counts) += 5461;
-                match charge.read(&counts, &rate(), now) {
+                match charge.read(&counts, 0, &rate(), now) {
                     Verdict::Fine => assert_eq!(paused_at, None, "{name}"),
-                    Verdict::Pause(until) => {
+                    Verdict::Pause(until, _) => {
                         paused_at.get_or_insert(*field(&mut counts));
                         now = until;
                     }
-                    Verdict::Cut => break,
+                    Verdict::Cut(_) => break,
                 }
             }
             assert_eq!(paused_at, Some(2 * 5461), "{name}");
@@ -143,10 +178,10 @@ mod tests {
             let (mut counts, mut charge, mut slowed) = (Counts::default(), Charge::new(start), false);
             for tenth in 0..10 * seconds {
                 counts.pings += per_second / 10;
-                match charge.read(&counts, &rate(), start + Duration::from_millis(100 * tenth)) {
+                match charge.read(&counts, 0, &rate(), start + Duration::from_millis(100 * tenth)) {
                     Verdict::Fine => {}
-                    Verdict::Pause(_) => slowed = true,
-                    Verdict::Cut => return None,
+                    Verdict::Pause(..) => slowed = true,
+                    Verdict::Cut(_) => return None,
                 }
             }
             Some(slowed)
@@ -158,11 +193,40 @@ mod tests {
     }
 
     #[test]
+    fn threat_16_frames_of_the_transports_own_share_the_rate_and_are_blamed_by_their_own_name() {
+        let (mut now, mut counts) = (Instant::now(), Counts { bytes: 1 << 40, data_sent: 1 << 40, ..Counts::default() });
+        let mut charge = Charge::new(now);
+        assert_eq!(charge.read(&counts, 10_000, &rate(), now), Verdict::Fine);
+        assert!(matches!(charge.read(&counts, 1, &rate(), now), Verdict::Pause(_, Blame::Transport)));
+        counts.stray += 2;
+        assert!(matches!(charge.read(&counts, 1, &rate(), now), Verdict::Pause(_, Blame::Mux)));
+        let blame = loop {
+            match charge.read(&counts, 1000, &rate(), now) {
+                Verdict::Fine => panic!("it owes more than a burst"),
+                Verdict::Pause(until, _) => now = until,
+                Verdict::Cut(blame) => break blame,
+            }
+        };
+        assert_eq!((blame.slowed().name(), blame.cut().name()), ("transport_rate_slowed", "transport_rate_cut"));
+    }
+
+    #[test]
+    fn a_peer_that_pings_the_transport_every_second_owes_nothing() {
+        let start = Instant::now();
+        let mut charge = Charge::new(start);
+        for second in 0..24 * 60 * 60 {
+            let now = start + Duration::from_secs(second);
+            assert_eq!(charge.read(&Counts::default(), 2, &rate(), now), Verdict::Fine);
+            assert!(charge.owed.charge(&rate(), 0, 0, now) <= Duration::from_millis(2));
+        }
+    }
+
+    #[test]
     fn what_one_kind_leaves_over_pays_for_no_other() {
         let now = Instant::now();
         let mut charge = Charge::new(now);
         let counts = Counts { data_sent: 1 << 40, opened: 1 << 40, bytes: 1 << 40, stray: 10_001, ..Counts::default() };
-        assert!(matches!(charge.read(&counts, &rate(), now), Verdict::Pause(_)));
+        assert!(matches!(charge.read(&counts, 0, &rate(), now), Verdict::Pause(..)));
     }
 
     #[test]
@@ -170,12 +234,12 @@ mod tests {
         let now = Instant::now();
         let mut charge = Charge::new(now);
         let mut counts = Counts { updates: 10_000, ..Counts::default() };
-        assert_eq!(charge.read(&counts, &rate(), now), Verdict::Fine);
+        assert_eq!(charge.read(&counts, 0, &rate(), now), Verdict::Fine);
         counts.data_sent = 500;
         counts.updates += 500;
-        assert_eq!(charge.read(&counts, &rate(), now), Verdict::Fine);
+        assert_eq!(charge.read(&counts, 0, &rate(), now), Verdict::Fine);
         counts.updates += 1;
-        assert!(matches!(charge.read(&counts, &rate(), now), Verdict::Pause(_)));
+        assert!(matches!(charge.read(&counts, 0, &rate(), now), Verdict::Pause(..)));
     }
 
     /// One read: what was delivered to the peer and what it sent, then how many of the free frames it makes use of, per mille.
@@ -202,30 +266,30 @@ mod tests {
                     *kind += (free - *kind) * used / 1000;
                 }
                 // Not a moment passes, so nothing is repaid: a single frame too many would stay owed.
-                prop_assert_eq!(charge.read(&counts, &rate(), now), Verdict::Fine);
+                prop_assert_eq!(charge.read(&counts, 0, &rate(), now), Verdict::Fine);
                 prop_assert_eq!(charge.charged, [0; KINDS]);
             }
         }
 
         #[test]
-        fn threat_09_whatever_the_mix_and_the_reads_a_flood_is_cut(kinds in prop::collection::vec((0..7_usize, 200_u64..5461), 1..20)) {
+        fn threat_09_whatever_the_mix_and_the_reads_a_flood_is_cut(kinds in prop::collection::vec((0..7_usize, 20_u64..5461), 1..20)) {
             let start = Instant::now();
             let (mut now, mut charge, mut counts, mut sent) = (start, Charge::new(start), Counts::default(), 0);
             'flood: loop {
                 for &(kind, frames) in &kinds {
                     *CHARGED[kind].1(&mut counts) += frames;
                     sent += frames;
-                    match charge.read(&counts, &rate(), now) {
+                    match charge.read(&counts, 0, &rate(), now) {
                         Verdict::Fine => prop_assert!(sent <= 10_000 + 1000 * (now - start).as_secs() + 1000),
-                        Verdict::Pause(until) => {
+                        Verdict::Pause(until, _) => {
                             prop_assert!(until > now && until <= now + PAUSE_MAX);
                             now = until;
                         }
-                        Verdict::Cut => break 'flood,
+                        Verdict::Cut(_) => break 'flood,
                     }
                 }
             }
-            // The slowest: 200 frames for each pause, of which 100 are repaid in it.
+            // The slowest: reads of which half is repaid in the pause behind them.
             prop_assert!(now - start <= Duration::from_secs(95), "{:?}", now - start);
             prop_assert!(sent > 100_000);
         }

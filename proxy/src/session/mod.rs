@@ -77,7 +77,8 @@ pub struct Session {
     remote: Option<SocketAddr>,
     pub(crate) process: Arc<Process>,
     state: Mutex<State>,
-    /// The connection's writing half and what is on its way into it: locked by nobody but who has the turn to write (`State::turn`).
+    /// The connection's writing half and what is on its way into it. Written to by nobody but who has the turn (`State::turn`); the session's own
+    /// task also looks how much was taken, and takes it out at the end.
     wire: Mutex<Option<Wire>>,
     /// Tells the writing task that there is something to send, or room to send it.
     wake: Arc<Notify>,

@@ -18,6 +18,11 @@ impl Rate {
         let price = Duration::from_secs(1) / per_second;
         Self { price, burst: times(price, burst.max(1) as u64) }
     }
+
+    /// In what time so many units are repaid.
+    pub fn repays(&self, units: u64) -> Duration {
+        times(self.price, units)
+    }
 }
 
 /// What one peer owes. It starts with nothing owed, and needs no clock to tick: time that passes repays by itself.

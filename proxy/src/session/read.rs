@@ -75,6 +75,10 @@ impl<R: Reader> Reading<'_, R> {
 
     fn turn(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>, effects: &mut Effects) -> Poll<Cut> {
         let begun = now();
+        // Here, too, for a peer that never pauses is never waited for.
+        if let Err(dead) = self.look(timer.as_mut(), begun) {
+            return Poll::Ready(dead);
+        }
         loop {
             effects.corked(|| self.openings.poll(cx));
             effects.act();
@@ -95,14 +99,10 @@ impl<R: Reader> Reading<'_, R> {
                     self.runs = VecDeque::new();
                 }
                 self.session.reading.register(cx.waker());
-                if self.session.hurry.swap(false, Ordering::AcqRel) {
-                    timer.as_mut().reset(self.session.deadline());
-                }
-                ready!(timer.as_mut().poll(cx));
-                if let Err(dead) = self.session.tick() {
+                if let Err(dead) = self.look(timer.as_mut(), now()) {
                     return Poll::Ready(dead);
                 }
-                timer.as_mut().reset(self.session.deadline());
+                ready!(timer.as_mut().poll(cx));
                 continue;
             };
             let taken = match read {
@@ -113,6 +113,18 @@ impl<R: Reader> Reading<'_, R> {
                 return Poll::Ready(cut);
             }
         }
+    }
+
+    /// Does what is due, and sets the timer to what is due next.
+    fn look(&self, mut timer: Pin<&mut Sleep>, now: Instant) -> Result<(), Cut> {
+        if self.session.hurry.swap(false, Ordering::AcqRel) {
+            timer.as_mut().reset(self.session.deadline());
+        }
+        if timer.deadline().into_std() <= now {
+            self.session.tick()?;
+            timer.reset(self.session.deadline());
+        }
+        Ok(())
     }
 
     fn turn_max(&self) -> Duration {
@@ -144,11 +156,13 @@ impl<R: Reader> Reading<'_, R> {
         let Self { session, runs, .. } = self;
         self.closed |= read == Read::Closed;
         let now = now();
+        let chatter = self.reader.chatter();
+        session.process.refusals.add(Refusal::PongsDropped, chatter.unanswered);
         let (taken, verdict) = {
             let mut state = session.state.lock();
             state.turn.answer |= read == Read::Answer;
             let taken = state.receive(runs, now, effects);
-            let verdict = state.charge(now);
+            let verdict = state.charge(chatter.frames, now);
             state.collect_ended(effects);
             self.owing = state.owes();
             if state.wants_turn() {
@@ -164,9 +178,9 @@ impl<R: Reader> Reading<'_, R> {
         match verdict {
             _ if self.closed && self.runs.is_empty() => Err(Cut::Closed),
             Verdict::Fine => Ok(()),
-            Verdict::Cut => Err(Cut::Frames),
-            Verdict::Pause(until) => {
-                session.process.refusals.count(Refusal::MiscRateSlowed);
+            Verdict::Cut(blame) => Err(Cut::Frames(blame)),
+            Verdict::Pause(until, blame) => {
+                session.process.refusals.count(blame.slowed());
                 self.pause = Some(Box::pin(sleep_until(until.into())));
                 Ok(())
             }
@@ -204,10 +218,10 @@ fn now() -> Instant {
 
 impl State {
     /// What the peer's last frames cost it.
-    fn charge(&mut self, now: Instant) -> Verdict {
-        let verdict = self.frame_account.read(&self.mux.counts(), &self.process.misc_rate, now);
-        if matches!(verdict, Verdict::Pause(_)) {
-            self.say_limit(Refusal::MiscRateSlowed);
+    fn charge(&mut self, chatter: u64, now: Instant) -> Verdict {
+        let verdict = self.frame_account.read(&self.mux.counts(), chatter, &self.process.misc_rate, now);
+        if let Verdict::Pause(_, blame) = verdict {
+            self.say_limit(blame.slowed());
         }
         verdict
     }

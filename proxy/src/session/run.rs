@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::{
     Goodbye, Phase, Session,
+    charge::Blame,
     effect::{Effect, Effects, Queued},
     end::End,
     opening::Openings,
@@ -42,7 +43,7 @@ pub(super) enum Cut {
     #[error("the peer opened streams ten times as fast as it may")]
     Opens,
     #[error("the peer sent ten times as many frames that move nothing as it may")]
-    Frames,
+    Frames(Blame),
     #[error("a task of the session panicked")]
     Panicked,
 }
@@ -57,7 +58,7 @@ impl Cut {
             Self::Transport(error) => (error.close_code(), "not what the transport expects"),
             Self::Stalled => (1008, "nothing taken by the peer"),
             Self::Opens => (1008, "limit: streams opened too fast"),
-            Self::Frames => (1008, "limit: too many frames that move nothing"),
+            Self::Frames(_) => (1008, "limit: too many frames that move nothing"),
             Self::Panicked => (1011, "internal error"),
         };
         Goodbye { code, reason }
@@ -72,7 +73,7 @@ impl Cut {
             Self::Transport(TransportError::Violation(_)) => Refusal::Transport,
             Self::Stalled => Refusal::WriteStall,
             Self::Opens => Refusal::OpenRateCut,
-            Self::Frames => Refusal::MiscRateCut,
+            Self::Frames(blame) => blame.cut(),
             Self::Closed | Self::ByUs | Self::Transport(TransportError::Io(_)) | Self::Panicked => return None,
         })
     }

@@ -36,6 +36,20 @@ pub trait Reader: Send + 'static {
     fn is_crumbs(&self) -> bool {
         false
     }
+
+    /// How often the peer spoke to the transport itself, or said nothing at all, since this was asked last.
+    fn chatter(&mut self) -> Chatter {
+        Chatter::default()
+    }
+}
+
+/// What came below the mux and brought nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Chatter {
+    /// Pings, pongs, and frames without payload.
+    pub frames: u64,
+    /// Pings that are not answered, because others came behind them.
+    pub unanswered: u64,
 }
 
 /// What a read brought.

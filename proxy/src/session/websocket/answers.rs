@@ -45,6 +45,7 @@ impl Answers {
 pub(super) struct Pings {
     last: Vec<Ping>,
     next: usize,
+    asked: usize,
 }
 
 struct Ping {
@@ -55,6 +56,7 @@ struct Ping {
 impl Pings {
     /// The peer asked for a sign of life.
     pub fn keep(&mut self, payload: &[u8]) {
+        self.asked += 1;
         let mut ping = Ping { payload: [0; CONTROL_BYTES_MAX], length: payload.len() };
         if let Some(place) = ping.payload.get_mut(..payload.len()) {
             place.copy_from_slice(payload);
@@ -66,10 +68,10 @@ impl Pings {
         self.next = (self.next + 1) % PONGS_MAX;
     }
 
-    /// Puts the answers among those that wait to be sent, of which there are no more either.
-    pub fn answer(mut self, answers: &Answers) {
+    /// Puts the answers among those that wait to be sent, of which there are no more either; how many will not be sent.
+    pub fn answer(mut self, answers: &Answers) -> usize {
         if self.last.is_empty() {
-            return;
+            return 0;
         }
         let oldest = self.next % self.last.len();
         self.last.rotate_left(oldest);
@@ -78,6 +80,7 @@ impl Pings {
         state.pongs.extend(pongs);
         let beyond = state.pongs.len().saturating_sub(PONGS_MAX);
         state.pongs.drain(..beyond);
+        self.asked - self.last.len() + beyond
     }
 }
 

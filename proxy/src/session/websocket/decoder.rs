@@ -98,7 +98,9 @@ impl Decoder {
         // Most frames are here as a whole: there is nothing to remember of them.
         let whole = usize::try_from(head.length).ok().and_then(|length| input[at..].get_mut(..length));
         let Some(bytes) = whole else { return self.payload(head.key, 0, head.length, at, input, to) };
-        if !bytes.is_empty() {
+        if bytes.is_empty() {
+            to.empty();
+        } else {
             unmask(bytes, head.key, 0);
             to.payload(at, bytes);
         }

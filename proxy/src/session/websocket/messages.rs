@@ -14,6 +14,9 @@ pub trait Messages {
     /// A piece ends where a frame or the input ends: pieces mean nothing, only their order does.
     fn payload(&mut self, at: usize, bytes: &[u8]);
 
+    /// A frame of the current message came that has no payload. Nothing needs to follow from it: whoever counts what costs and brings nothing is told.
+    fn empty(&mut self) {}
+
     /// The current message is whole.
     fn end(&mut self) -> Result<(), Violation>;
 

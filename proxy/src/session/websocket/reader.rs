@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    io,
+    io, mem,
     ops::Range,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     buffer::{Buffer, Buffers, READ_MAX},
     memory::Lease,
-    session::transport::{Read, Reader, TransportError},
+    session::transport::{Chatter, Read, Reader, TransportError},
 };
 
 /// Takes the peer's messages.
@@ -34,6 +34,8 @@ pub struct Receiver<R> {
     packed: BytesMut,
     places: Vec<(usize, Range<usize>)>,
     answers: Arc<Answers>,
+    /// Frames that bring nothing, since the session asked last.
+    chatter: Chatter,
     /// The peer closed or broke a rule: what it still sends is dropped.
     over: bool,
 }
@@ -50,6 +52,7 @@ impl<R: Fill> Receiver<R> {
             packed: BytesMut::new(),
             places: Vec::new(),
             answers,
+            chatter: Chatter::default(),
             over: false,
         }
     }
@@ -88,12 +91,14 @@ impl<R: Fill> Receiver<R> {
             pings: Pings::default(),
             read: Read::Bytes,
             controls: 0,
+            empty: 0,
             left: buffer.filled().len(),
         };
         let judged = self.decoder.decode(buffer.filled(), &mut messages);
         messages.pack();
-        messages.pings.answer(&self.answers);
+        self.chatter.unanswered += messages.pings.answer(&self.answers) as u64;
         let (read, controls) = (messages.read, messages.controls);
+        self.chatter.frames += (controls + messages.empty) as u64;
         // Much at once where long payloads never pause; of short ones little, for whoever else waits for this thread.
         let filled = buffer.filled().len();
         let full = filled >= self.appetite;
@@ -142,6 +147,10 @@ impl<R: Fill> Reader for Receiver<R> {
     fn is_crumbs(&self) -> bool {
         self.appetite == READ_CRUMBS
     }
+
+    fn chatter(&mut self) -> Chatter {
+        mem::take(&mut self.chatter)
+    }
 }
 
 /// A copy of what was read, and its count.
@@ -165,6 +174,7 @@ struct Runs<'a> {
     pings: Pings,
     read: Read,
     controls: usize,
+    empty: usize,
     /// Bytes of this read that may still be payload.
     left: usize,
 }
@@ -199,6 +209,10 @@ impl Messages for Runs<'_> {
         self.pack();
         self.places.push((self.runs.len(), at..at + bytes.len()));
         self.runs.push_back(Bytes::new());
+    }
+
+    fn empty(&mut self) {
+        self.empty += 1;
     }
 
     fn end(&mut self) -> Result<(), Violation> {

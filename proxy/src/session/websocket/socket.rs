@@ -40,6 +40,8 @@ impl Socket for TcpStream {
     type Write = OwnedWriteHalf;
 
     fn split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        // Also under another program's HTTP server. An error means that the peer is gone: the first read will say so.
+        let _ = self.set_nodelay(true);
         #[cfg(target_os = "linux")]
         if let Err(error) = SockRef::from(&self).set_tcp_notsent_lowat(NOT_SENT_MAX) {
             // Streams then share the kernel's buffer less fairly; nothing else changes.
@@ -93,3 +95,24 @@ thread_local! {
 /// What the kernel may hold unsent: more, and it would undo the fairness between streams that we queue with care.
 #[cfg(target_os = "linux")]
 const NOT_SENT_MAX: u32 = 128 * 1024;
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_sessions_socket_sends_at_once_and_keeps_little_unsent_whoever_accepted_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (connected, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let _peer = connected.expect("a connection");
+        let socket = accepted.expect("a connection").0;
+        assert!(!socket.nodelay().expect("an option"), "as the system makes it");
+        let (read, _write) = Socket::split(socket);
+        let socket: &TcpStream = read.as_ref();
+        assert!(socket.nodelay().expect("an option"));
+        assert_eq!(SockRef::from(socket).tcp_notsent_lowat().expect("an option"), NOT_SENT_MAX);
+    }
+}

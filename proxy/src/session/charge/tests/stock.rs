@@ -29,6 +29,27 @@ async fn a_stock_peer_is_charged_nothing_whatever_it_carries() {
     }
 }
 
+/// What `browser-lib/src/drain.ts` does at its worst: on a way where a ping takes 16 ms or more it has its least allowance under way, 256 KiB, or twice
+/// that, and sends a ping behind every 64 KiB. With more, a ping stands for 128 KiB at least; where pings are quicker, it soon has more.
+#[test]
+fn our_own_library_at_its_least_allowance_is_charged_for_every_other_ping_and_never_slowed() {
+    let limits = Limits::default();
+    let rate = Rate::new(limits.misc_frames_per_second, limits.misc_frames_burst);
+    for allowance in [256 * 1024, 512 * 1024] {
+        let start = Instant::now();
+        let (mut charge, mut counts) = (Charge::new(start), Counts::default());
+        for round in 1..=60_000 {
+            counts.bytes += allowance;
+            counts.pings += allowance / (64 * 1024);
+            let now = start + round * Duration::from_millis(16);
+            assert_eq!(charge.read(&counts, 0, &rate, now), Verdict::Fine);
+            assert!(charge.owed.charge(&rate, 0, 0, now) <= Duration::from_millis(4), "repaid before the next round");
+        }
+        let [.., pings, _] = charge.charged;
+        assert_eq!(pings, counts.pings / 2);
+    }
+}
+
 /// The proxy's side: sends back what comes, opens a stream for each of the peer's, and charges after each read.
 async fn echo(mut socket: DuplexStream) -> Counts {
     let limits = Limits::default();
@@ -45,7 +66,7 @@ async fn echo(mut socket: DuplexStream) -> Counts {
             answer(&mut mux, event);
         }
         while mux.ended().is_some() {}
-        assert_eq!(charge.read(&mux.counts(), &rate, now), Verdict::Fine);
+        assert_eq!(charge.read(&mux.counts(), 0, &rate, now), Verdict::Fine);
         while mux.transmit(256 * 1024, &mut out) {
             for buffer in out.buffers.drain(..) {
                 // Once the peer is gone, it reads no more.

@@ -15,7 +15,7 @@ use crate::{
 type Halves = (Receiver<Any<ReadHalf<DuplexStream>>>, Sender<WriteHalf<DuplexStream>>);
 
 /// The two halves of a WebSocket, the peer's end of a pipe that holds `room` bytes, and what the halves hold.
-fn pair(room: usize, early: &[u8]) -> (Halves, DuplexStream, Arc<Memory>) {
+pub(super) fn pair(room: usize, early: &[u8]) -> (Halves, DuplexStream, Arc<Memory>) {
     let (near, far) = duplex(room);
     let memory = Arc::new(Memory::new(usize::MAX));
     let buffers = Arc::new(Buffers::new(memory.clone()));
@@ -29,13 +29,13 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     [head, vec![0; 4], payload.to_vec()].concat()
 }
 
-async fn read(reader: &mut impl Reader) -> Result<(Read, Vec<Bytes>), TransportError> {
+pub(super) async fn read(reader: &mut impl Reader) -> Result<(Read, Vec<Bytes>), TransportError> {
     let mut runs = VecDeque::new();
     let read = poll_fn(|cx| reader.poll_read(cx, &mut runs)).await?;
     Ok((read, runs.into()))
 }
 
-async fn write(writer: &mut impl Writer, buffers: &mut Vec<Bytes>) -> Result<(), TransportError> {
+pub(super) async fn write(writer: &mut impl Writer, buffers: &mut Vec<Bytes>) -> Result<(), TransportError> {
     poll_fn(|cx| writer.poll_write(cx, buffers)).await
 }
 
@@ -122,6 +122,19 @@ async fn a_close_is_answered_with_its_code() {
     let mut said = Vec::new();
     peer.read_to_end(&mut said).await.expect("read");
     assert_eq!(said, [0x88, 2, 0x0f, 0xa0]);
+}
+
+#[tokio::test]
+async fn no_answer_follows_a_close_that_waits_for_room() {
+    let ((mut reader, mut writer), mut peer, _) = pair(8, b"");
+    let mut closing = async || poll_fn(|cx| writer.poll_close(cx, 1008, "limit")).await;
+    assert!(futures::poll!(Box::pin(closing())).is_pending());
+    peer.write_all(&frame(0x89, b"")).await.expect("sent");
+    assert_eq!(read(&mut reader).await.expect("read").0, Read::Answer);
+    let mut said = Vec::new();
+    let ((), heard) = tokio::join!(closing(), peer.read_to_end(&mut said));
+    heard.expect("read");
+    assert_eq!(said, [&[0x88, 7, 0x03, 0xf0], &b"limit"[..]].concat());
 }
 
 #[tokio::test]

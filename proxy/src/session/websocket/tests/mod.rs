@@ -3,6 +3,7 @@
 mod halves;
 mod legal;
 mod random;
+mod threads;
 mod violations;
 
 use super::*;

@@ -6,9 +6,9 @@ use super::*;
 
 /// Legal frames, and what must be told of them.
 #[derive(Debug, Default)]
-struct Script {
-    bytes: Vec<u8>,
-    told: Vec<Told>,
+pub(super) struct Script {
+    pub bytes: Vec<u8>,
+    pub told: Vec<Told>,
 }
 
 impl Script {
@@ -28,9 +28,9 @@ impl Script {
 }
 
 /// A message: whether it is text, its fragments, and after each perhaps a control frame.
-type Message = (bool, Vec<(Vec<u8>, Option<(bool, Vec<u8>)>)>);
+pub(super) type Message = (bool, Vec<(Vec<u8>, Option<(bool, Vec<u8>)>)>);
 
-fn script(messages: Vec<Message>) -> Script {
+pub(super) fn script(messages: Vec<Message>) -> Script {
     let mut script = Script::default();
     for (is_text, fragments) in messages {
         let (kind, mut opcode) = if is_text { (Kind::Text, TEXT) } else { (Kind::Binary, BINARY) };
@@ -50,7 +50,7 @@ fn script(messages: Vec<Message>) -> Script {
     script
 }
 
-fn messages() -> impl Strategy<Value = Vec<Message>> {
+pub(super) fn messages() -> impl Strategy<Value = Vec<Message>> {
     let bytes = |max| prop::collection::vec(any::<u8>(), 0..max);
     let control = prop::option::of((any::<bool>(), bytes(126)));
     let fragments = prop::collection::vec((bytes(300), control), 1..5);
