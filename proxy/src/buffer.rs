@@ -1,9 +1,15 @@
 //! Memory that sockets are read into: asked of the system by itself, so that it goes back there when a crowd has gone, whatever else lives on.
 
-use std::sync::Arc;
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 use memmap2::MmapMut;
 use parking_lot::Mutex;
+use tokio::io::{AsyncRead, ReadBuf};
 
 use crate::memory::Memory;
 
@@ -37,7 +43,7 @@ impl Buffers {
     ///
     /// # Errors
     /// The system has no more memory.
-    pub fn take(self: &Arc<Self>) -> std::io::Result<Buffer> {
+    pub fn take(self: &Arc<Self>) -> io::Result<Buffer> {
         let spare = self.spare.lock().pop();
         let map = spare.map_or_else(|| MmapMut::map_anon(READ_MAX), Ok)?;
         Ok(Buffer { map: Some(map), filled: 0, buffers: self.clone() })
@@ -50,15 +56,31 @@ impl Buffer {
         &self.buffers.memory
     }
 
-    /// Room for what is read, at most so many bytes.
-    pub fn room(&mut self, most: usize) -> &mut [u8] {
-        let end = READ_MAX.min(self.filled + most);
+    /// Reads once, at most so many bytes, behind what is filled; nothing filled then is the end.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>, socket: &mut (impl AsyncRead + Unpin), most: usize) -> Poll<io::Result<()>> {
+        let mut read = ReadBuf::new(self.room(most));
+        ready!(Pin::new(socket).poll_read(cx, &mut read))?;
+        let bytes = read.filled().len();
+        self.fill(bytes);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Copies as many of these bytes as there is room for behind what is filled; how many.
+    pub fn put(&mut self, bytes: &[u8]) -> usize {
+        let room = self.room(bytes.len());
+        room.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
+        let put = room.len();
+        self.fill(put);
+        put
+    }
+
+    fn room(&mut self, most: usize) -> &mut [u8] {
+        let end = READ_MAX.min(self.filled.saturating_add(most));
         self.map.as_mut().and_then(|map| map.get_mut(self.filled..end)).unwrap_or_default()
     }
 
-    /// So many bytes of the room are filled now.
-    pub fn fill(&mut self, bytes: usize) {
-        let bytes = bytes.min(READ_MAX - self.filled);
+    /// So many bytes of the room were written just now.
+    fn fill(&mut self, bytes: usize) {
         self.filled += bytes;
         self.buffers.memory.take(bytes);
     }
@@ -97,7 +119,7 @@ mod tests {
         let memory = Arc::new(Memory::new(usize::MAX));
         let buffers = Arc::new(Buffers::new(memory.clone()));
         let mut out: Vec<Buffer> = (0..2 * SPARE_MAX).map(|_| buffers.take().expect("memory")).collect();
-        out.iter_mut().for_each(|buffer| buffer.fill(1000));
+        out.iter_mut().for_each(|buffer| assert_eq!(buffer.put(&[7; 1000]), 1000));
         assert_eq!(memory.used(), 2 * SPARE_MAX * 1000);
         drop(out);
         assert_eq!((memory.used(), buffers.spare.lock().len()), (0, SPARE_MAX));
@@ -107,10 +129,10 @@ mod tests {
     fn a_buffer_shows_what_was_filled() {
         let buffers = Arc::new(Buffers::new(Arc::new(Memory::new(usize::MAX))));
         let mut buffer = buffers.take().expect("memory");
-        buffer.room(5).copy_from_slice(b"hello");
-        buffer.fill(5);
+        assert_eq!(buffer.put(b"hello"), 5);
         assert_eq!(buffer.filled(), b"hello");
-        assert_eq!(buffer.room(usize::MAX - 5).len(), READ_MAX - 5);
+        assert_eq!(buffer.put(&vec![7; READ_MAX]), READ_MAX - 5, "as much as there is room for");
+        assert_eq!((&buffer.as_ref()[..6], buffer.as_ref().len()), (&b"hello\x07"[..], READ_MAX));
         drop(buffer);
         assert!(buffers.take().expect("memory").as_ref().is_empty(), "what was in it before is nobody's");
     }

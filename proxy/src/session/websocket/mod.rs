@@ -33,7 +33,7 @@ pub use mask::unmask;
 pub use messages::{Control, Kind, Messages};
 pub use opcode::Opcode;
 pub use reader::Receiver;
-pub use socket::{Any, Fill, Socket};
+pub use socket::{Any, Readable, Socket};
 pub use violation::Violation;
 pub use writer::Sender;
 

@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use super::{
     Control, Decoder, Kind, Messages, Violation,
     answers::{Answers, Pings},
-    socket::Fill,
+    socket::Readable,
 };
 use crate::{
     buffer::{Buffer, Buffers, READ_MAX},
@@ -40,7 +40,7 @@ pub struct Receiver<R> {
     over: bool,
 }
 
-impl<R: Fill> Receiver<R> {
+impl<R: Readable> Receiver<R> {
     pub(super) fn new(socket: R, early: Bytes, buffers: Arc<Buffers>, answers: Arc<Answers>) -> Self {
         Self {
             socket,
@@ -59,26 +59,28 @@ impl<R: Fill> Receiver<R> {
 
     /// Reads once; `None` is the end.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Buffer>>> {
-        let Self { socket, buffers, early, appetite, .. } = self;
-        if !early.is_empty() {
-            let mut buffer = buffers.take()?;
-            let room = buffer.room(READ_BYTES);
-            let early = early.split_to(early.len().min(room.len()));
-            room.iter_mut().zip(&early).for_each(|(place, byte)| *place = *byte);
-            buffer.fill(early.len());
+        if !self.early.is_empty() {
+            let mut buffer = self.buffers.take()?;
+            let put = buffer.put(&self.early);
+            // Split off, or what is used up would live on.
+            drop(self.early.split_to(put));
             return Poll::Ready(Ok(Some(buffer)));
         }
-        let mut taken = None;
-        let filled = socket.poll_fill(cx, || Ok(taken.insert(buffers.take()?).room(*appetite)));
-        if filled.is_pending() {
+        let read = self.poll_socket(cx);
+        if read.is_pending() {
             // A peer that waits holds no memory here.
             self.packed = BytesMut::new();
             self.places = Vec::new();
         }
-        let filled = ready!(filled)?;
-        let Some(mut buffer) = taken.filter(|_| filled > 0) else { return Poll::Ready(Ok(None)) };
-        buffer.fill(filled);
-        Poll::Ready(Ok(Some(buffer)))
+        let buffer = ready!(read)?;
+        Poll::Ready(Ok(Some(buffer).filter(|buffer| !buffer.as_ref().is_empty())))
+    }
+
+    fn poll_socket(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Buffer>> {
+        ready!(self.socket.poll_readable(cx))?;
+        let mut buffer = self.buffers.take()?;
+        ready!(buffer.poll_read(cx, &mut self.socket, self.appetite))?;
+        Poll::Ready(Ok(buffer))
     }
 
     /// Puts what was read into `runs`: long payloads as parts of the memory they were read into, short ones copied together.
@@ -129,7 +131,7 @@ fn whole(buffer: Buffer) -> Bytes {
     Bytes::from_owner(Leased { bytes: read.to_vec(), _lease: lease })
 }
 
-impl<R: Fill> Reader for Receiver<R> {
+impl<R: Readable> Reader for Receiver<R> {
     fn poll_read(&mut self, cx: &mut Context<'_>, runs: &mut VecDeque<Bytes>) -> Poll<Result<Read, TransportError>> {
         let Some(buffer) = ready!(self.poll_fill(cx))? else {
             self.over = true;

@@ -1,16 +1,13 @@
-//! The socket below a WebSocket: how to read from it without a copy where it says beforehand that there is something.
+//! The socket below a WebSocket: its halves, and whether there is something to read.
 
 use std::{
-    cell::RefCell,
     io,
-    pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
-use crate::buffer::READ_MAX;
 use socket2::SockRef;
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf, WriteHalf},
+    io::{AsyncRead, AsyncWrite, ReadHalf, WriteHalf},
     net::{
         TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
@@ -20,7 +17,7 @@ use tokio::{
 /// What a WebSocket can ride on.
 pub trait Socket: Send + 'static {
     /// The half that is read.
-    type Read: Fill;
+    type Read: Readable;
     /// The half that is written.
     type Write: AsyncWrite + Unpin + Send + 'static;
 
@@ -29,10 +26,9 @@ pub trait Socket: Send + 'static {
 }
 
 /// The half of a socket that is read.
-pub trait Fill: Send + 'static {
-    /// Reads into the room that `room` gives, which is asked for only when there is something to read: a peer that waits holds no memory.
-    /// How many bytes; 0 is the end.
-    fn poll_fill<'a>(&mut self, cx: &mut Context<'_>, room: impl FnOnce() -> io::Result<&'a mut [u8]>) -> Poll<io::Result<usize>>;
+pub trait Readable: AsyncRead + Unpin + Send + 'static {
+    /// Pending while the socket knows that there is nothing to read: memory is asked for only afterwards.
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
 impl Socket for TcpStream {
@@ -51,45 +47,28 @@ impl Socket for TcpStream {
     }
 }
 
-impl Fill for OwnedReadHalf {
-    fn poll_fill<'a>(&mut self, cx: &mut Context<'_>, room: impl FnOnce() -> io::Result<&'a mut [u8]>) -> Poll<io::Result<usize>> {
-        ready!(self.as_ref().poll_read_ready(cx))?;
-        let mut read = ReadBuf::new(room()?);
-        ready!(Pin::new(self).poll_read(cx, &mut read))?;
-        Poll::Ready(Ok(read.filled().len()))
+impl Readable for OwnedReadHalf {
+    fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.as_ref().poll_read_ready(cx)
     }
 }
 
-/// Any other socket, TLS for one: it is read into memory that all sessions of a thread share, and copied from there.
+/// Any other socket, TLS for one: only reading tells whether there is something.
 pub struct Any<S>(pub S);
 
 impl<S: AsyncRead + AsyncWrite + Send + 'static> Socket for Any<S> {
-    type Read = Any<ReadHalf<S>>;
+    type Read = ReadHalf<S>;
     type Write = WriteHalf<S>;
 
-    fn split(self) -> (Any<ReadHalf<S>>, WriteHalf<S>) {
-        let (read, write) = tokio::io::split(self.0);
-        (Any(read), write)
+    fn split(self) -> (ReadHalf<S>, WriteHalf<S>) {
+        tokio::io::split(self.0)
     }
 }
 
-impl<R: AsyncRead + Unpin + Send + 'static> Fill for Any<R> {
-    fn poll_fill<'a>(&mut self, cx: &mut Context<'_>, room: impl FnOnce() -> io::Result<&'a mut [u8]>) -> Poll<io::Result<usize>> {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let mut read = ReadBuf::new(scratch);
-            ready!(Pin::new(&mut self.0).poll_read(cx, &mut read))?;
-            let filled = read.filled();
-            // Both are as long as one read.
-            if let Some(room) = room()?.get_mut(..filled.len()) {
-                room.copy_from_slice(filled);
-            }
-            Poll::Ready(Ok(filled.len()))
-        })
+impl<S: AsyncRead + Send + 'static> Readable for ReadHalf<S> {
+    fn poll_readable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
-}
-
-thread_local! {
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_MAX].into_boxed_slice());
 }
 
 /// What the kernel may hold unsent: more, and it would undo the fairness between streams that we queue with care.

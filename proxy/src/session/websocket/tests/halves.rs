@@ -1,4 +1,4 @@
-//! The two halves over a pipe in memory, which is read as TLS is: through memory that a thread's sessions share.
+//! The two halves over a pipe in memory, which does not say beforehand whether there is something to read, as TLS does not.
 
 use std::{collections::VecDeque, future::poll_fn, sync::Arc};
 
@@ -12,7 +12,7 @@ use crate::{
     session::transport::{Read, Reader, Transport, TransportError, Writer},
 };
 
-type Halves = (Receiver<Any<ReadHalf<DuplexStream>>>, Sender<WriteHalf<DuplexStream>>);
+type Halves = (Receiver<ReadHalf<DuplexStream>>, Sender<WriteHalf<DuplexStream>>);
 
 /// The two halves of a WebSocket, the peer's end of a pipe that holds `room` bytes, and what the halves hold.
 pub(super) fn pair(room: usize, early: &[u8]) -> (Halves, DuplexStream, Arc<Memory>) {
@@ -161,4 +161,41 @@ async fn a_peer_that_is_gone_is_an_end_for_the_reader_and_an_error_for_the_write
     assert_eq!(read(&mut reader).await.expect("read").0, Read::Closed);
     assert!(matches!(write(&mut writer, &mut vec![Bytes::from_static(b"x")]).await, Err(TransportError::Io(_))));
     poll_fn(|cx| writer.poll_close(cx, 1000, "")).await;
+}
+
+/// Takes what waits in the pipe until so many bytes of payload have come.
+async fn take(reader: &mut impl Reader, bytes: usize) -> Vec<u8> {
+    let mut taken = Vec::new();
+    while taken.len() < bytes {
+        let (_, runs) = read(reader).await.expect("read");
+        taken.extend(runs.concat());
+    }
+    taken
+}
+
+#[tokio::test]
+async fn more_than_one_read_takes_comes_whole_and_in_order() {
+    let ((mut reader, _writer), mut peer, _) = pair(300_000, b"");
+    let payload: Vec<u8> = (0..20_000u32).flat_map(|n| (n * 40_503).to_be_bytes()).collect();
+    for _ in 0..3 {
+        let frames: Vec<u8> = payload.chunks(10_000).flat_map(|chunk| frame(0x82, chunk)).collect();
+        peer.write_all(&frames.repeat(3)).await.expect("sent");
+        assert!(take(&mut reader, 3 * payload.len()).await == payload.repeat(3));
+    }
+}
+
+#[tokio::test]
+async fn crumbs_that_wait_come_whole_and_in_order() {
+    let ((mut reader, _writer), mut peer, _) = pair(400_000, b"");
+    let payload: Vec<u8> = (0..28_000u32).map(|n| ((n * 40_503) >> 8) as u8).collect();
+    let frames: Vec<u8> = payload.chunks(1).flat_map(|chunk| frame(0x82, chunk)).collect();
+    // Enough for one read, after which the reader takes them for crumbs.
+    let first = 65_536 / 7 + 1;
+    peer.write_all(&frames[..7 * first]).await.expect("sent");
+    let mut taken = take(&mut reader, 65_536 / 7).await;
+    assert!(reader.is_crumbs());
+    peer.write_all(&frames[7 * first..]).await.expect("sent");
+    peer.write_all(&frames).await.expect("sent");
+    taken.extend(take(&mut reader, 2 * payload.len() - taken.len()).await);
+    assert!(taken == payload.repeat(2));
 }
