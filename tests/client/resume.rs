@@ -5,7 +5,7 @@ use std::time::Duration;
 use browser_stream_client::{Code, RefusalCode, StreamError};
 use futures::FutureExt;
 use harness::{Cable, Two, pattern, until, within};
-use tokio::io::AsyncReadExt;
+use tokio::{io::AsyncReadExt, time::Instant};
 
 use crate::connect::{next, resumable};
 
@@ -173,4 +173,37 @@ async fn a_server_that_knows_nothing_of_it_has_a_plain_stream() {
     assert_eq!(text, "earlylate");
     two.clients.cut();
     assert_eq!(within(mine.read_chunk()).await, Err(StreamError::Lost));
+}
+
+/// How long a byte takes that is written at the moment when a connection carries nothing more.
+async fn late_by(stall: impl Fn(&Two)) -> Duration {
+    let two = Two::new().await;
+    let mut listener = two.server.server().listen("NAME").await.expect("the name is free");
+    let (mut mine, mut theirs) = resumable(&two.client, &mut listener).await;
+    let start = Instant::now();
+    stall(&two);
+    mine.write_chunk("still".into()).await.expect("taken");
+    let mut still = [0; 5];
+    let arrives = tokio::time::timeout(Duration::from_secs(120), theirs.read_exact(&mut still));
+    arrives.await.expect("within the grace").expect("it goes on");
+    assert_eq!(&still, b"still");
+    start.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_carries_nothing_more_is_asked_and_followed_by_another() {
+    // Five seconds of silence, and ten for an answer.
+    assert_eq!(late_by(|two| two.clients.stall()).await.as_secs(), 15);
+    // A server that has nothing to say waits for nothing: the silence itself must tell it.
+    assert_eq!(late_by(|two| two.servers.stall()).await.as_secs(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_on_a_connection_that_carries_nothing_more_is_answered_on_the_next() {
+    let two = Two::new().await;
+    let mut listener = two.server.server().listen("NAME").await.expect("the name is free");
+    two.clients.stall();
+    let start = Instant::now();
+    let _streams = resumable(&two.client, &mut listener).await;
+    assert_eq!((start.elapsed().as_secs(), two.clients.dialled()), (15, 2));
 }

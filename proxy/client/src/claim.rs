@@ -7,7 +7,7 @@ use browser_stream_protocol::OpenError;
 use serde::Deserialize;
 use tokio::{
     sync::watch,
-    time::{Instant, sleep, timeout},
+    time::{Instant, timeout},
 };
 
 use crate::{
@@ -89,7 +89,7 @@ impl Claim {
                 match self.ask(&live, wishes).await {
                     Ok(held) => return Ok::<_, ListenError>(held),
                     // Maybe it was us, on a connection that broke.
-                    Err(Unanswered::Refused(error)) if is_again && error.is(Code::NameTaken) => sleep(backoff.wait()).await,
+                    Err(Unanswered::Refused(error)) if is_again && error.is(Code::NameTaken) => self.pause(&live, backoff.wait()).await,
                     Err(Unanswered::Refused(error)) if !error.is(Code::Draining) => return Err(error.into()),
                     Err(_) => {
                         is_again = true;
@@ -135,7 +135,7 @@ impl Claim {
         if wishes.is_paused {
             control.tell("pause", None);
         }
-        let Granted { id, lease } = answer(&mut control.0).await?;
+        let Granted { id, lease } = self.shared.patiently(answer(&mut control.0)).await?;
         // A proxy may have no leases.
         if let (Some(ours), Some(given)) = (&mut self.lease, lease) {
             *ours = Lease::Held(given);
@@ -166,8 +166,14 @@ impl Claim {
                 return Err(error.into());
             }
             tracing::debug!(%error, "the name is not ours again yet");
-            sleep(backoff.wait()).await;
+            self.pause(&live, backoff.wait()).await;
         }
+    }
+
+    /// Lets so much time pass, or until there is another session to ask.
+    async fn pause(&self, asked: &Live, wait: Duration) {
+        // Whichever it is: what there is to ask is looked up anew.
+        let _ = timeout(wait, self.shared.newer(asked.generation)).await;
     }
 
     /// Holds the claim on its session.

@@ -5,12 +5,13 @@ mod routes;
 mod session;
 mod supervise;
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use browser_stream_mux::Session as Mux;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{Notify, watch},
+    time::sleep,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -21,6 +22,9 @@ use crate::{
 };
 pub(crate) use routes::Route;
 use routes::Routes;
+
+/// Silence that makes us ask, where an answer is waited for: as long as on a carrier of a resumable stream.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// A program's connection to a proxy: any number of clients and servers share it. Clones are the same peer.
 ///
@@ -188,6 +192,23 @@ impl Shared {
     /// Resolves when the peer is closed.
     pub(crate) async fn stopped(&self) {
         self.stop.cancelled().await;
+    }
+
+    /// Asks the proxy for a sign of life: a session that gives none within 10 s is over, and another is dialled.
+    pub(crate) fn ask(&self) {
+        if let Link::Up(live) = &*self.link.borrow() {
+            live.mux.ping();
+        }
+    }
+
+    /// Waits for an answer of the proxy's; where none comes for a while, it is asked whether it is there at all.
+    pub(crate) async fn patiently<T>(&self, answer: impl Future<Output = T>) -> T {
+        let mut answer = pin!(answer);
+        tokio::select! {
+            answer = &mut answer => return answer,
+            () = sleep(QUIET) => self.ask(),
+        }
+        answer.await
     }
 
     /// Why there will be no session any more, if there is a reason.

@@ -37,12 +37,14 @@ impl Request {
         let deadline = Instant::now() + self.wait + ANSWER_MAX;
         let mut live = within(deadline, peer.shared().live()).await?;
         loop {
-            let answer = if self.is_plain {
-                within(deadline, self.plain(peer)).await
-            } else {
-                resumable::open(peer, self, deadline.saturating_duration_since(Instant::now())).await
+            let answer = async {
+                if self.is_plain {
+                    within(deadline, self.plain(peer)).await
+                } else {
+                    resumable::open(peer, self, deadline.saturating_duration_since(Instant::now())).await
+                }
             };
-            match answer {
+            match peer.shared().patiently(answer).await {
                 Err(ConnectError::Refused(error)) if error.is(Code::Draining) => {
                     live = within(deadline, peer.shared().newer(live.generation)).await?;
                 }

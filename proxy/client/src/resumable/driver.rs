@@ -217,7 +217,15 @@ impl Driver {
             return false;
         }
         self.alarm = None;
-        self.shell.lock().endpoint.tick(now());
+        let is_asking = {
+            let mut core = self.shell.lock();
+            core.endpoint.tick(now());
+            core.endpoint.is_asking()
+        };
+        if is_asking {
+            // A carrier that is dead is replaced on the same connection: that must not be dead as well.
+            self.shared.ask();
+        }
         true
     }
 

@@ -283,6 +283,11 @@ impl Endpoint {
         self.current
     }
 
+    /// A carrier was asked for a sign of life, and nothing came on it since: what is below it may be dead, too.
+    pub fn is_asking(&self) -> bool {
+        self.carriers.iter().any(|carrier| carrier.dead_at(&self.limits).is_some())
+    }
+
     /// Carriers that brought what can not be, or lost a record. An honest peer and an honest path break none.
     pub fn breaks(&self) -> u32 {
         self.breaks
