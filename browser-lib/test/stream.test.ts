@@ -220,18 +220,24 @@ describe("ending", () => {
 
 describe("backpressure", () => {
   it("threat_06_a_reader_that_stops_stops_its_writer_within_the_window", async () => {
-    const { stream, far } = await pair();
+    const { peer, stream, far } = await pair();
+    const waiting = () => peer.core.queuedOn(far.id);
+    far.send(new Uint8Array(64 * KIB));
+    await settle();
     far.send(new Uint8Array(4 * WINDOW));
     await settle();
+    // Nobody has asked for a byte: the first window is used up, the reply in it, and nothing comes back.
+    const stopped = waiting();
+    expect(stopped).toBeGreaterThanOrEqual(3 * WINDOW + 64 * KIB);
     const reader = stream.readable.getReader();
     await settle();
-    let read = 0;
-    const { value } = await reader.read();
-    read += value?.length ?? 0;
+    expect(waiting()).toBe(stopped);
+    let read = (await reader.read()).value?.length ?? 0;
+    expect(read).toBe(64 * KIB);
     await settle();
-    expect(read).toBeLessThan(WINDOW);
-    while (read < 4 * WINDOW) read += (await reader.read()).value?.length ?? 0;
-    expect(read).toBe(4 * WINDOW);
+    expect(waiting()).toBe(stopped);
+    while (read < 4 * WINDOW + 64 * KIB) read += (await reader.read()).value?.length ?? 0;
+    expect(read).toBe(4 * WINDOW + 64 * KIB);
   });
 
   it("a writer waits for the far reader's credit", async () => {
@@ -265,6 +271,19 @@ describe("backpressure", () => {
     chunk[0] = 9;
     await until("three bytes", () => far.length === 3);
     expect([...far.bytes]).toEqual([0, 1, 2]);
+    far.reads = false;
+    let written = 0;
+    const writing = (async () => {
+      for (; written < 400; written++) await writer.write(new Uint8Array(KIB));
+    })();
+    await settle();
+    // A window less the open and what came before, and 64 KiB behind it.
+    expect(written).toBeGreaterThan(256);
+    expect(written).toBeLessThanOrEqual(256 + 64);
+    far.reads = true;
+    far.read(far.length);
+    await writing;
+    await until("all of it", () => far.length === 3 + 400 * KIB);
   });
 
   it("a chunk's buffer may be transferred: no other stream's bytes, nor its own next ones, are in it", async () => {

@@ -282,6 +282,7 @@ async fn threat_16_a_text_message_closes_1003() {
     let served = served(|_| {}).await;
     assert_eq!(served.close_code(&masked(0x81, b"hello")).await, 1003);
     assert_eq!(served.close_code(&[masked(0x01, b"he"), masked(0x80, b"llo")].concat()).await, 1003);
+    assert_eq!((served.refusals("text"), served.refusals("transport")), (2, 0));
 }
 
 #[tokio::test]
@@ -301,6 +302,16 @@ async fn threat_16_what_is_no_websocket_closes_1002() {
     ] {
         assert_eq!(served.close_code(&bytes).await, 1002, "{what}");
     }
+    assert_eq!(served.refusals("transport"), 6);
+}
+
+#[tokio::test]
+async fn threat_16_a_close_reason_that_is_not_utf8_closes_1007() {
+    let served = served(|_| {}).await;
+    assert_eq!(served.close_code(&masked(0x88, b"\x03\xe8fine")).await, 1000);
+    assert_eq!(served.refusals("transport"), 0);
+    assert_eq!(served.close_code(&masked(0x88, b"\x03\xe8\xff")).await, 1007);
+    assert_eq!(served.refusals("transport"), 1);
 }
 
 #[tokio::test]

@@ -170,7 +170,7 @@ impl Session {
     pub async fn open(self: &Arc<Self>, path: &str, meta: Option<Box<RawValue>>) -> Result<Stream, OpenError> {
         let mut stream = self.open_stream()?;
         stream.write_frame(&encode(&Open { meta, ..Open::to(path) }));
-        let error = match tokio::time::timeout(self.process.limits.reply_timeout, opening::reply(&mut stream, &self.process.limits)).await {
+        let error = match tokio::time::timeout(self.process.limits.reply_timeout, opening::reply(self, &mut stream)).await {
             Ok(Ok(Reply { error: None, .. })) => return Ok(stream),
             Ok(Ok(Reply { error: Some(error), .. }) | Err(error)) => error,
             Err(_) => {
