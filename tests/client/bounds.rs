@@ -2,13 +2,10 @@
 
 use browser_stream_client::{Code, ConnectError};
 use futures::{FutureExt, TryStreamExt, future::try_join_all};
-use harness::{pattern, within};
+use harness::{Cable, Two, pattern, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::{
-    cable::Two,
-    connect::{next, pair},
-};
+use crate::connect::{next, pair};
 
 #[tokio::test(start_paused = true)]
 async fn a_hundred_streams_at_once_keep_their_bytes_apart() {
@@ -88,7 +85,7 @@ async fn a_server_may_have_more_clients_than_a_peer_may_open_streams() {
     let two = Two::new().await;
     let mut listener = two.server.server().listen("NAME").await.expect("the name is free");
     let mut streams = Vec::new();
-    let others = [crate::cable::Cable::to(&two.proxy), crate::cable::Cable::to(&two.proxy)];
+    let others = [Cable::to(&two.proxy), Cable::to(&two.proxy)];
     for cable in &others {
         let peer = cable.peer().await;
         for _ in 0..600 {

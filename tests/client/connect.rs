@@ -4,14 +4,12 @@ use std::time::Duration;
 
 use browser_stream_client::{BadName, Code, Connect, ConnectError, Connection, Listener, OpenError, Peer, RefusalCode, Stream};
 use futures::TryStreamExt;
-use harness::{pattern, within};
+use harness::{Two, pattern, within};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::Instant,
 };
-
-use crate::cable::Two;
 
 /// The next client.
 pub async fn next(listener: &mut Listener) -> Connection {

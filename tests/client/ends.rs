@@ -1,10 +1,10 @@
 //! Finish, reset and lost: told apart at either end, whoever it was.
 
 use browser_stream_client::{Code, Listener, Stream, StreamError};
-use harness::within;
+use harness::{Two, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::{cable::Two, connect::pair};
+use crate::connect::pair;
 
 async fn joined() -> (Two, Listener, Stream, Stream) {
     let two = Two::new().await;

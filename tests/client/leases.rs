@@ -5,13 +5,10 @@ use std::time::Duration;
 use browser_stream_client::{Code, ListenError};
 use browser_stream_server::Event;
 use futures::{FutureExt, StreamExt, TryStreamExt};
-use harness::{until, within};
+use harness::{Cable, Two, until, within};
 use tokio::time::{Instant, sleep};
 
-use crate::{
-    cable::{Cable, Two},
-    connect::pair,
-};
+use crate::connect::pair;
 
 #[tokio::test(start_paused = true)]
 async fn threat_02_a_name_is_taken_back_from_ones_own_half_open_session_at_once() {

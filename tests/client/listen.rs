@@ -5,13 +5,10 @@ use std::time::Duration;
 use browser_stream_client::{Code, ListenError};
 use browser_stream_server::{Event, Reason};
 use futures::StreamExt;
-use harness::within;
+use harness::{Cable, Two, within};
 use tokio::time::Instant;
 
-use crate::{
-    cable::{Cable, Two},
-    connect::{next, pair},
-};
+use crate::connect::{next, pair};
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_serves_under_several_names_and_connects_to_itself() {

@@ -2,13 +2,10 @@
 
 use browser_stream_client::{Code, ConnectError, State, StreamError};
 use futures::{FutureExt, StreamExt};
-use harness::{until, within};
+use harness::{Cable, Two, until, within};
 use tokio::io::AsyncReadExt;
 
-use crate::{
-    cable::{Cable, Two},
-    connect::pair,
-};
+use crate::connect::pair;
 
 /// Tasks that live now.
 fn tasks() -> usize {

@@ -1,7 +1,6 @@
 //! The Rust client against the proxy: in memory on a paused clock where times matter, over sockets where the network does.
 
 mod bounds;
-mod cable;
 mod connect;
 mod cuts;
 mod ends;

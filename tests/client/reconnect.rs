@@ -4,13 +4,10 @@ use std::time::Duration;
 
 use browser_stream_client::{Code, ConnectError, State, StreamError};
 use futures::{FutureExt, StreamExt};
-use harness::{until, within};
+use harness::{Two, until, within};
 use tokio::time::{Instant, advance};
 
-use crate::{
-    cable::Two,
-    connect::{next, pair},
-};
+use crate::connect::{next, pair};
 
 #[tokio::test(start_paused = true)]
 async fn the_first_attempt_is_made_at_once() {

@@ -4,13 +4,10 @@ use std::time::Duration;
 
 use browser_stream_client::{Code, RefusalCode, StreamError};
 use futures::FutureExt;
-use harness::{pattern, until, within};
+use harness::{Cable, Two, pattern, until, within};
 use tokio::io::AsyncReadExt;
 
-use crate::{
-    cable::Two,
-    connect::{next, resumable},
-};
+use crate::connect::{next, resumable};
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_survives_cuts_of_either_side() {
@@ -74,7 +71,7 @@ async fn a_server_that_is_no_more_is_known_at_once_by_another_life_of_it() {
     let (mut mine, _theirs) = resumable(&two.client, &mut listener).await;
     two.servers.refuse(true);
     two.servers.cut();
-    let other = crate::cable::Cable::to(&two.proxy).peer().await;
+    let other = Cable::to(&two.proxy).peer().await;
     let _listener = other.server().listen("NAME").await.expect("free: the old life had no lease");
     assert_eq!(within(mine.read_chunk()).await, Err(StreamError::Lost));
 }

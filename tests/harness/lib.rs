@@ -6,6 +6,7 @@
 struct Readme;
 
 pub mod blocking;
+mod cable;
 mod memory;
 mod peer;
 mod raw;
@@ -18,6 +19,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use browser_stream_server::{Event, Events, LeaseKey, Limits, Sessions, StreamRouter, StreamServerProxy};
 use futures::StreamExt;
 
+pub use cable::{Cable, Two};
 pub use memory::Memory;
 pub use peer::{Control, Peer, note, reply};
 pub use raw::*;

@@ -1,10 +1,9 @@
-//! Connections to a proxy in memory, which a test can cut and refuse.
+//! Peers of the Rust client over connections in memory, which a test can cut, stall and refuse.
 
 use std::sync::Arc;
 
 use browser_stream_client::{DialError, Peer};
 use browser_stream_server::Sessions;
-use harness::{Memory, Proxy};
 use tokio::{
     io::{DuplexStream, copy_bidirectional, duplex},
     sync::watch,
@@ -12,21 +11,29 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+use crate::{Memory, Proxy};
+
 /// The way from one peer to the proxy. Clones are the same.
 #[derive(Clone)]
 pub struct Cable(Arc<watch::Sender<Way>>);
 
 struct Way {
     sessions: Sessions,
-    live: Vec<AbortHandle>,
-    halves: Vec<CancellationToken>,
+    live: Vec<Live>,
     refuses: bool,
     dialled: usize,
 }
 
+/// One connection.
+struct Live {
+    carrying: AbortHandle,
+    half: CancellationToken,
+    stall: CancellationToken,
+}
+
 impl Cable {
     pub fn to(proxy: &Proxy) -> Self {
-        let way = Way { sessions: proxy.sessions.clone(), live: Vec::new(), halves: Vec::new(), refuses: false, dialled: 0 };
+        let way = Way { sessions: proxy.sessions.clone(), live: Vec::new(), refuses: false, dialled: 0 };
         Self(Arc::new(watch::Sender::new(way)))
     }
 
@@ -38,12 +45,17 @@ impl Cable {
 
     /// Breaks the connection that there is.
     pub fn cut(&self) {
-        self.0.send_modify(|way| way.live.drain(..).for_each(|live| live.abort()));
+        self.0.send_modify(|way| way.live.drain(..).for_each(|live| live.carrying.abort()));
     }
 
     /// Breaks the connection that there is at the peer's end only: the proxy hears nothing of it.
     pub fn half_cut(&self) {
-        self.0.send_modify(|way| way.halves.drain(..).for_each(|half| half.cancel()));
+        self.0.send_modify(|way| way.live.iter().for_each(|live| live.half.cancel()));
+    }
+
+    /// Carries nothing more on the connection that there is: neither end hears of it.
+    pub fn stall(&self) {
+        self.0.send_modify(|way| way.live.iter().for_each(|live| live.stall.cancel()));
     }
 
     /// Makes all dialling fail, or work again.
@@ -72,19 +84,20 @@ impl Way {
     fn connect(&mut self) -> DuplexStream {
         let (near, mut middle) = duplex(64 * 1024);
         let (mut beyond, far) = duplex(64 * 1024);
-        let half = CancellationToken::new();
-        self.halves.push(half.clone());
+        let (half, stall) = (CancellationToken::new(), CancellationToken::new());
+        let (halved, stalled) = (half.clone(), stall.clone());
         let carrying = tokio::spawn(async move {
             tokio::select! {
                 // It ends with either end.
                 _ = copy_bidirectional(&mut middle, &mut beyond) => {}
-                () = half.cancelled() => {
+                () = halved.cancelled() => {
                     drop(middle);
                     std::future::pending().await
                 }
+                () = stalled.cancelled() => std::future::pending().await,
             }
         });
-        self.live.push(carrying.abort_handle());
+        self.live.push(Live { carrying: carrying.abort_handle(), half, stall });
         let sessions = self.sessions.clone();
         tokio::spawn(async move { sessions.run(Memory(far), None).await });
         near
