@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Config, Dead, OpenError, StreamId, Violation, ids::Ids, liveness::Liveness, queue::Held, window::Growth};
+use crate::{Config, Dead, OpenError, StreamId, Violation, held::Held, ids::Ids, liveness::Liveness, window::Growth};
 use entry::Entry;
 use receive::Decoder;
 use transmit::Control;
@@ -141,13 +141,6 @@ struct Turn {
 /// Room for so many streams is kept.
 const SPARE_MIN: usize = 16;
 
-/// What a slice may be a part of: a read of the usual length.
-const SLICE_HOLDS: usize = 64 * 1024;
-
-fn weight(queued: usize, held: Held) -> usize {
-    queued.max(held.own) + held.slices * SLICE_HOLDS
-}
-
 impl<T: Default> Connection<T> {
     /// A connection that was just established; `now` starts its clocks.
     pub fn new(role: Role, config: Config, now: Instant) -> Self {
@@ -241,13 +234,13 @@ impl<T: Default> Connection<T> {
 
     /// The most that the queues may keep the process from using: their bytes, and for each slice all that it may be a part of.
     pub fn weight(&self) -> usize {
-        weight(self.queued, self.held)
+        self.held.weight(self.queued)
     }
 
     /// The stream with the greatest weight, `more` for its value included, and that weight; `None` if none has any. O(streams): for when too much is held.
     pub fn heaviest(&self, more: impl Fn(&T) -> usize) -> Option<(StreamId, usize)> {
         let weights = self.streams.iter().filter(|entry| !entry.over).map(|entry| {
-            let weight = weight(entry.queue.len(), entry.queue.held()) + more(&entry.value);
+            let weight = entry.queue.held().weight(entry.queue.len()) + more(&entry.value);
             (entry.id, weight)
         });
         weights.max_by_key(|(_, weight)| *weight).filter(|(_, weight)| *weight > 0)

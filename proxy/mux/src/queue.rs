@@ -1,13 +1,10 @@
 //! What waits on one stream, to be sent or to be read: chunks as they were handed in, taken out at any length without copying.
 
-use std::{
-    cell::RefCell,
-    collections::VecDeque,
-    mem,
-    ops::{AddAssign, Deref, SubAssign},
-};
+use std::{cell::RefCell, collections::VecDeque, mem, ops::Deref};
 
 use bytes::{Bytes, BytesMut};
+
+use crate::held::Held;
 
 /// The first chunk lies in the struct itself, so a stream that sends one message at a time never allocates.
 /// Short chunks behind it are copied together at the tail.
@@ -27,38 +24,9 @@ struct Chunk {
     own: usize,
 }
 
-/// What queued bytes hold beyond themselves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Held {
-    /// Memory of the queues' own, filled or not: copies, and what writers handed in.
-    pub(crate) own: usize,
-    /// Slices of memory that was read into, which may be many times as large and is held as long as any slice of it.
-    pub(crate) slices: usize,
-}
-
-impl Held {
-    fn add(&mut self, chunk: &Chunk) {
-        self.own += chunk.own;
-        self.slices += usize::from(chunk.own == 0);
-    }
-
-    fn remove(&mut self, chunk: &Chunk) {
-        self.own -= chunk.own;
-        self.slices -= usize::from(chunk.own == 0);
-    }
-}
-
-impl AddAssign for Held {
-    fn add_assign(&mut self, more: Self) {
-        self.own += more.own;
-        self.slices += more.slices;
-    }
-}
-
-impl SubAssign for Held {
-    fn sub_assign(&mut self, less: Self) {
-        self.own -= less.own;
-        self.slices -= less.slices;
+impl Chunk {
+    fn held(&self) -> Held {
+        Held { own: self.own, slices: usize::from(self.own == 0) }
     }
 }
 
@@ -97,7 +65,7 @@ impl Queue {
         if chunk.bytes.is_empty() {
             return;
         }
-        self.held.add(&chunk);
+        self.held += chunk.held();
         self.bytes += chunk.bytes.len();
         self.close_tail();
         if self.first.bytes.is_empty() && self.rest.is_empty() {
@@ -163,7 +131,7 @@ impl Queue {
             if self.first.bytes.is_empty() {
                 // Its memory is free as soon as it was taken.
                 let first = mem::take(&mut self.first);
-                self.held.remove(&first);
+                self.held -= first.held();
             }
         }
         if self.rest.is_empty() {

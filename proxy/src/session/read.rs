@@ -165,6 +165,9 @@ impl<R: Reader> Reading<'_, R> {
             let verdict = state.charge(chatter.frames, now);
             state.collect_ended(effects);
             state.book();
+            if session.process.memory.pressed() {
+                effects.relieve(&session.process);
+            }
             self.owing = state.owes();
             if state.wants_turn() {
                 effects.ready(session);
@@ -285,9 +288,6 @@ impl State {
                 self.unread(length);
                 if waits {
                     self.waited(length, effects);
-                }
-                if self.process.memory.pressed() {
-                    effects.relieve(&self.process);
                 }
             }
             _ => {}
