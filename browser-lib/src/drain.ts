@@ -11,16 +11,11 @@ const ALLOWANCE_MIN = 256 * 1024;
 const ALLOWANCE_MAX = 4 * 1024 * 1024;
 
 /**
- * The minimum is that of so many pings, not of all: a page that gets busy (it hashes what it sends, say) answers to its pongs later for good, and
- * measured against its idle time it would stay at the least allowance. On a slow line the pings at a small allowance keep the minimum low.
- */
-const RECENT = 8;
-
-/**
  * A ping that took no longer than this waited behind nothing that anybody would notice, however short the others were: at the speed of a page
- * (120 MiB/s) twice the minimum is reached with less under way than keeps the line busy until the next pong.
+ * (120 MiB/s) twice the minimum is reached with less under way than keeps the line busy until the next pong, and a page that is busy (it hashes what
+ * it sends, say) answers to its pongs later than an idle one did.
  */
-const UNNOTICED_MS = 16;
+const UNNOTICED_MS = 50;
 
 interface Mark {
   readonly token: number;
@@ -34,9 +29,10 @@ export class Drain {
   #arrived = 0;
   #marked = 0;
   #allowance = ALLOWANCE_MIN;
-  /** What the last pings took. */
-  #times: number[] = [];
-  #least = 0;
+  /** The least that a ping took. */
+  #least = Number.POSITIVE_INFINITY;
+  /** What was sent when the allowance changed last: earlier pings know nothing of that. */
+  #changed = 0;
   #marks: Mark[] = [];
 
   get sent(): number {
@@ -83,11 +79,14 @@ export class Drain {
     this.#arrived = mark.sent;
     // Clocks in pages may be as coarse as a millisecond.
     const time = Math.max(1, now - mark.at);
-    this.#times = [...this.#times, time].slice(-RECENT);
-    this.#least = Math.min(...this.#times);
+    this.#least = Math.min(this.#least, time);
+    if (mark.sent < this.#changed) return;
+    const before = this.#allowance;
     this.#allowance =
       time < Math.max(UNNOTICED_MS, 2 * this.#least)
-        ? Math.min(ALLOWANCE_MAX, this.#allowance * 2)
-        : Math.max(ALLOWANCE_MIN, this.#allowance / 2);
+        ? Math.min(ALLOWANCE_MAX, before * 2)
+        : Math.max(ALLOWANCE_MIN, before / 2);
+    // What it costs is told by a ping behind so much that it was used up.
+    if (this.#allowance !== before) this.#changed = Math.max(this.#sent, this.#arrived + this.#allowance);
   }
 }

@@ -47,9 +47,9 @@ describe("liveness", () => {
 });
 
 describe("drain", () => {
-  /** Sends until a ping is due, which comes back after `time`. */
+  /** Sends all that is allowed, and a ping behind it that comes back after `time`. */
   function round(drain: Drain, token: number, time: number): number {
-    while (!drain.add(64 * 1024)) {}
+    while (drain.isOpen) drain.add(64 * 1024);
     drain.mark(token, 0);
     drain.pong(token, time);
     return drain.allowance;
@@ -57,7 +57,7 @@ describe("drain", () => {
 
   it("doubles while pings are as fast as ever, up to 4 MiB, and halves when they are not", () => {
     const drain = new Drain();
-    const times = [10, 10, 19, 10, 10, 20, 40, 40, 40, 40];
+    const times = [100, 100, 199, 100, 100, 200, 400, 400, 400, 400];
     const MIB = 1024 * 1024;
     expect(times.map((time, token) => round(drain, token, time) / MIB)).toEqual([
       0.5, 1, 2, 4, 4, 2, 1, 0.5, 0.25, 0.25,
@@ -74,8 +74,60 @@ describe("drain", () => {
   it("a ping that waited for less than anybody notices is as fast as any", () => {
     const drain = new Drain();
     for (let token = 0; token < 8; token++) round(drain, token, 1);
-    expect(round(drain, 8, 15)).toBe(4 * 1024 * 1024);
-    expect(round(drain, 9, 16)).toBe(2 * 1024 * 1024);
+    expect(round(drain, 8, 49)).toBe(4 * 1024 * 1024);
+    expect(round(drain, 9, 50)).toBe(2 * 1024 * 1024);
+  });
+
+  it("changes once for all pings that were under way: they know nothing of the change", () => {
+    const drain = new Drain();
+    for (let token = 0; drain.isOpen; token++) {
+      drain.add(64 * 1024);
+      drain.mark(token, 0);
+    }
+    for (let token = 0; token < 4; token++) drain.pong(token, 10);
+    expect(drain.allowance).toBe(512 * 1024);
+  });
+
+  /**
+   * Sends for `seconds` over a line that passes `rate` bytes in a millisecond, with pongs that take `back` ms: how long what is sent waits at most, once
+   * it has gone on for a while, and how much arrives in a millisecond.
+   */
+  function line(rate: number, back: number, seconds: number): { waits: number; arrives: number } {
+    const drain = new Drain();
+    const pongs: { token: number; at: number }[] = [];
+    let [now, freeAt, token, sent, waits] = [0, 0, 0, 0, 0];
+    const send = (bytes: number) => {
+      sent += bytes;
+      freeAt = Math.max(freeAt, now) + bytes / rate;
+      if (now > 5 * SECOND) waits = Math.max(waits, freeAt - now);
+      return drain.add(bytes);
+    };
+    const ask = () => {
+      drain.mark(token, now);
+      send(12);
+      pongs.push({ token: token++, at: freeAt + back });
+    };
+    while (now < seconds * SECOND) {
+      while (drain.isOpen) if (send(64 * 1024)) ask();
+      const pong = pongs.shift();
+      if (!pong) throw new Error("it stands");
+      now = pong.at;
+      drain.pong(pong.token, now);
+      if (drain.isPingDue) ask();
+    }
+    return { waits, arrives: sent / now };
+  }
+
+  it("on a slow line no more piles up than it takes, for ever", () => {
+    // 10 Mbit/s: 256 KiB take 210 ms.
+    const { waits, arrives } = line(1250, 20, 120);
+    expect(waits).toBeLessThan(300);
+    expect(arrives / 1250).toBeGreaterThan(0.99);
+  });
+
+  it("on a fast line with a long way all of 4 MiB is under way", () => {
+    const { arrives } = line(1_000_000, 100, 20);
+    expect((arrives * 100) / (4 * 1024 * 1024)).toBeGreaterThan(0.9);
   });
 
   it("asks four times in an allowance, eight times on a long way, and every 64 KiB at most", () => {
@@ -93,8 +145,9 @@ describe("drain", () => {
     };
     const [near, far] = [new Drain(), new Drain()];
     expect(asked(near, 1)).toEqual([64, 128, 192, 256]);
-    expect(asked(near, 1)).toEqual([1024, 2048, 3072, 4096]);
+    expect(asked(near, 1)).toEqual([128, 256, 384, 512]);
     expect(asked(far, 100)).toEqual([64, 128, 192, 256]);
+    for (let doubled = 0; doubled < 3; doubled++) asked(far, 100);
     expect(asked(far, 100)).toEqual([512, 1024, 1536, 2048, 2560, 3072, 3584, 4096]);
   });
 

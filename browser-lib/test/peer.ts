@@ -257,3 +257,13 @@ export function dial(options: MuxDemuxOptions & { hold?: boolean } = {}) {
   };
   return { mdm, ...first, dials, redialed, behaviour };
 }
+
+/** A stream that was accepted, and its far end. */
+export async function pair(options: { path?: string; signal?: AbortSignal } = {}) {
+  const { mdm, peer } = dial();
+  const stream = mdm.createStream(undefined, { path: "/x", ...options });
+  const far = await peer.opened("/x");
+  far.frame({ id: "unique" });
+  await stream.opened;
+  return { mdm, peer, stream, far };
+}

@@ -132,7 +132,7 @@ describe("what is under way", () => {
       }
       await settle();
       // Now and then everything is late at once.
-      vi.advanceTimersByTime(turn % 12 > 8 ? 500 : 1);
+      vi.advanceTimersByTime(turn % 16 > 8 ? 500 : 1);
       peer.isMute = false;
       peer.pump();
       peer.isMute = true;

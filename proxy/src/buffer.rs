@@ -19,7 +19,7 @@ pub(crate) const READ_MAX: usize = 256 * 1024;
 /// Buffers for reading. A few that were given back are kept, since asking the system costs as much as reading.
 #[derive(Debug)]
 pub(crate) struct Buffers {
-    spare: Mutex<Vec<MmapMut>>,
+    spare: Mutex<Vec<Pages>>,
     /// Told of every buffer that is out.
     memory: Arc<Memory>,
 }
@@ -27,10 +27,17 @@ pub(crate) struct Buffers {
 /// A buffer, given back when dropped, and what of it is filled.
 #[derive(Debug)]
 pub(crate) struct Buffer {
-    map: Option<MmapMut>,
-    /// So much of it is filled, and counts: pages that nobody wrote to are nowhere.
+    pages: Option<Pages>,
     filled: usize,
     buffers: Arc<Buffers>,
+}
+
+/// Memory of the system's, and how much of it was ever written to: that counts, whatever of it is filled now, for the system has it back with the whole
+/// mapping only. Pages that nobody wrote to are nowhere.
+#[derive(Debug)]
+struct Pages {
+    map: MmapMut,
+    touched: usize,
 }
 
 impl Buffers {
@@ -45,8 +52,9 @@ impl Buffers {
     /// The system has no more memory.
     pub fn take(self: &Arc<Self>) -> io::Result<Buffer> {
         let spare = self.spare.lock().pop();
-        let map = spare.map_or_else(|| MmapMut::map_anon(READ_MAX), Ok)?;
-        Ok(Buffer { map: Some(map), filled: 0, buffers: self.clone() })
+        let pages = spare.map_or_else(|| MmapMut::map_anon(READ_MAX).map(|map| Pages { map, touched: 0 }), Ok)?;
+        self.memory.take(pages.touched);
+        Ok(Buffer { pages: Some(pages), filled: 0, buffers: self.clone() })
     }
 }
 
@@ -76,38 +84,43 @@ impl Buffer {
 
     fn room(&mut self, most: usize) -> &mut [u8] {
         let end = READ_MAX.min(self.filled.saturating_add(most));
-        self.map.as_mut().and_then(|map| map.get_mut(self.filled..end)).unwrap_or_default()
+        self.pages.as_mut().and_then(|pages| pages.map.get_mut(self.filled..end)).unwrap_or_default()
     }
 
     /// So many bytes of the room were written just now.
     fn fill(&mut self, bytes: usize) {
         self.filled += bytes;
-        self.buffers.memory.take(bytes);
+        if let Some(pages) = &mut self.pages {
+            let touched = pages.touched.max(self.filled);
+            self.buffers.memory.take(touched - pages.touched);
+            pages.touched = touched;
+        }
     }
 
     /// What is filled.
     pub fn filled(&mut self) -> &mut [u8] {
-        self.map.as_mut().and_then(|map| map.get_mut(..self.filled)).unwrap_or_default()
+        self.pages.as_mut().and_then(|pages| pages.map.get_mut(..self.filled)).unwrap_or_default()
     }
 }
 
 impl AsRef<[u8]> for Buffer {
     fn as_ref(&self) -> &[u8] {
-        self.map.as_ref().and_then(|map| map.get(..self.filled)).unwrap_or_default()
+        self.pages.as_ref().and_then(|pages| pages.map.get(..self.filled)).unwrap_or_default()
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        self.buffers.memory.give(self.filled);
+        let Some(pages) = self.pages.take() else { return };
+        self.buffers.memory.give(pages.touched);
         let mut spare = self.buffers.spare.lock();
         if spare.len() < SPARE_MAX {
-            spare.extend(self.map.take());
+            spare.push(pages);
         }
     }
 }
 
-/// 2 MiB: what a few busy sessions have on their way.
+/// 2 MiB, which count for nothing while they are spare: what a few busy sessions have on their way.
 const SPARE_MAX: usize = 8;
 
 #[cfg(test)]
@@ -123,6 +136,18 @@ mod tests {
         assert_eq!(memory.used(), 2 * SPARE_MAX * 1000);
         drop(out);
         assert_eq!((memory.used(), buffers.spare.lock().len()), (0, SPARE_MAX));
+    }
+
+    #[test]
+    fn a_buffer_counts_all_that_was_ever_written_to_its_memory() {
+        let memory = Arc::new(Memory::new(usize::MAX));
+        let buffers = Arc::new(Buffers::new(memory.clone()));
+        buffers.take().expect("memory").put(&[7; 100_000]);
+        let mut second = buffers.take().expect("memory");
+        second.put(b"little");
+        assert_eq!(memory.used(), 100_000, "its pages are held, whatever is in them");
+        drop(second);
+        assert_eq!(memory.used(), 0);
     }
 
     #[test]

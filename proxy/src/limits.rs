@@ -129,3 +129,42 @@ impl Default for Limits {
 }
 
 const MIB: usize = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_threat_table() {
+        let limits = Limits::default();
+        let seconds = |time: Duration| time.as_millis() as usize / 1000;
+        for (what, ours, table) in [
+            ("TCP to established", seconds(limits.establish_timeout), 10),
+            ("ping", seconds(limits.ping_interval), 20),
+            ("dead", seconds(limits.silence_max), 45),
+            ("write stall", seconds(limits.write_stall_max), 10),
+            ("reply", seconds(limits.reply_timeout), 15),
+            ("half-closed", seconds(limits.half_closed_timeout), 5 * 60),
+            ("lease", seconds(limits.lease_grace), 120),
+            ("drain", seconds(limits.drain_timeout), 30),
+            ("open and reply", limits.open_bytes_max, 8 * 1024),
+            ("JSON depth", limits.open_depth_max, 16),
+            ("the ladder's first step", limits.queued_cap_falls_at_bytes, MIB),
+            ("its second", limits.queued_busy_at_bytes, 8 * MIB),
+            ("its third", limits.queued_reset_at_bytes, 64 * MIB),
+            ("the process", limits.memory_budget_bytes, 1024 * MIB),
+            ("before a splice", limits.waiting_bytes_max, 4 * MIB),
+            ("streams of a peer", limits.streams_per_session_max, 1024),
+            ("clients of a server that says nothing", limits.clients_max, 500),
+            ("unreplied opens", limits.unreplied_opens_max, 256),
+            ("names", limits.names_per_session_max, 32),
+            ("sessions of an address", limits.sessions_per_address_max, 256),
+            ("opens in a second", limits.opens_per_second, 2000),
+            ("opens at once", limits.opens_burst, 10_000),
+            ("frames that move nothing in a second", limits.misc_frames_per_second, 1000),
+            ("such frames at once", limits.misc_frames_burst, 10_000),
+        ] {
+            assert_eq!(ours, table, "{what}");
+        }
+    }
+}

@@ -59,6 +59,10 @@ refusals! {
     Unreplied = "unreplied",
     /// Connects that the server did not answer in time.
     ReplyTimeout = "reply_timeout",
+    /// Replies that are oversized, malformed, missing, or say what a server may not: `internal` for whoever asked.
+    BadReply = "bad_reply",
+    /// Notes that are oversized or malformed: the stream that they came on is reset.
+    BadNote = "bad_note",
     /// Opens to a session with too much queued.
     QueueBusy = "queue_busy",
     /// Streams reset because too much was queued for their session.

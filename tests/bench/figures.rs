@@ -39,7 +39,7 @@ pub const FIGURES: &[Figure] = &[
     Figure::new("CPU of one of these", "µs", "churn cpu").beside("churn yamux cpu", YAMUX),
     // Resident set of a fresh proxy, after minus before, per session of 2,000 that were upgraded, answered one ping and are silent.
     Figure::new("memory of an idle session", "KiB", "idle session").asks(Bound::Max, 4.0, Some(2.4)),
-    // The same per stream of 10,000 between two sessions, after 64 bytes each way.
+    // The same per stream of 10,000 between one server and 16 clients, after 64 bytes each way.
     Figure::new("memory of an idle spliced stream", "KiB", "idle stream").asks(Bound::Max, 0.5, Some(0.1)),
     // The same for 100 streams whose reader reads nothing while the writer fills its initial windows; less the kernel's own buffers.
     Figure::new("memory of 100 stalled streams", "of Σ windows", "stalled").asks(Bound::Max, 1.1, Some(0.92)),

@@ -45,18 +45,18 @@ fn pinged(address: SocketAddr, index: u32) -> Result<Link> {
     Ok(link)
 }
 
-/// KiB of a stream between two sessions that carried 64 bytes each way, and is silent.
+/// KiB of a stream between two sessions that carried 64 bytes each way, and is silent. Of many clients, since each may open so many only.
 pub fn idle_stream(bss: &Path) -> Result<f64> {
     let proxy = proxy::start(bss, LOOPBACK.into())?;
     let way = Way::Name("idle".to_owned());
     let server = Server::listen(proxy.address, &way, INITIAL_WINDOW)?;
     let sink = server.link.socket()?;
     let echo = thread::spawn(move || server.serve(&Arc::default()));
-    let mut client = Client::connect(proxy.address, &way)?;
+    let mut clients = (0..CLIENTS).map(|_| Client::connect(proxy.address, &way)).collect::<Result<Vec<_>>>()?;
     // The first streams bring in the program's own pages and the buffers of all that are opened at once: those are no stream's.
-    client.open_and_echo(STREAMS_AT_ONCE, STREAMS_AT_ONCE)?;
+    clients.iter_mut().try_for_each(|client| client.open_and_echo(STREAMS_AT_ONCE, STREAMS_AT_ONCE))?;
     let before = proxy.resident_kib()?;
-    client.open_and_echo(STREAMS, STREAMS_AT_ONCE)?;
+    clients.iter_mut().try_for_each(|client| client.open_and_echo(STREAMS / CLIENTS, STREAMS_AT_ONCE))?;
     thread::sleep(SETTLE);
     let after = proxy.resident_kib()?;
     hang_up(&[sink]);
@@ -89,6 +89,7 @@ pub fn stalled_streams(bss: &Path) -> Result<f64> {
 const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const SESSIONS: u32 = 2000;
 const SESSIONS_PER_ADDRESS: u32 = 200;
+const CLIENTS: u32 = 16;
 const STREAMS: u32 = 10_000;
 const STREAMS_AT_ONCE: u32 = 128;
 const STALLED: u32 = 100;

@@ -82,6 +82,11 @@ fn threat_09_a_flood_of_pings_is_held() {
 }
 
 #[test]
+fn threat_09_a_flood_of_pings_whose_answers_are_never_read_is_held() {
+    held(&Siege::of("PING, never read").stand(|attack| pour(attack, same(b"", false, &frame(PING, SYN, 0, 7, b"")))), FRAMES, 12);
+}
+
+#[test]
 fn threat_09_a_flood_of_zero_credit_is_held() {
     let zero = frame(WINDOW_UPDATE, 0, 1, 0, b"");
     let fate = Siege::of("credit of zero").stand(|attack| pour(attack, same(&session_stream(), true, &zero)));

@@ -15,10 +15,14 @@ use crate::{
 /// How long the proxy reads and drops what a peer sends that it has cut.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// More than is sent in a flood: the rates must not end it before the stall does.
+const NEVER: u64 = 10_000_000;
+
 /// A proxy whose patience with a stalled write is half of a flood, and a time in which the cut must show.
 fn siege(flood: &'static str) -> (Siege, Duration) {
     let patience = lasting() / 2;
-    let limits = vec![("write_stall_max_ms", patience.as_millis() as u64)];
+    let rates = ["opens_per_second", "opens_burst", "misc_frames_per_second", "misc_frames_burst"];
+    let limits = [("write_stall_max_ms", patience.as_millis() as u64)].into_iter().chain(rates.map(|rate| (rate, NEVER))).collect();
     (Siege::with(flood, &Settings { limits, descriptors: None }, 32 * MIB, |_| ()), patience * 2 + LINGER + LINGER / 2)
 }
 

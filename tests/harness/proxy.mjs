@@ -24,10 +24,13 @@ const LOG_CHARS = 8_000;
 
 /**
  * @param {string[]} args more arguments of `bss serve`
+ * @param {string[]} through a command that becomes the one behind it, as `nsenter` does
  * @returns {Promise<RunningProxy>}
  */
-export async function startProxy(args = []) {
-  const child = spawn(bss(), ["serve", "--bind", "127.0.0.1:0", ...args], {
+export async function startProxy(args = [], through = []) {
+  const [program = "", ...before] = [...through, bss()];
+  const bind = args.includes("--bind") ? [] : ["--bind", "127.0.0.1:0"];
+  const child = spawn(program, [...before, "serve", ...bind, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: environment(),
   });

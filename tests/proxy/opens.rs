@@ -147,6 +147,27 @@ async fn a_bound_that_a_peer_meets_with_is_told_once_on_its_session_stream() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_note_that_is_none_resets_its_stream_and_is_counted() {
+    let proxy = Proxy::new();
+    let mut raw = proxy.raw();
+    let (long, notes) = ([0xff; 2], [&[0, 2][..], b"{}"].concat());
+    let deep = format!("{{\"note\":\"x\",\"value\":{}{}}}", "[".repeat(16), "]".repeat(16));
+    let deep = [&(deep.len() as u16).to_be_bytes()[..], deep.as_bytes()].concat();
+    let mut stream = 1;
+    for path in ["/session", "/browser-server/listen/NAME"] {
+        for wrong in [&long[..], &notes, &deep] {
+            raw.open(stream, &json!({ "path": path }).to_string()).await;
+            raw.reply(stream).await;
+            raw.data(0, stream, wrong).await;
+            let reset = raw.next_where(|frame| frame.stream == stream && frame.flags & RST != 0).await;
+            assert_eq!(reset.length, 1, "bad_request: {path}");
+            stream += 2;
+        }
+    }
+    assert_eq!(proxy.refused("bad_note"), 6);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_session_stream_that_was_given_up_at_once_may_be_opened_again() {
     let proxy = Proxy::new();
     let mut raw = proxy.raw();

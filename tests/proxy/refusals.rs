@@ -65,6 +65,7 @@ async fn threat_32_what_a_server_may_not_say_is_internal() {
         assert_eq!(setup.answer(body).await.err().as_deref(), Some("internal"), "{body:?}");
     }
     assert_eq!(setup.answer(&vec![b' '; 9000]).await.err().as_deref(), Some("internal"));
+    assert_eq!(setup.proxy.refused("bad_reply"), 11 + 7 + 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,6 +98,7 @@ async fn an_end_without_a_reply_is_internal_a_reset_busy_and_a_death_unresponsiv
     let mut finished = setup.client.begin("/browser-server/connect/NAME", json!({}));
     setup.owner.next().await.1.finish();
     assert_eq!(reply(&mut finished).await.err().as_deref(), Some("internal"));
+    assert_eq!(setup.proxy.refused("bad_reply"), 1);
     let mut reset = setup.client.begin("/browser-server/connect/NAME", json!({}));
     setup.owner.next().await.1.reset(4001u32);
     assert_eq!(reply(&mut reset).await.err().as_deref(), Some("busy"));

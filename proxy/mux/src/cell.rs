@@ -145,7 +145,7 @@ impl Cell {
     }
 
     /// We reset the stream ourselves: nothing of it is read or written any more.
-    pub(crate) fn abandon(&self, end: End) {
+    pub fn abandon(&self, end: End) {
         self.state.lock().unread.clear();
         self.ended(end);
     }

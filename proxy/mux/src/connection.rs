@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Config, Dead, OpenError, StreamId, Violation, ids::Ids, liveness::Liveness, window::Growth};
+use crate::{Config, Dead, OpenError, StreamId, Violation, held::Held, ids::Ids, liveness::Liveness, window::Growth};
 use entry::Entry;
 use receive::Decoder;
 use transmit::Control;
@@ -118,7 +118,7 @@ pub struct Connection<T> {
     control: Control,
     round: VecDeque<Turn>,
     queued: usize,
-    copied: usize,
+    held: Held,
     ended: VecDeque<StreamId>,
     /// Ended streams whose id the peer uses again already.
     displaced: VecDeque<(StreamId, T)>,
@@ -157,7 +157,7 @@ impl<T: Default> Connection<T> {
             control: Control::default(),
             round: VecDeque::new(),
             queued: 0,
-            copied: 0,
+            held: Held::default(),
             ended: VecDeque::new(),
             displaced: VecDeque::new(),
             counts: Counts::default(),
@@ -227,15 +227,23 @@ impl<T: Default> Connection<T> {
         self.queued
     }
 
-    /// Those of them that lie in memory of the queues' own, because they were copied there.
-    pub fn copied(&self) -> usize {
-        self.copied
+    /// Memory of the queues' own that those bytes lie in, filled or not; the rest are slices of what was read.
+    pub fn held(&self) -> usize {
+        self.held.own
     }
 
-    /// The stream with the most bytes queued, if any has some. O(streams): for when too much is.
-    pub fn fullest(&self) -> Option<StreamId> {
-        let queued = self.streams.iter().filter(|entry| !entry.over && !entry.queue.is_empty());
-        queued.max_by_key(|entry| entry.queue.len()).map(|entry| entry.id)
+    /// The most that the queues may keep the process from using: their bytes, and for each slice all that it may be a part of.
+    pub fn weight(&self) -> usize {
+        self.held.weight(self.queued)
+    }
+
+    /// The stream with the greatest weight, `more` for its value included, and that weight; `None` if none has any. O(streams): for when too much is held.
+    pub fn heaviest(&self, more: impl Fn(&T) -> usize) -> Option<(StreamId, usize)> {
+        let weights = self.streams.iter().filter(|entry| !entry.over).map(|entry| {
+            let weight = entry.queue.held().weight(entry.queue.len()) + more(&entry.value);
+            (entry.id, weight)
+        });
+        weights.max_by_key(|(_, weight)| *weight).filter(|(_, weight)| *weight > 0)
     }
 
     /// Bytes of control frames that wait to leave. They grow with what the peer sends: a caller whose peer does not read stops reading, too.
@@ -281,13 +289,13 @@ impl<T: Default> Connection<T> {
     pub fn drain(&mut self, kept: Option<StreamId>) -> impl Iterator<Item = (StreamId, T, View)> + use<T> {
         self.gone = true;
         self.round = VecDeque::new();
-        (self.queued, self.copied, self.live, self.by_peer) = (0, 0, 0, 0);
+        (self.queued, self.held, self.live, self.by_peer) = (0, Held::default(), 0, 0);
         let mut streams = std::mem::take(&mut self.streams);
         if let Some(mut entry) = kept.and_then(|id| streams.remove(id)).filter(|entry| !entry.over) {
             let id = entry.id;
             self.live = 1;
             self.by_peer = usize::from(!self.is_ours(id));
-            (self.queued, self.copied) = (entry.queue.len(), entry.queue.copied());
+            (self.queued, self.held) = (entry.queue.len(), entry.queue.held());
             entry.in_round = false;
             self.streams.insert(entry);
             self.rouse(id);
@@ -369,7 +377,7 @@ impl<T: Default> Connection<T> {
         let Some(entry) = self.streams.get_mut(id).filter(|entry| !entry.over) else { return };
         entry.over = true;
         entry.window.release(&mut self.growth);
-        self.copied -= entry.queue.copied();
+        self.held -= entry.queue.held();
         self.queued -= entry.queue.clear();
         self.live -= 1;
         self.by_peer -= usize::from(!self.is_ours(id));

@@ -13,6 +13,7 @@ mod code;
 mod connection;
 mod error;
 mod frame;
+mod held;
 mod ids;
 mod liveness;
 mod outbound;

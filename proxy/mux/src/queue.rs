@@ -4,6 +4,8 @@ use std::{cell::RefCell, collections::VecDeque, mem, ops::Deref};
 
 use bytes::{Bytes, BytesMut};
 
+use crate::held::Held;
+
 /// The first chunk lies in the struct itself, so a stream that sends one message at a time never allocates.
 /// Short chunks behind it are copied together at the tail.
 #[derive(Default)]
@@ -12,15 +14,20 @@ pub(crate) struct Queue {
     rest: VecDeque<Chunk>,
     tail: Vec<u8>,
     bytes: usize,
-    /// Those of them that are copies.
-    copied: usize,
+    held: Held,
 }
 
 #[derive(Default)]
 struct Chunk {
     bytes: Bytes,
-    /// It was a tail, not somebody's memory.
-    copied: bool,
+    /// Memory that is the queue's alone; 0 if it is a slice of somebody's.
+    own: usize,
+}
+
+impl Chunk {
+    fn held(&self) -> Held {
+        Held { own: self.own, slices: usize::from(self.own == 0) }
+    }
 }
 
 impl Queue {
@@ -28,39 +35,58 @@ impl Queue {
         self.bytes
     }
 
-    /// Those of its bytes that lie in memory of its own.
-    pub(crate) fn copied(&self) -> usize {
-        self.copied
+    pub(crate) fn held(&self) -> Held {
+        self.held
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes == 0
     }
 
-    pub(crate) fn push(&mut self, chunk: Bytes) {
-        if self.bytes == 0 {
-            self.bytes = chunk.len();
-            self.first = Chunk { bytes: chunk, copied: false };
-        } else if chunk.len() <= SHORT {
-            self.push_short(&chunk);
+    /// Pushes a slice of what was read; a short one that has to wait behind others is copied.
+    pub(crate) fn push(&mut self, slice: Bytes) {
+        if slice.len() <= SHORT && self.bytes > 0 {
+            self.push_short(&slice);
         } else {
-            self.bytes += chunk.len();
-            self.close_tail();
-            self.rest.push_back(Chunk { bytes: chunk, copied: false });
+            self.push_chunk(Chunk { bytes: slice, own: 0 });
+        }
+    }
+
+    /// Pushes what a writer handed in: memory that nobody else has.
+    pub(crate) fn push_own(&mut self, bytes: Bytes) {
+        if bytes.len() <= SHORT && self.bytes > 0 {
+            self.push_short(&bytes);
+        } else {
+            self.push_chunk(Chunk { own: bytes.len(), bytes });
+        }
+    }
+
+    fn push_chunk(&mut self, chunk: Chunk) {
+        if chunk.bytes.is_empty() {
+            return;
+        }
+        self.held += chunk.held();
+        self.bytes += chunk.bytes.len();
+        self.close_tail();
+        if self.first.bytes.is_empty() && self.rest.is_empty() {
+            self.first = chunk;
+        } else {
+            self.rest.push_back(chunk);
         }
     }
 
     /// Pushes a copy of a chunk.
     pub(crate) fn push_short(&mut self, chunk: &[u8]) {
         self.bytes += chunk.len();
-        self.copied += chunk.len();
         if self.tail.len() + chunk.len() > JOINED_MAX {
             self.close_tail();
         }
-        if self.tail.is_empty() {
-            self.tail.reserve(chunk.len().max(SHORT));
+        let before = if self.tail.is_empty() { 0 } else { self.tail.capacity() };
+        if before == 0 {
+            self.tail.reserve(chunk.len().max(TAIL_MIN));
         }
         self.tail.extend_from_slice(chunk);
+        self.held.own += self.tail.capacity() - before;
     }
 
     /// The tail becomes a chunk like any other.
@@ -71,8 +97,10 @@ impl Queue {
         }
     }
 
+    /// It is counted already.
     fn tail_chunk(&mut self) -> Chunk {
-        Chunk { bytes: mem::take(&mut self.tail).into(), copied: true }
+        let own = if self.tail.is_empty() { 0 } else { self.tail.capacity() };
+        Chunk { bytes: mem::take(&mut self.tail).into(), own }
     }
 
     /// The chunk that comes next stands in `first`.
@@ -89,7 +117,7 @@ impl Queue {
         while left > 0 {
             if self.first.bytes.is_empty() && self.rest.is_empty() && self.tail.len() == left {
                 take(Piece::Copied(&self.tail));
-                self.copied -= left;
+                self.held.own -= self.tail.capacity();
                 self.tail.clear();
                 if self.tail.capacity() > TAIL_KEPT {
                     self.tail = Vec::new();
@@ -100,13 +128,11 @@ impl Queue {
             let length = left.min(self.first.bytes.len());
             take(Piece::Slice(self.first.bytes.split_to(length)));
             left -= length;
-            if self.first.copied {
-                self.copied -= length;
+            if self.first.bytes.is_empty() {
+                // Its memory is free as soon as it was taken.
+                let first = mem::take(&mut self.first);
+                self.held -= first.held();
             }
-        }
-        if self.first.bytes.is_empty() {
-            // Its memory is free as soon as it was taken.
-            self.first = Chunk::default();
         }
         if self.rest.is_empty() {
             self.rest = VecDeque::new();
@@ -171,9 +197,9 @@ impl Backlog {
         self.len() == 0
     }
 
-    /// As [`Queue::copied`].
-    pub(crate) fn copied(&self) -> usize {
-        self.0.as_ref().map_or(0, |queue| queue.copied())
+    /// What its bytes hold beyond themselves.
+    pub(crate) fn held(&self) -> Held {
+        self.0.as_ref().map_or_else(Held::default, |queue| queue.held())
     }
 
     /// The queue, to put something in.
@@ -230,9 +256,12 @@ impl From<Piece<'_>> for Bytes {
     }
 }
 
-/// A chunk this short is copied behind the one before it: a handle on it would cost more than the copy, and a queue of them, say a window's worth of
-/// single bytes from a hostile peer, many times its payload.
-pub const SHORT: usize = 512;
+/// A chunk this short is copied: a handle on it would cost as much as the copy, and hold many times its payload, say a window's worth of single bytes
+/// from a hostile peer.
+pub const SHORT: usize = 2 * 1024;
+
+/// Memory for copies is asked for in blocks of at least this size.
+const TAIL_MIN: usize = 512;
 
 /// What an emptied queue keeps for its next tail.
 const TAIL_KEPT: usize = 1024;
@@ -278,7 +307,7 @@ mod tests {
         let long = Bytes::from(vec![7; SHORT + 1]);
         queue.push(Bytes::from_static(b"a"));
         queue.push(long.clone());
-        assert_eq!(taken(&mut queue, 1000)[1].as_ptr(), long.as_ptr());
+        assert_eq!(taken(&mut queue, 2 * SHORT)[1].as_ptr(), long.as_ptr());
     }
 
     #[test]
@@ -302,28 +331,40 @@ mod tests {
     }
 
     #[test]
-    fn what_is_copied_is_counted_until_it_leaves() {
+    fn what_is_held_is_counted_with_all_of_its_memory_until_the_last_of_it_leaves() {
         let mut queue = Queue::default();
-        for chunk in [600, 10, 20, 700, 30] {
+        for chunk in [3000, 10, 20, 4000, 30] {
             queue.push(Bytes::from(vec![1; chunk]));
         }
-        assert_eq!(queue.copied(), 60);
-        taken(&mut queue, 605);
-        assert_eq!(queue.copied(), 55);
-        taken(&mut queue, 25 + 700 + 29);
-        assert_eq!(queue.copied(), 1);
+        assert_eq!(queue.held(), Held { own: 2 * TAIL_MIN, slices: 2 });
+        taken(&mut queue, 2999);
+        assert_eq!(queue.held().slices, 2, "one byte holds as much as all of them");
+        taken(&mut queue, 1 + 25);
+        assert_eq!(queue.held(), Held { own: 2 * TAIL_MIN, slices: 1 });
+        taken(&mut queue, 5 + 4000 + 29);
+        assert_eq!(queue.held(), Held { own: TAIL_MIN, slices: 0 });
         taken(&mut queue, 1);
-        assert_eq!((queue.copied(), queue.len()), (0, 0));
+        assert_eq!((queue.held(), queue.len()), (Held::default(), 0));
+    }
+
+    #[test]
+    fn what_a_writer_handed_in_counts_as_the_queues_own() {
+        let mut queue = Queue::default();
+        queue.push_own(Bytes::from(vec![1; 5000]));
+        queue.push_own(Bytes::from(vec![1; 10]));
+        assert_eq!(queue.held(), Held { own: 5000 + TAIL_MIN, slices: 0 });
+        taken(&mut queue, 5010);
+        assert_eq!(queue.held(), Held::default());
     }
 
     #[test]
     fn an_emptied_queue_holds_next_to_no_memory() {
         let mut queue = Queue::default();
         for _ in 0..100 {
-            queue.push(Bytes::from_static(&[0; 1000]));
+            queue.push(Bytes::from_static(&[0; SHORT + 1]));
         }
         assert!(queue.rest.capacity() > 0);
-        taken(&mut queue, 100_000);
+        taken(&mut queue, 100 * (SHORT + 1));
         assert!(queue.rest.capacity() == 0 && queue.tail.capacity() <= TAIL_KEPT);
     }
 }

@@ -121,11 +121,11 @@ async fn reach(
             session::end(&server, stream, how);
             return Err(cancelled());
         }
-        answer = tokio::time::timeout(limits.reply_timeout, session::reply(&mut stream, limits)) => answer,
+        answer = tokio::time::timeout(limits.reply_timeout, session::reply(&server, &mut stream)) => answer,
     };
     seat.replied(matches!(answer, Ok(Ok(Reply { error: None, .. }))));
     let (error, reset) = match answer {
-        Ok(Ok(Reply { error: Some(error), .. })) => (allowed(error), Code::Cancelled),
+        Ok(Ok(Reply { error: Some(error), .. })) => (allowed(&server, error), Code::Cancelled),
         Ok(Ok(reply)) => {
             return Ok(Reached { id, seat, stream, reply });
         }
@@ -228,12 +228,13 @@ fn wait(proxy: &StreamServerProxy, asked_ms: Option<f64>) -> Result<Duration, Op
 }
 
 /// A server's refusal as a client may see it: with a code that is a server's to give, and a message of bounded length.
-fn allowed(error: OpenError) -> OpenError {
+fn allowed(server: &Session, error: OpenError) -> OpenError {
     let servers = match error.code {
         RefusalCode::Application(_) => true,
         RefusalCode::Known(code) => matches!(code, Code::Busy | Code::Forbidden | Code::BadRequest | Code::Gone),
     };
     if !servers {
+        server.count(Refusal::BadReply);
         return OpenError::new(Code::Internal, "the server's answer makes no sense");
     }
     let mut message = error.message;

@@ -103,6 +103,7 @@ async fn hold(proxy: &StreamServerProxy, claim: &Claim, stream: &mut Stream) -> 
             Err(FrameError::Stream(StreamError::Lost)) => return Reason::Lost,
             Err(_) => Code::BadRequest.number(),
         };
+        claim.info.session.count(Refusal::BadNote);
         stream.reset(bad);
         return Reason::Reset(bad);
     }

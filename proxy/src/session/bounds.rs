@@ -32,6 +32,10 @@ pub(super) struct Bounds {
     half_closed: BinaryHeap<Reverse<(Instant, StreamId)>>,
     /// Streams whose senders get no credit because the memory budget is used up.
     starved: Vec<StreamId>,
+    /// Bytes in the cells of local handles, those behind unanswered opens among them.
+    unread: usize,
+    /// Bytes that were on their way when the socket was full.
+    pub(super) under_way: usize,
     /// Bytes that the process's memory was told of.
     booked: usize,
 }
@@ -53,34 +57,66 @@ impl State {
         self.mux.queued() < self.process.limits.queued_busy_at_bytes
     }
 
-    /// After bytes were queued: resets the fullest streams while too much is.
+    /// After bytes were queued: resets the heaviest streams while too much is.
     pub(super) fn hold_to_ladder(&mut self, effects: &mut Effects) {
-        while self.mux.queued() > self.process.limits.queued_reset_at_bytes && self.cut_fullest(effects) {
+        while self.mux.queued() > self.process.limits.queued_reset_at_bytes && self.cut_heaviest(|_| 0, effects).is_some() {
             self.process.refusals.count(Refusal::QueueReset);
         }
     }
 
-    /// Resets the stream with the most bytes queued; whether there was one.
-    fn cut_fullest(&mut self, effects: &mut Effects) -> bool {
-        let Some(fullest) = self.mux.fullest() else { return false };
-        self.cut_stream(fullest, Code::Limit, effects);
+    /// Resets the stream that holds most, `more` included, and drops what nobody has read of it; how much that was at most.
+    fn cut_heaviest(&mut self, more: impl Fn(&End) -> usize, effects: &mut Effects) -> Option<usize> {
+        let (heaviest, weight) = self.mux.heaviest(more)?;
+        let cell = self.mux.value(heaviest).and_then(|end| end.cell().cloned());
+        self.cut_stream(heaviest, Code::Limit, effects);
+        if let Some(cell) = cell {
+            // Its reader has an error for it, not what came before: that is what the memory is needed for.
+            cell.abandon(Ended::Reset(Code::Limit.number()));
+        }
         self.collect_ended(effects);
         self.book();
-        true
+        Some(weight)
     }
 
-    /// Tells the process's memory what the queues hold beside the read buffers, which tell for themselves.
+    /// The most of the process's memory that this session may hold.
+    pub(super) fn weight(&self) -> usize {
+        self.mux.weight() + self.bounds.unread
+    }
+
+    /// Tells the process's memory what the session holds beside the read buffers, which tell for themselves. What is a part of one and not read yet, or on its
+    /// way into a full socket, counts in both: too much rather than too little.
     pub(super) fn book(&mut self) {
-        let (copied, booked) = (self.mux.copied(), self.bounds.booked);
-        if copied.abs_diff(booked) < BOOKED_IN && copied > 0 {
+        let held = self.mux.held() + self.bounds.unread + self.bounds.under_way;
+        let booked = self.bounds.booked;
+        if held.abs_diff(booked) < BOOKED_IN && held > 0 {
             return;
         }
-        if copied > booked {
-            self.process.memory.take(copied - booked);
+        if held > booked {
+            self.process.memory.take(held - booked);
         } else {
-            self.process.memory.give(booked - copied);
+            self.process.memory.give(booked - held);
         }
-        self.bounds.booked = copied;
+        self.bounds.booked = held;
+    }
+
+    /// Bytes came for a local handle.
+    pub(super) fn unread(&mut self, bytes: usize) {
+        self.bounds.unread += bytes;
+    }
+
+    /// A local handle's cell was emptied, or is its own affair from now on.
+    pub(super) fn forget_unread(&mut self, bytes: u32) {
+        self.bounds.unread -= bytes as usize;
+    }
+
+    /// A local handle's bytes were read.
+    pub(super) fn was_read(&mut self, id: StreamId, bytes: u32) {
+        let Some(end) = self.mux.value_mut(id) else { return };
+        // After a splice was half made, what is read was forgotten before.
+        let read = bytes.min(end.unread);
+        end.unread -= read;
+        self.forget_unread(read);
+        self.book();
     }
 
     /// Both ends of this stream learn that it is reset with this code.
@@ -202,21 +238,31 @@ fn waited(waiting: NonZeroU32) -> usize {
     waiting.get() as usize - 1
 }
 
-/// The memory budget is used up: the fullest streams of the fullest sessions are reset until some of it is free again.
+/// The memory budget is used up: the heaviest streams of the heaviest sessions are reset until some of it is free again.
+///
+/// One thread at a time does it. It weighs all sessions once, and afterwards only the one that it has taken something from.
 pub(super) fn relieve(process: &Process, effects: &mut Effects) {
     let enough = process.limits.memory_budget_bytes / 16 * 15;
-    while process.memory.used() > enough {
-        let sessions: Vec<Arc<Session>> = process.live.iter().map(|entry| entry.value().clone()).collect();
-        let Some(fullest) = sessions.into_iter().max_by_key(|session| session.queued()) else { return };
-        let mut state = fullest.state.lock();
-        if !state.cut_fullest(effects) {
-            return;
+    let Some(_alone) = process.relief.try_lock() else { return };
+    if process.memory.used() <= enough {
+        return;
+    }
+    let sessions: Vec<Arc<Session>> = process.live.iter().map(|entry| entry.value().clone()).collect();
+    let mut weights: BinaryHeap<(usize, usize)> = sessions.iter().enumerate().map(|(at, session)| (session.weight(), at)).collect();
+    while process.memory.used() > enough
+        && let Some((_, at)) = weights.pop()
+        && let Some(heaviest) = sessions.get(at)
+    {
+        let mut state = heaviest.state.lock();
+        if state.cut_heaviest(|end| end.unread as usize, effects).is_none() {
+            continue;
         }
+        weights.push((state.weight(), at));
         let ready = state.wants_turn();
         drop(state);
         process.refusals.count(Refusal::Budget);
         if ready {
-            effects.ready(&fullest);
+            effects.ready(heaviest);
         }
         effects.drop_ended();
     }

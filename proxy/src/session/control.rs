@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use browser_stream_mux::{Code, Stream};
+use browser_stream_mux::{Code, FrameError, Stream};
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
@@ -63,12 +63,15 @@ pub(super) async fn serve(session: Arc<Session>, mut stream: Stream, open: Open)
             Ok(Some(body)) => match parse::<Note>(&body, limits.open_depth_max, "note") {
                 // The peer says that it goes: its connection's end tells the rest. Other notes belong to later versions.
                 Ok(note) => tracing::debug!(session = %session.id, note = ?note.note, "note"),
-                Err(_) => return stream.reset(Code::BadRequest.number()),
+                Err(_) => break,
             },
             Ok(None) => return stream.finish(),
-            Err(_) => return,
+            Err(FrameError::Stream(_)) => return,
+            Err(_) => break,
         }
     }
+    session.count(Refusal::BadNote);
+    stream.reset(Code::BadRequest.number());
 }
 
 impl State {

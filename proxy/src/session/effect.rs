@@ -348,6 +348,7 @@ impl State {
     fn next_ended(&mut self) -> Option<End> {
         let (id, end) = self.mux.ended()?;
         self.forget_waiting(end.waiting);
+        self.forget_unread(end.unread);
         if self.control == Some(id) {
             self.control = None;
         }

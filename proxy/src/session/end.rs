@@ -19,6 +19,8 @@ pub(crate) struct End {
     pub aside: bool,
     /// One more than the bytes that came from the peer since it opened the stream; `None` once its open is answered.
     pub waiting: Option<NonZeroU32>,
+    /// Bytes that lie in the local handle's cell, as far as the session knows: those that came and were not credited.
+    pub unread: u32,
     /// When the open direction last moved, on a stream of which the other has finished.
     pub moved_at: Option<Instant>,
     /// Told how the stream ended; dropped with it.

@@ -158,6 +158,7 @@ impl Session {
             state.turn.taken = true;
             state.turn.blocked = false;
             state.turn.answer = false;
+            state.bounds.under_way = 0;
         }
         self.take_turn(effects)
     }
@@ -179,7 +180,14 @@ impl Session {
                         state.turn.again = true;
                     });
                 }
-                Poll::Pending => return self.end_turn(Flushed::Waits, |state| state.turn.blocked = true),
+                Poll::Pending => {
+                    let under_way = wire.writer.under_way();
+                    return self.end_turn(Flushed::Waits, |state| {
+                        state.turn.blocked = true;
+                        state.bounds.under_way = under_way;
+                        state.book();
+                    });
+                }
             }
             let mut state = self.state.lock();
             // An answer that came while this wrote: its reader left it to us.

@@ -159,13 +159,18 @@ impl Session {
         self.state.lock().mux.queued()
     }
 
+    /// The most of the process's memory that this session may hold: what is queued for the peer, and what came from it and nobody read.
+    fn weight(&self) -> usize {
+        self.state.lock().weight()
+    }
+
     /// Opens a stream to the peer: it resolves once the peer accepted, and fails with the peer's refusal, `timeout`, `unresponsive` or `lost`.
     ///
     /// Dropping the future resets the stream.
     pub async fn open(self: &Arc<Self>, path: &str, meta: Option<Box<RawValue>>) -> Result<Stream, OpenError> {
         let mut stream = self.open_stream()?;
         stream.write_frame(&encode(&Open { meta, ..Open::to(path) }));
-        let error = match tokio::time::timeout(self.process.limits.reply_timeout, opening::reply(&mut stream, &self.process.limits)).await {
+        let error = match tokio::time::timeout(self.process.limits.reply_timeout, opening::reply(self, &mut stream)).await {
             Ok(Ok(Reply { error: None, .. })) => return Ok(stream),
             Ok(Ok(Reply { error: Some(error), .. }) | Err(error)) => error,
             Err(_) => {
@@ -281,6 +286,7 @@ impl Host for Session {
     fn consumed(&self, id: StreamId, bytes: u32) {
         let mut state = self.state.lock();
         state.mux.consumed(id, bytes);
+        state.was_read(id, bytes);
         self.see_to(&state);
     }
 }

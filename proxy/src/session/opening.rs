@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::{Open, Reply, Session, control, encode};
-use crate::{error::OpenError, limits::Limits, refusals::Refusal};
+use crate::{error::OpenError, refusals::Refusal};
 
 /// The path of the stream that carries a session's own notes.
 const SESSION_PATH: &str = "/session";
@@ -80,6 +80,9 @@ impl Opening {
 /// Answers a stream with an error, discards what still comes without crediting it, and lets go of it (PROTOCOL.md, section 3).
 pub(crate) async fn refuse(session: &Arc<Session>, mut stream: Stream, error: OpenError) {
     tracing::debug!(session = %session.id, code = %error.code, "open refused");
+    if error.is(Code::Draining) {
+        session.count(Refusal::Draining);
+    }
     let number = error.number();
     session.answered(&stream);
     stream.write_frame(&encode(&Reply::refuse(error)));
@@ -91,9 +94,13 @@ pub(crate) async fn refuse(session: &Arc<Session>, mut stream: Stream, error: Op
     }
 }
 
-/// Reads the reply that a peer gives to an open of ours; a refusal of the peer's is a reply too, an error is the proxy's own word.
-pub(crate) async fn reply(stream: &mut Stream, limits: &Limits) -> Result<Reply, OpenError> {
-    let internal = |why| Err(OpenError::new(Code::Internal, why));
+/// Reads the reply that the peer of `session` gives to an open of ours; a refusal of the peer's is a reply too, an error is the proxy's own word.
+pub(crate) async fn reply(session: &Session, stream: &mut Stream) -> Result<Reply, OpenError> {
+    let limits = &session.process.limits;
+    let internal = |why| {
+        session.count(Refusal::BadReply);
+        Err(OpenError::new(Code::Internal, why))
+    };
     let body = match stream.peek_frame(limits.open_bytes_max).await {
         Ok(body) => body,
         Err(FrameError::TooLong(_)) => return internal("the server's reply is too long"),
@@ -162,7 +169,6 @@ async fn answer(session: Arc<Session>, mut stream: Stream) {
     match open {
         Ok(open) if open.path == SESSION_PATH => Box::pin(control::serve(session, stream, open)).await,
         Ok(_) if session.process.draining.load(Ordering::Relaxed) => {
-            session.count(Refusal::Draining);
             let error = OpenError::new(Code::Draining, "the proxy goes down: try again on a new connection");
             Box::pin(refuse(&session, stream, error)).await;
         }

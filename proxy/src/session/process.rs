@@ -3,6 +3,7 @@
 use std::sync::{Arc, atomic::AtomicBool};
 
 use dashmap::DashMap;
+use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::{Opens, Session, rate::Rate};
@@ -16,6 +17,8 @@ pub(crate) struct Process {
     pub limits: Arc<Limits>,
     /// What buffers and queues hold.
     pub memory: Arc<Memory>,
+    /// Held by who frees memory at others' cost.
+    pub relief: Mutex<()>,
     /// What sockets are read into.
     pub buffers: Arc<Buffers>,
     /// The process goes down: nothing more is opened.
@@ -39,6 +42,7 @@ impl Process {
             node: Uuid::new_v4(),
             buffers: Arc::new(Buffers::new(memory.clone())),
             memory,
+            relief: Mutex::default(),
             draining: AtomicBool::new(false),
             refusals: Arc::default(),
             opens,

@@ -164,6 +164,10 @@ impl<R: Reader> Reading<'_, R> {
             let taken = state.receive(runs, now, effects);
             let verdict = state.charge(chatter.frames, now);
             state.collect_ended(effects);
+            state.book();
+            if session.process.memory.pressed() {
+                effects.relieve(&session.process);
+            }
             self.owing = state.owes();
             if state.wants_turn() {
                 effects.ready(session);
@@ -278,9 +282,11 @@ impl State {
                 let bytes = effects.bytes(payload);
                 let length = bytes.len();
                 cell.data(bytes);
-                if let Some(waiting) = &mut end.waiting {
-                    // At most a window.
-                    *waiting = waiting.saturating_add(length as u32);
+                // At most a window.
+                end.unread = end.unread.saturating_add(length as u32);
+                let waits = end.waiting.as_mut().map(|waiting| *waiting = waiting.saturating_add(length as u32)).is_some();
+                self.unread(length);
+                if waits {
                     self.waited(length, effects);
                 }
             }

@@ -105,8 +105,9 @@ impl State {
             return (bytes, Rest::More);
         }
         end.sink = Sink::Splice(far.clone());
-        let waited = end.waiting.take();
+        let (waited, unread) = (end.waiting.take(), std::mem::take(&mut end.unread));
         self.forget_waiting(waited);
+        self.forget_unread(unread);
         (bytes, if finished { Rest::Finished } else { Rest::Live })
     }
 
@@ -132,7 +133,11 @@ impl Session {
     /// Drops what the peer still sends on this stream, uncredited; its end is told as before.
     pub(crate) fn discard(self: &Arc<Self>, stream: &Stream) {
         self.change(|state, _| match state.mux.value_mut(stream.id()) {
-            Some(end) if !end.peer_finished => end.sink = Sink::Drain(stream.cell().clone()),
+            Some(end) if !end.peer_finished => {
+                end.sink = Sink::Drain(stream.cell().clone());
+                let unread = std::mem::take(&mut end.unread);
+                state.forget_unread(unread);
+            }
             // A finish that went to the far end of a splice is news to the handle.
             _ => stream.cell().finished(),
         });

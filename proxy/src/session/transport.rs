@@ -69,6 +69,11 @@ pub trait Writer: Send + 'static {
     /// Ready when all of it has gone to the connection.
     fn poll_write(&mut self, cx: &mut Context<'_>, buffers: &mut Vec<Bytes>) -> Poll<Result<(), TransportError>>;
 
+    /// Bytes of the message that is on its way into a full connection.
+    fn under_way(&self) -> usize {
+        0
+    }
+
     /// Bytes that the connection has taken so far: it tells a slow peer from one that takes nothing.
     fn taken(&self) -> u64;
 

@@ -1,8 +1,10 @@
 /** What is measured in one round. */
 
+import { startProxy } from "../../harness/proxy.mjs";
 import { profile } from "./cost.mjs";
 import { MIB } from "./size.mjs";
-import { LIGHT, NAME } from "./stage.mjs";
+import { startSlowLink } from "./slow-link.mjs";
+import { LIGHT, NAME, startPeer } from "./stage.mjs";
 
 const TOTAL = 256 * MIB;
 /** Of a delayed transfer, the first part is not counted: in it the windows grow. */
@@ -12,12 +14,17 @@ const COST_TOTAL = 256 * MIB;
 const TICKS_MS = 3_000;
 /** The first bytes of a page are slower: code is compiled, windows grow. */
 const WARM = 32 * MIB;
+/** Until every queue on a slow way is as full as it gets, and how long it is looked at then. */
+const FILL_MS = 4_000;
+const SLOW_MS = 5_000;
 
 /**
  * @typedef {import("./stage.mjs").Stage} Stage
  * @typedef {import("puppeteer-core").Page} Page
  * @typedef {(key: string, value: number) => void} Add
- * @typedef {{ name: string, run: (stage: Stage, add: Add) => Promise<void> }} Case
+ * @typedef {object} Case
+ * @property {string} name
+ * @property {(stage: Stage, add: Add) => Promise<string | void>} run gives the reason where it cannot run here
  */
 
 /** @type {Case[]} */
@@ -28,6 +35,7 @@ export const CASES = [
   { name: "cost up", run: (stage, add) => cost(stage, add, "Up") },
   { name: "delay on the page's side", run: (stage, add) => delayed(stage, add, "near", stage.farMux, NAME) },
   { name: "delay on the peer's side", run: (stage, add) => delayed(stage, add, "far", stage.mux, `far-${NAME}`) },
+  { name: "slow link", run: slowLink },
   { name: "background", run: background },
 ];
 
@@ -66,6 +74,40 @@ async function delayed(stage, add, side, url, name) {
   const page = await stage.tab();
   for (const way of ["Down", "Up"]) add(side + way, await transfer(page, `ours${way}`, url, DELAYED, name, GROWING));
   await page.close();
+}
+
+/** A ping beside a transfer of the same session, through 10 Mbit/s. @param {Stage} stage @param {Add} add */
+async function slowLink(stage, add) {
+  const link = await startSlowLink().catch((error) => `it needs root, unshare, nsenter, ip and tc (${error.message})`);
+  if (typeof link === "string") return link;
+  /** @type {(() => unknown)[]} */
+  const stops = [link.stop];
+  try {
+    const proxy = await startProxy(
+      ["--bind", `${link.address}:0`, "--open", "--allow-origin", stage.origin],
+      link.through,
+    );
+    stops.push(proxy.stop);
+    const peer = await startPeer(stops, link.through);
+    await peer.tell({ serve: proxy.mux, name: NAME });
+    const page = await stage.tab();
+    for (const way of ["Down", "Up"]) {
+      const times = await page.evaluate(
+        (...all) => globalThis.bench.pings(...all),
+        proxy.mux,
+        NAME,
+        way,
+        FILL_MS,
+        SLOW_MS,
+      );
+      // They are so few that the 99th percentile is the worst.
+      add(`slow${way}`, Math.max(...times));
+    }
+    await page.close();
+  } finally {
+    for (const stop of stops.reverse()) await stop();
+  }
+  return undefined;
 }
 
 /** The same upload with the page in front, and behind another tab. @param {Stage} stage @param {Add} add */

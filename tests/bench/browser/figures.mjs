@@ -2,6 +2,8 @@
 
 /** 80 % of 4 MiB in each round trip of 100 ms. */
 const DELAYED_MIN = 32;
+/** As for the Rust load program: p99 of a ping beside bulk. */
+const SLOW_MAX = 300;
 const BARE = "bare WebSocket in the same page";
 
 /**
@@ -27,6 +29,9 @@ export const FIGURES = [
   { name: "page: 100 ms on its side, upload", unit: "MiB/s", key: "nearUp", min: DELAYED_MIN },
   { name: "page: 100 ms on the peer's side, download", unit: "MiB/s", key: "farDown", min: DELAYED_MIN },
   { name: "page: 100 ms on the peer's side, upload", unit: "MiB/s", key: "farUp", min: DELAYED_MIN },
+  // The proxy and the peer behind 10 Mbit/s that queues 50 ms at most; some twenty pings a round, of which the worst counts.
+  { name: "page: ping beside download, 10 Mbit/s", unit: "ms", key: "slowDown", max: SLOW_MAX },
+  { name: "page: ping beside upload, 10 Mbit/s", unit: "ms", key: "slowUp", max: SLOW_MAX },
   {
     name: "page: upload behind another tab",
     unit: "MiB/s",

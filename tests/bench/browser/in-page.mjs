@@ -106,6 +106,45 @@ export function install() {
     return performance.now() - start;
   }
 
+  /**
+   * Milliseconds of each ping-pong of 64 bytes beside a stream of the same session that moves all it can one way, once `fill` ms have passed and
+   * for `span` more.
+   *
+   * @param {string} url @param {string} name @param {"Down" | "Up"} way @param {number} fill @param {number} span
+   */
+  async function pings(url, name, way, fill, span) {
+    const bulk = await connect(url, name, way === "Down" ? { down: Number.MAX_SAFE_INTEGER } : {});
+    const echo = await connect(url, name, { echo: true });
+    const moving = (way === "Down" ? drink(bulk) : pour(bulk)).catch(() => {});
+    const [reader, writer] = [echo.readable.getReader(), echo.writable.getWriter()];
+    const times = [];
+    for (const end = performance.now() + fill + span; performance.now() < end; ) {
+      const start = performance.now();
+      writer.write(new Uint8Array(64));
+      for (let got = 0; got < 64; ) got += (await reader.read()).value?.length ?? Number.NaN;
+      if (start > end - span) times.push(performance.now() - start);
+    }
+    bulk.reset();
+    echo.reset();
+    await moving;
+    return times;
+  }
+
+  /** @param {any} stream */
+  async function drink(stream) {
+    for await (const _ of stream);
+  }
+
+  /** @param {any} stream */
+  async function pour(stream) {
+    const writer = stream.writable.getWriter();
+    const chunk = new Uint8Array(CHUNK);
+    for (;;) {
+      await writer.ready;
+      writer.write(chunk).catch(() => {});
+    }
+  }
+
   /** How often a chain of timers of 10 ms ran in a second, over `ms` of the clock. @param {number} ms */
   function ticks(ms) {
     const start = performance.now();
@@ -121,5 +160,5 @@ export function install() {
     });
   }
 
-  Object.assign(globalThis, { bench: { bareDown, bareUp, oursDown, oursUp, ticks } });
+  Object.assign(globalThis, { bench: { bareDown, bareUp, oursDown, oursUp, pings, ticks } });
 }

@@ -37,12 +37,15 @@ function lacking() {
 async function measure(pattern, rounds) {
   /** @type {import("./table.mjs").Samples} */
   const samples = new Map();
+  /** @type {Set<string>} */
+  const notRun = new Set();
   const stage = await setStage();
   try {
     for (let round = 1; round <= rounds; round++) {
       for (const { name, run } of CASES.filter(({ name }) => name.includes(pattern))) {
         console.error(`round ${round} of ${rounds}: ${name}, in a page`);
-        await run(stage, (key, value) => add(samples, key, value));
+        const reason = await run(stage, (key, value) => add(samples, key, value));
+        if (reason) notRun.add(`${name}, in a page: ${reason}`);
       }
     }
   } finally {
@@ -50,6 +53,7 @@ async function measure(pattern, rounds) {
   }
   const rows = FIGURES.flatMap((figure) => row(figure, samples) ?? []);
   print(rows);
+  for (const reason of notRun) console.log(`NOT RUN: ${reason}`);
   // What was asked for in part is shown, but the file always holds a whole run.
-  if (pattern === "") write(OUT, rounds, rows, []);
+  if (pattern === "") write(OUT, rounds, rows, [...notRun]);
 }

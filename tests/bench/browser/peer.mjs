@@ -69,8 +69,8 @@ async function light(url, name) {
 async function serve(url, name) {
   const mdm = MuxDemux(url, { WebSocket: /** @type {any} */ (Plain) });
   const server = StreamServer(mdm, (stream) => {
-    const { down = 0 } = /** @type {{ down?: number }} */ (stream.meta);
-    answer(stream, down).catch(() => {});
+    const { down = 0, echo = false } = /** @type {{ down?: number, echo?: boolean }} */ (stream.meta);
+    (echo ? stream.readable.pipeTo(stream.writable) : answer(stream, down)).catch(() => {});
   });
   await server.listen(name).listening;
 }

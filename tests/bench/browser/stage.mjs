@@ -70,6 +70,8 @@ export async function setStage() {
       /** The same, with a delay on the way. */
       farMux: `ws://${shim}/mux`,
       relay: `ws://${relay}`,
+      /** Of the pages. */
+      origin: pages.origin,
       peer,
       browser,
       /** CPU time of the whole browser so far. */
@@ -125,9 +127,10 @@ async function startProgram(stops, args) {
   return String(line).trim();
 }
 
-/** @param {(() => unknown)[]} stops */
-async function startPeer(stops) {
-  const child = fork(fileURLToPath(new URL("peer.mjs", import.meta.url)));
+/** @param {(() => unknown)[]} stops @param {string[]} through a command that becomes the one behind it */
+export async function startPeer(stops, through = []) {
+  const [execPath, ...execArgv] = [...through, process.execPath];
+  const child = fork(fileURLToPath(new URL("peer.mjs", import.meta.url)), { execPath, execArgv });
   stops.push(() => child.kill("SIGKILL"));
   await within(START_MS, "the peer", once(child, "message"));
   return {

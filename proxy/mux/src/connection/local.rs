@@ -5,31 +5,32 @@ use bytes::Bytes;
 use crate::{
     StreamId,
     connection::{Connection, View, entry::Handshake},
+    queue::Queue,
 };
 
 impl<T: Default> Connection<T> {
-    /// Queues bytes. `false` if the stream is not live or takes no more, then they are dropped. How much is queued is the caller's to bound.
+    /// Queues bytes that lie in memory of their own. `false` if the stream is not live or takes no more, then they are dropped. How much is queued is the
+    /// caller's to bound.
     pub fn send(&mut self, id: StreamId, bytes: Bytes) -> bool {
-        self.deliver(id, bytes).is_some()
+        self.queue(id, bytes.len(), |queue| queue.push_own(bytes)).is_some()
     }
 
-    /// As [`send`](Self::send), and tells how the stream stands then.
+    /// As [`send`](Self::send) for a slice of what was read, and tells how the stream stands then.
     pub fn deliver(&mut self, id: StreamId, bytes: Bytes) -> Option<(View, &mut T)> {
-        let entry = self.streams.get_mut(id).filter(|entry| entry.takes_more())?;
-        self.queued += bytes.len();
-        self.copied -= entry.queue.copied();
-        entry.queue.open().push(bytes);
-        self.copied += entry.queue.copied();
-        entry.enter(id, &mut self.round);
-        Some((entry.view(), &mut entry.value))
+        self.queue(id, bytes.len(), |queue| queue.push(bytes))
     }
 
     /// As [`deliver`](Self::deliver), with a copy: for short ones, where a slice of somebody's memory would cost more, and hold it.
     pub fn deliver_short(&mut self, id: StreamId, bytes: &[u8]) -> Option<(View, &mut T)> {
+        self.queue(id, bytes.len(), |queue| queue.push_short(bytes))
+    }
+
+    fn queue(&mut self, id: StreamId, bytes: usize, push: impl FnOnce(&mut Queue)) -> Option<(View, &mut T)> {
         let entry = self.streams.get_mut(id).filter(|entry| entry.takes_more())?;
-        self.queued += bytes.len();
-        self.copied += bytes.len();
-        entry.queue.open().push_short(bytes);
+        self.queued += bytes;
+        self.held -= entry.queue.held();
+        push(entry.queue.open());
+        self.held += entry.queue.held();
         entry.enter(id, &mut self.round);
         Some((entry.view(), &mut entry.value))
     }

@@ -148,9 +148,9 @@ impl<T: Default> Connection<T> {
             let length = most as u32;
             let flags = entry.take_syn();
             out.header(Header { kind: Kind::Data, flags, stream: id, length });
-            self.copied -= entry.queue.copied();
+            self.held -= entry.queue.held();
             entry.queue.take(most, |piece| out.payload(piece));
-            self.copied += entry.queue.copied();
+            self.held += entry.queue.held();
             entry.credit -= length;
             out.sent.push((id, length));
             self.counts.data_sent += 1;

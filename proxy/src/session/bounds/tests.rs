@@ -55,7 +55,11 @@ impl Splice {
     fn comes(&self, session: &Arc<Session>, bytes: Vec<u8>) -> Option<Arc<browser_stream_mux::Cell>> {
         let mut effects = Effects::default();
         let mut runs = std::collections::VecDeque::from([Bytes::from(bytes)]);
-        session.state.lock().receive(&mut runs, Instant::now(), &mut effects).expect("no violation");
+        let mut state = session.state.lock();
+        state.receive(&mut runs, Instant::now(), &mut effects).expect("no violation");
+        state.collect_ended(&mut effects);
+        state.book();
+        drop(state);
         effects.act();
         effects.opened().next().map(|(_, cell)| cell)
     }
@@ -68,6 +72,38 @@ impl Splice {
     /// The server gives much credit.
     fn server_grants(&self) {
         self.comes(&self.server, header(1, 0, 2, MUCH));
+    }
+
+    /// The client opens another stream, which nobody answers, and sends so many bytes on it.
+    fn opens_in_vain(&self, stream: u8, bytes: usize) -> Arc<browser_stream_mux::Cell> {
+        let cell = self.comes(&self.client, header(1, 1, stream, 0)).expect("opened");
+        self.comes(&self.client, [header(0, 0, stream, bytes as u32), vec![7; bytes]].concat());
+        cell
+    }
+
+    /// So much is written to this session's peer as it takes at once.
+    fn writes(&self, session: &Arc<Session>, most: usize) {
+        let (mut effects, mut out) = (Effects::default(), browser_stream_mux::Outbound::default());
+        let mut state = session.state.lock();
+        state.mux.transmit(most, &mut out);
+        for (id, bytes) in out.sent.drain(..) {
+            state.left(id, bytes as usize, &mut effects);
+        }
+        state.collect_ended(&mut effects);
+        state.book();
+        drop(state);
+        effects.act();
+    }
+
+    /// Somebody needs memory, and there is too little of it by one byte.
+    fn presses(&self) {
+        let memory = self.sessions.memory();
+        memory.take(BUDGET - memory.used());
+        relieve(&self.client.process, &mut Effects::default());
+    }
+
+    fn lives(&self, session: &Arc<Session>, stream: u32) -> bool {
+        session.state.lock().mux.get(stream).is_some()
     }
 
     /// What the client may send.
@@ -128,4 +164,90 @@ fn threat_19_where_all_wait_for_memory_the_fullest_pays_though_nobody_sends() {
     assert_eq!(splice.credit().map(|credit| credit + PAYLOAD as u32), Some(INITIAL_WINDOW));
     assert!(splice.ticks(MEMORY_LOOK));
     assert_eq!(splice.credit(), None, "reset");
+}
+
+#[test]
+fn threat_19_what_waits_behind_an_unanswered_open_pays_where_it_is_most() {
+    let splice = Splice::new();
+    splice.sends();
+    let cell = splice.opens_in_vain(3, 200_000);
+    assert!(splice.sessions.memory().used() >= 200_000, "it counts");
+    splice.presses();
+    assert_eq!((splice.lives(&splice.client, 1), splice.lives(&splice.client, 3)), (true, false));
+    assert_eq!((cell.unread(), cell.end()), (0, Some(Ended::Reset(Code::Limit.number()))));
+}
+
+#[test]
+fn what_was_read_counts_no_more() {
+    let splice = Splice::new();
+    let cell = splice.opens_in_vain(3, 100_000);
+    let before = splice.sessions.memory().used();
+    let mut stream = browser_stream_mux::Stream::new(3, cell, splice.client.clone());
+    while let Some(Ok(Some(_))) = futures::FutureExt::now_or_never(stream.read_chunk()) {}
+    assert!(splice.sessions.memory().used() + 100_000 <= before + BOOKED_IN, "{before} before");
+}
+
+#[test]
+fn threat_19_small_slices_of_large_reads_weigh_what_they_hold() {
+    let splice = Splice::new();
+    let more = splice.server.open_stream().unwrap();
+    let (few, many) = (2, more.id());
+    {
+        let mut state = splice.server.state.lock();
+        // Copies: as much as they are.
+        assert!((0..200).all(|_| state.mux.deliver_short(few, &[7; 1000]).is_some()));
+        // A slice of each of ten reads: little to send.
+        for _ in 0..10 {
+            let mut read = splice.sessions.buffers().take().unwrap();
+            assert_eq!(read.put(&[7; 64 * 1024]), 64 * 1024);
+            state.mux.deliver(many, Bytes::from_owner(read).slice(..3000)).unwrap();
+        }
+        assert!(splice.sessions.memory().used() >= 10 * 64 * 1024);
+        state.book();
+    }
+    splice.presses();
+    assert_eq!((splice.lives(&splice.server, few), splice.lives(&splice.server, many)), (true, false));
+    more.into_parts();
+}
+
+#[test]
+fn whatever_happens_to_streams_nothing_counts_when_they_are_gone() {
+    use rand::{Rng, SeedableRng, rngs::StdRng};
+    for seed in 0..200 {
+        let mut random = StdRng::seed_from_u64(seed);
+        let splice = Splice::new();
+        let mut cells = Vec::new();
+        splice.server_grants();
+        for _ in 0..random.random_range(1..60) {
+            let bytes = random.random_range(1..6000);
+            match random.random_range(0..6) {
+                0 | 1 if splice.credit().is_some_and(|credit| credit as usize >= bytes) => {
+                    splice.comes(&splice.client, [header(0, 0, 1, bytes as u32), vec![7; bytes]].concat());
+                }
+                2 => splice.writes(&splice.server, 4 * bytes),
+                3 if cells.len() < 50 => {
+                    let stream = 3 + 2 * cells.len() as u8;
+                    cells.push((stream, splice.opens_in_vain(stream, bytes)));
+                }
+                4 if !cells.is_empty() => {
+                    let (stream, cell) = &cells[random.random_range(0..cells.len())];
+                    let mut stream = browser_stream_mux::Stream::new(u32::from(*stream), cell.clone(), splice.client.clone());
+                    let _ = futures::FutureExt::now_or_never(stream.read_chunk());
+                    stream.into_parts();
+                }
+                _ if !cells.is_empty() => {
+                    // RST of an open stream, or of one that is gone.
+                    let (stream, _) = cells[random.random_range(0..cells.len())];
+                    splice.comes(&splice.client, header(1, 8, stream, 0));
+                }
+                _ => {}
+            }
+        }
+        for stream in std::iter::once(1).chain(cells.iter().map(|(stream, _)| *stream)) {
+            splice.comes(&splice.client, header(1, 8, stream, 0));
+        }
+        splice.writes(&splice.server, 1 << 20);
+        let bounds = (splice.client.state.lock().bounds.unread, splice.server.state.lock().mux.held());
+        assert_eq!((bounds, splice.sessions.memory().used()), ((0, 0), 0), "seed {seed}");
+    }
 }

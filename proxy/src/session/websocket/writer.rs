@@ -100,6 +100,10 @@ impl<W: AsyncWrite + Unpin + Send + 'static> Writer for Sender<W> {
         Pin::new(&mut self.socket).poll_flush(cx).map_err(TransportError::from)
     }
 
+    fn under_way(&self) -> usize {
+        self.message.iter().skip(self.next).map(Bytes::len).sum()
+    }
+
     fn taken(&self) -> u64 {
         self.taken
     }

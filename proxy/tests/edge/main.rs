@@ -2,123 +2,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{net::SocketAddr, time::Duration};
+mod served;
+mod transport;
+
+use std::time::Duration;
 
 use browser_stream_server::{Config, Proxy, StreamRouter};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    task::JoinHandle,
     time::timeout,
 };
 
-/// A proxy that serves, and stops with the test.
-struct Served {
-    proxy: Proxy,
-    address: SocketAddr,
-    task: JoinHandle<std::io::Result<()>>,
-}
-
-async fn served(change: impl FnOnce(&mut Config)) -> Served {
-    let mut config = Config::default();
-    change(&mut config);
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    let proxy = Proxy::new(config, StreamRouter::new());
-    let task = tokio::spawn({
-        let proxy = proxy.clone();
-        async move { proxy.serve(listener).await }
-    });
-    Served { proxy, address, task }
-}
-
-/// What comes until the peer closes, which it must do within five seconds.
-async fn rest(socket: &mut TcpStream) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    // A reset counts as an end: what came before it is what matters.
-    let _ = timeout(PATIENCE, socket.read_to_end(&mut bytes)).await.expect("the proxy closes");
-    bytes
-}
-
-/// Bytes until `enough` says so.
-async fn until(socket: &mut TcpStream, enough: impl Fn(&[u8]) -> bool) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while !enough(&bytes) {
-        let read = timeout(PATIENCE, socket.read_buf(&mut bytes)).await.expect("an answer in time").expect("no error");
-        assert_ne!(read, 0, "closed after {:?}", String::from_utf8_lossy(&bytes));
-    }
-    bytes
-}
-
-impl Served {
-    /// A request on a connection of its own, with these header lines instead of the usual `Host`; the whole answer as text.
-    async fn ask(&self, line: &str, headers: &str) -> String {
-        let mut socket = TcpStream::connect(self.address).await.expect("a connection");
-        let request = format!("{line} HTTP/1.1\r\nconnection: close\r\n{headers}\r\n");
-        socket.write_all(request.as_bytes()).await.expect("sent");
-        String::from_utf8_lossy(&rest(&mut socket).await).into_owned()
-    }
-
-    /// A WebSocket handshake; the socket behind the answer's head, and the head.
-    async fn handshake(&self, headers: &str) -> (TcpStream, String) {
-        let mut socket = TcpStream::connect(self.address).await.expect("a connection");
-        let request = format!("GET /mux HTTP/1.1\r\nhost: localhost\r\n{HANDSHAKE}{headers}\r\n");
-        socket.write_all(request.as_bytes()).await.expect("sent");
-        let head = until(&mut socket, |bytes| bytes.ends_with(b"\r\n\r\n")).await;
-        (socket, String::from_utf8(head).expect("text"))
-    }
-
-    /// How often the proxy refused for this reason.
-    fn refusals(&self, name: &str) -> u64 {
-        self.proxy.refusals().find(|&(found, _)| found == name).expect("a reason").1
-    }
-
-    /// Sends these bytes over a WebSocket; the code with which the proxy closes.
-    async fn close_code(&self, bytes: &[u8]) -> u16 {
-        let (mut socket, head) = self.handshake("").await;
-        assert!(head.starts_with("HTTP/1.1 101"), "{head}");
-        // It may close before it took all.
-        let _ = socket.write_all(bytes).await;
-        let said = rest(&mut socket).await;
-        close_code(&said)
-    }
-}
-
-/// The code in the last frame, a close frame; pings and mux frames may stand before it.
-fn close_code(mut frames: &[u8]) -> u16 {
-    while let [first, length, payload @ ..] = frames {
-        assert!(*length < 126, "a short frame");
-        if *first == 0x88 {
-            return u16::from_be_bytes([payload[0], payload[1]]);
-        }
-        frames = &payload[usize::from(*length)..];
-    }
-    panic!("no close frame");
-}
-
-/// A frame as a client sends it: masked, with zeros, so that the payload reads as it is.
-fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![first];
-    match payload.len() {
-        length @ 0..126 => frame.push(0x80 | length as u8),
-        length => {
-            frame.push(0x80 | 127);
-            frame.extend_from_slice(&(length as u64).to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&[0; 4]);
-    frame.extend_from_slice(payload);
-    frame
-}
-
-fn status(answer: &str) -> u16 {
-    answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("no status in {answer:?}"))
-}
-
-const PATIENCE: Duration = Duration::from_secs(5);
-const HANDSHAKE: &str =
-    "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
-const ROUTES: [&str; 7] = ["/mux", "/healthz", "/readyz", "/", "/browser-stream-server.js", "/examples/echo/", "/nowhere"];
+use served::*;
 
 #[tokio::test]
 async fn health_is_a_short_ok() {
@@ -275,59 +171,6 @@ async fn threat_15_a_giant_head_is_refused() {
     let fair = format!("host: localhost\r\ncookie: {}\r\n", "x".repeat(8 * 1024));
     assert_eq!(status(&served.ask("GET /healthz", &fair).await), 200);
     assert_eq!(served.refusals("header_too_large"), 2);
-}
-
-#[tokio::test]
-async fn threat_16_a_text_message_closes_1003() {
-    let served = served(|_| {}).await;
-    assert_eq!(served.close_code(&masked(0x81, b"hello")).await, 1003);
-    assert_eq!(served.close_code(&[masked(0x01, b"he"), masked(0x80, b"llo")].concat()).await, 1003);
-}
-
-#[tokio::test]
-async fn threat_16_what_is_no_websocket_closes_1002() {
-    let served = served(|_| {}).await;
-    for (what, bytes) in [
-        ("unmasked", vec![0x82, 1, 0]),
-        ("reserved bit", masked(0xc2, &[0])),
-        ("opcode", masked(0x83, &[0])),
-        ("long ping", {
-            let mut frame = vec![0x89, 0x80 | 126, 0, 126];
-            frame.extend_from_slice(&[0; 130]);
-            frame
-        }),
-        ("fragmented ping", masked(0x09, b"ping")),
-        ("continuation of nothing", masked(0x80, &[0])),
-    ] {
-        assert_eq!(served.close_code(&bytes).await, 1002, "{what}");
-    }
-}
-
-#[tokio::test]
-async fn threat_16_a_message_of_any_length_is_taken_as_it_arrives_and_a_cut_behind_it_is_told() {
-    let served = served(|_| {}).await;
-    // A message of 4 EiB, it says: it begins with a ping of the mux, which is answered before the rest has come.
-    let (mut socket, _) = served.handshake("").await;
-    let mut frame = masked(0x82, &[]);
-    frame.splice(1..2, [0x80 | 127].into_iter().chain((1_u64 << 62).to_be_bytes()));
-    frame.extend_from_slice(&[0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7]);
-    socket.write_all(&frame).await.expect("sent");
-    let pong = until(&mut socket, |bytes| bytes.len() >= 14).await;
-    assert_eq!(pong, [0x82, 12, 0, 2, 0, 2, 0, 0, 0, 0, 0, 0, 0, 7]);
-    // What follows is no frame, and a mebibyte of it is unread when the proxy closes.
-    socket.write_all(&vec![0xff; 1024 * 1024]).await.expect("sent");
-    assert_eq!(close_code(&rest(&mut socket).await), 1002);
-}
-
-#[tokio::test]
-async fn a_ping_is_answered_and_a_close_too() {
-    let served = served(|_| {}).await;
-    let (mut socket, _) = served.handshake("").await;
-    socket.write_all(&masked(0x89, b"are you there")).await.expect("sent");
-    let pong = until(&mut socket, |bytes| bytes.len() >= 15).await;
-    assert_eq!(pong, [&[0x8a, 13][..], b"are you there"].concat());
-    socket.write_all(&masked(0x88, &1000_u16.to_be_bytes())).await.expect("sent");
-    assert_eq!(close_code(&rest(&mut socket).await), 1000);
 }
 
 #[tokio::test]
