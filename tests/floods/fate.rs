@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     fmt::{self, Display, Formatter},
     io::{self, ErrorKind},
+    time::Duration,
 };
 
 use harness::{
@@ -21,6 +22,10 @@ pub struct Fate {
     /// Units sent (frames, heads, bytes: whatever the flood is made of), and the most on one connection before its goodbye.
     pub sent: u64,
     pub most: u64,
+    /// The most bytes that lay in the kernel's buffers at the end of a connection: sent, but not taken.
+    pub on_the_way: u64,
+    /// How long all of it lasted.
+    pub lasted: Duration,
     /// Codes of WebSocket closes.
     pub closes: BTreeMap<u16, u64>,
     /// Codes of GO_AWAYs.
@@ -55,6 +60,11 @@ impl Fate {
         }
     }
 
+    /// How many units one peer may have had taken, of those that it was allowed to begin with and in each second since.
+    pub fn allowed(&self, (burst, rate): (u64, u64)) -> u64 {
+        burst + rate * (self.lasted.as_secs() + 1)
+    }
+
     /// Whether the proxy said goodbye.
     pub fn told(&self) -> bool {
         !self.closes.is_empty() || !self.go_aways.is_empty()
@@ -82,6 +92,7 @@ impl Fate {
         self.ended += other.ended;
         self.sent += other.sent;
         self.most = self.most.max(other.most);
+        self.on_the_way = self.on_the_way.max(other.on_the_way);
         self.pongs += other.pongs;
         self.unreachable += other.unreachable;
         add(&mut self.closes, other.closes);

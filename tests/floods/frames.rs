@@ -5,7 +5,7 @@ use harness::{ACK, DATA, FIN, PING, RST, SYN, WINDOW_UPDATE, frame, wire::messag
 use crate::{
     fate::Fate,
     pour::{Flood, pour},
-    siege::{Siege, lasting, long},
+    siege::{Siege, long},
 };
 
 /// Frames in one batch.
@@ -15,8 +15,8 @@ pub const LIMIT: u32 = 8;
 /// The burst and the rate per second of frames that a peer owes a reason for, and of opens (threats.md, "Defaults").
 pub const FRAMES: (u64, u64) = (10_000, 1_000);
 const OPENS: (u64, u64) = (10_000, 2_000);
-/// What lies in the kernel's buffers between an attacker and a proxy that does not read: sent, but not taken.
-pub const ON_THE_WAY: u64 = 2 * 1024 * 1024;
+/// What may be written between the last look into the kernel's buffers and the end.
+pub const SINCE_THE_LOOK: u64 = 2 * 1024 * 1024;
 
 /// Pours frames, `BATCH` to a message, each made for the next odd id.
 fn frames(first: &[u8], reads: bool, of: impl Fn(u32) -> Vec<u8>) -> Flood<impl FnMut(&mut Vec<u8>) -> u64> {
@@ -44,8 +44,8 @@ pub fn same(first: &[u8], reads: bool, one: &[u8]) -> Flood<impl FnMut(&mut Vec<
 }
 
 /// Nobody was served beyond ten times what is allowed: read no faster, or cut, and then with a code that says why.
-pub fn held(fate: &Fate, (burst, rate): (u64, u64), unit: u64) {
-    let allowed = 10 * (burst + rate * lasting().as_secs().max(1)) + ON_THE_WAY / unit;
+pub fn held(fate: &Fate, rate: (u64, u64), unit: u64) {
+    let allowed = 10 * fate.allowed(rate) + (fate.on_the_way + SINCE_THE_LOOK) / unit;
     assert!(fate.most <= allowed, "one connection had {} frames taken, more than {allowed}", fate.most);
     let codes: Vec<u16> = fate.closes.keys().copied().collect();
     assert!(codes.iter().all(|code| [1002, 1008].contains(code)), "closed with {codes:?}");

@@ -37,7 +37,7 @@ fn threat_15_connections_that_never_become_sessions_are_closed_in_time() {
     more_descriptors();
     let patience = if long() { Duration::from_secs(10) } else { Duration::from_millis(500) };
     let limits = vec![("establish_timeout_ms", patience.as_millis() as u64)];
-    let settings = Settings { limits, descriptors: None };
+    let settings = Settings { limits, ..Settings::default() };
     let mut siege = Siege::with("slow loris × 2,000", &settings, CROWD as u64 * EACH_MAX + 8 * MIB, |_| ());
     siege.rehearse(patience * 2, |attack| loris(attack, &mut Duration::default()));
     let mut oldest = Duration::ZERO;

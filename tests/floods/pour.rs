@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    net::TcpStream,
+    net::{SocketAddr, SocketAddrV4, TcpStream},
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
@@ -67,11 +67,12 @@ fn connection<F: FnMut(&mut Vec<u8>) -> u64>(attack: &Attack, mut peer: Blocking
             }
         });
         let Written { sent, before, cut } = write(attack, &socket, flood, &told);
+        let on_the_way = on_the_way(&socket);
         written.store(true, Ordering::Relaxed);
         reading.thread().unpark();
         fate = reading.join().expect("the reader counts");
         fate.ended |= u64::from(cut);
-        (fate.connections, fate.sent, fate.most) = (1, sent, before);
+        (fate.connections, fate.sent, fate.most, fate.on_the_way) = (1, sent, before, on_the_way);
     });
     Ok(fate)
 }
@@ -107,4 +108,24 @@ fn write<F: FnMut(&mut Vec<u8>) -> u64>(attack: &Attack, mut socket: &TcpStream,
             written.before += units;
         }
     }
+}
+
+/// Bytes that were written to this socket and that its peer, a process of this machine, has not read: they lie in the kernel's buffers of both. None where the
+/// connection is gone, or the system tells no such thing.
+fn on_the_way(socket: &TcpStream) -> u64 {
+    let (Ok(SocketAddr::V4(here)), Ok(SocketAddr::V4(there))) = (socket.local_addr(), socket.peer_addr()) else { return 0 };
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let text = |address: SocketAddrV4| format!("{:08X}:{:04X}", u32::from_le_bytes(address.ip().octets()), address.port());
+    // `sl local_address rem_address st tx_queue:rx_queue …`
+    let queues = |local: SocketAddrV4, remote: SocketAddrV4| {
+        let (local, remote) = (text(local), text(remote));
+        let row = table
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>())
+            .find(|row| row.get(1..3) == Some(&[&local[..], &remote[..]]))?;
+        let (sending, received) = row.get(4)?.split_once(':')?;
+        Some([sending, received].map(|hex| u64::from_str_radix(hex, 16).unwrap_or_default()))
+    };
+    let (ours, theirs) = (queues(here, there).unwrap_or_default(), queues(there, here).unwrap_or_default());
+    ours[0] + theirs[1]
 }

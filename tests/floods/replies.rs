@@ -23,7 +23,7 @@ fn siege(flood: &'static str) -> (Siege, Duration) {
     let patience = lasting() / 2;
     let rates = ["opens_per_second", "opens_burst", "misc_frames_per_second", "misc_frames_burst"];
     let limits = [("write_stall_max_ms", patience.as_millis() as u64)].into_iter().chain(rates.map(|rate| (rate, NEVER))).collect();
-    (Siege::with(flood, &Settings { limits, descriptors: None }, 32 * MIB, |_| ()), patience * 2 + LINGER + LINGER / 2)
+    (Siege::with(flood, &Settings { limits, ..Settings::default() }, 32 * MIB, |_| ()), patience * 2 + LINGER + LINGER / 2)
 }
 
 fn cut(fate: &Fate) {

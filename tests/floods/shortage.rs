@@ -84,7 +84,7 @@ fn threat_19_a_storm_of_connects_leaves_live_sessions_alone() {
 #[test]
 fn threat_15_one_address_cannot_take_the_connections_of_all() {
     let limits = vec![("connections_max", 64), ("connections_per_address_max", 32)];
-    let settings = Settings { limits, descriptors: None };
+    let settings = Settings { limits, ..Settings::default() };
     let fate = Siege::with("one address, all connections", &settings, 32 * MIB, |_| ()).stand(|attack| {
         let (mut fate, mut held, mut newcomers) = (Fate::default(), std::collections::VecDeque::new(), 0);
         while attack.goes_on_until(newcomers >= 3) {
@@ -118,7 +118,7 @@ const BUDGET: u64 = 64 * MIB;
 
 #[test]
 fn threat_19_many_stalled_streams_of_many_sessions_stay_within_the_budget() {
-    let settings = Settings { limits: vec![("memory_budget_bytes", BUDGET)], descriptors: None };
+    let settings = Settings { limits: vec![("memory_budget_bytes", BUDGET)], ..Settings::default() };
     let mut siege = Siege::with("16 frozen sessions × 64 streams", &settings, BUDGET + 32 * MIB, |_| ());
     let fate = siege.stand_for(lasting().max(Duration::from_millis(1500)), |attack| {
         thread::scope(|scope| {

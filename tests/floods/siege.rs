@@ -20,8 +20,6 @@ pub const MIB: u64 = 1024 * 1024;
 const RATIO_MAX: f64 = 5.0;
 /// An idle p99 of this many times the idle p50 is somebody else's doing: the figures then say little.
 const NOISE_MAX: f64 = 10.0;
-/// Fewer times to and fro than these are no going on.
-const ROUNDS_MIN: usize = 20;
 /// What the allocator may keep of what was freed: the system's gives back the end of its heap alone.
 const KEPT_MAX: u64 = 8 * MIB;
 /// How long the proxy may take to give everything back: it reads and drops for a second after a cut, and drains refused streams for five.
@@ -51,6 +49,8 @@ pub struct Siege {
     /// Resident memory and descriptors before.
     resident: u64,
     descriptors: usize,
+    /// The most resident memory of a rehearsal.
+    rehearsed: Option<u64>,
     /// How much resident memory the flood may add.
     grows_max: u64,
     _turn: MutexGuard<'static, ()>,
@@ -74,16 +74,16 @@ impl Siege {
         let idle = honest.ping_pong(brief());
         prepare(&mut honest);
         let (resident, descriptors) = (process.resident(), process.descriptors());
-        Self { flood, honest, process, idle, resident, descriptors, grows_max, _turn: turn }
+        Self { flood, honest, process, idle, resident, descriptors, rehearsed: None, grows_max, _turn: turn }
     }
 
-    /// Lets the attacker loose once before it counts, for a flood that takes much in small pieces. The allocator keeps what it likes of that; all
-    /// that comes later finds room in it, or something is not freed.
+    /// Lets the attacker loose once before it counts, for a flood that takes much in small pieces. The allocator keeps what it likes of that: so the flood itself
+    /// may take no more than this did, for all finds room in what was freed.
     pub fn rehearse(&mut self, lasting: Duration, attacker: impl FnOnce(&Attack) -> Fate + Send) {
         self.attack(lasting, attacker);
         assert!(within(FREED_WITHIN, || self.process.descriptors() <= self.descriptors), "connections are left");
         self.honest.ping_pong(brief());
-        self.resident = self.process.resident();
+        self.rehearsed = Some(self.process.highest());
     }
 
     /// Lets the attacker loose for the time of a flood.
@@ -95,11 +95,15 @@ impl Siege {
     pub fn stand_for(&mut self, lasting: Duration, attacker: impl FnOnce(&Attack) -> Fate + Send) -> Fate {
         let (under, used, fate) = self.attack(lasting, attacker);
         let highest = self.process.highest();
-        let resident_max = self.resident + KEPT_MAX;
+        let (resident_max, rehearsed) = (self.resident + KEPT_MAX, self.rehearsed);
+        let is_freed = |process: &Process| match rehearsed {
+            Some(rehearsed) => highest < rehearsed + KEPT_MAX,
+            None => process.resident() < resident_max,
+        };
         let freed = within(FREED_WITHIN, || {
             // The allocator looks what it can give back when something is freed: an idle proxy would keep it all.
             self.honest.ping_pong(Duration::ZERO);
-            self.process.descriptors() <= self.descriptors && self.process.resident() < resident_max
+            self.process.descriptors() <= self.descriptors && is_freed(&self.process)
         });
         let after = self.honest.ping_pong(brief());
         self.print(under, after, used, highest, &fate);
@@ -123,7 +127,8 @@ impl Siege {
             drop(ends);
             (under, used, attacking.join())
         });
-        (under, used, fate.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        let fate = fate.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        (under, used, Fate { lasted: begun.elapsed(), ..fate })
     }
 
     fn print(&self, under: Times, after: Times, used: f64, highest: u64, fate: &Fate) {
@@ -158,19 +163,18 @@ impl Siege {
                 wrong.push(format!("the honest p99 {when} is {:.1} times the idle one", ratio(times, self.idle)));
             }
         }
-        if under.rounds < ROUNDS_MIN {
-            wrong.push(format!("the honest stream got {} times to and fro", under.rounds));
-        }
         if highest > self.resident + self.grows_max {
             wrong.push(format!("the proxy grew by {} MiB, not at most {}", (highest - self.resident) / MIB, self.grows_max / MIB));
         }
         if !freed {
             let (now, resident) = (self.process.descriptors(), self.process.resident());
             wrong.push(format!(
-                "not everything was freed: {now} descriptors after {}, {} MiB after {}",
+                "not everything was freed: {now} descriptors after {}, {} MiB after {}, at most {} after {:?} in the rehearsal",
                 self.descriptors,
                 resident / MIB,
-                self.resident / MIB
+                self.resident / MIB,
+                highest / MIB,
+                self.rehearsed.map(|rehearsed| rehearsed / MIB)
             ));
         }
         assert!(wrong.is_empty(), "{}: {}", self.flood, wrong.join("; "));

@@ -14,7 +14,7 @@ use crate::{
     attack::Attack,
     client::FIRST_WINDOW,
     fate::Fate,
-    frames::{FRAMES, ON_THE_WAY, held},
+    frames::{FRAMES, SINCE_THE_LOOK, held},
     pour::{Flood, pour},
     siege::{Siege, lasting},
 };
@@ -169,7 +169,7 @@ fn again(attack: &Attack, mut what: impl FnMut() -> Vec<u8>) -> Fate {
 /// At most twice the rate was taken behind the burst, whatever was sent.
 fn slowed(fate: &Fate, unit: usize) {
     let (burst, rate) = FRAMES;
-    let allowed = burst + 2 * rate * lasting().as_secs().max(1) + ON_THE_WAY / unit as u64;
+    let allowed = fate.allowed((burst, 2 * rate)) + (fate.on_the_way + SINCE_THE_LOOK) / unit as u64;
     assert!(fate.connections > 0 && fate.most <= allowed, "one connection had {} pings taken, more than {allowed}: {fate}", fate.most);
     assert!(fate.closes.keys().all(|code| *code == 1008), "{fate}");
 }
