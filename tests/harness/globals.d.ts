@@ -11,6 +11,11 @@ interface Tools {
     onSent?: (sent: number) => void,
   ): Promise<Sum>;
   receive(readable: ReadableStream<Uint8Array>, onReceived?: (received: number) => void): Promise<Sum>;
+  converse(
+    stream: Library.Stream,
+    seed: number,
+    total: number,
+  ): Promise<{ sent: Sum; received: Sum; resent: number | undefined }>;
   digest(seed: number, total: number): Promise<Sum>;
   text(readable: ReadableStream<Uint8Array>): Promise<string>;
   say(writable: WritableStream<Uint8Array>, words: string): Promise<void>;

@@ -98,6 +98,17 @@ export function install() {
     }
   }
 
+  /**
+   * Sends and receives as much on one stream, at the same time.
+   *
+   * @param {import("browser-stream-server").Stream} stream @param {number} seed @param {number} total
+   */
+  async function converse(stream, seed, total) {
+    const [received, sent] = await Promise.all([receive(stream.readable), send(stream.writable, seed, total)]);
+    await stream.closed;
+    return { sent, received, resent: stream.resumption?.resent };
+  }
+
   /** The digest of the first `total` bytes of a pattern. @param {number} seed @param {number} total */
   async function digest(seed, total) {
     const sum = new Digest();
@@ -143,7 +154,7 @@ export function install() {
   }
 
   Object.assign(globalThis, {
-    t: { pattern, Digest, send, receive, digest, text, say, outcome, gate },
+    t: { pattern, Digest, send, receive, converse, digest, text, say, outcome, gate },
     kept: {},
   });
 }

@@ -106,6 +106,11 @@ export function pusher() {
   return built("pusher", "PUSHER_BIN", "npm run preinterop", ["debug"]);
 }
 
+/** The Rust client's end of a long talk. */
+export function talker() {
+  return built("talker", "TALKER_BIN", "npm run preinterop", ["debug"]);
+}
+
 /** Go's compiler, or undefined. */
 export function go() {
   return onPath("go");

@@ -14,6 +14,7 @@ import { connect, createServer } from "node:net";
  * @property {string} mux the WebSocket's address through the shim
  * @property {() => number} connections how many were made so far
  * @property {() => number} live how many there are now
+ * @property {() => number} carried how many bytes went through so far, both ways
  * @property {() => void} cut drops every connection at once, with TCP resets
  * @property {(bytes: number) => Promise<void>} cutAfter drops every connection once so many more bytes went through, and tells when
  * @property {() => void} stall keeps the connections there are and forwards nothing on them: they are half open
@@ -38,7 +39,7 @@ export async function startShim(port, { seed = 1, delayMs = 0, sliceMax = 0 } = 
   const state = { port, connections: 0, isRefusing: false, flow: () => {} };
   /** What the connections that are stalled wait for. */
   let gate = { flowing: Promise.resolve() };
-  let [left, passed] = [Infinity, () => {}];
+  let [left, carried, passed] = [Infinity, 0, () => {}];
 
   const cut = () => {
     for (const socket of sockets) socket.resetAndDestroy();
@@ -46,6 +47,7 @@ export async function startShim(port, { seed = 1, delayMs = 0, sliceMax = 0 } = 
 
   /** @param {number} bytes */
   const count = (bytes) => {
+    carried += bytes;
     left -= bytes;
     if (left > 0) return;
     left = Infinity;
@@ -127,6 +129,7 @@ export async function startShim(port, { seed = 1, delayMs = 0, sliceMax = 0 } = 
     mux: `ws://127.0.0.1:${address.port}/mux`,
     connections: () => state.connections,
     live: () => sockets.size / 2,
+    carried: () => carried,
     cut,
     cutAfter(bytes) {
       left = bytes;
