@@ -1,0 +1,48 @@
+// What names a resumable stream, what only its two ends know, and how they prove it to each other (RESUME.md, sections 1 and 6).
+
+import { hmac } from "./sha256.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** All that a proof is made of except nonces. */
+export interface Identity {
+  /** 16 random bytes, fresh per stream. */
+  readonly id: Bytes;
+  /** 32 random bytes: what only the two ends know. */
+  readonly secret: Bytes;
+  /** The server's name: the client's, the one it connected to; the server's, the one under which the stream was opened. */
+  readonly name: string;
+}
+
+/** A question of an endpoint to its shell: both macs of one carrier's handshake. */
+export interface MacRequest {
+  readonly carrier: number;
+  readonly identity: Identity;
+  /** The nonces of JOIN and PROVE. */
+  readonly client: Bytes;
+  readonly server: Bytes;
+}
+
+/** Both proofs of one carrier: PROVE's and PROOF's. */
+export interface Macs {
+  readonly server: Bytes;
+  readonly client: Bytes;
+}
+
+/** Computes both. */
+export async function prove({ identity, client, server }: MacRequest): Promise<Macs> {
+  const mac = (side: string) => {
+    const label = new TextEncoder().encode(`bss-resume-1 ${side}`);
+    const message = [label, identity.id, client, server, new TextEncoder().encode(identity.name)];
+    return hmac(identity.secret, Uint8Array.from(message.flatMap((part) => [...part])));
+  };
+  const [ofServer, ofClient] = await Promise.all([mac("server"), mac("client")]);
+  return { server: ofServer, client: ofClient };
+}
+
+/** Compares in a time that tells nothing of where they differ. */
+export function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  let difference = one.length ^ other.length;
+  for (const [at, byte] of one.entries()) difference |= byte ^ (other[at] ?? 0);
+  return difference === 0;
+}
