@@ -10,14 +10,39 @@ import { WriteHalf } from "./writing.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** What a stream asks of its session. */
+/** How a resumable stream has fared so far. */
+export interface Resumption {
+  /** Times that it went on over another connection. */
+  readonly moves: number;
+  /** Bytes that were sent more than once for it. */
+  readonly resent: number;
+  /** Bytes that came, and bytes of ours that the other side holds for certain. */
+  readonly received: number;
+  readonly acknowledged: number;
+}
+
+/** What a stream asks of what carries it: of its session, or of the resumable stream that goes from one session to the next. */
 export interface Host {
+  readonly resumption?: Resumption | undefined;
   /** Queues bytes; how many the stream has queued now. */
   send(id: number, bytes: Uint8Array): number;
   finish(id: number): void;
   reset(id: number, code: number): void;
   resetBehind(id: number, code: number): void;
   consumed(id: number, bytes: number): void;
+}
+
+/** Who a cell's bytes and its end are for, if not for its user: the resumable stream that it carries. */
+export interface Sink {
+  /** Writes come in the next microtasks. */
+  readonly isBusy: boolean;
+  data(bytes: Bytes): void;
+  /** The message is parsed, or another stream's bytes follow in it. */
+  settle(): void;
+  finished(): void;
+  sent(queued: number, finished: boolean): void;
+  fail(error: StreamError, keep: boolean): void;
+  ended(clean: boolean): void;
 }
 
 /** What to do with the first frame: the peer's open or its reply, or why there is none. */
@@ -27,16 +52,19 @@ const CANCELLED = codeNumber("cancelled");
 /** Four bytes a code point at most: a message fits into the 512 bytes that pass the proxy. */
 const MESSAGE_CHARS_MAX = 128;
 
-export class Cell {
-  /** The id on this session. */
+export class Cell implements Sink {
+  /** What carries it; a resumable stream that turns out to be none goes on on its session. */
+  host: Host;
+  /** The id there. */
   id = 0;
+  /** Set where its own halves are not used. */
+  sink: Sink | undefined;
   readonly read: ReadHalf;
   readonly write: WriteHalf;
   /** Resolves when the stream was accepted, by us or by the peer. */
   readonly opened: Promise<void>;
   /** Resolves when both directions finished. */
   readonly closed: Promise<void>;
-  readonly #host: Host;
   #frames: FrameReader | undefined;
   readonly #first: First;
   #settleOpened = settler();
@@ -49,19 +77,19 @@ export class Cell {
   /** Our open or reply is still queued. */
   #frameWaits = false;
 
-  /** `bodyMax` bounds the first frame that comes in. */
-  constructor(host: Host, bodyMax: number, first: First) {
-    this.#host = host;
+  /** `bodyMax` bounds the first frame that comes in; without it none does. */
+  constructor(host: Host, bodyMax?: number, first: First = () => {}) {
+    this.host = host;
     this.#first = first;
-    this.#frames = new FrameReader(bodyMax);
+    this.#frames = bodyMax === undefined ? undefined : new FrameReader(bodyMax);
     this.opened = this.#settleOpened.promise;
     this.closed = this.#settleClosed.promise;
     this.read = new ReadHalf({
-      consumed: (bytes) => host.consumed(this.id, bytes),
+      consumed: (bytes) => this.host.consumed(this.id, bytes),
       cancelled: () => this.#cancelRead(),
     });
     this.write = new WriteHalf({
-      send: (bytes) => host.send(this.id, bytes),
+      send: (bytes) => this.host.send(this.id, bytes),
       finish: () => this.#finish(),
       aborted: (reason) => this.reset(new StreamError(abortCode(reason))),
     });
@@ -72,9 +100,13 @@ export class Cell {
     return this.#over !== undefined;
   }
 
+  get isBusy(): boolean {
+    return (this.sink ?? this.write).isBusy;
+  }
+
   /** Sends the open, the reply or a note. Throws `bad_request` if it is too long, before anything is sent. */
   sendFrame(value: object): void {
-    this.#host.send(this.id, frame(value));
+    this.host.send(this.id, frame(value));
     this.#frameWaits = true;
   }
 
@@ -89,9 +121,9 @@ export class Cell {
     if (this.isOver) return;
     const code = error.number < APPLICATION_CODE_MIN ? error.code : error.number;
     this.sendFrame({ error: { code, message: cut(error.detail) } });
-    this.#host.finish(this.id);
+    this.host.finish(this.id);
     this.fail(error, false);
-    this.#host.resetBehind(this.id, CANCELLED);
+    this.host.resetBehind(this.id, CANCELLED);
   }
 
   /** Aborts both directions with this error here, and on the other side with its number or another. */
@@ -99,8 +131,8 @@ export class Cell {
     if (this.isOver) return;
     this.fail(error, false);
     // A reset drops what is queued; without the reply in front of it, it would read as a refusal.
-    if (this.#frameWaits && this.#answered) this.#host.resetBehind(this.id, number);
-    else this.#host.reset(this.id, number);
+    if (this.#frameWaits && this.#answered) this.host.resetBehind(this.id, number);
+    else this.host.reset(this.id, number);
   }
 
   /** The stream failed. With `keep`, what came in before is still read. */
@@ -114,6 +146,7 @@ export class Cell {
     this.#settleOpened.reject(error);
     this.#settleClosed.reject(error);
     if (frames) this.#first(error);
+    this.sink?.fail(error, keep);
   }
 
   /** The session: bytes came. */
@@ -123,12 +156,19 @@ export class Cell {
       const used = this.#takeFirst(this.#frames, bytes);
       rest = bytes.subarray(used);
     }
-    if (rest.length > 0 && !this.isOver && !this.#readCancelled) this.read.push(rest);
+    if (rest.length === 0 || this.isOver) return;
+    if (this.sink) this.sink.data(rest);
+    else if (!this.#readCancelled) this.read.push(rest);
+  }
+
+  settle(): void {
+    (this.sink ?? this.read).settle();
   }
 
   /** The session: the peer finished. */
   finished(): void {
     if (this.#frames) return this.#malformed(new StreamError("bad_request", "the stream ended too early"));
+    if (this.sink) return this.sink.finished();
     this.#peerFinished = true;
     this.read.finish();
   }
@@ -136,7 +176,7 @@ export class Cell {
   /** The session: frames left; what is still queued, and whether the finish was among them. */
   sent(queued: number, finished: boolean): void {
     this.#frameWaits = false;
-    this.write.sent(queued, finished);
+    (this.sink ?? this.write).sent(queued, finished);
   }
 
   /** The session: both directions finished, which is `clean`, or a reset went out. */
@@ -145,13 +185,14 @@ export class Cell {
     if (this.isOver) return;
     this.#over = "finished";
     this.#settleClosed.resolve();
+    this.sink?.ended(clean);
   }
 
   #takeFirst(frames: FrameReader, bytes: Bytes): number {
     try {
       const { used, value } = frames.push(bytes);
       // The open and the reply are ours to read: their credit goes back at once.
-      this.#host.consumed(this.id, used);
+      this.host.consumed(this.id, used);
       if (value) {
         this.#frames = undefined;
         this.#first(value);
@@ -170,13 +211,13 @@ export class Cell {
 
   #finish(): void {
     this.#finished = true;
-    this.#host.finish(this.id);
-    if (this.#readCancelled && !this.#peerFinished) this.#host.resetBehind(this.id, CANCELLED);
+    this.host.finish(this.id);
+    if (this.#readCancelled && !this.#peerFinished) this.host.resetBehind(this.id, CANCELLED);
   }
 
   #cancelRead(): void {
     this.#readCancelled = !this.#peerFinished;
-    if (this.#finished && this.#readCancelled) this.#host.resetBehind(this.id, CANCELLED);
+    if (this.#finished && this.#readCancelled) this.host.resetBehind(this.id, CANCELLED);
   }
 }
 

@@ -6,6 +6,7 @@ import { Emitter } from "./events.ts";
 import { readNotes } from "./framing.ts";
 import type { Opening } from "./opening.ts";
 import { type Attempt, Redial } from "./redial.ts";
+import { Resumables } from "./resumable/resumables.ts";
 import { Session, type SessionHooks, type Stats } from "./session.ts";
 import { settler } from "./settler.ts";
 import type { Stream, StreamOptions } from "./stream.ts";
@@ -75,6 +76,7 @@ export interface Inside {
   /** Nothing comes any more, or we close. */
   readonly isOver: boolean;
   readonly encoding: "utf8" | undefined;
+  readonly resumables: Resumables;
   /** Where it dials. */
   readonly target: string;
 }
@@ -89,6 +91,7 @@ class Mdm extends Emitter<MuxDemuxEvents> {
   readonly #options: MuxDemuxOptions;
   readonly #redial: Redial;
   readonly #leaving = new Set<() => void>();
+  readonly #resumables = new Resumables(() => this.#current());
   #state: ConnectionState = "connecting";
   #session: Session;
   /** Sessions that were followed by another and have streams yet. */
@@ -110,6 +113,7 @@ class Mdm extends Emitter<MuxDemuxEvents> {
         return mdm.#isClosing || mdm.#state === "closed";
       },
       encoding: mdm.#options.encoding,
+      resumables: mdm.#resumables,
       target: mdm.#target,
     });
   }
@@ -129,7 +133,11 @@ class Mdm extends Emitter<MuxDemuxEvents> {
     this.#dial();
     this.#redial = new Redial(
       () => this.#dial(),
-      () => this.#session.probe(),
+      () => {
+        this.#session.probe();
+        this.#resumables.wake();
+      },
+      () => this.#resumables.giveUp(),
     );
   }
 
@@ -160,9 +168,9 @@ class Mdm extends Emitter<MuxDemuxEvents> {
     else if (this.#session.isOpen) void this.#session.close();
   }
 
-  /** What went over the present connection so far. */
+  /** What went over the present connection so far, and what resumable streams had to repeat over all of them. */
   stats(): Stats {
-    return this.#session.stats();
+    return { ...this.#session.stats(), ...this.#resumables.stats() };
   }
 
   /** The session for new streams; one that ran out of ids is followed by another. */
@@ -200,6 +208,10 @@ class Mdm extends Emitter<MuxDemuxEvents> {
       },
       opening: (opening) => this.#take(opening),
       goAway: () => this.#goesAway(session),
+      isBusy: () => this.#resumables.isBusy,
+      leaving: () => {
+        if (this.#isClosing) this.#resumables.giveUp();
+      },
     };
     const session = new Session(hooks, this.#options.debug === true);
     void this.#introduce(session);
@@ -210,6 +222,7 @@ class Mdm extends Emitter<MuxDemuxEvents> {
     this.#become("open");
     this.#ready.resolve();
     this.emit("open");
+    this.#resumables.up(session);
     for (const old of this.#old) old.retire();
     if (this.#isClosing) void session.close();
   }
@@ -268,6 +281,7 @@ class Mdm extends Emitter<MuxDemuxEvents> {
     this.#become("closed");
     this.#ready.reject(error);
     this.#next.reject(error);
+    this.#resumables.giveUp();
     if (info.code !== 1000) this.#fail(error);
     this.emit("close", info);
   }

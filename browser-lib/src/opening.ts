@@ -3,10 +3,13 @@
 import type { Cell } from "./cell.ts";
 import { StreamError } from "./error.ts";
 import type { JsonObject } from "./json.ts";
+import type { Newborn } from "./resumable/arrivals.ts";
 import { Stream, type StreamOptions } from "./stream.ts";
 
 export class Opening {
-  readonly #cell: Cell;
+  readonly cell: Cell;
+  /** Set for a stream that will be resumable. */
+  newborn: Newborn | undefined;
   readonly path: string;
   #isAccepted = false;
   /** The client's unique id, minted by the proxy. */
@@ -14,13 +17,16 @@ export class Opening {
   readonly meta: unknown;
   /** What the proxy knows of the client. */
   readonly peer: unknown;
+  /** What it says of resumable streams, unread. */
+  readonly resume: unknown;
 
   private constructor(cell: Cell, path: string, open: JsonObject) {
-    this.#cell = cell;
+    this.cell = cell;
     this.path = path;
     this.id = typeof open.id === "string" ? open.id : undefined;
     this.meta = open.meta;
     this.peer = open.peer;
+    this.resume = open.resume;
   }
 
   /** Reads the open; one that is malformed is refused `bad_request`, and nobody hears of it. */
@@ -33,29 +39,37 @@ export class Opening {
 
   /** Whether there is nothing left to answer: the opener gave up, or the connection is lost. */
   get isOver(): boolean {
-    return this.#cell.isOver;
+    return this.#user.isOver;
   }
 
   /** Resolves or rejects when the stream is over. */
   get closed(): Promise<void> {
-    return this.#cell.closed;
+    return this.#user.closed;
   }
 
   /** Takes the stream. What was sent right behind the open is read first. */
   accept(options?: StreamOptions): Stream {
     this.#isAccepted = true;
-    this.#cell.sendFrame({});
-    this.#cell.accepted();
-    return new Stream(this.#cell, { id: this.id, path: this.path, meta: this.meta, peer: this.peer }, options);
+    if (this.newborn) this.newborn.accept();
+    else {
+      this.cell.sendFrame({});
+      this.cell.accepted();
+    }
+    return new Stream(this.#user, { id: this.id, path: this.path, meta: this.meta, peer: this.peer }, options);
   }
 
   refuse(error: StreamError): void {
-    this.#cell.refuse(error);
+    (this.newborn ?? this.cell).refuse(error);
   }
 
   /** Gives the stream up: refuses it, or resets it if it was accepted. */
   abandon(error: StreamError): void {
-    if (this.#isAccepted) this.#cell.reset(error);
-    else this.#cell.refuse(error);
+    if (this.#isAccepted) this.#user.reset(error);
+    else this.refuse(error);
+  }
+
+  /** The cell of whoever gets the stream. */
+  get #user(): Cell {
+    return (this.newborn ?? this).cell;
   }
 }

@@ -14,6 +14,7 @@ const DELAY_MAX_MS = 5000;
 const NAMED_MAX_MS = 3_600_000;
 /** What brings a page back: a network, a look at its tab, a way back to it. All but the first come to windows only, and none where there is no page. */
 const WAKES = ["online", "visibilitychange", "pageshow"];
+const LEAVES = "pagehide";
 
 /** Waits between two attempts. Its timers may come late, as in a hidden tab: events do the work. */
 export class Redial {
@@ -23,16 +24,18 @@ export class Redial {
   #notBefore = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `dial` is called when it is time, `wake` when the page wakes while nothing is planned. */
-  constructor(dial: () => void, wake: () => void) {
+  /** `dial` is called when it is time, `wake` when the page wakes while nothing is planned, `leave` when it goes for good. */
+  constructor(dial: () => void, wake: () => void, leave: () => void) {
     this.#dial = dial;
-    const heed = ({ type }: Event): void => {
+    const heed = ({ type, persisted }: Event & { persisted?: boolean }): void => {
+      if (type === LEAVES) return persisted ? undefined : leave();
       if (type === "visibilitychange" && document.hidden) return;
       if (this.#timer === undefined) wake();
       else if (performance.now() >= this.#notBefore) this.#go();
     };
     // A listener for visibilitychange may sit on the window, where all three come by.
-    for (const type of WAKES) globalThis.addEventListener?.(type, heed, { signal: this.#listening.signal });
+    for (const type of [...WAKES, LEAVES])
+      globalThis.addEventListener?.(type, heed, { signal: this.#listening.signal });
   }
 
   /** Plans the next attempt, `afterMs` from now at the earliest; {@link start} it. */

@@ -5,11 +5,11 @@ import { Drain } from "./drain.ts";
 import { StreamError } from "./error.ts";
 import { ACCEPT_BODY_MAX, BODY_MAX } from "./framing.ts";
 import type { JsonObject } from "./json.ts";
-import { codeNumber } from "./mux/codes.ts";
 import { Connection, REST_MAX } from "./mux/connection.ts";
 import type { Events } from "./mux/event.ts";
 import { describe, HEADER_BYTES, Outbound } from "./mux/frame.ts";
 import { Opening } from "./opening.ts";
+import { readReply } from "./reply.ts";
 import { settler } from "./settler.ts";
 import { Stream, type StreamInfo, type StreamOptions } from "./stream.ts";
 import type { CloseInfo, Transport } from "./transport.ts";
@@ -21,11 +21,11 @@ const STREAMS_MAX = 16 * 1024;
 const TICK_MS = 10_000;
 /** How long a stream waits for a connection, unless it says otherwise: an answer may take 15 s, and a name 2 s to come. */
 const PATIENCE_MS = 17_000;
-const NEVER_OPEN = "there was no connection: does the proxy run there, and allow this page (--allow-origin)?";
+export const NEVER_OPEN = "there was no connection: does the proxy run there, and allow this page (--allow-origin)?";
 /** So many microtasks in a row without a write, and what was written together leaves together. */
 const QUIET_TURNS = 4;
 /** Microtasks after which an end, and a next or first write, have come through their WritableStream. */
-const WRITE_TURNS = 16;
+export const WRITE_TURNS = 16;
 
 /** The next microtask, for less than `queueMicrotask` costs a page. */
 const turn = Promise.resolve();
@@ -42,6 +42,10 @@ export interface SessionHooks {
   opening(opening: Opening): void;
   /** The peer takes no more streams. */
   goAway(code: number): void;
+  /** Whether more is to be sent in the next microtasks. */
+  isBusy(): boolean;
+  /** It will be closed now: the last words. */
+  leaving(): void;
 }
 
 /** What a stream is opened with. */
@@ -56,8 +60,15 @@ export interface OpenRequest extends StreamOptions {
   readonly replied?: (reply: JsonObject) => void;
 }
 
+/** What was counted. */
+export interface Stats extends SessionStats {
+  /** Times that resumable streams went on over another connection, and bytes that were sent more than once for them. */
+  readonly moves: number;
+  readonly resent: number;
+}
+
 /** What a session counted. */
-export interface Stats {
+export interface SessionStats {
   /** Streams that live. */
   readonly streams: number;
   /** Bytes that streams wait to send. */
@@ -136,20 +147,23 @@ export class Session implements Host {
     const info: StreamInfo = { id: undefined, path, meta };
     const cell: Cell = new Cell(this, BODY_MAX, (reply) => readReply(cell, info, reply, replied));
     const stream = new Stream(cell, info, options);
-    if (cell.isOver) return stream;
+    if (!cell.isOver) this.start(cell, { path, meta, ...fields });
+    if (!cell.isOver && this.#state === "connecting" && patience < Infinity) this.#bound(cell, patience);
+    return stream;
+  }
+
+  /** Opens a cell's stream with this open; the cell fails where the session takes no streams. Throws `bad_request` if the open is too long. */
+  start(cell: Cell, open: object): void {
     if (this.#state === "closed" || !this.#core.takesStreams) {
-      cell.fail(new StreamError(this.#state === "closed" ? "lost" : "draining"), false);
-      return stream;
+      return cell.fail(new StreamError(this.#state === "closed" ? "lost" : "draining"), false);
     }
     cell.id = this.#core.open(cell);
     try {
-      cell.sendFrame({ path, meta, ...fields });
+      cell.sendFrame(open);
     } catch (error) {
       cell.reset(StreamError.from(error));
       throw error;
     }
-    if (this.#state === "connecting" && patience < Infinity) this.#bound(cell, patience);
-    return stream;
   }
 
   /** Sends what was written and may leave, then closes. Streams that are still open end `lost`, here and there. Call it after `open`. */
@@ -157,12 +171,13 @@ export class Session implements Host {
     // What was just written is still on its way through its WritableStream; it stops at the latest where credit does.
     for (let quiet = 0; quiet < WRITE_TURNS; quiet++) {
       await null;
-      if (this.#core.values().some((cell) => cell.write.isBusy)) quiet = 0;
+      if (this.#core.values().some((cell) => cell.isBusy) || this.#hooks.isBusy()) quiet = 0;
       else this.#flush(true);
     }
     if (this.#state === "closed") return;
+    this.#hooks.leaving();
     this.#core.goAway(0);
-    this.#flush();
+    this.#flush(true);
     this.#transport?.close(1000, "");
     this.end({ code: 1000, reason: "" });
   }
@@ -192,7 +207,7 @@ export class Session implements Host {
     this.#hooks.close(info);
   }
 
-  stats(): Stats {
+  stats(): SessionStats {
     const { size: streams, queued, rtt, dropped } = this.#core;
     const { sent, allowance } = this.#drain;
     return { streams, queued, sent, received: this.#received, allowance, rtt, dropped };
@@ -230,7 +245,7 @@ export class Session implements Host {
     return {
       opened: (id) => this.#accept(id),
       data: (cell, bytes) => {
-        if (this.#fed !== cell) this.#fed?.read.settle();
+        if (this.#fed !== cell) this.#fed?.settle();
         this.#fed = cell;
         cell.data(bytes);
       },
@@ -277,7 +292,7 @@ export class Session implements Host {
     this.#isReceiving = true;
     try {
       this.#core.receive(bytes, now());
-      this.#fed?.read.settle();
+      this.#fed?.settle();
       this.#fed = undefined;
       this.#isReceiving = false;
       this.#schedule();
@@ -353,27 +368,6 @@ export class Session implements Host {
     cell.closed.then(stop, stop);
     this.#up.promise.then(stop);
   }
-}
-
-/** What the other side answered to our open. */
-function readReply(
-  cell: Cell,
-  info: StreamInfo,
-  reply: JsonObject | StreamError,
-  replied?: OpenRequest["replied"],
-): void {
-  if (reply instanceof StreamError) {
-    return cell.reset(new StreamError("internal", `no valid reply (${reply.detail})`), codeNumber("internal"));
-  }
-  const error = reply.error as { code?: unknown; message?: unknown } | null | undefined;
-  if (error === undefined) {
-    if (typeof reply.id === "string") info.id = reply.id;
-    replied?.(reply);
-    return cell.accepted();
-  }
-  const code = typeof error?.code === "number" || typeof error?.code === "string" ? error.code : "internal";
-  const message = typeof error?.message === "string" ? error.message : undefined;
-  cell.reset(new StreamError(code, message), codeNumber("cancelled"));
 }
 
 function now(): number {

@@ -3,6 +3,7 @@
 import { type Callable, callable } from "./callable.ts";
 import { type MuxDemux, sessionOf } from "./mux-demux.ts";
 import { nameSegment } from "./name.ts";
+import { open } from "./resumable/opener.ts";
 import type { Stream, StreamOptions } from "./stream.ts";
 import { Watch } from "./watch.ts";
 
@@ -22,6 +23,8 @@ export interface ConnectOptions extends StreamOptions {
   meta?: unknown;
   /** How long to wait for a name that nobody serves yet, in milliseconds: 0 to 15,000, 2,000 unless stated. */
   wait?: number | undefined;
+  /** `false`: the stream is lost with the connection of either side. Else it survives that, if the server's library can. */
+  resume?: boolean | undefined;
 }
 
 class Client {
@@ -41,11 +44,12 @@ class Client {
    * of the server's own.
    */
   connect(name: string, options: ConnectOptions = {}): Stream {
-    const { session, encoding } = sessionOf(this.#mdm);
-    const { wait, ...rest } = options;
+    const { session, encoding, resumables } = sessionOf(this.#mdm);
+    const { wait, resume, ...rest } = options;
     const path = `${this.#prefix}/connect/${nameSegment(name)}`;
     const patience = ANSWER_MS + (wait ?? WAIT_MS);
-    return session.open({ ...rest, encoding: rest.encoding ?? encoding, path, fields: { wait }, patience });
+    const request = { ...rest, encoding: rest.encoding ?? encoding, path, fields: { wait }, patience };
+    return resume === false ? session.open(request) : open(resumables, name.normalize("NFC"), request);
   }
 
   /**

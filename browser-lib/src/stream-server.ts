@@ -7,6 +7,7 @@ import { Emitter, report } from "./events.ts";
 import { type Inside, type MuxDemux, sessionOf } from "./mux-demux.ts";
 import { nameSegment } from "./name.ts";
 import type { Opening } from "./opening.ts";
+import { admit } from "./resumable/arrivals.ts";
 import { settler } from "./settler.ts";
 import type { Stream } from "./stream.ts";
 import { PREFIX } from "./stream-client.ts";
@@ -29,6 +30,8 @@ export interface StreamServerOptions {
   accept?: ((open: ClientOpen) => Verdict | Promise<Verdict>) | undefined;
   /** Clients at the same time; the one too many gets `busy`. 10,000 unless stated. */
   clientsMax?: number | undefined;
+  /** `false`: clients that the connections of either side are lost to are lost. Else they survive that, if their library can. */
+  resume?: boolean | undefined;
   /** Makes "data" of the clients' streams give strings. */
   encoding?: "utf8" | undefined;
 }
@@ -128,13 +131,14 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
   listen(name: string, { signal, ...request }: ListenOptions = {}): this {
     if (this.#claim) throw new StreamError("bad_request", "this server has a name already");
     const segment = nameSegment(name);
+    const normal = name.normalize("NFC");
     this.#claim = new Claim(this.#inside, this.#options.prefix ?? PREFIX, segment, request, {
       notes: () => {
         const most: [string, number] = ["clients_max", this.#options.clientsMax ?? CLIENTS_MAX];
         return this.#isPaused ? [most, ["pause"]] : [most];
       },
-      take: (opening) => void this.#take(opening),
-      held: (id) => this.#held({ name: name.normalize("NFC"), id }),
+      take: (opening) => void this.#take(opening, normal),
+      held: (id) => this.#held({ name: normal, id }),
       suspended: () => this.emit("suspended"),
       over: (error) => this.#over(error),
     });
@@ -207,7 +211,8 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
     this.#wakeIterations();
   }
 
-  async #take(opening: Opening): Promise<void> {
+  async #take(opening: Opening, name: string): Promise<void> {
+    if (!admit(this.#inside.resumables, opening, name, this.#options.resume !== false)) return;
     if (this.#isEnding || this.#isOver) return opening.refuse(new StreamError("gone"));
     const isIgnored = this.#isLeft && this.listenerCount("stream") === 0;
     if (isIgnored || this.#live.size >= (this.#options.clientsMax ?? CLIENTS_MAX))

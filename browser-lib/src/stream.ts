@@ -1,6 +1,6 @@
 // A stream as its user sees it: a WHATWG pair first, with Node's calls as a layer over it.
 
-import type { Cell } from "./cell.ts";
+import type { Cell, Resumption } from "./cell.ts";
 import type { Chunk } from "./chunk.ts";
 import { resetNumber, StreamError } from "./error.ts";
 import { NodeStyle } from "./node-style.ts";
@@ -74,6 +74,11 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
   /** On a server: what the proxy knows of the client. Its own word, nothing a client could forge. */
   get peer(): unknown {
     return this.#info.peer;
+  }
+
+  /** How it fares over drops of the connections below it, as of now; nothing for a stream that does not survive them. */
+  get resumption(): Resumption | undefined {
+    return this.#cell.host.resumption;
   }
 
   /** Resolves when the other side accepted; rejects with the code it refused with. Writing need not wait for it. */

@@ -19,6 +19,8 @@ export abstract class Arrivals extends Course {
       carrier.hears(now);
       if (carrier.stage === "checking") {
         if (decoder.rest.length > HELD_MAX) this.breakOff(carrier, now);
+        // A copy: the message that it stands in may be the user's by then.
+        else decoder.rest = decoder.rest.slice();
         return;
       }
       let isRight: boolean;

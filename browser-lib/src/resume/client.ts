@@ -8,7 +8,7 @@ export class Client {
   isReplied = false;
   /** Birth opens that went out. */
   births = 0;
-  readonly openDeadline: number;
+  openDeadline: number;
   /** The last error that a repeated birth open was answered with. */
   refusal: Reason | undefined;
   /** The shell was asked to open a carrier and has not said what came of it. */
@@ -19,11 +19,19 @@ export class Client {
   tries = 1;
   /** The last try after a sleep ends then. */
   lastTry: number | undefined;
+  readonly #openTimeout: number;
   readonly #random: () => number;
 
-  constructor(openDeadline: number, random: () => number) {
-    this.openDeadline = openDeadline;
+  constructor(openTimeout: number, random: () => number, now: number) {
+    this.#openTimeout = openTimeout;
+    this.openDeadline = now + openTimeout;
     this.#random = random;
+  }
+
+  /** A birth open leaves. The wait for a connection took none of its time. */
+  bears(now: number): void {
+    this.isAsked = false;
+    if (this.births++ === 0) this.openDeadline = now + this.#openTimeout;
   }
 
   /** Sets a time to open a carrier where one is wanted. */

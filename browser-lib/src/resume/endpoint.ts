@@ -26,7 +26,7 @@ export class Endpoint extends Arrivals {
   /** The client's end of a new stream; asks at once for the birth carrier. `random` gives numbers from 0 to 1. */
   static connect(terms: Terms, openTimeout: number, random: () => number, now: number): Endpoint {
     const endpoint = new Endpoint(terms, "opening", terms.limits.grace);
-    endpoint.client = new Client(now + openTimeout, random);
+    endpoint.client = new Client(openTimeout, random, now);
     endpoint.actions.push({ type: "open", birth: true });
     return endpoint;
   }
@@ -148,8 +148,7 @@ export class Endpoint extends Arrivals {
   birth(id: number, now: number): Bytes[] {
     const client = this.client;
     if (!client || client.isReplied) return [];
-    client.isAsked = false;
-    client.births++;
+    client.bears(now);
     const early = this.takesBytes ? this.sender.early(EARLY_MAX) : [];
     const carrier = this.#add(new Carrier(id, "proxy", "birth", new Decoder(), now));
     carrier.early = early.reduce((sum, { length }) => sum + length, 0);

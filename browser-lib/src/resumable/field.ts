@@ -1,0 +1,61 @@
+// The `resume` field of opens and replies (RESUME.md, section 2).
+
+import { StreamError } from "../error.ts";
+import { fromHex, toHex } from "../hex.ts";
+import type { Identity } from "../resume/proof.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** The version that we speak; an open of another is a plain stream to us. */
+const VERSION = 1;
+const U32_MAX = 0xffff_ffff;
+
+/** A new stream: what its open says of it. */
+export interface Birth {
+  readonly id: Bytes;
+  readonly secret: Bytes;
+  /** Raw bytes behind the open. */
+  readonly early: number;
+  /** For how long the client will try to come back, in milliseconds. */
+  readonly grace: number;
+}
+
+/** Of the open of each later carrier. */
+export const JOIN = { v: VERSION, join: true };
+
+/** Of the open that begins a stream. */
+export function birth({ id, secret }: Identity, early: number, grace: number): object {
+  return { v: VERSION, id: toHex(id), secret: toHex(secret), early, grace: seconds(grace) };
+}
+
+/** Of the reply to a birth, or without a grace to a join. */
+export function taken(grace?: number): object {
+  return { v: VERSION, grace: grace === undefined ? undefined : seconds(grace) };
+}
+
+/** What an open asks for: nothing that we know, a new stream, or one more carrier. Throws `bad_request` for what is not as it should be. */
+export function read(resume: unknown): Birth | "join" | undefined {
+  if (resume === undefined || resume === null) return undefined;
+  const { v, join = false, ...rest } = resume as Record<string, unknown>;
+  if (isWhole(v) && v !== VERSION) return undefined;
+  if (v === VERSION && join === true) return "join";
+  const [id, secret] = [fromHex(rest.id, 16), fromHex(rest.secret, 32)];
+  const { early, grace } = rest;
+  const isRight = v === VERSION && join === false && isWhole(early) && early <= U32_MAX && isWhole(grace);
+  if (!isRight || !id || !secret) throw new StreamError("bad_request", "resume is not what it should be");
+  return { id, secret, early, grace: grace * 1000 };
+}
+
+/** The server's grace in milliseconds, if its reply takes up what we asked for. */
+export function readTaken(resume: unknown): number | undefined {
+  const { v, grace } = (resume ?? {}) as Record<string, unknown>;
+  return v === VERSION && isWhole(grace) ? grace * 1000 : undefined;
+}
+
+function isWhole(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0;
+}
+
+function seconds(ms: number): number {
+  return Math.floor(ms / 1000);
+}

@@ -1,0 +1,305 @@
+// One resumable stream: moves bytes between its user, its endpoint and its carriers, and keeps its clock.
+
+import { Cell, type Host, type Resumption } from "../cell.ts";
+import { COPY_MAX } from "../chunk.ts";
+import { StreamError } from "../error.ts";
+import { randomBytes } from "../hex.ts";
+import { codeText } from "../mux/codes.ts";
+import { Fifo } from "../mux/queue.ts";
+import type { Action } from "../resume/course.ts";
+import type { Endpoint } from "../resume/endpoint.ts";
+import { CARRIER_QUEUE_MAX } from "../resume/limits.ts";
+import type { Join } from "../resume/newcomer.ts";
+import { prove } from "../resume/proof.ts";
+import type { Session } from "../session.ts";
+import type { Carrier, Owner } from "./carrier.ts";
+import { taken } from "./field.ts";
+import type { Opener } from "./opener.ts";
+import type { Resumables } from "./resumables.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** The user's cell rides on it as on a session. */
+export class Resumable implements Host, Owner {
+  readonly cell: Cell;
+  readonly endpoint: Endpoint;
+  readonly carriers = new Set<Carrier>();
+  readonly #all: Resumables;
+  /** Only a client has one. */
+  readonly #opener: Opener | undefined;
+  /** What the user wrote and the endpoint has no room for. */
+  readonly #unsent = new Fifo<Uint8Array>();
+  #queued = 0;
+  #written = 0;
+  #isFinished = false;
+  /** The user neither reads nor writes any more: with this number the stream is reset when what was written arrived. */
+  #unheard: number | undefined;
+  #lastId = 0;
+  #isPoked = false;
+  #isOver = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #alarm = Infinity;
+
+  constructor(all: Resumables, endpoint: Endpoint, opener?: Opener, cell?: Cell) {
+    this.#all = all;
+    this.endpoint = endpoint;
+    this.#opener = opener;
+    this.cell = cell ?? new Cell(this);
+    this.cell.host = this;
+    all.add(this);
+    this.poke();
+  }
+
+  get resumption(): Resumption {
+    const { moves, resent, received, base } = this.endpoint;
+    return { moves, resent, received, acknowledged: Math.min(base, this.#written) };
+  }
+
+  /** A large chunk is its writer's until all of it was copied. */
+  send(_: number, bytes: Uint8Array): number {
+    this.#unsent.push(bytes);
+    this.#queued += bytes.length;
+    this.#settle();
+    return bytes.length > COPY_MAX && this.#queued > 0 ? Infinity : this.#queued;
+  }
+
+  finish(): void {
+    this.#isFinished = true;
+    this.#settle();
+  }
+
+  reset(_: number, number: number): void {
+    if (this.#opener && !this.#opener.isBorn) this.endpoint.giveUp(now());
+    else this.endpoint.reset({ code: codeText(number), message: "" }, now());
+    this.poke();
+  }
+
+  resetBehind(_: number, number: number): void {
+    this.#unheard = number;
+    this.poke();
+  }
+
+  consumed(_: number, bytes: number): void {
+    this.endpoint.consumed(bytes);
+    this.poke();
+  }
+
+  arrived({ id }: Carrier, bytes: Bytes): void {
+    this.endpoint.arrived(id, bytes, now());
+    // Now, when the cell can still move neighbours in one message together.
+    this.#read();
+    this.poke();
+  }
+
+  settle(): void {
+    this.cell.settle();
+  }
+
+  sent(): void {
+    this.poke();
+  }
+
+  gone(carrier: Carrier): void {
+    this.carriers.delete(carrier);
+    this.endpoint.closed(carrier.id, now());
+    this.poke();
+  }
+
+  /** A carrier becomes one of this stream's, with a number that no other had. */
+  adopt(carrier: Carrier): Carrier {
+    carrier.id = ++this.#lastId;
+    carrier.owner = this;
+    this.carriers.add(carrier);
+    return carrier;
+  }
+
+  /** A birth open came for it, perhaps again. */
+  born(carrier: Carrier, early: number, grace: number): void {
+    carrier.cell.sendFrame({ resume: taken(grace) });
+    carrier.cell.accepted();
+    this.endpoint.born(this.adopt(carrier).id, early, now());
+    carrier.take();
+    this.poke();
+  }
+
+  /** A carrier said JOIN of it. */
+  joined(carrier: Carrier, join: Join): void {
+    this.endpoint.joined(this.adopt(carrier).id, "proxy", join, randomBytes(16), now());
+    this.poke();
+  }
+
+  /** A client's stream moves to a new session at once: one that drains is to come to its end. Its server's carriers move with the client's. */
+  up(session: Session): void {
+    if (this.#opener) {
+      for (const carrier of this.carriers) {
+        if (carrier.cell.host === session) continue;
+        this.gone(carrier);
+        carrier.close("reset");
+      }
+    }
+    this.wake();
+  }
+
+  wake(): void {
+    this.endpoint.wake(now());
+    this.poke();
+  }
+
+  /** There will be no session any more, or no page: it ends now. */
+  giveUp(): void {
+    this.endpoint.giveUp(now());
+    this.#pump();
+  }
+
+  /** The server's reply knows nothing of resumable streams: the cell goes on on the carrier's session, and all that is left here with it. */
+  becomePlain(carrier: Carrier): void {
+    const { cell } = this;
+    const raw = this.endpoint.intoRaw(carrier.id);
+    const [session, { id }] = [carrier.cell.host, carrier.cell];
+    this.#end();
+    if (!raw || cell.isOver) return carrier.cell.reset(new StreamError("cancelled"), this.#resetNumber);
+    carrier.owner = undefined;
+    carrier.cell.sink = cell;
+    [cell.host, cell.id] = [session, id];
+    for (const bytes of raw.unsent) session.send(id, bytes);
+    for (let bytes = this.#unsent.shift(); bytes; bytes = this.#unsent.shift()) session.send(id, bytes);
+    if (this.#isFinished) session.finish(id);
+    if (this.#unheard !== undefined) session.resetBehind(id, this.#unheard);
+  }
+
+  /** Has it look, in the next microtask, for what there is to do. */
+  poke(): void {
+    if (this.#isPoked) return;
+    this.#isPoked = true;
+    queueMicrotask(() => {
+      this.#isPoked = false;
+      this.#pump();
+    });
+  }
+
+  get #resetNumber(): number {
+    const { outcome } = this.endpoint;
+    return new StreamError(outcome?.type === "reset" ? outcome.reason.code : "cancelled").number;
+  }
+
+  /** Moves on what the user wrote and finished, as far as there is room. */
+  #settle(): void {
+    for (let chunk = this.#unsent.peek(); chunk; chunk = this.#unsent.peek()) {
+      const taken = this.endpoint.write(chunk);
+      this.#queued -= taken;
+      this.#written += taken;
+      if (taken < chunk.length) {
+        this.#unsent.replaceFront(chunk.subarray(taken));
+        break;
+      }
+      this.#unsent.shift();
+    }
+    if (this.#queued === 0) {
+      this.cell.sent(0, false);
+      if (this.#isFinished) this.endpoint.finish();
+    }
+    this.poke();
+  }
+
+  #read(): void {
+    for (let chunk = this.endpoint.read(); chunk; chunk = this.endpoint.read()) this.cell.data(chunk);
+  }
+
+  /** Does all that can be done now. */
+  #pump(): void {
+    if (this.#isOver) return;
+    const { endpoint, cell } = this;
+    if (this.#queued > 0) this.#settle();
+    if (this.#unheard !== undefined && endpoint.isWritten && !endpoint.isRead) {
+      endpoint.reset({ code: codeText(this.#unheard), message: "" }, now());
+    }
+    do this.#write();
+    while (this.#act());
+    this.#read();
+    if (endpoint.isRead) cell.finished();
+    if (endpoint.isWritten) cell.sent(0, true);
+    if (endpoint.outcome && !cell.isOver) this.#tell();
+    this.#keepTime();
+    const tombstone = endpoint.tombstone();
+    if (tombstone) this.#all.registry.bury(tombstone);
+    else if (!endpoint.isOver) return;
+    else if (!this.#opener) this.#all.registry.forget(endpoint.identity.id);
+    this.#end();
+  }
+
+  #write(): void {
+    for (const carrier of this.carriers) {
+      if (!this.endpoint.wantsTransmit(carrier.id)) continue;
+      const room = Math.max(0, CARRIER_QUEUE_MAX - carrier.queued);
+      for (const bytes of this.endpoint.transmit(carrier.id, room, now())) carrier.send(bytes);
+    }
+  }
+
+  /** What the endpoint asks for; whether that was something. */
+  #act(): boolean {
+    let acted = false;
+    for (let action = this.endpoint.poll(); action; action = this.endpoint.poll()) {
+      this.#do(action);
+      acted = true;
+    }
+    return acted;
+  }
+
+  #do(action: Action): void {
+    if (action.type === "open") void this.#opener?.open(this, action.birth);
+    else if (action.type === "macs") void this.#prove(action.request);
+    else {
+      for (const carrier of this.carriers) {
+        if (carrier.id !== action.carrier) continue;
+        this.carriers.delete(carrier);
+        carrier.close(action.how);
+      }
+    }
+  }
+
+  async #prove(request: Parameters<typeof prove>[0]): Promise<void> {
+    const macs = await prove(request);
+    this.endpoint.macs(request.carrier, macs, now());
+    this.poke();
+  }
+
+  #tell(): void {
+    const { outcome } = this.endpoint;
+    if (outcome?.type === "clean") return this.cell.ended(true);
+    const { received, acknowledged } = this.resumption;
+    const counts = `the other side cannot be reached any more: ${received} bytes had come, ${acknowledged} were acknowledged`;
+    const { code, message } =
+      outcome?.type === "reset" || outcome?.type === "refused" ? outcome.reason : { code: "lost", message: counts };
+    this.cell.fail(new StreamError(code, message), true);
+  }
+
+  /** One that moved further away is looked at when it would have been due. */
+  #keepTime(): void {
+    const deadline = this.endpoint.deadline() ?? Infinity;
+    if (deadline < Infinity && deadline >= this.#alarm) return;
+    clearTimeout(this.#timer);
+    this.#alarm = deadline;
+    if (deadline === Infinity) return;
+    this.#timer = setTimeout(() => this.#tick(), Math.max(0, deadline - now()));
+    // In Node: an open socket keeps the process, this does not.
+    (this.#timer as { unref?: () => void }).unref?.();
+  }
+
+  #tick(): void {
+    this.#alarm = Infinity;
+    this.endpoint.tick(now());
+    // A carrier that is dead is replaced on the same connection: that must not be dead as well.
+    if (this.endpoint.isAsking) this.#all.session.probe();
+    this.#pump();
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#all.forget(this);
+  }
+}
+
+export function now(): number {
+  return performance.now();
+}

@@ -1,0 +1,78 @@
+// The resumable streams of one page's handle, over all its sessions.
+
+import { Budget } from "../resume/budget.ts";
+import { LIMITS, type Limits } from "../resume/limits.ts";
+import { Unproven } from "../resume/newcomer.ts";
+import { Registry } from "../resume/registry.ts";
+import type { Session } from "../session.ts";
+import type { Known } from "./arrivals.ts";
+import type { Resumable } from "./resumable.ts";
+
+export class Resumables {
+  readonly limits: Limits = LIMITS;
+  readonly budget = new Budget();
+  /** Those that came in. */
+  readonly registry = new Registry<Known>(this.limits);
+  readonly #session: () => Session;
+  readonly #live = new Set<Resumable>();
+  readonly #unproven = new WeakMap<object, Unproven>();
+  /** There will be no session any more. */
+  #isOver = false;
+  /** What those that ended had. */
+  #moves = 0;
+  #resent = 0;
+
+  /** `session` gives the one that carriers are opened on now. */
+  constructor(session: () => Session) {
+    this.#session = session;
+  }
+
+  get session(): Session {
+    return this.#session();
+  }
+
+  /** The carriers of one session that have not proven themselves. */
+  unproven(session: object): Unproven {
+    const unproven = this.#unproven.get(session) ?? new Unproven();
+    this.#unproven.set(session, unproven);
+    return unproven;
+  }
+
+  add(stream: Resumable): void {
+    this.#live.add(stream);
+    if (this.#isOver) queueMicrotask(() => stream.giveUp());
+  }
+
+  forget(stream: Resumable): void {
+    if (!this.#live.delete(stream)) return;
+    this.#moves += stream.endpoint.moves;
+    this.#resent += stream.endpoint.resent;
+  }
+
+  /** Whether somebody has written what is yet to come to us. */
+  get isBusy(): boolean {
+    return [...this.#live].some(({ cell }) => cell.isBusy);
+  }
+
+  /** A session is up. */
+  up(session: Session): void {
+    for (const stream of this.#live) stream.up(session);
+  }
+
+  /** The page or its network is back. */
+  wake(): void {
+    for (const stream of this.#live) stream.wake();
+  }
+
+  /** Nothing comes any more: all end, and say so where they can. */
+  giveUp(): void {
+    this.#isOver = true;
+    for (const stream of this.#live) stream.giveUp();
+  }
+
+  stats(): { moves: number; resent: number } {
+    const sum = (of: "moves" | "resent", ended: number) =>
+      Array.from(this.#live, ({ endpoint }) => endpoint[of]).reduce((sum, more) => sum + more, ended);
+    return { moves: sum("moves", this.#moves), resent: sum("resent", this.#resent) };
+  }
+}
