@@ -5,7 +5,7 @@ import { dial, outcome, settle, until } from "./peer.ts";
 describe("connecting", () => {
   it("opens the name's path with what was given", async () => {
     const { mdm, peer } = dial();
-    StreamClient(mdm, { prefix: "/chat" }).connect("日本", { meta: { a: 1 }, wait: 0 });
+    StreamClient(mdm, { prefix: "/chat" }).connect("日本", { meta: { a: 1 }, wait: 0, resume: false });
     const far = await peer.opened("/chat/connect/%E6%97%A5%E6%9C%AC");
     expect(far.first).toEqual({ path: "/chat/connect/%E6%97%A5%E6%9C%AC", meta: { a: 1 }, wait: 0 });
   });
@@ -16,7 +16,7 @@ describe("connecting", () => {
     stream.write("early");
     const far = await peer.opened("/browser-server/connect/NAME");
     await until("the early bytes", () => far.text === "early");
-    expect(far.first).toEqual({ path: "/browser-server/connect/NAME" });
+    expect(far.first).toMatchObject({ path: "/browser-server/connect/NAME", resume: { v: 1, early: 5 } });
     far.frame({ id: "uuid" });
     await stream.opened;
     expect(stream.id).toBe("uuid");

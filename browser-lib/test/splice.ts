@@ -1,0 +1,251 @@
+// A little proxy in memory between pages: it splices connects to whoever listens, and its connections can be cut anywhere.
+
+import { vi } from "vitest";
+import { FrameReader, frame } from "../src/framing.ts";
+import { MuxDemux, type MuxDemuxOptions } from "../src/index.ts";
+import type { JsonObject } from "../src/json.ts";
+import { codeNumber } from "../src/mux/codes.ts";
+import { Connection } from "../src/mux/connection.ts";
+import { Outbound } from "../src/mux/frame.ts";
+import type { WebSocketLike } from "../src/websocket.ts";
+
+const LOST = codeNumber("lost");
+const PREFIX = "/browser-server";
+
+/** Waits for a condition while the fake clock runs, a millisecond a turn. */
+export async function passes(what: string, condition: () => unknown, turns = 20_000): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) {
+    if (condition()) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    await vi.advanceTimersByTimeAsync(1);
+  }
+  throw new Error(`never: ${what}`);
+}
+
+/** One end of a splice. */
+class Leg {
+  id = 0;
+  readonly line: Line;
+  readonly frames = new FrameReader(9 * 1024);
+  first: JsonObject | undefined;
+  twin: Leg | undefined;
+  /** What came before the twin was there. */
+  waiting: Uint8Array[] = [];
+  isFinished = false;
+  /** Bytes that lie queued towards it. */
+  queued = 0;
+
+  constructor(line: Line) {
+    this.line = line;
+  }
+
+  take(bytes: Uint8Array): void {
+    let rest = bytes;
+    if (!this.first) {
+      const { used, value } = this.frames.push(bytes);
+      rest = bytes.subarray(used);
+      this.line.core.consumed(this.id, used);
+      if (value) {
+        this.first = value;
+        if (this.twin) this.twin.send(frame({ id: "unique", ...value }));
+        else this.line.proxy.opened(this, value);
+      }
+    }
+    if (rest.length === 0) return;
+    if (this.twin) this.twin.send(rest.slice());
+    else this.waiting.push(rest.slice());
+  }
+
+  send(bytes: Uint8Array): void {
+    this.queued += bytes.length;
+    this.line.core.send(this.id, bytes);
+    this.line.pump();
+  }
+
+  /** So much of what was queued is left: the other end gets credit for what left. */
+  sent(queued: number): void {
+    const { twin } = this;
+    twin?.line.core.consumed(twin.id, this.queued - queued);
+    this.queued = queued;
+  }
+
+  finish(): void {
+    this.line.core.finish(this.id);
+    this.line.pump();
+  }
+
+  reset(code: number): void {
+    if (code === LOST) this.line.core.resetBehind(this.id, code);
+    else this.line.core.reset(this.id, code);
+    this.line.pump();
+  }
+}
+
+/** One connection. */
+export class Line implements WebSocketLike {
+  binaryType = "blob";
+  onopen: ((event: unknown) => void) | null = null;
+  onmessage: ((event: { data: ArrayBuffer | string }) => void) | null = null;
+  onclose: ((event: { code: number; reason: string }) => void) | null = null;
+  onerror: ((event: unknown) => void) | null = null;
+  readonly proxy: Proxy;
+  readonly owner: string;
+  readonly core: Connection<Leg>;
+  readonly legs = new Set<Leg>();
+  isCut = false;
+  /** It is cut when so many more bytes came from the page, or went to it. */
+  cutIn = { up: Infinity, down: Infinity };
+  readonly #out = new Outbound(64 * 1024);
+  /** Says and hears nothing, and is not closed. */
+  isMute = false;
+
+  constructor(proxy: Proxy, owner: string) {
+    this.proxy = proxy;
+    this.owner = owner;
+    const leg = (id: number): Leg => {
+      const leg = new Leg(this);
+      leg.id = id;
+      this.legs.add(leg);
+      return leg;
+    };
+    this.core = new Connection<Leg>(
+      "acceptor",
+      {
+        opened: leg,
+        data: (leg, bytes) => leg.take(bytes),
+        finished: (leg) => {
+          leg.isFinished = true;
+          leg.twin?.finish();
+          proxy.finished(leg);
+        },
+        reset: (leg, code) => leg.twin?.reset(code),
+        credit: () => {},
+        ended: (leg) => this.legs.delete(leg),
+        sent: (leg, queued) => leg.sent(queued),
+        pong: () => {},
+        goAway: () => {},
+      },
+      0,
+    );
+    queueMicrotask(() => this.onopen?.({}));
+  }
+
+  send(bytes: Uint8Array<ArrayBuffer>): void {
+    const copy = bytes.slice();
+    queueMicrotask(() => {
+      if (this.isCut || this.isMute) return;
+      const part = copy.subarray(0, this.cutIn.up);
+      this.cutIn.up -= part.length;
+      this.core.receive(part, 0);
+      this.pump();
+      if (this.cutIn.up === 0) this.cut();
+    });
+  }
+
+  close(): void {
+    this.cut(1000);
+  }
+
+  /** The connection breaks: what is under way is lost, and its streams with it. */
+  cut(code = 1006): void {
+    if (this.isCut) return;
+    this.isCut = true;
+    for (const { twin } of this.legs) twin?.reset(LOST);
+    this.proxy.lines.delete(this);
+    queueMicrotask(() => this.onclose?.({ code, reason: "" }));
+  }
+
+  open(value: object): Leg {
+    const leg = new Leg(this);
+    leg.id = this.core.open(leg);
+    this.legs.add(leg);
+    leg.send(frame(value));
+    return leg;
+  }
+
+  pump(): void {
+    while (!this.isCut && !this.isMute) {
+      this.#out.length = 0;
+      this.core.transmit(this.#out);
+      if (this.#out.length === 0) return;
+      const bytes = this.#out.bytes.slice(0, this.#out.length);
+      queueMicrotask(() => {
+        if (this.isCut || this.isMute) return;
+        const part = bytes.slice(0, this.cutIn.down);
+        this.cutIn.down -= part.length;
+        this.onmessage?.({ data: part.buffer });
+        if (this.cutIn.down === 0) this.cut();
+      });
+    }
+  }
+}
+
+export class Proxy {
+  readonly lines = new Set<Line>();
+  /** Opens of clients, as they came. */
+  readonly opens: JsonObject[] = [];
+  /** Does not pass `resume` on, as if one end were a stock peer. */
+  isDeaf = false;
+  readonly #names = new Map<string, Line>();
+  #waiting: Leg[] = [];
+
+  /** A page that is connected to it. */
+  page(owner: string, options: MuxDemuxOptions = {}): MuxDemux {
+    const dialed = () => {
+      const line = new Line(this, owner);
+      this.lines.add(line);
+      return line;
+    };
+    class Socket {
+      constructor() {
+        // biome-ignore lint/correctness/noConstructorReturn: the line is the socket
+        return dialed();
+      }
+    }
+    return MuxDemux("ws://proxy.test/mux", {
+      ...options,
+      WebSocket: Socket as unknown as NonNullable<MuxDemuxOptions["WebSocket"]>,
+    });
+  }
+
+  /** A page's present connection. */
+  line(owner: string): Line {
+    const line = [...this.lines].findLast((line) => line.owner === owner);
+    if (!line) throw new Error(`${owner} has no connection`);
+    return line;
+  }
+
+  opened(leg: Leg, open: JsonObject): void {
+    const [, verb, name = ""] = String(open.path).slice(PREFIX.length).split("/");
+    if (open.path === "/session") leg.send(frame({ session: "s" }));
+    else if (verb === "listen") {
+      leg.send(frame({ id: "claim", lease: { name } }));
+      this.#names.set(name, leg.line);
+      for (const waiting of this.#waiting.splice(0)) this.#connect(waiting);
+    } else {
+      this.opens.push(open);
+      this.#connect(leg);
+    }
+  }
+
+  /** A server lets go of its name. */
+  finished(leg: Leg): void {
+    if (String(leg.first?.path).startsWith(`${PREFIX}/listen/`)) leg.finish();
+  }
+
+  #connect(leg: Leg): void {
+    const { path, meta, resume } = leg.first ?? {};
+    const name = String(path).split("/").at(-1) ?? "";
+    const line = this.#names.get(name);
+    if (!line || line.isCut) return void this.#waiting.push(leg);
+    const twin = line.open({
+      path: `${PREFIX}/accept/${name}`,
+      id: "unique",
+      meta,
+      resume: this.isDeaf ? undefined : resume,
+    });
+    [leg.twin, twin.twin] = [twin, leg];
+    for (const bytes of leg.waiting.splice(0)) twin.send(bytes);
+    if (leg.isFinished) twin.finish();
+  }
+}
