@@ -1,17 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import {
-  type ConnectOptions,
-  type Stream,
-  StreamClient,
-  StreamServer,
-  type StreamServerOptions,
-} from "../src/index.ts";
-import { outcome } from "./peer.ts";
-import { passes, Proxy } from "./splice.ts";
+import { StreamClient } from "../src/index.ts";
+import { collect, joined, pattern, pour, settled } from "./joined.ts";
+import { outcome, settle, until } from "./peer.ts";
+import { passes } from "./splice.ts";
+import { up } from "./up.ts";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const WINDOW = 256 * KIB;
+const CONNECT = "/browser-server/connect/NAME";
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
@@ -23,55 +20,6 @@ afterEach(() => {
   vi.restoreAllMocks();
   vi.unstubAllGlobals();
 });
-
-/** Bytes that tell where they belong. */
-function pattern(length: number, seed = 0): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from({ length }, (_, at) => (at * 31 + (at >> 8) * 7 + seed) & 0xff);
-}
-
-/** A client and its server over a proxy. */
-async function joined(options: ConnectOptions = {}, serving: StreamServerOptions = {}) {
-  const proxy = new Proxy();
-  const [page, tab] = [proxy.page("page"), proxy.page("tab")];
-  const served: Stream[] = [];
-  const server = StreamServer(tab, serving, (stream) => served.push(stream)).listen("NAME");
-  await server.listening;
-  const client = StreamClient(page).connect("NAME", options);
-  await passes("a client", () => served.length > 0);
-  await client.opened;
-  const [far] = served as [Stream];
-  return { proxy, page, tab, server, served, client, far };
-}
-
-/** Reads all of it, and how that ended. */
-function collect(stream: Stream) {
-  const chunks: Uint8Array[] = [];
-  const told = { length: 0, end: "" };
-  const run = async () => {
-    for await (const chunk of stream) {
-      chunks.push(chunk);
-      told.length += chunk.length;
-    }
-  };
-  void outcome(run()).then((end) => {
-    told.end = end;
-  });
-  return Object.assign(told, { bytes: () => Buffer.concat(chunks) });
-}
-
-async function pour(stream: Stream, bytes: Uint8Array<ArrayBuffer>, step = 40_000): Promise<void> {
-  const writer = stream.writable.getWriter();
-  for (let at = 0; at < bytes.length; at += step) await writer.write(bytes.subarray(at, at + step));
-  await writer.close();
-}
-
-function settled(promise: Promise<unknown>) {
-  const told = { how: "" };
-  void outcome(promise).then((how) => {
-    told.how = how;
-  });
-  return told;
-}
 
 describe("a stream between our own libraries", () => {
   it("carries bytes both ways and ends clean at both ends", async () => {
@@ -95,15 +43,11 @@ describe("a stream between our own libraries", () => {
     const [up, down] = [collect(far), collect(client)];
     const [sent, returned] = [pattern(MIB, 1), pattern(MIB, 2)];
     const written = [settled(pour(client, sent)), settled(pour(far, returned))];
-    let cuts = 0;
-    for (let at = 1; at <= 10; at++) {
-      const owner = at % 2 === 0 ? "page" : "tab";
-      const way = at % 3 === 0 ? "down" : "up";
-      const line = proxy.line(owner);
-      line.cutIn[way] = 20_011 * at;
-      const before = cuts;
-      await passes(`cut ${at}`, () => line.isCut || (up.end && down.end));
-      cuts = before + Number(line.isCut);
+    const cuts = 10;
+    for (let at = 1; at <= cuts; at++) {
+      const line = proxy.line(at % 2 === 0 ? "page" : "tab");
+      line.cutIn[at % 3 === 0 ? "down" : "up"] = 7_001 * at;
+      await passes(`cut ${at}`, () => line.isCut);
       await passes("connected again", () => page.state === "open" && tab.state === "open");
     }
     await passes("both ends", () => up.end && down.end);
@@ -113,11 +57,104 @@ describe("a stream between our own libraries", () => {
     const closed = [settled(client.closed), settled(far.closed)];
     await passes("closed", () => closed.every(({ how }) => how) && written.every(({ how }) => how));
     expect([...closed, ...written].map(({ how }) => how)).toEqual(["ok", "ok", "ok", "ok"]);
-    expect(cuts).toBeGreaterThan(5);
     const { moves = 0, resent = 0 } = client.resumption ?? {};
     expect(moves).toBeGreaterThan(0);
     expect(resent).toBeLessThanOrEqual(cuts * WINDOW);
     expect(far.resumption?.resent).toBeLessThanOrEqual(cuts * WINDOW);
     expect(page.stats()).toMatchObject({ moves, resent });
+  });
+});
+
+describe("a peer that knows nothing of resumable streams", () => {
+  it("gets what was written early behind the open, and nothing else before its reply", async () => {
+    const { mdm, peer } = await up();
+    const stream = StreamClient(mdm).connect("NAME");
+    const writer = stream.writable.getWriter();
+    void writer.write("early");
+    const far = await peer.opened(CONNECT);
+    await until("the early bytes", () => far.text === "early");
+    expect(far.first?.resume).toMatchObject({ v: 1, early: 5, grace: 120 });
+    await writer.write(" late");
+    void writer.close();
+    await settle();
+    expect([far.text, far.isFinished]).toEqual(["early", false]);
+    far.frame({ id: "u" }).send("back").finish();
+    await until("the finish", () => far.isFinished);
+    expect(far.text).toBe("early late");
+    expect([stream.id, stream.resumption]).toEqual(["u", undefined]);
+    const back = collect(stream);
+    await until("the end", () => back.end);
+    expect([back.end, back.bytes().toString(), await outcome(stream.closed)]).toEqual(["ok", "back", "ok"]);
+  });
+
+  it("loses nothing of a large write that waits for it, and gives credit as ever", async () => {
+    const { mdm, peer } = await up();
+    const stream = StreamClient(mdm).connect("NAME");
+    const bytes = pattern(3 * MIB);
+    const written = settled(stream.writable.getWriter().write(bytes));
+    const far = await peer.opened(CONNECT);
+    await settle();
+    expect([far.length, written.how, far.first?.resume]).toMatchObject([64 * KIB, "", { early: 64 * KIB }]);
+    far.frame({ id: "u" });
+    await until("all of it", () => far.length === bytes.length);
+    expect(Buffer.from(far.bytes).equals(bytes)).toBe(true);
+    await until("the write", () => written.how === "ok");
+    const told = collect(stream);
+    far.send(pattern(2 * MIB));
+    await until("the way back", () => told.length === 2 * MIB);
+  });
+
+  it("is lost with the connection, and reset at once", async () => {
+    const { mdm, peer, redialed } = await up();
+    const [lost, reset] = [StreamClient(mdm).connect("NAME"), StreamClient(mdm).connect("OTHER")];
+    (await peer.opened(CONNECT)).frame({ id: "u" });
+    const far = (await peer.opened("/browser-server/connect/OTHER")).frame({ id: "v" });
+    await Promise.all([lost.opened, reset.opened]);
+    reset.reset(4001);
+    await until("the reset", () => far.resetCode === 4001);
+    peer.cut();
+    expect(await outcome(lost.closed)).toBe("lost");
+    await settle();
+    expect((await redialed(2)).peer.streams).toHaveLength(1);
+  });
+
+  it("hears of a reset that came before its reply, behind it", async () => {
+    const { mdm, peer } = await up();
+    const stream = StreamClient(mdm).connect("NAME");
+    const far = await peer.opened(CONNECT);
+    stream.reset(4001);
+    expect(await outcome(stream.closed)).toBe("4001");
+    await settle();
+    expect(far.resetCode).toBeUndefined();
+    far.frame({ id: "u" });
+    await until("the reset", () => far.resetCode === 4001);
+  });
+
+  it("as a client gets a plain stream from a server that could more", async () => {
+    const { client, far } = await joined({}, {}, { isDeaf: true });
+    expect([client.resumption, far.resumption]).toEqual([undefined, undefined]);
+    const told = collect(far);
+    void pour(client, pattern(100_000));
+    await passes("the end", () => told.end);
+    expect(told.bytes().equals(pattern(100_000))).toBe(true);
+    const closed = settled(far.closed);
+    client.reset(4001);
+    await passes("the reset", () => closed.how === "4001");
+  });
+});
+
+describe("who wants none", () => {
+  it("as a client does not ask for one", async () => {
+    const { mdm, peer } = await up();
+    StreamClient(mdm).connect("NAME", { resume: false });
+    expect((await peer.opened(CONNECT)).first).toEqual({ path: CONNECT });
+  });
+
+  it("as a server answers without it", async () => {
+    const { proxy, client, far } = await joined({}, { resume: false });
+    expect([client.resumption, far.resumption]).toEqual([undefined, undefined]);
+    const closed = [settled(client.closed), settled(far.closed)];
+    proxy.line("tab").cut();
+    await passes("the loss", () => closed.every(({ how }) => how === "lost"));
   });
 });

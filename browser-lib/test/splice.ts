@@ -88,7 +88,7 @@ export class Line implements WebSocketLike {
   onmessage: ((event: { data: ArrayBuffer | string }) => void) | null = null;
   onclose: ((event: { code: number; reason: string }) => void) | null = null;
   onerror: ((event: unknown) => void) | null = null;
-  readonly proxy: Proxy;
+  readonly proxy: Switch;
   readonly owner: string;
   readonly core: Connection<Leg>;
   readonly legs = new Set<Leg>();
@@ -99,7 +99,7 @@ export class Line implements WebSocketLike {
   /** Says and hears nothing, and is not closed. */
   isMute = false;
 
-  constructor(proxy: Proxy, owner: string) {
+  constructor(proxy: Switch, owner: string) {
     this.proxy = proxy;
     this.owner = owner;
     const leg = (id: number): Leg => {
@@ -180,7 +180,8 @@ export class Line implements WebSocketLike {
   }
 }
 
-export class Proxy {
+/** The proxy. */
+export class Switch {
   readonly lines = new Set<Line>();
   /** Opens of clients, as they came. */
   readonly opens: JsonObject[] = [];

@@ -60,12 +60,14 @@ export class Resumable implements Host, Owner {
     this.#unsent.push(bytes);
     this.#queued += bytes.length;
     this.#settle();
+    this.poke();
     return bytes.length > COPY_MAX && this.#queued > 0 ? Infinity : this.#queued;
   }
 
   finish(): void {
     this.#isFinished = true;
     this.#settle();
+    this.poke();
   }
 
   reset(_: number, number: number): void {
@@ -198,7 +200,6 @@ export class Resumable implements Host, Owner {
       this.cell.sent(0, false);
       if (this.#isFinished) this.endpoint.finish();
     }
-    this.poke();
   }
 
   #read(): void {
