@@ -8,7 +8,7 @@ import {
   type StreamServerOptions,
 } from "../src/index.ts";
 import { outcome } from "./peer.ts";
-import { Switch, passes } from "./splice.ts";
+import { passes, Switch } from "./splice.ts";
 
 /** Bytes that tell where they belong. */
 export function pattern(length: number, seed = 0): Uint8Array<ArrayBuffer> {

@@ -127,7 +127,7 @@ export class Line implements WebSocketLike {
       },
       0,
     );
-    queueMicrotask(() => this.onopen?.({}));
+    if (!proxy.isClosed) queueMicrotask(() => this.onopen?.({}));
   }
 
   send(bytes: Uint8Array<ArrayBuffer>): void {
@@ -142,8 +142,9 @@ export class Line implements WebSocketLike {
     });
   }
 
+  /** Behind what was sent. */
   close(): void {
-    this.cut(1000);
+    queueMicrotask(() => this.cut(1000));
   }
 
   /** The connection breaks: what is under way is lost, and its streams with it. */
@@ -187,6 +188,8 @@ export class Switch {
   readonly opens: JsonObject[] = [];
   /** Does not pass `resume` on, as if one end were a stock peer. */
   isDeaf = false;
+  /** Takes no more connections. */
+  isClosed = false;
   readonly #names = new Map<string, Line>();
   #waiting: Leg[] = [];
 

@@ -31,9 +31,9 @@ export function page() {
   const window = new EventTarget();
   const document = { hidden: false };
   const listening = new Set<unknown>();
-  vi.stubGlobal("addEventListener", (type: string, listener: () => void, options: { signal: AbortSignal }) => {
+  vi.stubGlobal("addEventListener", (type: string, listener: () => void, options?: { signal: AbortSignal }) => {
     listening.add(listener);
-    options.signal.addEventListener("abort", () => listening.delete(listener));
+    options?.signal.addEventListener("abort", () => listening.delete(listener));
     window.addEventListener(type, listener, options);
   });
   vi.stubGlobal("document", document);
