@@ -299,7 +299,7 @@ class Mdm extends Emitter<MuxDemuxEvents> {
   }
 
   #take(opening: Opening): void {
-    if (this.listenerCount("stream") === 0) return opening.refuse(new StreamError("not_found"));
+    if (this.listenerCount("stream") === 0 || opening.joins) return opening.refuse(new StreamError("not_found"));
     this.emit("stream", opening.accept({ encoding: this.#options.encoding }), opening.meta);
   }
 

@@ -42,6 +42,11 @@ export class Opening {
     return this.#user.isOver;
   }
 
+  /** Whether it is one more carrier of a stream that is there. */
+  get joins(): boolean {
+    return (this.resume as { join?: unknown } | null | undefined)?.join === true;
+  }
+
   /** Resolves or rejects when the stream is over. */
   get closed(): Promise<void> {
     return this.#user.closed;

@@ -27,7 +27,7 @@ export interface StreamInfo {
  * One ordered, flow-controlled stream of bytes in both directions.
  *
  * It ends in one of three ways, which are never mixed up: each side finishes its direction; one side resets both with a code; or the connection
- * is lost (`lost`). What arrived before a reset or loss can still be read, then reading fails (PROTOCOL.md, section 6).
+ * is lost (`lost`; a stream between our own libraries only if that lasts). What arrived before a reset or loss can still be read, then reading fails (PROTOCOL.md, section 6).
  */
 export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
   readonly #cell: Cell;
@@ -49,8 +49,9 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
   }
 
   /**
-   * Takes text (sent as UTF-8) and bytes. A chunk of more than 4 KiB is not copied: its write is done when its bytes left, which waits for the
-   * reader's credit, and it belongs to the stream until that promise settles. `abort()` resets both directions.
+   * Takes text (sent as UTF-8) and bytes. The write of a chunk of more than 4 KiB is done when its bytes left, which waits for the reader's credit, or
+   * when a resumable stream has copied them, which waits until the other side holds what was written before; it belongs to the stream until that
+   * promise settles. `abort()` resets both directions.
    */
   get writable(): WritableStream<Chunk> {
     return this.#cell.write.writable;

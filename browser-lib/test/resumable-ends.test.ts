@@ -210,6 +210,21 @@ describe("a server's client", () => {
     expect(up.bytes().toString()).toBe("early and late");
   });
 
+  it("that went before anybody decided about it never was, and is judged anew if it comes again", async () => {
+    const proxy = new Switch();
+    const served: Stream[] = [];
+    const decisions: ((verdict: boolean) => void)[] = [];
+    const accept = () => new Promise<boolean>((resolve) => decisions.push(resolve));
+    await StreamServer(proxy.page("tab"), { accept }, (stream) => served.push(stream)).listen("NAME").listening;
+    const client = StreamClient(proxy.page("page")).connect("NAME");
+    await passes("a client", () => decisions.length === 1);
+    proxy.line("page").cut();
+    await passes("the client again", () => decisions.length === 2);
+    for (const decide of decisions) decide(true);
+    expect(await outcome(client.opened)).toBe("ok");
+    expect(served).toHaveLength(1);
+  });
+
   it("threat_09_with_another_secret is forbidden, with a field that is none a bad request, and nobody else notices", async () => {
     const { proxy, served, client, far } = await joined();
     const [open] = proxy.opens;

@@ -158,3 +158,66 @@ describe("who wants none", () => {
     await passes("the loss", () => closed.every(({ how }) => how === "lost"));
   });
 });
+
+describe("below a stream that lives on", () => {
+  it("a session that drains is left for the next at once, and comes to its end", async () => {
+    const { proxy, client, far, page } = await joined();
+    const up = collect(far);
+    const old = proxy.line("page");
+    old.note({ note: "drain", value: { after_ms: 10 } });
+    client.write("over the old one ");
+    await passes("the next", () => proxy.line("page") !== old && page.state === "open");
+    await passes("the end of the old one", () => old.isCut);
+    client.end("over the new one");
+    await passes("the bytes", () => up.end);
+    expect(up.bytes().toString()).toBe("over the old one over the new one");
+    expect(client.resumption?.moves).toBe(1);
+  });
+
+  it("runs no timer while nothing waits for anything", async () => {
+    const { client, far } = await joined();
+    const up = collect(far);
+    client.write("said");
+    await passes("the acknowledgement", () => client.resumption?.acknowledged === 4 && up.length === 4);
+    await vi.advanceTimersByTimeAsync(30_000);
+    // Each session looks whether its proxy lives.
+    expect(vi.getTimerCount()).toBe(2);
+  });
+
+  it("a page without a secure context proves itself, too", async () => {
+    vi.stubGlobal("crypto", { getRandomValues: crypto.getRandomValues.bind(crypto) });
+    const { proxy, client, far } = await joined();
+    const up = collect(far);
+    proxy.line("page").cut();
+    client.end("proven");
+    await passes("the bytes", () => up.end);
+    expect([up.bytes().toString(), client.resumption?.moves]).toEqual(["proven", 1]);
+  });
+
+  it("the counts of those that ended stay with the page", async () => {
+    const { proxy, client, far, page } = await joined();
+    const line = proxy.line("page");
+    line.isMute = true;
+    client.end(pattern(1000));
+    await vi.advanceTimersByTimeAsync(10);
+    line.cut();
+    far.end();
+    far.resume();
+    const closed = settled(client.closed);
+    await passes("the end", () => closed.how);
+    expect(page.stats()).toMatchObject({ moves: 1, resent: 1000 });
+  });
+
+  it("a stream that the proxy's program opens or gets is plain", async () => {
+    const { mdm, peer } = await up();
+    const stream = mdm.createStream(undefined, { path: "/x" });
+    expect((await peer.opened("/x")).first).toEqual({ path: "/x" });
+    expect(stream.resumption).toBeUndefined();
+    const taken: unknown[] = [];
+    mdm.on("stream", (stream) => taken.push(stream.resumption));
+    const open = { path: "/y", resume: { v: 1, join: true } };
+    const [joins, other] = [peer.open(open), peer.open({ path: "/y" })];
+    await until("both answers", () => joins.first && other.first);
+    expect([joins.first?.error, other.first, taken]).toMatchObject([{ code: "not_found" }, {}, [undefined]]);
+  });
+});

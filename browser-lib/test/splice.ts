@@ -156,6 +156,11 @@ export class Line implements WebSocketLike {
     queueMicrotask(() => this.onclose?.({ code, reason: "" }));
   }
 
+  /** Tells the page something on its session stream. */
+  note(note: object): void {
+    for (const leg of this.legs) if (leg.first?.path === "/session") leg.send(frame(note));
+  }
+
   open(value: object): Leg {
     const leg = new Leg(this);
     leg.id = this.core.open(leg);

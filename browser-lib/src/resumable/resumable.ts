@@ -19,6 +19,9 @@ import type { Resumables } from "./resumables.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
+/** The next microtask. */
+const turn = Promise.resolve();
+
 /** The user's cell rides on it as on a session. */
 export class Resumable implements Host, Owner {
   readonly cell: Cell;
@@ -158,22 +161,25 @@ export class Resumable implements Host, Owner {
     const { cell } = this;
     const raw = this.endpoint.intoRaw(carrier.id);
     const [session, { id }] = [carrier.cell.host, carrier.cell];
-    this.#end();
-    if (!raw || cell.isOver) return carrier.cell.reset(new StreamError("cancelled"), this.#resetNumber);
     carrier.owner = undefined;
+    if (!raw || cell.isOver) {
+      carrier.cell.reset(new StreamError("cancelled"), this.#resetNumber);
+      return this.#end();
+    }
     carrier.cell.sink = cell;
     [cell.host, cell.id] = [session, id];
     for (const bytes of raw.unsent) session.send(id, bytes);
     for (let bytes = this.#unsent.shift(); bytes; bytes = this.#unsent.shift()) session.send(id, bytes);
     if (this.#isFinished) session.finish(id);
     if (this.#unheard !== undefined) session.resetBehind(id, this.#unheard);
+    this.#end();
   }
 
   /** Has it look, in the next microtask, for what there is to do. */
   poke(): void {
     if (this.#isPoked) return;
     this.#isPoked = true;
-    queueMicrotask(() => {
+    void turn.then(() => {
       this.#isPoked = false;
       this.#pump();
     });
@@ -290,12 +296,13 @@ export class Resumable implements Host, Owner {
     this.#alarm = Infinity;
     this.endpoint.tick(now());
     // A carrier that is dead is replaced on the same connection: that must not be dead as well.
-    if (this.endpoint.isAsking) this.#all.session.probe();
+    if (this.endpoint.isAsking) this.#all.ask();
     this.#pump();
   }
 
   #end(): void {
     this.#isOver = true;
+    this.#unsent.clear();
     clearTimeout(this.#timer);
     this.#all.forget(this);
   }

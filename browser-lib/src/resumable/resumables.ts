@@ -8,6 +8,8 @@ import type { Session } from "../session.ts";
 import type { Known } from "./arrivals.ts";
 import type { Resumable } from "./resumable.ts";
 
+const ASK_MS = 1000;
+
 export class Resumables {
   readonly limits: Limits = LIMITS;
   readonly budget = new Budget();
@@ -18,6 +20,8 @@ export class Resumables {
   readonly #unproven = new WeakMap<object, Unproven>();
   /** There will be no session any more. */
   #isOver = false;
+  /** When the session was last asked. */
+  #asked = -Infinity;
   /** What those that ended had. */
   #moves = 0;
   #resent = 0;
@@ -52,6 +56,14 @@ export class Resumables {
   /** Whether somebody has written what is yet to come to us. */
   get isBusy(): boolean {
     return [...this.#live].some(({ cell }) => cell.isBusy);
+  }
+
+  /** Asks the session whether it lives: once a second, however many streams wait for it. */
+  ask(): void {
+    const at = performance.now();
+    if (at < this.#asked + ASK_MS) return;
+    this.#asked = at;
+    this.session.probe();
   }
 
   /** A session is up. */
