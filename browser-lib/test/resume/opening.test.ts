@@ -118,6 +118,14 @@ describe("a handshake", () => {
     expect(server.unproven.count).toBe(0);
   });
 
+  it("threat_33_that_fails_again_and_again_ends_no_stream", () => {
+    const client = End.opened("client");
+    for (const id of [2, 3, 4, 5]) {
+      client.joins(id, "direct").hears(id, prove(MACS.client)).endpoint.macs(id, MACS, 0);
+    }
+    expect([client.endpoint.ids, client.endpoint.state, client.endpoint.breaks]).toEqual([[1], "live", 4]);
+  });
+
   it("asks for the macs of both nonces", () => {
     const macs = (end: End) => end.actions().find(({ type }) => type === "macs");
     const nonces = { client: filled(16, 3), server: filled(16, 4) };
