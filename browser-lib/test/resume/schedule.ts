@@ -1,13 +1,13 @@
 // What a random scheduler does to a world, and how a world comes to rest.
 
 import * as fc from "fast-check";
-import { CLIENT, SERVER, SIDES, type Side } from "./network.ts";
+import { across, CLIENT, SERVER, SIDES, type Side } from "./network.ts";
 import type { World } from "./world.ts";
 
 export type Op =
   | { readonly op: "write" | "read"; readonly side: Side; readonly bytes: number }
   | { readonly op: "finish" | "wake" | "reset" | "giveUp"; readonly side: Side }
-  | { readonly op: "deliver"; readonly pick: number; readonly side: Side; readonly most: number }
+  | { readonly op: "deliver"; readonly pick: number; readonly most: number }
   | { readonly op: "mac"; readonly pick: number }
   | { readonly op: "direct" | "forget" }
   | { readonly op: "cut"; readonly pick: number; readonly keep: [number, number]; readonly isTold: boolean }
@@ -20,32 +20,32 @@ export type Op =
 
 const side = fc.constantFrom<Side>(CLIENT, SERVER);
 const pick = fc.nat(999);
-const yes = fc.boolean();
+const mostly = fc.nat(4).map((n) => n > 0);
 const upTo = (...most: number[]) => fc.oneof(...most.map((max) => fc.integer({ min: 1, max })));
 const keep = fc.oneof(fc.nat(3), fc.nat(300));
 const all = fc.constant(Infinity);
 
 /** Each with how often it comes. */
 const op: fc.Arbitrary<Op> = fc.oneof(
-  weighted(120, { op: fc.constant("write"), side, bytes: upTo(20, 400) }),
-  weighted(100, { op: fc.constant("read"), side, bytes: upTo(400) }),
-  weighted(14, { op: fc.constant("finish"), side }),
-  weighted(400, { op: fc.constant("deliver"), pick, side, most: fc.oneof(upTo(8), all) }),
-  weighted(60, { op: fc.constant("mac"), pick }),
-  weighted(20, { op: fc.constant("direct") }),
-  weighted(60, { op: fc.constant("cut"), pick, keep: fc.tuple(keep, keep), isTold: fc.nat(4).map((n) => n > 0) }),
-  weighted(6, { op: fc.constant("cutAll"), isTold: yes }),
-  weighted(80, { op: fc.constant("advance"), ms: upTo(100, 1500) }),
-  weighted(4, { op: fc.constant("wake"), side }),
-  weighted(8, { op: fc.constant("suspect"), pick, side }),
-  weighted(6, { op: fc.constant("network"), isUp: yes }),
+  weighted(240, { op: fc.constant("write"), side, bytes: upTo(20, 400) }),
+  weighted(200, { op: fc.constant("read"), side, bytes: upTo(400) }),
+  weighted(10, { op: fc.constant("finish"), side }),
+  weighted(900, { op: fc.constant("deliver"), pick, most: fc.oneof(upTo(8), all, all) }),
+  weighted(150, { op: fc.constant("mac"), pick }),
+  weighted(30, { op: fc.constant("direct") }),
+  weighted(60, { op: fc.constant("cut"), pick, keep: fc.tuple(keep, keep), isTold: mostly }),
+  weighted(6, { op: fc.constant("cutAll"), isTold: mostly }),
+  weighted(120, { op: fc.constant("advance"), ms: upTo(100, 1500) }),
+  weighted(8, { op: fc.constant("wake"), side }),
+  weighted(12, { op: fc.constant("suspect"), pick, side }),
+  weighted(8, { op: fc.constant("network"), isUp: mostly }),
   weighted(2, { op: fc.constant("reset"), side }),
   weighted(1, { op: fc.constant("giveUp"), side }),
   weighted(1, { op: fc.constant("forget") }),
-  weighted(1, { op: fc.constant("sleep"), seconds: fc.integer({ min: 100, max: 400 }), isDown: yes }),
+  weighted(1, { op: fc.constant("sleep"), seconds: fc.integer({ min: 100, max: 400 }), isDown: fc.boolean() }),
 );
 
-export const schedules = fc.array(op, { minLength: 1, maxLength: 250 });
+export const schedules = fc.array(op, { minLength: 1, maxLength: 400, size: "max" });
 
 function weighted<T extends Op>(weight: number, model: { [K in keyof T]: fc.Arbitrary<T[K]> }) {
   return { weight, arbitrary: fc.record(model) as fc.Arbitrary<Op> };
@@ -64,7 +64,7 @@ export function run(world: World, op: Op): void {
       world.consume(op.side);
       break;
     case "deliver":
-      if (link !== undefined) world.deliver(link, op.side, op.most);
+      deliver(world, op.pick, op.most);
       break;
     case "mac":
       world.answerMac(op.pick);
@@ -106,6 +106,15 @@ export function run(world: World, op: Op): void {
       world[op.op](op.side);
   }
   for (const side of SIDES) world.pump(side);
+}
+
+/** The next item of one of the carriers on which something is on its way. */
+function deliver(world: World, pick: number, most: number): void {
+  const ways = world.network.held.flatMap(({ id, pipes }) =>
+    SIDES.filter((side) => pipes[across(side)].length > 0).map((side) => ({ id, side })),
+  );
+  const way = ways[pick % Math.max(1, ways.length)];
+  if (way) world.deliver(way.id, way.side, most);
 }
 
 /** Time passes; everything happens when it is due, but nothing arrives. */

@@ -1,9 +1,9 @@
 // Judges every record as a side puts it out: it may only say what is true, and only what it may say on that carrier.
 
-import { expect } from "vitest";
+import { ok as check } from "node:assert/strict";
 import type { Payload } from "../../src/resume/decoder.ts";
 import { ACK, DATA, DONE, type Fact, FIN, GONE, JOIN, PROOF, PROVE } from "../../src/resume/record.ts";
-import { across, type Both, CLIENT, type Link, SERVER, type Side } from "./network.ts";
+import { across, type Both, CLIENT, type Link, type Side } from "./network.ts";
 import { pattern, SMALL, type World } from "./world.ts";
 
 export class Witness {
@@ -30,24 +30,30 @@ export class Witness {
     this.#inTurn(side, link, said.type);
     switch (said.type) {
       case 0:
-        for (const [i, byte] of said.bytes.entries()) expect(byte).toBe(pattern(side, said.offset + i));
+        check(
+          said.bytes.every((byte, i) => byte === pattern(side, said.offset + i)),
+          "says what was written",
+        );
         this.data[side] += said.bytes.length;
         this.furthest[side] = Math.max(this.furthest[side], said.offset + said.bytes.length);
         break;
       case DATA:
-        expect(said.offset + said.length).toBeLessThanOrEqual(Math.min(app.written, this.told[across(side)]));
+        check(
+          said.offset + said.length <= Math.min(app.written, this.told[across(side)]),
+          "sends what there is room for",
+        );
         break;
       case FIN:
-        expect([said.total, true]).toEqual([app.written, app.finished]);
+        check(app.finished && said.total === app.written, "ends where its writer did");
         break;
       case ACK:
         this.#acknowledges(side, said.received, said.room);
         break;
       case DONE:
-        expect(end?.outcome).toBeDefined();
+        check(end?.outcome, "is through only when it has ended");
         break;
       case GONE:
-        if (end) expect(end.outcome?.type).toBe("lost");
+        check(!end || end.outcome?.type === "lost", "is gone only when lost");
     }
   }
 
@@ -55,21 +61,26 @@ export class Witness {
   #acknowledges(side: Side, received: number, room: number): void {
     const [end, app, peer] = [this.#world.ends[side], this.#world.apps[side], this.#world.apps[across(side)]];
     if (!end) return;
-    expect(received - end.received).toBeOneOf(peer.finished ? [0, 1] : [0]);
-    if (end.outcome) return;
+    check(received === end.received || (peer.finished && received === end.received + 1), "acknowledges what it holds");
     const told = received + room;
-    expect(told).toBeGreaterThanOrEqual(this.told[side]);
-    expect(told).toBeLessThanOrEqual(Math.max(app.read + SMALL.windowMax, received));
-    this.told[side] = told;
+    if (!end.outcome) {
+      check(told >= this.told[side], "takes no room back");
+      check(told <= Math.max(app.read + SMALL.windowMax, received), "grants no more than it has");
+    }
+    this.told[side] = Math.max(this.told[side], told);
   }
 
   /** A carrier that joins: JOIN, then PROVE and ACK, then PROOF, then anything. */
   #inTurn(side: Side, { isBirth, said }: Link, type: number): void {
     const at = isBirth ? Infinity : said[side].length;
-    if (side === CLIENT && at < 2) expect(type).toBe([JOIN, PROOF][at]);
-    else if (type === JOIN || type === PROOF) expect.fail("a handshake happens once");
-    if (side === SERVER && type === GONE) return;
-    if (side === SERVER && at < 2) expect(type).toBe([PROVE, ACK][at]);
-    else if (side === SERVER && !isBirth) expect(said[CLIENT]).toContain(PROOF);
+    if (side === CLIENT) {
+      check(
+        at < 2 ? type === [JOIN, PROOF][at] : type !== JOIN && type !== PROOF,
+        "the client's handshake comes first, once",
+      );
+    } else if (type !== GONE) {
+      check(at < 2 ? type === [PROVE, ACK][at] : type !== PROVE, "the server's handshake comes first, once");
+      check(at < 2 || isBirth || said[CLIENT].includes(PROOF), "nothing is said to a stranger");
+    }
   }
 }

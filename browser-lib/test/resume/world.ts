@@ -1,6 +1,6 @@
 // The two ends of one stream with everything that a shell does for them, on a clock that only moves when told.
 
-import { expect } from "vitest";
+import { ok as check, fail } from "node:assert/strict";
 import { Budget } from "../../src/resume/budget.ts";
 import type { Kind } from "../../src/resume/carrier.ts";
 import type { Action } from "../../src/resume/course.ts";
@@ -42,6 +42,8 @@ export class App {
   current: number | undefined;
   /** When another carrier was last taken while the one before lived. */
   chosen = -Infinity;
+  /** How often its end moved to another carrier before it was buried. */
+  moves = 0;
 }
 
 export class World {
@@ -67,11 +69,11 @@ export class World {
   }
 
   get client(): Endpoint {
-    return this.ends[CLIENT] ?? expect.fail("the client is there to the end");
+    return this.ends[CLIENT] ?? fail("the client is there to the end");
   }
 
   get server(): Endpoint {
-    return this.ends[SERVER] ?? expect.fail("no server yet, or no more");
+    return this.ends[SERVER] ?? fail("no server yet, or no more");
   }
 
   /** Does what one end wants done. */
@@ -93,7 +95,7 @@ export class World {
     if (!end) return;
     const expected = Math.min(end.writable, length);
     const bytes = Uint8Array.from({ length }, (_, i) => pattern(side, app.written + i));
-    expect(end.write(bytes)).toBe(expected);
+    check(end.write(bytes) === expected, "takes what it said it would");
     // The writer may reuse its buffer.
     bytes.fill(0);
     app.written += expected;
@@ -142,11 +144,11 @@ export class World {
     while (end && app.read < start + most) {
       const chunk = end.read();
       if (!chunk) break;
-      expect(chunk.length).toBeGreaterThan(0);
-      for (const byte of chunk) if (byte !== pattern(across(side), app.read++)) expect.fail("not what was written");
+      check(chunk.length > 0, "no chunk is empty");
+      for (const byte of chunk) check(byte === pattern(across(side), app.read++), "not what was written");
     }
-    if (app.read > peer.written) expect.fail("more than was written");
-    if (end?.isRead && !(peer.finished && app.read === peer.written)) expect.fail("a clean end is a whole one");
+    check(app.read <= peer.written, "no more than was written");
+    check(!end?.isRead || (peer.finished && app.read === peer.written), "a clean end is a whole one");
     return app.read > start;
   }
 
@@ -198,7 +200,7 @@ export class World {
       const room = Math.max(0, QUEUE_MAX - this.network.queued(id, side));
       const isWanted = end?.wantsTransmit(id);
       const out = end?.transmit(id, room, this.now) ?? [];
-      if (out.length > 0 && !isWanted) expect.fail("put something out without wanting to");
+      check(isWanted || out.length === 0, "puts nothing out without wanting to");
       for (const bytes of out) this.network.send(id, side, { type: "bytes", bytes });
       moved ||= out.length > 0;
     }
@@ -212,12 +214,12 @@ export class World {
     const { current, outcome } = end;
     if (current !== undefined && current !== app.current) {
       if (app.current !== undefined && end.ids.includes(app.current)) {
-        expect(this.now).toBeGreaterThanOrEqual(app.chosen + SMALL.choice);
+        check(this.now >= app.chosen + SMALL.choice, "moves by choice at most once a second");
         app.chosen = this.now;
       }
       app.current = current;
     }
-    if (app.outcome && !isSameEnd(app.outcome, outcome)) expect(outcome, "an end is final").toEqual(app.outcome);
+    check(!app.outcome || isSameEnd(app.outcome, outcome), "an end is final");
     app.outcome ??= outcome;
     if (outcome) this.read(side, Infinity);
     if (side === SERVER) this.#bury(end);
@@ -228,6 +230,7 @@ export class World {
     if (tombstone) this.registry.bury(tombstone);
     else if (end.isOver) this.registry.forget(IDENTITY.id);
     else return;
+    this.apps[SERVER].moves += end.moves;
     this.ends[SERVER] = undefined;
   }
 
@@ -239,7 +242,7 @@ export class World {
       if (item.type === "end") client.closed(id, now);
       else client.refused(id, item.reason, now);
       this.network.close(id, CLIENT);
-    } else expect.fail("only clients open");
+    } else fail("only clients open");
   }
 
   #serverReceives(id: number, item: Item): void {
@@ -250,7 +253,7 @@ export class World {
     } else if (item.type === "end") {
       this.ends[SERVER]?.closed(id, this.now);
       this.network.close(id, SERVER);
-    } else expect.fail("only servers reply");
+    } else fail("only servers reply");
   }
 
   #admit(id: number): void {
