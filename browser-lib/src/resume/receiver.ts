@@ -8,6 +8,11 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Room is told in steps of a quarter of the window, so a sender that stopped stands at one of this many. */
 const STEPS = 4;
+/** Up to here a copy costs less than one more chunk and the memory that it would hold on to. */
+const SHORT = 256;
+/** Short chunks are joined up to this size. */
+const TAIL_MAX = 16 * 1024;
+const EMPTY: Bytes = new Uint8Array();
 
 /** Bytes are held from the moment they come until they are taken to be read; room is given back when they were consumed. */
 export class Receiver {
@@ -18,6 +23,8 @@ export class Receiver {
   /** The peer must be told at once. */
   isDue = false;
   #unread: Bytes[] = [];
+  /** Where short chunks are joined: the last unread one lies in it, or it is of no use. */
+  #tail = EMPTY;
   /** How much was taken to be read, and how much of that the application is through with. */
   #taken = 0;
   #read = 0;
@@ -75,7 +82,7 @@ export class Receiver {
     if (!this.takes(offset, bytes.length)) return undefined;
     const news = bytes.subarray(this.received - offset);
     if (news.length === 0) return false;
-    this.#unread.push(news);
+    this.#keep(news);
     this.received += news.length;
     if (this.received - this.#told >= Math.min(this.#limits.ackBytes, this.#window / 4)) this.isDue = true;
     else this.#dueAt ??= now + this.#limits.ackDelay;
@@ -94,6 +101,7 @@ export class Receiver {
   read(): Bytes | undefined {
     const chunk = this.#unread.shift();
     this.#taken += chunk?.length ?? 0;
+    if (!this.isReadable) this.#tail = EMPTY;
     return chunk;
   }
 
@@ -143,6 +151,25 @@ export class Receiver {
   stop(): void {
     this.#dueAt = undefined;
     this.#share.giveBack();
+  }
+
+  /** As it is if it is long; else copied behind the short ones before it, so that a byte costs no chunk. */
+  #keep(bytes: Bytes): void {
+    if (bytes.length > SHORT) {
+      this.#unread.push(bytes);
+      return;
+    }
+    const last = this.#unread.at(-1);
+    const isOpen = last?.buffer === this.#tail.buffer;
+    const [from, to] = isOpen ? [last.byteOffset, last.byteOffset + last.length] : [0, 0];
+    if (isOpen && to + bytes.length <= this.#tail.length) {
+      this.#tail.set(bytes, to);
+      this.#unread[this.#unread.length - 1] = this.#tail.subarray(from, to + bytes.length);
+    } else {
+      this.#tail = new Uint8Array(isOpen ? Math.min(TAIL_MAX, 2 * this.#tail.length) : SHORT);
+      this.#tail.set(bytes);
+      this.#unread.push(this.#tail.subarray(0, bytes.length));
+    }
   }
 
   get #hasNewRoom(): boolean {

@@ -56,8 +56,9 @@ export function reset(out: number[], { code, message }: Reason): void {
 
 /** A text of that many bytes at most, cut between two characters; what is no UTF-8 reads as U+FFFD. */
 export function text(bytes: Uint8Array, max: number): string {
-  const words = new TextDecoder().decode(bytes);
-  return new TextDecoder().decode(cut(new TextEncoder().encode(words), max));
+  // A mark of the byte order is a character like any other.
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+  return decoder.decode(cut(new TextEncoder().encode(decoder.decode(bytes)), max));
 }
 
 function cut(bytes: Uint8Array, max: number): Uint8Array {

@@ -122,6 +122,8 @@ export class Sender {
   clear(): void {
     this.#replay.release(this.written);
     this.#share.giveBack();
+    // What the peer still says of its window takes nothing any more.
+    this.#bound = Infinity;
   }
 
   /** Everything from `offset` on, for a stream that turned out not to be resumable. */
