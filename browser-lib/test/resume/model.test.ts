@@ -4,7 +4,8 @@ import { ok as check } from "node:assert/strict";
 import * as fc from "fast-check";
 import { it } from "vitest";
 import { across, CLIENT, SERVER, SIDES, type Side } from "./network.ts";
-import { type Op, run, schedules, settle } from "./schedule.ts";
+import { type Op, run, schedules } from "./schedule.ts";
+import { settle } from "./settle.ts";
 import { PATIENCE, SMALL, World } from "./world.ts";
 
 /** `LONG=1`: fifty times as many. */
@@ -42,9 +43,10 @@ function checkAlways(world: World): void {
     check(end.ids.length <= 12, "few carriers");
     const again = world.witness.data[side] - world.witness.furthest[side];
     if (!end.outcome) check(end.resent === again, `${end.resent} bytes again, not ${again}`);
-    // Each move repeats a window at most, each open again what stood behind the one before.
-    const most = (world.apps[side].moves + end.moves) * SMALL.replayMax + world.births * SMALL.replay;
+    // Each move repeats a window at most; each open again, and what follows its reply, what stood behind the one before.
+    const most = (world.apps[side].moves + end.moves) * SMALL.replayMax + Math.max(0, world.births - 1) * 2 * SMALL.replay;
     check(again <= most, `${again} bytes again, more than ${most}`);
+    if (end.current !== undefined && !end.outcome) world.witness.checkPrompt(side, end);
   }
 }
 

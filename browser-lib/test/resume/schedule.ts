@@ -1,7 +1,8 @@
-// What a random scheduler does to a world, and how a world comes to rest.
+// What a random scheduler does to a world.
 
 import * as fc from "fast-check";
 import { across, CLIENT, SERVER, SIDES, type Side } from "./network.ts";
+import { advance } from "./settle.ts";
 import type { World } from "./world.ts";
 
 export type Op =
@@ -115,51 +116,4 @@ function deliver(world: World, pick: number, most: number): void {
   );
   const way = ways[pick % Math.max(1, ways.length)];
   if (way) world.deliver(way.id, way.side, most);
-}
-
-/** Time passes; everything happens when it is due, but nothing arrives. */
-export function advance(world: World, ms: number): void {
-  const end = world.now + ms;
-  for (let at = world.deadline(); at !== undefined && at <= end; ) {
-    const isLate = at < world.now;
-    world.now = Math.max(world.now, at);
-    world.tick();
-    const next = world.deadline();
-    if (next === at && (isLate || at === world.now)) throw new Error("a deadline that a tick does not move");
-    at = next;
-  }
-  world.now = end;
-}
-
-/** No more cuts: both applications finish and read on, until both ends have come to an outcome or nothing is left to happen. */
-export function settle(world: World): void {
-  world.isUp = true;
-  advance(world, 45_000);
-  world.network.tellCuts();
-  const end = world.now + 900_000;
-  while (world.now < end) {
-    // The server's end may only come to be when the first round has run.
-    for (let round = 0; round < 2; round++) {
-      for (const side of SIDES) world.finish(side);
-      rest(world);
-    }
-    const at = world.deadline();
-    if ((world.client.isOver && world.apps[SERVER].outcome) || at === undefined) return;
-    advance(world, Math.max(0, at - world.now));
-  }
-}
-
-/** Everything that can happen without time happens. */
-function rest(world: World): void {
-  for (let round = 0; round < 10_000; round++) {
-    let moved = world.answerMac(0);
-    for (const side of SIDES) {
-      world.pump(side);
-      for (const { id } of world.network.held) while (world.deliver(id, side, Infinity)) moved = true;
-      if (world.read(side, Infinity)) moved = true;
-      world.consume(side);
-    }
-    if (!moved) return;
-  }
-  throw new Error("it never comes to rest");
 }

@@ -2,6 +2,7 @@
 
 import { ok as check } from "node:assert/strict";
 import type { Payload } from "../../src/resume/decoder.ts";
+import type { Endpoint } from "../../src/resume/endpoint.ts";
 import { ACK, DATA, DONE, type Fact, FIN, GONE, JOIN, PROOF, PROVE } from "../../src/resume/record.ts";
 import { across, type Both, CLIENT, type Link, type Side } from "./network.ts";
 import { pattern, SMALL, type World } from "./world.ts";
@@ -13,6 +14,9 @@ export class Witness {
   readonly furthest: Both<number> = [0, 0];
   /** The highest `received + room` that it told. */
   readonly told: Both<number> = [SMALL.windowMin, SMALL.windowMin];
+  /** The highest position that it acknowledged, and since when it holds more than that. */
+  readonly #acknowledged: Both<number> = [0, 0];
+  readonly #since: Both<number | undefined> = [undefined, undefined];
   readonly #world: World;
 
   constructor(world: World) {
@@ -21,7 +25,7 @@ export class Witness {
 
   /** A new end stands in the place of the one that a side was. */
   forget(side: Side): void {
-    this.data[side] = this.furthest[side] = 0;
+    this.data[side] = this.furthest[side] = this.#acknowledged[side] = 0;
     this.told[side] = SMALL.windowMin;
   }
 
@@ -57,11 +61,27 @@ export class Witness {
     }
   }
 
+  /** What a side must say by now, if it has a carrier to say it on. */
+  checkPrompt(side: Side, end: Endpoint): void {
+    const [app, { now }] = [this.#world.apps[side], this.#world];
+    const silent = end.received - this.#acknowledged[side];
+    this.#since[side] = silent > 0 ? (this.#since[side] ?? now) : undefined;
+    check(silent < SMALL.ackBytes, "many bytes are acknowledged at once");
+    check(now < (this.#since[side] ?? now) + SMALL.ackDelay || silent <= 0, "few bytes are acknowledged soon");
+    check(!end.isRead || silent < 0, "the end of a direction is acknowledged at once");
+    check(
+      end.isRead || this.told[side] >= app.consumed + 0.75 * SMALL.windowMin,
+      "room is told when there is much of it",
+    );
+  }
+
   /** It acknowledges what it holds, grants what it has room for, and takes nothing back. */
   #acknowledges(side: Side, received: number, room: number): void {
     const [end, app, peer] = [this.#world.ends[side], this.#world.apps[side], this.#world.apps[across(side)]];
     if (!end) return;
     check(received === end.received || (peer.finished && received === end.received + 1), "acknowledges what it holds");
+    this.#acknowledged[side] = Math.max(this.#acknowledged[side], received);
+    this.#since[side] = undefined;
     const told = received + room;
     if (!end.outcome) {
       check(told >= this.told[side], "takes no room back");
