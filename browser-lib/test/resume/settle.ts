@@ -1,0 +1,121 @@
+// How a world comes to rest once its network is good again, and how soon.
+
+import { ok as check } from "node:assert/strict";
+import { PROOF } from "../../src/resume/record.ts";
+import { across, CLIENT, type Link, SERVER, SIDES, type Side } from "./network.ts";
+import { SMALL, type World } from "./world.ts";
+
+const { quietProxy, quietDirect, deadProxy, deadDirect, reopenMax, ackDelay, choice, choiceWait } = SMALL;
+
+/** Time passes; everything happens when it is due, but nothing arrives. */
+export function advance(world: World, ms: number): void {
+  const end = world.now + ms;
+  for (let at = world.deadline(); at !== undefined && at <= end; ) {
+    const isLate = at <= world.now;
+    world.now = Math.max(world.now, at);
+    world.tick();
+    const next = world.deadline();
+    check(next !== at || !isLate, "a tick moves the deadline that it was called for");
+    at = next;
+  }
+  world.now = end;
+}
+
+/** No more cuts: carriers that died are found out, then bytes move as fast as they can, then both applications finish, and both ends must learn of it. */
+export function settle(world: World): void {
+  world.isUp = true;
+  pass(world, quietDirect + deadDirect);
+  checkFound(world, "direct");
+  pass(world, quietProxy + deadProxy);
+  checkFound(world, "proxy");
+  world.network.tellCuts();
+  pass(world, reopenMax + choice + choiceWait);
+  const isWhole = !world.apps[CLIENT].outcome && !world.apps[SERVER].outcome && world.client.isReplied;
+  if (isWhole) checkPrompt(world);
+  const end = world.now + 900_000;
+  while (world.now < end) {
+    // The server's end may only come to be when the first round has run.
+    for (let round = 0; round < 2; round++) {
+      for (const side of SIDES) world.finish(side);
+      rest(world);
+    }
+    if (isWhole)
+      check(
+        SIDES.every((side) => world.apps[side].outcome?.type === "clean"),
+        "an end takes no time",
+      );
+    const at = world.deadline();
+    if ((world.client.isOver && world.apps[SERVER].outcome) || at === undefined) return;
+    advance(world, Math.max(0, at - world.now));
+  }
+}
+
+/** Who waits for its peer does not wait on a dead carrier for longer than it takes to find out. */
+function checkFound(world: World, kind: Link["kind"]): void {
+  for (const side of SIDES) {
+    const [end, app] = [world.ends[side], world.apps[side]];
+    const link = world.network.links.get(end?.current ?? 0);
+    if (!end || link?.kind !== kind || !link.isCut.includes(true)) continue;
+    const isWaiting = end.state === "live" ? end.base < app.written + Number(app.finished) : end.state !== "tombstone";
+    check(!isWaiting, `a dead ${kind} carrier is found out`);
+  }
+}
+
+/** Both ends have the best carrier that there is, and whatever is written arrives and is acknowledged. */
+function checkPrompt(world: World): void {
+  const { links } = world.network;
+  const isUsed = ({ id, said }: Link) => said[CLIENT].includes(PROOF) && SIDES.every((side) => has(world, side, id));
+  const hasDirect = [...links.values()].some((link) => link.kind === "direct" && isUsed(link));
+  for (const side of SIDES) {
+    const link = links.get(world.ends[side]?.current ?? 0);
+    check(link && !link.isCut.includes(true), "both ends found each other");
+    check(!hasDirect || link.kind === "direct", "a direct carrier is preferred");
+    check(hasProxy(world, side), "a proxy carrier is kept");
+  }
+  for (let round = 0; round < 3; round++) {
+    for (const side of SIDES) world.write(side, SMALL.windowMax);
+    rest(world);
+    advance(world, ackDelay);
+    rest(world);
+    for (const side of SIDES) {
+      const [base, { written, finished }] = [world.ends[side]?.base, world.apps[side]];
+      check(base === written + Number(finished), `${base} of ${written} bytes are acknowledged`);
+    }
+  }
+}
+
+function has(world: World, side: Side, id: number): boolean {
+  return world.ends[side]?.ids.includes(id) === true;
+}
+
+function hasProxy(world: World, side: Side): boolean {
+  const proxies = [...world.network.links.values()].filter(({ kind }) => kind === "proxy");
+  return proxies.some(({ id, isCut }) => has(world, side, id) && !isCut[across(side)]);
+}
+
+/** Time passes, and everything arrives as it is sent. */
+function pass(world: World, ms: number): void {
+  const end = world.now + ms;
+  for (;;) {
+    rest(world);
+    const at = world.deadline();
+    if (at === undefined || at > end) break;
+    advance(world, Math.max(0, at - world.now));
+  }
+  world.now = end;
+}
+
+/** Everything that can happen without time happens. */
+function rest(world: World): void {
+  for (let round = 0; round < 10_000; round++) {
+    let moved = world.answerMac(0);
+    for (const side of SIDES) {
+      world.pump(side);
+      for (const { id } of world.network.held) while (world.deliver(id, side, Infinity)) moved = true;
+      if (world.read(side, Infinity)) moved = true;
+      world.consume(side);
+    }
+    if (!moved) return;
+  }
+  check(false, "it comes to rest");
+}
