@@ -120,13 +120,16 @@ export class End {
     return this;
   }
 
-  /** A further carrier that is proven on both sides. */
+  /** A further carrier that is proven, and said no more than the handshake asked for. */
   proven(id: number, kind: Kind = "proxy"): this {
-    if (this.endpoint.isReplied) this.joins(id, kind).hears(id, prove(MACS.server));
-    else this.joined(id, kind);
-    this.endpoint.macs(id, MACS, this.now);
-    if (!this.endpoint.isReplied) this.hears(id, proof(MACS.client));
-    return this;
+    if (this.endpoint.isReplied) {
+      this.joins(id, kind).says(id);
+      this.hears(id, prove(MACS.server)).endpoint.macs(id, MACS, this.now);
+      return this;
+    }
+    this.joined(id, kind).endpoint.macs(id, MACS, this.now);
+    this.says(id);
+    return this.hears(id, proof(MACS.client));
   }
 
   /** Lets time pass, as far as a shell that is never late lets it. */
