@@ -24,7 +24,7 @@ use crate::{
 pub struct Relays {
     /// The program itself: some cases need a fresh process.
     bss: PathBuf,
-    proxy: Process,
+    pub proxy: Process,
     tcp_256: Process,
     tcp_8: Process,
     websocket: Process,
@@ -55,7 +55,7 @@ impl Relays {
     }
 
     /// A name that no case claimed before: the last one's claim may still be on its way out.
-    fn name(&self) -> String {
+    pub fn name(&self) -> String {
         format!("bench-{}", self.names.fetch_add(1, Ordering::Relaxed))
     }
 

@@ -1,7 +1,7 @@
 //! `make bench`: the proxy beside what it is compared with, interleaved, medians of five rounds (performance.md, "To reach").
 //!
 //! `bench [PATTERN] [ROUNDS]` runs the cases whose name contains PATTERN, or is it with `$` behind; baselines match by their own names.
-//! `bench relay …` is a baseline, `bench shim …` a delay, each in a process of its own.
+//! `bench relay …` is a baseline, `bench shim …` a delay, `bench idle …` two ends of idle streams, each in a process of its own.
 
 mod beside;
 mod bulk;
@@ -16,6 +16,7 @@ mod memory;
 mod proxy;
 mod relay;
 mod report;
+mod resume;
 mod server;
 mod shim;
 mod slow;
@@ -42,6 +43,7 @@ fn main() -> Result<()> {
     match first.as_str() {
         "relay" => relay::run(arguments),
         "shim" => shim::run(arguments),
+        "idle" => resume::run_idle(arguments),
         "far" => slow::run_far(),
         pattern => {
             let rounds = arguments.next().map_or(Ok(ROUNDS), |text| text.parse()).context("rounds")?;
@@ -56,14 +58,14 @@ fn measure(pattern: &str, rounds: u32) -> Result<()> {
     let mut samples = Samples::default();
     let mut failures = Vec::new();
     for round in 1..=rounds {
-        for case in CASES.iter().filter(|case| is_asked_for(case.name, pattern)) {
+        for case in CASES.iter().chain(resume::CASES).filter(|case| is_asked_for(case.name, pattern)) {
             eprintln!("round {round} of {rounds}: {}", case.name);
             if let Err(error) = (case.run)(&relays, &mut samples) {
                 failures.push(format!("{} in round {round}: {error:#}", case.name));
             }
         }
     }
-    let rows = FIGURES.iter().filter_map(|figure| figure.row(&samples)).collect();
+    let rows = FIGURES.iter().chain(resume::FIGURES).filter_map(|figure| figure.row(&samples)).collect();
     let report = Report::new(rounds, rows, samples.missing());
     report.print();
     ensure!(failures.is_empty(), "not a whole run:\n{}", failures.join("\n"));

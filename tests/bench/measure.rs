@@ -35,24 +35,34 @@ impl Process {
 
     /// The time that its threads were on a CPU.
     pub fn cpu_seconds(&self) -> Result<f64> {
-        let tasks = format!("/proc/{}/task", self.child.id());
-        let mut nanoseconds = 0;
-        for task in fs::read_dir(&tasks).context("CPU time is read from /proc: bench runs on Linux")? {
-            let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else {
-                continue; // The thread has ended since.
-            };
-            nanoseconds += text.split(' ').next().unwrap_or_default().parse::<u64>()?;
-        }
-        ensure!(nanoseconds > 0, "this kernel keeps no schedstat");
-        Ok(nanoseconds as f64 / 1e9)
+        cpu_seconds(self.child.id())
     }
 
     /// Its resident set.
     pub fn resident_kib(&self) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        Ok(line.trim().trim_end_matches(" kB").parse()?)
+        resident_kib(self.child.id())
     }
+}
+
+/// The time that the threads of this process were on a CPU, those of them that live.
+pub fn cpu_seconds(process: u32) -> Result<f64> {
+    let tasks = format!("/proc/{process}/task");
+    let mut nanoseconds = 0;
+    for task in fs::read_dir(&tasks).context("CPU time is read from /proc: bench runs on Linux")? {
+        let Ok(text) = fs::read_to_string(task?.path().join("schedstat")) else {
+            continue; // The thread has ended since.
+        };
+        nanoseconds += text.split(' ').next().unwrap_or_default().parse::<u64>()?;
+    }
+    ensure!(nanoseconds > 0, "this kernel keeps no schedstat");
+    Ok(nanoseconds as f64 / 1e9)
+}
+
+/// The resident set of this process.
+pub fn resident_kib(process: u32) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
 impl Drop for Process {

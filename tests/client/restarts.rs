@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::{
     connect::resumable,
-    talk::{hash, length, talk},
+    talk::{AGAIN_MAX, hash, length, talk},
 };
 
 /// How often the proxy is started again.
@@ -66,7 +66,11 @@ async fn while_talking(replace: impl AsyncFn(&mut Running, &Shim)) {
     });
     let (replaced, down, up) = tokio::join!(replacing, mine, theirs);
     assert!(replaced.is_ok(), "each proxy carried a part of it");
-    assert!(down.expect("no panic") == hash(2) && up.expect("no panic") == hash(1));
+    let (down, up) = (down.expect("no panic"), up.expect("no panic"));
+    assert!(down.hash == hash(2) && up.hash == hash(1));
+    let (moves, resent) = (down.moves.max(up.moves), down.resent + up.resent);
+    println!("{resent} bytes again in {moves} moves");
+    assert!(moves > 0 && resent <= moves * AGAIN_MAX);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,6 +6,8 @@ use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const MIB: usize = 1024 * 1024;
+/// What a move may have sent again: a mebibyte of each direction is what its sender keeps as long as windows have not grown beyond that.
+pub const AGAIN_MAX: u64 = 2 * 1024 * 1024;
 
 /// Bytes each way: 8 MiB, with `LONG=1` 64.
 pub fn length() -> usize {
@@ -17,8 +19,16 @@ pub fn hash(seed: u64) -> [u8; 32] {
     Sha256::digest(pattern(seed, length())).into()
 }
 
+/// What one end heard, and what its moves cost.
+#[derive(Debug)]
+pub struct Talk {
+    pub hash: [u8; 32],
+    pub moves: u64,
+    pub resent: u64,
+}
+
 /// Writes so many bytes, reads as many, and gives the hash of what came.
-pub async fn talk(stream: Stream, seed: u64) -> [u8; 32] {
+pub async fn talk(stream: Stream, seed: u64) -> Talk {
     let (mut reader, mut writer) = tokio::io::split(stream);
     let writing = async {
         writer.write_all(&pattern(seed, length())).await.expect("taken");
@@ -38,5 +48,7 @@ pub async fn talk(stream: Stream, seed: u64) -> [u8; 32] {
         assert_eq!(read, length());
         hash.finalize().into()
     };
-    tokio::join!(writing, reading).1
+    let hash = tokio::join!(writing, reading).1;
+    let stream = reader.unsplit(writer);
+    Talk { hash, moves: stream.moves(), resent: stream.resent() }
 }

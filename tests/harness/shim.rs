@@ -40,6 +40,7 @@ pub struct Shim {
 struct Inner {
     rules: watch::Sender<Rules>,
     carried: [AtomicU64; 2],
+    pieces: [AtomicU64; 2],
     connections: AtomicU64,
 }
 
@@ -80,7 +81,12 @@ impl Shim {
             refuses: false,
             random: StdRng::seed_from_u64(seed),
         };
-        let inner = Inner { rules: watch::Sender::new(rules), carried: Default::default(), connections: AtomicU64::new(0) };
+        let inner = Inner {
+            rules: watch::Sender::new(rules),
+            carried: Default::default(),
+            pieces: Default::default(),
+            connections: AtomicU64::new(0),
+        };
         let shim = Self { address: listener.local_addr().expect("bound"), inner: Arc::new(inner) };
         tokio::spawn(accept(listener, Arc::clone(&shim.inner)));
         shim
@@ -138,6 +144,11 @@ impl Shim {
     /// The bytes that passed that way so far.
     pub fn carried(&self, way: Way) -> u64 {
         self.inner.carried[way as usize].load(Ordering::SeqCst)
+    }
+
+    /// In how many pieces they came: where they are few, one for each time that a peer had something to say.
+    pub fn pieces(&self, way: Way) -> u64 {
+        self.inner.pieces[way as usize].load(Ordering::SeqCst)
     }
 
     /// The connections that were made so far, those that were refused among them.
@@ -249,6 +260,7 @@ async fn pass(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, inner: &Inner, way:
             let (allowed, is_cut) = inner.allow(way, bytes.len());
             to.write_all(&bytes[..allowed]).await?;
             inner.carried[way as usize].fetch_add(allowed as u64, Ordering::SeqCst);
+            inner.pieces[way as usize].fetch_add(1, Ordering::SeqCst);
             if is_cut {
                 inner.cut();
                 return Err(io::ErrorKind::ConnectionReset.into());
@@ -298,6 +310,7 @@ mod tests {
         within(socket.read_to_end(&mut received)).await.expect("a clean end");
         assert!(received == sent);
         assert_eq!((shim.carried(Way::Up), shim.carried(Way::Down), shim.connections()), (10_000, 10_000, 1));
+        assert!(shim.pieces(Way::Up) >= 1000 && shim.pieces(Way::Down) >= 1000);
     }
 
     #[tokio::test]

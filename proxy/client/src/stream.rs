@@ -48,6 +48,23 @@ impl Stream {
         matches!(self.carriage, Carriage::Resumable(_))
     }
 
+    /// How often it went on over something else than before, most often because a connection of one end broke; 0 for a stream that is not resumable.
+    pub fn moves(&self) -> u64 {
+        match &self.carriage {
+            Carriage::Plain(_) => 0,
+            Carriage::Resumable(stream) => stream.moves(),
+        }
+    }
+
+    /// Bytes of our direction that went out more than once, since a move says again what the other end had not acknowledged; 0 for a stream that is
+    /// not resumable.
+    pub fn resent(&self) -> u64 {
+        match &self.carriage {
+            Carriage::Plain(_) => 0,
+            Carriage::Resumable(stream) => stream.resent(),
+        }
+    }
+
     /// The unique id that the proxy gave the client, the same at both ends.
     pub fn id(&self) -> &str {
         &self.id

@@ -230,6 +230,14 @@ impl Resumable {
         self.0.driver.wake();
     }
 
+    pub(crate) fn resent(&self) -> u64 {
+        self.0.lock().endpoint.resent()
+    }
+
+    pub(crate) fn moves(&self) -> u64 {
+        self.0.lock().endpoint.moves()
+    }
+
     pub(crate) async fn stopped(&self) -> StreamError {
         loop {
             let mut notified = std::pin::pin!(self.0.stopped.notified());

@@ -86,8 +86,8 @@ pub struct Endpoint {
     carriers: Vec<Carrier>,
     /// Which of them takes the records.
     current: Option<CarrierId>,
-    /// A carrier was current before.
-    was_current: bool,
+    /// How often a carrier became current.
+    takes: u64,
     /// When the current one was last left by choice.
     chosen: Option<Instant>,
     /// A move by choice waits until everything is acknowledged, or until then.
@@ -189,7 +189,7 @@ impl Endpoint {
             outcome: None,
             carriers: Vec::new(),
             current: None,
-            was_current: false,
+            takes: 0,
             chosen: None,
             moving: None,
             absent: None,
@@ -271,6 +271,16 @@ impl Endpoint {
     /// Bytes of the peer's direction that were received, and the position up to which it acknowledged one's own.
     pub fn progress(&self) -> (u64, u64) {
         (self.receiver.received(), self.sender.base())
+    }
+
+    /// Bytes of one's own direction that went out more than once, each as often as it was repeated: the price of the moves.
+    pub fn resent(&self) -> u64 {
+        self.sender.resent()
+    }
+
+    /// How often the stream took another carrier than the one before.
+    pub fn moves(&self) -> u64 {
+        self.takes.saturating_sub(1)
     }
 
     /// The carriers that live.

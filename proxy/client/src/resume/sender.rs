@@ -18,6 +18,8 @@ pub(super) struct Sender {
     next: u64,
     /// The highest position that ever went out.
     sent: u64,
+    /// Bytes that went out although they had before.
+    resent: u64,
     /// How much of `replay` may be held.
     bound: u64,
     share: Share,
@@ -36,6 +38,7 @@ impl Sender {
             limit: limits.window_min,
             next: 0,
             sent: 0,
+            resent: 0,
             bound,
             share,
             data_max: limits.data_max,
@@ -64,6 +67,11 @@ impl Sender {
 
     pub(super) fn next(&self) -> u64 {
         self.next
+    }
+
+    /// Bytes that went out more than once, each as often as it was repeated.
+    pub(super) fn resent(&self) -> u64 {
+        self.resent
     }
 
     pub(super) fn is_finished(&self) -> bool {
@@ -130,7 +138,7 @@ impl Sender {
         let length = self.written().min(u64::from(max));
         let mut out = Vec::new();
         self.replay.slices(0, length as usize, &mut out);
-        self.sent = self.sent.max(length);
+        self.goes_out(0, length);
         out
     }
 
@@ -153,6 +161,7 @@ impl Sender {
             Record::Data { offset: self.next, length: length as u32 }.encode(scratch);
             out.push(scratch.split().freeze());
             self.replay.slices(self.next, length as usize, out);
+            self.goes_out(self.next, length);
             self.next += length;
             room -= length;
         }
@@ -174,6 +183,13 @@ impl Sender {
         let mut out = Vec::new();
         self.replay.slices(offset, self.written().saturating_sub(offset) as usize, &mut out);
         out
+    }
+
+    /// Counts what goes out from `offset` on, and what of it did before.
+    fn goes_out(&mut self, offset: u64, length: u64) {
+        let end = offset + length;
+        self.resent += self.sent.min(end).saturating_sub(offset);
+        self.sent = self.sent.max(end);
     }
 
     fn may_fin(&self, next: u64) -> bool {

@@ -40,6 +40,26 @@ fn a_new_carrier_hears_what_is_known_and_then_everything_that_is_not_acknowledge
 }
 
 #[test]
+fn each_move_is_counted_and_each_byte_that_it_says_again() {
+    let mut world = opened();
+    world.write(CLIENT, 100);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!((world.client().moves(), world.client().resent()), (0, 0));
+    for moves in 1..=3 {
+        world.write(CLIENT, 50);
+        world.cut_all();
+        world.run_for(Duration::from_secs(1));
+        assert_eq!((world.client().moves(), world.server().moves()), (moves, moves));
+        assert_eq!((world.client().resent(), world.server().resent()), (50 * moves, 0), "nothing that was acknowledged before");
+    }
+    world.finish(CLIENT);
+    world.cut_all();
+    world.run_for(Duration::from_secs(1));
+    assert!(world.client().is_written());
+    assert_eq!((world.client().moves(), world.client().resent()), (4, 150), "FIN is no byte");
+}
+
+#[test]
 fn bytes_that_were_acknowledged_meanwhile_are_not_sent_again() {
     let mut world = opened();
     world.write(CLIENT, 100);

@@ -78,8 +78,8 @@ impl Endpoint {
         self.current = Some(id);
         self.sender.take();
         let Some(index) = self.index(id) else { return };
-        let again = std::mem::replace(&mut self.was_current, true);
-        if again || self.receiver.position() > 0 || self.outcome.is_some() {
+        self.takes += 1;
+        if self.takes > 1 || self.receiver.position() > 0 || self.outcome.is_some() {
             self.say_facts(index);
         }
     }

@@ -57,7 +57,7 @@ impl Endpoint {
         self.prove(index, now);
         if self.current.is_none() {
             self.current = Some(id);
-            self.was_current = true;
+            self.takes += 1;
             self.sender.resume_behind(early);
             let resetting = self.state == State::Resetting;
             if let Some(carrier) = self.current_carrier() {

@@ -1,0 +1,31 @@
+//! The rows of resumable streams. Demands are those of the specification; a row without one is there to be known.
+
+use crate::table::{Bound, Figure};
+
+/// The name of the baseline as the table shows it.
+const PLAIN: &str = "plain stream of the same client";
+
+pub const FIGURES: &[Figure] = &[
+    // Payload per second of one stream between two Rust clients in one process, written and read by 64 KiB at most.
+    Figure::new("resumable stream", "GiB/s", "resume bulk").beside("resume bulk plain", PLAIN).asks(Bound::RatioMin, 0.9, Some(1.0)),
+    // Time on a CPU of that process, so of both clients, and of the proxy.
+    Figure::new("CPU of both clients and the proxy", "s/GiB", "resume bulk cpu").beside("resume bulk plain cpu", PLAIN),
+    // The same through a forwarder in the clients' process that cuts the writer's connection every 2 s.
+    Figure::new("resumable stream, cut every 2 s", "GiB/s", "resume cut").beside("resume uncut", "uncut, same forwarder"),
+    Figure::new("moves of that stream in 4 s", "moves", "resume cut moves"),
+    Figure::new("bytes sent again in one of these", "KiB", "resume cut again"),
+    // What passes on the writer's connection beyond the payload, in a transfer of 32 MiB.
+    Figure::new("overhead per MiB, with the data", "bytes", "resume wire up").beside("resume wire plain up", PLAIN),
+    Figure::new("overhead per MiB, on the way back", "bytes", "resume wire down").beside("resume wire plain down", PLAIN),
+    // Growth of the resident set of a process with both ends of 2,000 streams, after 64 bytes each way.
+    Figure::new("memory of an idle stream, both ends", "KiB", "resume idle").beside("resume idle plain", PLAIN),
+    // From the cut until the first byte over the new connection is read, with 20 ms of delay each way on the client's connection.
+    Figure::new("a move, until the server reads", "round trips", "resume move server"),
+    Figure::new("a move, until the client reads", "round trips", "resume move client"),
+    Figure::new("bytes sent again in one of these", "bytes", "resume move again"),
+    // What comes back to who writes 64 bytes every 10 ms.
+    Figure::new("words back to a trickle", "per s", "resume acks").beside("resume acks plain", PLAIN),
+    Figure::new("bytes back to a trickle", "per s", "resume acks bytes").beside("resume acks plain bytes", PLAIN),
+    // Of 100 such streams at once, in the process with both clients and in the proxy.
+    Figure::new("CPU of one message of a trickle", "µs", "resume trickle").beside("resume trickle plain", PLAIN),
+];
