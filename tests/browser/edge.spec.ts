@@ -161,7 +161,7 @@ for (const cutSide of ["client", "server"] as const) {
     await client.evaluate(async (name) => {
       const some = t.gate<void>();
       kept.mdm = bss.MuxDemux();
-      kept.stream = bss.StreamClient(kept.mdm).connect(name);
+      kept.stream = bss.StreamClient(kept.mdm).connect(name, { resume: false });
       kept.sending = t.outcome(t.send(kept.stream.writable, 2, 256 << 20));
       kept.receiving = t.outcome(
         t.receive(kept.stream.readable, (received) => {

@@ -42,9 +42,9 @@ test("Web Streams: a write waits for credit, so a producer cannot run ahead of i
     kept.piped = source.pipeTo(stream.writable);
     await stream.opened;
   }, name);
-  // 256 KiB of window, and what the two ends of the pipe hold.
-  await expect.poll(() => client.evaluate(() => kept.pulled)).toBeGreaterThanOrEqual(4);
-  expect(await client.evaluate(() => kept.pulled)).toBeLessThan(16);
+  // 1 MiB that is kept until it was acknowledged, and what the two ends of the pipe hold.
+  await expect.poll(() => client.evaluate(() => kept.pulled)).toBeGreaterThanOrEqual(16);
+  expect(await client.evaluate(() => kept.pulled)).toBeLessThan(26);
   const received = await server.evaluate(() => t.receive(kept.stream.readable));
   expect(received.bytes).toBe(1000 * 64 * 1024);
   expect(await client.evaluate(() => kept.pulled)).toBe(1000);

@@ -20,8 +20,6 @@ const OPEN_MAX_MS = 30_000;
 
 /** What a client says whenever it opens a carrier. */
 export class Opener {
-  /** The birth open left, once at least. */
-  isBorn = false;
   readonly info: { id: string | undefined; readonly path: string; readonly meta: unknown };
   readonly #all: Resumables;
   readonly #fields: object | undefined;
@@ -54,7 +52,6 @@ export class Opener {
     const below: Cell = new Cell(session, BODY_MAX, (reply) => this.#answered(stream, carrier, reply));
     const carrier = stream.adopt(new Carrier(below, stream));
     if (isBirth) {
-      this.isBorn = true;
       const early = endpoint.birth(carrier.id, now());
       const length = early.reduce((sum, { length }) => sum + length, 0);
       session.start(below, this.says(birth(endpoint.identity, length, this.#all.limits.grace)));

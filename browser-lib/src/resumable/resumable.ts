@@ -74,7 +74,8 @@ export class Resumable implements Host, Owner {
   }
 
   reset(_: number, number: number): void {
-    if (this.#opener && !this.#opener.isBorn) this.endpoint.giveUp(now());
+    // Who waits for a server, or for its verdict, is heard of no more.
+    if (this.#opener && !this.endpoint.isReplied) this.endpoint.giveUp(now());
     else this.endpoint.reset({ code: codeText(number), message: "" }, now());
     this.poke();
   }
