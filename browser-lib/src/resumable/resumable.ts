@@ -4,6 +4,7 @@ import { Cell, type Host, type Resumption } from "../cell.ts";
 import { COPY_MAX } from "../chunk.ts";
 import { StreamError } from "../error.ts";
 import { randomBytes } from "../hex.ts";
+import { later, type Timer } from "../later.ts";
 import { codeText } from "../mux/codes.ts";
 import { Fifo } from "../mux/queue.ts";
 import type { Action } from "../resume/course.ts";
@@ -37,10 +38,11 @@ export class Resumable implements Host, Owner {
   #isFinished = false;
   /** The user neither reads nor writes any more: with this number the stream is reset when what was written arrived. */
   #unheard: number | undefined;
+  #resetWith = 0;
   #lastId = 0;
   #isPoked = false;
   #isOver = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
   #alarm = Infinity;
 
   constructor(all: Resumables, endpoint: Endpoint, opener?: Opener, cell?: Cell) {
@@ -74,6 +76,7 @@ export class Resumable implements Host, Owner {
   }
 
   reset(_: number, number: number): void {
+    this.#resetWith = number;
     if (this.#opener && !this.#opener.isBorn) this.endpoint.giveUp(now());
     else this.endpoint.reset({ code: codeText(number), message: "" }, now());
     this.poke();
@@ -163,7 +166,7 @@ export class Resumable implements Host, Owner {
     const [session, { id }] = [carrier.cell.host, carrier.cell];
     carrier.owner = undefined;
     if (!raw || cell.isOver) {
-      carrier.cell.reset(new StreamError("cancelled"), this.#resetNumber);
+      carrier.cell.reset(new StreamError(this.#resetWith));
       return this.#end();
     }
     carrier.cell.sink = cell;
@@ -183,11 +186,6 @@ export class Resumable implements Host, Owner {
       this.#isPoked = false;
       this.#pump();
     });
-  }
-
-  get #resetNumber(): number {
-    const { outcome } = this.endpoint;
-    return new StreamError(outcome?.type === "reset" ? outcome.reason.code : "cancelled").number;
   }
 
   /** Moves on what the user wrote and finished, as far as there is room. */
@@ -287,9 +285,7 @@ export class Resumable implements Host, Owner {
     clearTimeout(this.#timer);
     this.#alarm = deadline;
     if (deadline === Infinity) return;
-    this.#timer = setTimeout(() => this.#tick(), Math.max(0, deadline - now()));
-    // In Node: an open socket keeps the process, this does not.
-    (this.#timer as { unref?: () => void }).unref?.();
+    this.#timer = later(() => this.#tick(), Math.max(0, deadline - now()));
   }
 
   #tick(): void {
