@@ -5,6 +5,7 @@ import { Drain } from "./drain.ts";
 import { StreamError } from "./error.ts";
 import { ACCEPT_BODY_MAX, BODY_MAX } from "./framing.ts";
 import type { JsonObject } from "./json.ts";
+import { later, type Timer } from "./later.ts";
 import { Connection, REST_MAX } from "./mux/connection.ts";
 import type { Events } from "./mux/event.ts";
 import { describe, HEADER_BYTES, Outbound } from "./mux/frame.ts";
@@ -105,7 +106,7 @@ export class Session implements Host {
   /** Whose bytes came last in the message that is being parsed. */
   #fed: Cell | undefined;
   #scheduled = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
 
   constructor(hooks: SessionHooks, debug: boolean) {
     this.#hooks = hooks;
@@ -349,9 +350,7 @@ export class Session implements Host {
 
   #look(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#tick(), TICK_MS);
-    // In Node: an open socket keeps the process, this does not.
-    (this.#timer as { unref?: () => void }).unref?.();
+    this.#timer = later(() => this.#tick(), TICK_MS);
   }
 
   #fail(error: StreamError, code: number, reason: string): void {

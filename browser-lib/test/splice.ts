@@ -65,7 +65,10 @@ class Leg {
   /** So much of what was queued is left: the other end gets credit for what left. */
   sent(queued: number): void {
     const { twin } = this;
-    twin?.line.core.consumed(twin.id, this.queued - queued);
+    if (twin) {
+      twin.line.core.consumed(twin.id, this.queued - queued);
+      queueMicrotask(() => twin.line.pump());
+    }
     this.queued = queued;
   }
 

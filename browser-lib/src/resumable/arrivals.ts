@@ -2,6 +2,7 @@
 
 import { Cell } from "../cell.ts";
 import { StreamError } from "../error.ts";
+import { later, type Timer } from "../later.ts";
 import type { Opening } from "../opening.ts";
 import { Endpoint } from "../resume/endpoint.ts";
 import { type Join, Newcomer, type Pass } from "../resume/newcomer.ts";
@@ -123,15 +124,14 @@ class Visitor implements Owner {
   readonly #name: string;
   readonly #pass: Pass;
   readonly #newcomer: Newcomer;
-  readonly #timer: ReturnType<typeof setTimeout>;
+  readonly #timer: Timer;
 
   constructor(all: Resumables, name: string, pass: Pass, cell: Cell) {
     this.#all = all;
     this.#name = name;
     this.#pass = pass;
     this.#newcomer = new Newcomer(pass, all.limits, now());
-    this.#timer = setTimeout(() => cell.reset(new StreamError("timeout")), all.limits.unproven);
-    (this.#timer as { unref?: () => void }).unref?.();
+    this.#timer = later(() => cell.reset(new StreamError("timeout")), all.limits.unproven);
   }
 
   arrived(carrier: Carrier, bytes: Bytes): void {

@@ -48,10 +48,10 @@ export class Carrier implements Sink {
   }
 
   /** Closes it behind what was sent, so that it arrives, or at once. */
-  close(how: "finish" | "reset"): void {
+  close(how: "finish" | "reset", number?: number): void {
     this.owner = undefined;
     if (how === "finish") this.cell.host.finish(this.cell.id);
-    else this.cell.reset(new StreamError("cancelled"));
+    else this.cell.reset(new StreamError("cancelled"), number);
   }
 
   data(bytes: Bytes): void {

@@ -4,6 +4,7 @@ import { Cell, type Host, type Resumption } from "../cell.ts";
 import { COPY_MAX } from "../chunk.ts";
 import { StreamError } from "../error.ts";
 import { randomBytes } from "../hex.ts";
+import { later, type Timer } from "../later.ts";
 import { codeText } from "../mux/codes.ts";
 import { Fifo } from "../mux/queue.ts";
 import type { Action } from "../resume/course.ts";
@@ -40,7 +41,7 @@ export class Resumable implements Host, Owner {
   #lastId = 0;
   #isPoked = false;
   #isOver = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
   #alarm = Infinity;
 
   constructor(all: Resumables, endpoint: Endpoint, opener?: Opener, cell?: Cell) {
@@ -74,9 +75,12 @@ export class Resumable implements Host, Owner {
   }
 
   reset(_: number, number: number): void {
-    // Who waits for a server, or for its verdict, is heard of no more.
-    if (this.#opener && !this.endpoint.isReplied) this.endpoint.giveUp(now());
-    else this.endpoint.reset({ code: codeText(number), message: "" }, now());
+    if (this.#opener && !this.endpoint.isReplied) {
+      // Who waits for a server, or for its verdict, is heard of no more.
+      for (const carrier of this.carriers) carrier.close("reset", number);
+      this.carriers.clear();
+      this.endpoint.giveUp(now());
+    } else this.endpoint.reset({ code: codeText(number), message: "" }, now());
     this.poke();
   }
 
@@ -163,10 +167,7 @@ export class Resumable implements Host, Owner {
     const raw = this.endpoint.intoRaw(carrier.id);
     const [session, { id }] = [carrier.cell.host, carrier.cell];
     carrier.owner = undefined;
-    if (!raw || cell.isOver) {
-      carrier.cell.reset(new StreamError("cancelled"), this.#resetNumber);
-      return this.#end();
-    }
+    if (!raw) return;
     carrier.cell.sink = cell;
     [cell.host, cell.id] = [session, id];
     for (const bytes of raw.unsent) session.send(id, bytes);
@@ -184,11 +185,6 @@ export class Resumable implements Host, Owner {
       this.#isPoked = false;
       this.#pump();
     });
-  }
-
-  get #resetNumber(): number {
-    const { outcome } = this.endpoint;
-    return new StreamError(outcome?.type === "reset" ? outcome.reason.code : "cancelled").number;
   }
 
   /** Moves on what the user wrote and finished, as far as there is room. */
@@ -288,9 +284,7 @@ export class Resumable implements Host, Owner {
     clearTimeout(this.#timer);
     this.#alarm = deadline;
     if (deadline === Infinity) return;
-    this.#timer = setTimeout(() => this.#tick(), Math.max(0, deadline - now()));
-    // In Node: an open socket keeps the process, this does not.
-    (this.#timer as { unref?: () => void }).unref?.();
+    this.#timer = later(() => this.#tick(), Math.max(0, deadline - now()));
   }
 
   #tick(): void {

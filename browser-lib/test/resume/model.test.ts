@@ -44,7 +44,8 @@ function checkAlways(world: World): void {
     const again = world.witness.data[side] - world.witness.furthest[side];
     if (!end.outcome) check(end.resent === again, `${end.resent} bytes again, not ${again}`);
     // Each move repeats a window at most; each open again, and what follows its reply, what stood behind the one before.
-    const most = (world.apps[side].moves + end.moves) * SMALL.replayMax + Math.max(0, world.births - 1) * 2 * SMALL.replay;
+    const most =
+      (world.apps[side].moves + end.moves) * SMALL.replayMax + Math.max(0, world.births - 1) * 2 * SMALL.replay;
     check(again <= most, `${again} bytes again, more than ${most}`);
     if (end.current !== undefined && !end.outcome) world.witness.checkPrompt(side, end);
   }
