@@ -24,10 +24,8 @@ export function advance(world: World, ms: number): void {
 /** No more cuts: carriers that died are found out, then bytes move as fast as they can, then both applications finish, and both ends must learn of it. */
 export function settle(world: World): void {
   world.isUp = true;
-  pass(world, quietDirect + deadDirect);
-  checkFound(world, "direct");
-  pass(world, quietProxy + deadProxy);
-  checkFound(world, "proxy");
+  checkFound(world, "direct", quietDirect + deadDirect);
+  checkFound(world, "proxy", quietProxy + deadProxy);
   world.network.tellCuts();
   pass(world, reopenMax + choice + choiceWait);
   const isWhole = !world.apps[CLIENT].outcome && !world.apps[SERVER].outcome && world.client.isReplied;
@@ -50,15 +48,23 @@ export function settle(world: World): void {
   }
 }
 
-/** Who waits for its peer does not wait on a dead carrier for longer than it takes to find out. */
-function checkFound(world: World, kind: Link["kind"]): void {
+/** Who waits for its peer on a dead carrier finds out within `ms`. */
+function checkFound(world: World, kind: Link["kind"], ms: number): void {
+  const before = SIDES.map((side) => waitsOn(world, side));
+  pass(world, ms);
   for (const side of SIDES) {
-    const [end, app] = [world.ends[side], world.apps[side]];
-    const link = world.network.links.get(end?.current ?? 0);
-    if (!end || link?.kind !== kind || !link.isCut.includes(true)) continue;
-    const isWaiting = end.state === "live" ? end.base < app.written + Number(app.finished) : end.state !== "tombstone";
-    check(!isWaiting, `a dead ${kind} carrier is found out`);
+    const link = before[side];
+    check(link?.kind !== kind || waitsOn(world, side) !== link, `a dead ${kind} carrier is found out`);
   }
+}
+
+/** The dead carrier on which a side has said something that its peer has not answered. */
+function waitsOn(world: World, side: Side): Link | undefined {
+  const [end, app] = [world.ends[side], world.apps[side]];
+  const link = world.network.links.get(end?.current ?? 0);
+  if (!end || !link?.isCut.includes(true)) return undefined;
+  const isWaiting = end.state === "live" ? end.base < app.written + Number(app.finished) : end.state !== "tombstone";
+  return isWaiting ? link : undefined;
 }
 
 /** Both ends have the best carrier that there is, and whatever is written arrives and is acknowledged. */
