@@ -38,7 +38,7 @@ describe("a stream between our own libraries", () => {
     await vi.advanceTimersByTimeAsync(200_000);
   });
 
-  it("survives cuts of either side without losing or doubling a byte", async () => {
+  it("threat_13_survives cuts of either side without losing or doubling a byte", async () => {
     const { proxy, page, tab, client, far, served } = await joined();
     const [up, down] = [collect(far), collect(client)];
     const [sent, returned] = [pattern(MIB, 1), pattern(MIB, 2)];
