@@ -87,6 +87,15 @@ describe("a peer that knows nothing of resumable streams", () => {
     expect([back.end, back.bytes().toString(), await outcome(stream.closed)]).toEqual(["ok", "back", "ok"]);
   });
 
+  it("gets all that was written together behind the open", async () => {
+    const { mdm, peer } = await up();
+    const stream = StreamClient(mdm).connect("NAME");
+    for (let count = 0; count < 100; count++) stream.write("x");
+    const far = await peer.opened(CONNECT);
+    await until("all of it", () => far.text === "x".repeat(100));
+    expect(far.first?.resume).toMatchObject({ early: 100 });
+  });
+
   it("loses nothing of a large write that waits for it, and gives credit as ever", async () => {
     const { mdm, peer } = await up();
     const stream = StreamClient(mdm).connect("NAME");
