@@ -38,7 +38,7 @@ describe("a stream between our own libraries", () => {
     await vi.advanceTimersByTimeAsync(200_000);
   });
 
-  it("survives cuts of either side without losing or doubling a byte", async () => {
+  it("threat_13_survives cuts of either side without losing or doubling a byte", async () => {
     const { proxy, page, tab, client, far, served } = await joined();
     const [up, down] = [collect(far), collect(client)];
     const [sent, returned] = [pattern(MIB, 1), pattern(MIB, 2)];
@@ -85,6 +85,15 @@ describe("a peer that knows nothing of resumable streams", () => {
     const back = collect(stream);
     await until("the end", () => back.end);
     expect([back.end, back.bytes().toString(), await outcome(stream.closed)]).toEqual(["ok", "back", "ok"]);
+  });
+
+  it("gets all that was written together behind the open", async () => {
+    const { mdm, peer } = await up();
+    const stream = StreamClient(mdm).connect("NAME");
+    for (let count = 0; count < 100; count++) stream.write("x");
+    const far = await peer.opened(CONNECT);
+    await until("all of it", () => far.text === "x".repeat(100));
+    expect(far.first?.resume).toMatchObject({ early: 100 });
   });
 
   it("loses nothing of a large write that waits for it, and gives credit as ever", async () => {

@@ -32,6 +32,8 @@ class Leg {
   /** What came before the twin was there. */
   waiting: Uint8Array[] = [];
   isFinished = false;
+  /** Passes nothing on any more, although its connection lives. */
+  hangs = false;
   /** Bytes that lie queued towards it. */
   queued = 0;
 
@@ -51,7 +53,7 @@ class Leg {
         else this.line.proxy.opened(this, value);
       }
     }
-    if (rest.length === 0) return;
+    if (rest.length === 0 || this.hangs) return;
     if (this.twin) this.twin.send(rest.slice());
     else this.waiting.push(rest.slice());
   }
