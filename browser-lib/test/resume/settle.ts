@@ -62,6 +62,7 @@ function part(world: World, parting: Parting, side: Side): void {
     rest(world);
     const type = parting === "reset" ? "reset" : "lost";
     ends(type, type);
+    check(world.client.isOver && !world.ends[SERVER], "both ends are at rest");
   } else if (parting !== "finish") {
     world.network.cutAll(true);
     rest(world);
@@ -113,6 +114,7 @@ function checkPrompt(world: World): void {
     check(!hasDirect || link.kind === "direct", "a direct carrier is preferred");
     check(hasProxy(world, side), "a proxy carrier is kept");
   }
+  check(world.unproven.count === 0, "a proven carrier takes no place of an unproven one");
   for (let round = 0; round < 3; round++) {
     for (const side of SIDES) world.write(side, SMALL.windowMax);
     rest(world);
