@@ -68,3 +68,14 @@ it("no_room_is_told_behind_the_end_of_a_direction", () => {
   for (let chunk = end.endpoint.read(); chunk; chunk = end.endpoint.read()) end.endpoint.consumed(chunk.length);
   expect(end.says(1)).toEqual([{ type: ACK, received: 120_001, room: 256 * 1024 - 120_001 }]);
 });
+
+it("a_birth_open_that_leaves_when_its_stream_has_ended_is_closed_and_brings_nothing_back", () => {
+  const end = new End("client");
+  expect(end.actions()).toEqual([{ type: "open", birth: true }]);
+  end.advance(17_000);
+  expect(end.endpoint.outcome?.type).toBe("refused");
+  end.endpoint.birth(1, end.now);
+  end.endpoint.replied(1, 120_000, end.now);
+  expect(end.actions()).toEqual([{ type: "close", carrier: 1, how: "reset" }]);
+  expect([end.has(1), end.endpoint.isOver]).toEqual([false, true]);
+});
