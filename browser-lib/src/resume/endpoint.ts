@@ -148,6 +148,10 @@ export class Endpoint extends Arrivals {
   birth(id: number, now: number): Bytes[] {
     const client = this.client;
     if (!client || client.isReplied) return [];
+    if (this.state === "freed") {
+      this.#close(id);
+      return [];
+    }
     client.bears(now);
     const early = this.takesBytes ? this.sender.early(EARLY_MAX) : [];
     const carrier = this.#add(new Carrier(id, "proxy", "birth", new Decoder(), now));

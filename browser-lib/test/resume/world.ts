@@ -201,6 +201,12 @@ export class World {
       const isWanted = end?.wantsTransmit(id);
       const out = end?.transmit(id, room, this.now) ?? [];
       check(isWanted || out.length === 0, "puts nothing out without wanting to");
+      const isLeft = end?.ids.includes(id) === false;
+      check(out.length > 0 || !isWanted || room === 0 || isLeft, "puts out what it wants to");
+      check(
+        out.every(({ length }) => length > 0),
+        "puts no empty chunk out",
+      );
       for (const bytes of out) this.network.send(id, side, { type: "bytes", bytes });
       moved ||= out.length > 0;
     }
