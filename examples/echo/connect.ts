@@ -11,6 +11,9 @@ const sentAt: number[] = []; // of the lines that are on their way, oldest first
 export function connect(name: string): void {
   const mdm = MuxDemux();
   follow(mdm);
+  mdm.on("state", (state) => {
+    element("kept").hidden = state === "open";
+  });
   nameOnPage(name, `Talking to ${name}`);
   element<HTMLAnchorElement>("open-server").href = `?name=${encodeURIComponent(name)}`;
   button("again", () => void converse(mdm, name));
