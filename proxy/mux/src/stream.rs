@@ -17,6 +17,10 @@ use crate::{Cell, Code, End, FrameError, StreamError, StreamId, cell::Taken};
 pub trait Host: Send + Sync + 'static {
     /// Queues bytes; dropped if the stream is not live.
     fn send(&self, id: StreamId, bytes: Bytes);
+    /// The same for several that follow one another: they may leave in one frame.
+    fn send_all(&self, id: StreamId, chunks: &mut dyn Iterator<Item = Bytes>) {
+        chunks.for_each(|bytes| self.send(id, bytes));
+    }
     /// Finishes our direction.
     fn finish(&self, id: StreamId);
     /// Resets the stream at once.
@@ -114,6 +118,17 @@ impl Stream {
         if is_open {
             self.queue(chunk);
         }
+        is_open
+    }
+
+    /// Takes these chunks, which belong together, in the same way: none leaves alone where the next could have gone along.
+    pub fn write_all_now(&mut self, chunks: &mut Vec<Bytes>) -> bool {
+        let is_open = !self.finished && self.cell.end().is_none();
+        if is_open {
+            self.cell.queue(chunks.iter().map(Bytes::len).sum());
+            self.host.send_all(self.id, &mut chunks.drain(..));
+        }
+        chunks.clear();
         is_open
     }
 

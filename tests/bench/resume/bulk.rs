@@ -17,7 +17,8 @@ use crate::{
 /// From the client to the server; the CPU time is that of both and of the proxy.
 pub fn flow(proxy: &Process, name: &str, resume: bool) -> Result<Flow> {
     pair::run(async {
-        let (near, far) = Pair::dial(proxy.address, proxy.address, name).await?.open(resume).await?;
+        let mut pair = Pair::dial(proxy.address, proxy.address, name).await?;
+        let (near, far) = pair.open(resume).await?;
         let load = Load::start(near, far);
         sleep(WARM_UP).await;
         let (before, bytes, since) = (cpu_seconds(proxy)?, load.bytes(), Instant::now());

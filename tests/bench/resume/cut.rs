@@ -26,7 +26,7 @@ pub struct Cut {
 /// Cut in the middle of each 2 s.
 pub fn cut_every_2_s(proxy: SocketAddr, name: &str) -> Result<Cut> {
     pair::run(async {
-        let (shim, load) = begin(proxy, name).await?;
+        let (_pair, shim, load) = begin(proxy, name).await?;
         let (bytes, since) = (load.bytes(), Instant::now());
         for _ in 0..CUTS {
             sleep(PERIOD / 2).await;
@@ -43,7 +43,7 @@ pub fn cut_every_2_s(proxy: SocketAddr, name: &str) -> Result<Cut> {
 /// GiB/s of the same without a cut.
 pub fn uncut(proxy: SocketAddr, name: &str) -> Result<f64> {
     pair::run(async {
-        let (_shim, load) = begin(proxy, name).await?;
+        let (_pair, _shim, load) = begin(proxy, name).await?;
         let (bytes, since) = (load.bytes(), Instant::now());
         sleep(SPAN).await;
         let speed = gib(load.bytes() - bytes) / since.elapsed().as_secs_f64();
@@ -52,12 +52,13 @@ pub fn uncut(proxy: SocketAddr, name: &str) -> Result<f64> {
     })
 }
 
-async fn begin(proxy: SocketAddr, name: &str) -> Result<(Shim, Load)> {
+async fn begin(proxy: SocketAddr, name: &str) -> Result<(Pair, Shim, Load)> {
     let shim = Shim::start(proxy, 0).await;
-    let (near, far) = Pair::dial(shim.address(), proxy, name).await?.open(true).await?;
+    let mut pair = Pair::dial(shim.address(), proxy, name).await?;
+    let (near, far) = pair.open(true).await?;
     let load = Load::start(near, far);
     sleep(WARM_UP).await;
-    Ok((shim, load))
+    Ok((pair, shim, load))
 }
 
 fn gib(bytes: u64) -> f64 {

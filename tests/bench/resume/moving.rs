@@ -39,7 +39,8 @@ pub fn cost(proxy: SocketAddr, name: &str) -> Result<Cost> {
     pair::run(async {
         let shim = Shim::start(proxy, 0).await;
         shim.delay(ROUND_TRIP / 2);
-        let (near, far) = Pair::dial(shim.address(), proxy, name).await?.open(true).await?;
+        let mut pair = Pair::dial(shim.address(), proxy, name).await?;
+        let (near, far) = pair.open(true).await?;
         let mut talks = JoinSet::new();
         let mut ends = [near, far].map(|end| {
             let (seen, sees) = watch::channel(Seen { moves: 0, at: Instant::now(), resent: 0 });

@@ -10,7 +10,7 @@ use browser_stream_client::{Listener, Peer, Stream};
 use futures::TryStreamExt;
 use tokio::runtime::Runtime;
 
-/// A client and the server that it connects to, each over a connection of its own.
+/// A client and the server that it connects to, each over a connection of its own. Dropped, neither of them dials any more.
 pub struct Pair {
     client: Peer,
     listener: Listener,

@@ -34,7 +34,8 @@ pub struct Acks {
 pub fn acks(proxy: SocketAddr, name: &str, resume: bool) -> Result<Acks> {
     pair::run(async {
         let shim = Shim::start(proxy, 0).await;
-        let (near, far) = Pair::dial(shim.address(), proxy, name).await?.open(resume).await?;
+        let mut pair = Pair::dial(shim.address(), proxy, name).await?;
+        let (near, far) = pair.open(resume).await?;
         let mut ends = JoinSet::new();
         let read = Arc::default();
         trickle(&mut ends, near, far, &read);

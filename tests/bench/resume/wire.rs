@@ -25,7 +25,8 @@ pub struct Overhead {
 pub fn overhead(proxy: SocketAddr, name: &str, resume: bool) -> Result<Overhead> {
     pair::run(async {
         let shim = Shim::start(proxy, 0).await;
-        let (mut near, mut far) = Pair::dial(shim.address(), proxy, name).await?.open(resume).await?;
+        let mut pair = Pair::dial(shim.address(), proxy, name).await?;
+        let (mut near, mut far) = pair.open(resume).await?;
         transfer(&mut near, &mut far, MIB * WARM_UP_MIB).await?;
         let before = settled(&shim).await;
         transfer(&mut near, &mut far, MIB * MEASURED_MIB).await?;

@@ -26,12 +26,12 @@ use crate::{
 
 /// The resumable streams of one peer, over all its sessions.
 pub(crate) struct Resumption {
-    registry: Mutex<Registry<UnboundedSender<Arrival>>>,
+    registry: Mutex<Registry<UnboundedSender<Box<Arrival>>>>,
     limits: Arc<Limits>,
     budget: Budget,
 }
 
-/// A carrier that came in for a stream.
+/// A carrier that came in for a stream. Boxed on its way: a channel has room for 32 from the start, and most streams never see one.
 pub(super) enum Arrival {
     /// With its birth open: to be answered.
     Born { stream: Stream, early: u32, grace: Duration },
@@ -45,7 +45,7 @@ pub(crate) struct Newborn {
     birth: Birth,
     grace: Duration,
     /// Its further carriers; `None` once it was answered.
-    arrivals: Option<UnboundedReceiver<Arrival>>,
+    arrivals: Option<UnboundedReceiver<Box<Arrival>>>,
 }
 
 /// The reply that takes a carrier.
@@ -62,7 +62,7 @@ impl Default for Resumption {
 }
 
 impl Resumption {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Registry<UnboundedSender<Arrival>>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Registry<UnboundedSender<Box<Arrival>>>> {
         self.registry.lock()
     }
 
@@ -116,7 +116,7 @@ impl Newborn {
         self.shared.resumption.lock().refuse(Arc::clone(&self.birth.identity), reason, self.grace, now());
         refuse(stream, error.clone());
         while let Some(arrival) = self.arrivals.as_mut().and_then(|arrivals| arrivals.try_recv().ok()) {
-            if let Arrival::Born { stream, .. } = arrival {
+            if let Arrival::Born { stream, .. } = *arrival {
                 refuse(stream, error.clone());
             }
         }
@@ -162,22 +162,22 @@ fn joined(shared: &Arc<Shared>, name: &str, mut stream: Stream, join: Join, rest
 }
 
 /// Gives an ended stream a task again, for as long as a carrier is there.
-fn revive(shared: &Arc<Shared>, registry: &mut Registry<UnboundedSender<Arrival>>, tombstone: Tombstone, arrival: Arrival) {
+fn revive(shared: &Arc<Shared>, registry: &mut Registry<UnboundedSender<Box<Arrival>>>, tombstone: Tombstone, arrival: Arrival) {
     let endpoint = Endpoint::revive(tombstone, Arc::clone(&shared.resumption.limits), now());
     let (sender, arrivals) = mpsc::unbounded_channel();
     registry.insert(Arc::clone(endpoint.identity()), sender);
     begin(shared, &Shell::new(endpoint), arrivals, arrival);
 }
 
-fn begin(shared: &Arc<Shared>, shell: &Arc<Shell>, arrivals: UnboundedReceiver<Arrival>, first: Arrival) {
+fn begin(shared: &Arc<Shared>, shell: &Arc<Shell>, arrivals: UnboundedReceiver<Box<Arrival>>, first: Arrival) {
     let mut driver = Driver::new(Arc::clone(shell), Arc::clone(shared), None, arrivals);
     driver.arrived(first);
     shared.last_words.spawn(driver.run());
 }
 
-fn send(known: &UnboundedSender<Arrival>, arrival: Arrival) {
+fn send(known: &UnboundedSender<Box<Arrival>>, arrival: Arrival) {
     // A stream in the registry has a task, or an application that has yet to answer.
-    let _ = known.send(arrival);
+    let _ = known.send(Box::new(arrival));
 }
 
 fn answer(stream: &mut Stream, resume: Taken) {

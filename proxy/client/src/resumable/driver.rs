@@ -33,7 +33,7 @@ pub(super) struct Driver {
     /// Only a client has one.
     pub(super) opener: Option<Opener>,
     /// The carriers that come in at a server; none come in at a client.
-    arrivals: mpsc::UnboundedReceiver<Arrival>,
+    arrivals: mpsc::UnboundedReceiver<Box<Arrival>>,
     next: CarrierId,
     timer: Pin<Box<Sleep>>,
     /// When the timer fires, if it was set.
@@ -47,7 +47,12 @@ pub(super) struct Driver {
 const TURNS: usize = 32;
 
 impl Driver {
-    pub(super) fn new(shell: Arc<Shell>, shared: Arc<Shared>, opener: Option<Opener>, arrivals: mpsc::UnboundedReceiver<Arrival>) -> Self {
+    pub(super) fn new(
+        shell: Arc<Shell>,
+        shared: Arc<Shared>,
+        opener: Option<Opener>,
+        arrivals: mpsc::UnboundedReceiver<Box<Arrival>>,
+    ) -> Self {
         let timer = Box::pin(sleep_until(now().into()));
         let (carriers, out) = (Vec::new(), Vec::new());
         Self { shell, shared, carriers, opener, arrivals, next: 0, timer, alarm: None, is_last: false, out }
@@ -104,7 +109,7 @@ impl Driver {
 
     fn take_arrivals(&mut self, cx: &mut Context<'_>) -> bool {
         let Poll::Ready(Some(arrival)) = self.arrivals.poll_recv(cx) else { return false };
-        self.arrived(arrival);
+        self.arrived(*arrival);
         true
     }
 
@@ -197,9 +202,9 @@ impl Driver {
                 core.endpoint.transmit(carrier.id, carrier.room(cx), now(), &mut self.out);
             }
             drop(core);
-            for bytes in self.out.drain(..) {
+            if !self.out.is_empty() {
                 // What a carrier does not take any more is said again on the next.
-                moved |= carrier.stream.write_now(bytes);
+                moved |= carrier.stream.write_all_now(&mut self.out);
             }
         }
         moved

@@ -38,6 +38,10 @@ impl Host for Owner {
         self.act(|connection| connection.send(id, bytes));
     }
 
+    fn send_all(&self, id: StreamId, chunks: &mut dyn Iterator<Item = Bytes>) {
+        self.act(|connection| chunks.fold(false, |_, bytes| connection.send(id, bytes)));
+    }
+
     fn finish(&self, id: StreamId) {
         self.act(|connection| connection.finish(id));
     }

@@ -67,6 +67,20 @@ async fn a_reply_survives_the_requesters_half_close() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn chunks_that_belong_together_arrive_in_order_and_none_behind_a_finish() {
+    let pair = Pair::new();
+    let (mut near, mut far) = pair.streams().await;
+    let mut chunks = vec![Bytes::from_static(b"head"), noise(9000, 1).into(), Bytes::from_static(b"tail")];
+    let whole = chunks.concat();
+    assert!(near.write_all_now(&mut chunks) && chunks.is_empty());
+    near.finish();
+    assert!(!near.write_all_now(&mut vec![Bytes::from_static(b"late")]));
+    let mut received = Vec::new();
+    soon(far.read_to_end(&mut received)).await.unwrap();
+    assert!(received == whole);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_writer_waits_while_its_reader_does_not_read() {
     let pair = Pair::new();
     let (mut near, mut far) = pair.streams().await;
