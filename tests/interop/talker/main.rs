@@ -18,9 +18,11 @@ async fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [mux, name, role, seed, bytes] = &arguments[..] else { bail!("usage: talker MUX NAME serve|connect SEED BYTES") };
     let peer = Peer::dial(mux).await?;
+    // Carriers come in under the name: it is held until the end.
+    let mut listener = None;
     let stream = match &role[..] {
         "serve" => {
-            let mut listener = peer.server().listen(name).await?;
+            let listener = listener.insert(peer.server().listen(name).await?);
             println!("serving");
             listener.try_next().await?.context("a client comes")?.accept()
         }
@@ -29,6 +31,7 @@ async fn main() -> Result<()> {
     };
     let said = talk(stream, pattern(seed.parse()?, bytes.parse()?)).await?;
     println!("{said}");
+    drop(listener);
     peer.close().await;
     Ok(())
 }
