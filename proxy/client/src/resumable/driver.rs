@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     peer::Shared,
-    resume::{Action, CarrierId, Close},
+    resume::{Action, CarrierId, Close, State},
 };
 
 /// Drives one endpoint until nothing can happen to it any more.
@@ -177,7 +177,9 @@ impl Driver {
     }
 
     fn open(&mut self, birth: bool) {
-        let (opened, id, now) = (self.shared.open_now(), self.number(), now());
+        // It may have ended since it asked.
+        let opened = if self.shell.lock().endpoint.state() == State::Freed { None } else { self.shared.open_now() };
+        let (id, now) = (self.number(), now());
         let mut core = self.shell.lock();
         let (Some((mut stream, generation)), Some(opener)) = (opened, &self.opener) else { return core.endpoint.unopened(now) };
         if birth {

@@ -45,6 +45,16 @@ fn early_bytes_stand_raw_behind_the_open_and_the_records_go_on_behind_them() {
 }
 
 #[test]
+fn a_client_that_ended_before_its_open_left_opens_nothing() {
+    let mut world = World::new(Limits::default());
+    let now = world.now;
+    world.client().give_up(now);
+    assert!(world.client().birth(1, now).is_empty());
+    assert_eq!(world.client().carriers().count(), 0);
+    assert!(matches!(world.client().outcome(), Some(Outcome::Lost { .. })));
+}
+
+#[test]
 fn a_repeated_open_is_the_same_stream_and_its_early_bytes_are_taken_once() {
     let mut world = World::new(Limits::default());
     world.pump(CLIENT);

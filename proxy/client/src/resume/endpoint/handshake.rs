@@ -34,6 +34,10 @@ impl Endpoint {
     pub fn birth(&mut self, id: CarrierId, now: Instant) -> Vec<Bytes> {
         let Some(client) = self.client.as_mut().filter(|client| !client.replied) else { return Vec::new() };
         client.asked = false;
+        if self.state == State::Freed {
+            self.actions.push_back(Action::Close(id, Close::Reset));
+            return Vec::new();
+        }
         client.births += 1;
         let early = if self.takes_bytes() { self.sender.early(self.limits.early_max) } else { Vec::new() };
         let length = early.iter().map(|bytes| bytes.len() as u64).sum();
