@@ -52,6 +52,7 @@ test("a reset, a refusal and a cut connection are told apart in Node", { timeout
   const [server, client] = [dial(), dial(shim.mux)];
   const handler = StreamServer(server, (stream) => {
     if (stream.meta === "reset") stream.reset(4001);
+    if (stream.meta === "echo") stream.pipe(stream);
   });
   await handler.listen("node-ends").listening;
   const connect = StreamClient(client);
@@ -62,12 +63,17 @@ test("a reset, a refusal and a cut connection are told apart in Node", { timeout
   };
   await assert.rejects(connect.connect("node-ends", { meta: "reset" }).closed, fails("4001"));
   await assert.rejects(connect.connect("node-nobody", { wait: 0 }).opened, fails("not_found"));
-  const kept = connect.connect("node-ends");
-  await kept.opened;
+  const kept = connect.connect("node-ends", { resume: false });
+  const resumed = connect.connect("node-ends", { meta: "echo" });
+  await Promise.all([kept.opened, resumed.opened]);
   shim.cut();
   await assert.rejects(kept.closed, fails("lost"));
   await assert.rejects(kept.readable.getReader().read(), fails("lost"));
-  // The next connection is there by itself.
+  // The next connection is there by itself, and what survives goes on over it.
+  resumed.end("still here");
+  assert.equal(await new Response(resumed.readable).text(), "still here");
+  await resumed.closed;
+  assert.equal(resumed.resumption?.moves, 1);
   await assert.rejects(connect.connect("node-ends", { meta: "reset" }).closed, fails("4001"));
   client.close();
   server.close();
