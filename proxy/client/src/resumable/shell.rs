@@ -112,7 +112,7 @@ impl Core {
 
     /// How many bytes may be written now.
     fn room(&self) -> u64 {
-        if self.unsent.is_empty() { self.endpoint.writable() } else { 0 }
+        if self.unsent.is_empty() { self.endpoint.writable().min(AHEAD_MAX.saturating_sub(self.endpoint.ahead())) } else { 0 }
     }
 
     fn poll_room(&mut self, cx: &Context<'_>) -> Poll<Result<usize, StreamError>> {
@@ -272,5 +272,7 @@ pub(super) fn now() -> std::time::Instant {
     Instant::now().into_std()
 }
 
+/// Bytes that are written ahead of what goes out while a carrier lives: more would only leave the processor's cache before they are sent.
+const AHEAD_MAX: u64 = 256 * 1024;
 /// What one call of `poll_write` copies at most.
 const WRITE_MAX: usize = 64 * 1024;

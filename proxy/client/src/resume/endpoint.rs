@@ -214,6 +214,11 @@ impl Endpoint {
         if self.takes_bytes() { self.sender.writable() } else { 0 }
     }
 
+    /// Bytes that were written and did not go out on the current carrier yet; none while there is no carrier.
+    pub fn ahead(&self) -> u64 {
+        if self.current.is_some() { self.sender.ahead() } else { 0 }
+    }
+
     /// Ends one's own direction behind what was written.
     pub fn finish(&mut self) {
         if self.takes_bytes() {

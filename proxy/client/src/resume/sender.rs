@@ -91,6 +91,11 @@ impl Sender {
         self.base < self.next
     }
 
+    /// Bytes that were written and did not go out yet.
+    pub(super) fn ahead(&self) -> u64 {
+        self.written().saturating_sub(self.next.max(self.base))
+    }
+
     /// How many bytes a writer may hand in now.
     pub(super) fn writable(&self) -> u64 {
         let held = self.written().saturating_sub(self.base);
