@@ -43,7 +43,7 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
     if (options.signal) this.#obey(options.signal);
   }
 
-  /** The bytes that come in; a chunk's buffer is nobody else's and may be transferred. The sender may be at most a window (256 KiB, growing to 4 MiB for a fast reader) ahead of what is read here. */
+  /** The bytes that come in; a chunk's buffer is nobody else's and may be transferred. The sender may be at most a window (256 KiB, growing to 4 MiB for a fast reader, to 8 MiB where the stream is resumable) ahead of what is read here. */
   get readable(): ReadableStream<Bytes> {
     return this.#cell.read.readable;
   }
