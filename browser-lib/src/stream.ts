@@ -57,7 +57,7 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
     return this.#cell.write.writable;
   }
 
-  /** The unique id that the proxy gave the client, the same at both ends; a client has it once `opened` resolved. */
+  /** The unique id that the proxy gave the client, the same at both ends, but where a drop before the answer made the client ask again; a client has it once `opened` resolved. */
   get id(): string | undefined {
     return this.#info.id;
   }
