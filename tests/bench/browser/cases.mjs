@@ -31,6 +31,8 @@ const SLOW_MS = 5_000;
 export const CASES = [
   { name: "throughput down", run: (stage, add) => throughput(stage, add, "Down") },
   { name: "throughput up", run: (stage, add) => throughput(stage, add, "Up") },
+  { name: "resumable down", run: (stage, add) => resumable(stage, add, "Down") },
+  { name: "resumable up", run: (stage, add) => resumable(stage, add, "Up") },
   { name: "cost down", run: (stage, add) => cost(stage, add, "Down") },
   { name: "cost up", run: (stage, add) => cost(stage, add, "Up") },
   { name: "delay on the page's side", run: (stage, add) => delayed(stage, add, "near", stage.farMux, NAME) },
@@ -59,6 +61,17 @@ async function throughput(stage, add, way) {
   await page.close();
 }
 let turns = 0;
+
+/** A stream that survives its connection and one that does not, to the library in Node, one after the other; who is first changes. @param {Stage} stage @param {Add} add @param {"Down" | "Up"} way */
+async function resumable(stage, add, way) {
+  const page = await stage.tab();
+  const order = turns++ % 4 > 1 ? [true, false] : [false, true];
+  const run = (/** @type {boolean} */ resume, /** @type {number} */ total) =>
+    transfer(page, `ours${way}`, stage.mux, total, NAME, 0, resume);
+  for (const resume of order) await run(resume, WARM);
+  for (const resume of order) add((resume ? "resumable" : "plain") + way, await run(resume, TOTAL));
+  await page.close();
+}
 
 /** Milliseconds of the main thread in the library's code for each MiB. @param {Stage} stage @param {Add} add @param {"Down" | "Up"} way */
 async function cost(stage, add, way) {
@@ -130,9 +143,9 @@ async function background(stage, add) {
  * MiB/s of one transfer.
  *
  * @param {Page} page @param {string} kind a function of in-page.mjs @param {string} url @param {number} total @param {string} name
- * @param {number} skip bytes at the start that are not counted
+ * @param {number} skip bytes at the start that are not counted @param {boolean} resume
  */
-async function transfer(page, kind, url, total, name = NAME, skip = 0) {
+async function transfer(page, kind, url, total, name = NAME, skip = 0, resume = true) {
   const ms = await page.evaluate(
     (kind, ...rest) => globalThis.bench[kind](...rest),
     /** @type {any} */ (kind),
@@ -140,6 +153,7 @@ async function transfer(page, kind, url, total, name = NAME, skip = 0) {
     total,
     name,
     skip,
+    resume,
   );
   return ((total - skip) / MIB / ms) * 1000;
 }

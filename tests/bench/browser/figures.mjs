@@ -4,6 +4,7 @@
 const DELAYED_MIN = 32;
 /** As for the Rust load program: p99 of a ping beside bulk. */
 const SLOW_MAX = 300;
+const PLAIN = "plain stream, the same page";
 const BARE = "bare WebSocket in the same page";
 
 /**
@@ -21,6 +22,14 @@ const BARE = "bare WebSocket in the same page";
 export const FIGURES = [
   { name: "page: download, 64 KiB", unit: "MiB/s", key: "oursDown", baseline: ["bareDown", BARE], ratioMin: 0.95 },
   { name: "page: upload, 64 KiB", unit: "MiB/s", key: "oursUp", baseline: ["bareUp", BARE], ratioMin: 0.95 },
+  {
+    name: "page: resumable download",
+    unit: "MiB/s",
+    key: "resumableDown",
+    baseline: ["plainDown", PLAIN],
+    ratioMin: 0.9,
+  },
+  { name: "page: resumable upload", unit: "MiB/s", key: "resumableUp", baseline: ["plainUp", PLAIN], ratioMin: 0.9 },
   { name: "page: Chromium's CPU, download", unit: "ms/MiB", key: "oursDownCpu", baseline: ["bareDownCpu", BARE] },
   { name: "page: Chromium's CPU, upload", unit: "ms/MiB", key: "oursUpCpu", baseline: ["bareUpCpu", BARE] },
   { name: "page: the library's code, download", unit: "ms/MiB", key: "libraryDown" },

@@ -56,11 +56,15 @@ export function install() {
   /** @type {Map<string, any>} */
   const sessions = new Map();
 
-  /** A stream over the one session that this page has with that proxy. @param {string} url @param {string} name @param {object} meta */
-  async function connect(url, name, meta) {
+  /**
+   * A stream over the one session that this page has with that proxy.
+   *
+   * @param {string} url @param {string} name @param {object} meta @param {boolean} resume
+   */
+  async function connect(url, name, meta, resume = true) {
     const { bss } = globalThis;
     if (!sessions.has(url)) sessions.set(url, bss.MuxDemux(url));
-    const stream = bss.StreamClient(sessions.get(url)).connect(name, { meta });
+    const stream = bss.StreamClient(sessions.get(url)).connect(name, { meta, resume });
     await stream.opened;
     return stream;
   }
@@ -68,10 +72,10 @@ export function install() {
   /**
    * Until `total` bytes were read from a stream, counted from when `skip` of them were.
    *
-   * @param {string} url @param {number} total @param {string} name @param {number} skip
+   * @param {string} url @param {number} total @param {string} name @param {number} skip @param {boolean} resume
    */
-  async function oursDown(url, total, name, skip = 0) {
-    const stream = await connect(url, name, { down: total });
+  async function oursDown(url, total, name, skip = 0, resume = true) {
+    const stream = await connect(url, name, { down: total }, resume);
     let start = performance.now();
     const reader = stream.readable.getReader();
     for (let count = 0; count < total; ) {
@@ -88,10 +92,10 @@ export function install() {
   /**
    * Until the far end has read `total` bytes that were written to a stream, counted from when `skip` of them had left.
    *
-   * @param {string} url @param {number} total @param {string} name @param {number} skip
+   * @param {string} url @param {number} total @param {string} name @param {number} skip @param {boolean} resume
    */
-  async function oursUp(url, total, name, skip = 0) {
-    const stream = await connect(url, name, {});
+  async function oursUp(url, total, name, skip = 0, resume = true) {
+    const stream = await connect(url, name, {}, resume);
     const chunk = new Uint8Array(CHUNK);
     const writer = stream.writable.getWriter();
     let start = performance.now();
