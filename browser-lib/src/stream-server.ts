@@ -160,7 +160,10 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
     return this;
   }
 
-  /** Gives the name up: no new clients. Live ones finish, or with `now` are reset `gone`. Resolves when the name is free. */
+  /**
+   * Gives the name up: no new clients. Live ones finish, over the connections that they have (they come back under the name), or with `now` are reset
+   * `gone`. Resolves when the name is free.
+   */
   end({ now = false }: { now?: boolean } = {}): Promise<void> {
     this.#isEnding = true;
     if (now) for (const opening of this.#live) opening.abandon(new StreamError("gone"));

@@ -16,7 +16,8 @@ use crate::{Connection, ListenError, Peer, claim::Wishes};
 /// A name that this program serves under: a stream of the [`Connection`]s of its clients.
 ///
 /// When the connection to the proxy breaks the name is claimed again on the next one, and no item tells of it. The stream ends with an error when the
-/// name is lost for good; without one behind [`end`](Self::end). Dropping the listener gives the name up; streams that it brought go on.
+/// name is lost for good; without one behind [`end`](Self::end). Dropping the listener gives the name up; streams that it
+/// brought go on, as long as their present connections: a resumable one comes back under the name.
 #[must_use = "dropping a listener gives its name up"]
 pub struct Listener {
     name: Name,
@@ -73,7 +74,7 @@ impl Listener {
         self.wishes.send_modify(|wishes| wishes.clients_max = clients);
     }
 
-    /// Gives the name up: no new clients, live ones go on. Clients that wait to be accepted are refused `gone`. Resolves when the name is free; where there is no
+    /// Gives the name up: no new clients, live ones go on, as long as their present connections. Clients that wait to be accepted are refused `gone`. Resolves when the name is free; where there is no
     /// connection to the proxy, at once. Dropping the future only ends the waiting.
     ///
     /// # Errors

@@ -29,8 +29,9 @@ const QUIET: Duration = Duration::from_secs(5);
 /// A program's connection to a proxy: any number of clients and servers share it. Clones are the same peer.
 ///
 /// When the connection breaks it is made again, at once, then after waits of up to min(5 s, 100 ms × 2^k) each; where the proxy names a delay that
-/// is kept. Streams end [`Lost`](crate::StreamError::Lost) with their connection; names that servers hold are claimed again. When the
-/// last peer, client, server and listener is dropped nothing is opened or dialled any more, and the connection ends with its last stream.
+/// is kept. Resumable streams go on over the next connection, others end [`Lost`](crate::StreamError::Lost) with theirs; names that servers hold are
+/// claimed again. When the last peer, client, server, listener and resumable stream that we opened is dropped nothing is opened or dialled any more, and
+/// the connection ends with its last stream.
 #[derive(Clone)]
 pub struct Peer {
     shared: Arc<Shared>,

@@ -59,7 +59,7 @@ pub enum Event {
         /// When.
         at: SystemTime,
     },
-    /// `client.connected`: the server accepted a client.
+    /// `client.connected`: the server accepted a client. A resumable stream that goes on over another connection is one more, with another id.
     ClientConnected {
         /// The server's name.
         name: Name,
@@ -68,7 +68,7 @@ pub enum Event {
         /// When.
         at: SystemTime,
     },
-    /// `client.disconnected`: the client's stream is over.
+    /// `client.disconnected`: the client's stream is over, or goes on over another connection.
     ClientDisconnected {
         /// The server's name.
         name: Name,
