@@ -55,7 +55,7 @@ for (const [how, leave] of [
       }
     })();
     const [, mine, theirs] = await Promise.all([replacing, said(client), said(server)]);
-    expectWhole(mine, theirs, 2 * RESTARTS);
+    expectWhole(mine, theirs, 2 * RESTARTS, WINDOW_MAX);
     expect(await server.evaluate(() => kept.streams)).toBe(1);
     for (const shim of shims) await shim.stop();
     await proxy.stop();

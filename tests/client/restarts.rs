@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::{
     connect::resumable,
-    talk::{AGAIN_MAX, hash, length, talk},
+    talk::{WINDOWS_MAX, hash, length, talk},
 };
 
 /// How often the proxy is started again.
@@ -70,7 +70,7 @@ async fn while_talking(replace: impl AsyncFn(&mut Running, &Shim)) {
     assert!(down.hash == hash(2) && up.hash == hash(1));
     let (moves, resent) = (down.moves.max(up.moves), down.resent + up.resent);
     println!("{resent} bytes again in {moves} moves");
-    assert!(moves > 0 && resent <= moves * AGAIN_MAX);
+    assert!(moves > 0 && resent <= moves * WINDOWS_MAX);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,6 +9,9 @@ const MIB: usize = 1024 * 1024;
 /// What a move may have sent again: a mebibyte of each direction is what its sender keeps as long as windows have not grown beyond that.
 pub const AGAIN_MAX: u64 = 2 * 1024 * 1024;
 
+/// The same where windows have the time to grow: as much as a window may be, in each direction.
+pub const WINDOWS_MAX: u64 = 16 * 1024 * 1024;
+
 /// Bytes each way: 8 MiB, with `LONG=1` 64.
 pub fn length() -> usize {
     if std::env::var_os("LONG").is_some() { 64 * MIB } else { 8 * MIB }
