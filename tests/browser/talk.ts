@@ -7,8 +7,8 @@ import { expect, type Page } from "./fixture.ts";
 export const TOTAL = (process.env.LONG === "1" ? 256 : 64) << 20;
 /** How often a connection is cut. */
 export const CUTS = 50;
-/** What one move may say again in one direction where cuts leave windows no time to grow: what a sender keeps to begin with. */
-const AGAIN_MAX = 1 << 20;
+/** What one move may say again in one direction where cuts leave windows little time to grow: what a sender keeps to begin with, and more in longer talks. */
+const AGAIN_MAX = TOTAL / 64;
 /** What a window may grow to. */
 export const WINDOW_MAX = 8 << 20;
 
