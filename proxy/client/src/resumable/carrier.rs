@@ -66,7 +66,7 @@ impl Carrier {
         })
     }
 
-    /// How much DATA may be queued on it now.
+    /// How much may be queued on it now; whoever is told 0 is woken when there is room.
     pub(super) fn room(&self, cx: &mut Context<'_>) -> usize {
         match self.stream.poll_room(cx) {
             Poll::Ready(Ok(room)) => room,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use browser_stream_client::resume::{Budget, CARRIER_QUEUE_MAX, Endpoint, Kind, Limits, Record, State};
+use browser_stream_client::resume::{Action, Budget, CARRIER_QUEUE_MAX, Close, Endpoint, Kind, Limits, Record, State};
 use bytes::Bytes;
 
 use crate::{
@@ -177,14 +177,14 @@ fn data_stays_below_the_limit_and_fin_needs_no_room() {
 }
 
 #[test]
-fn what_must_be_said_goes_ahead_of_data_and_needs_no_room_in_the_carrier() {
+fn what_must_be_said_goes_ahead_of_data() {
     let mut world = opened();
     let (id, now) = (world.carrier(), world.now);
     world.client().write(&mut Bytes::from(vec![0; 300_000]));
     world.client().received(id, Bytes::from_static(b"\x07\x05"), now);
     let mut out = Vec::new();
-    world.client().transmit(id, 0, now, &mut out);
-    assert_eq!(out.concat(), b"\x03\x00\x80\x80\x10\x08\x05", "ACK, then PONG");
+    world.client().transmit(id, 1, now, &mut out);
+    assert_eq!(out.concat(), b"\x03\x00\x80\x80\x10\x08\x05\x01\x00\x01\x00", "ACK, then PONG, then DATA");
     world.client().received(id, Bytes::from_static(b"\x03\x00\x80\x80\x40"), now);
     world.client().received(id, Bytes::from_static(b"\x07\x05"), now);
     out.clear();
@@ -192,6 +192,34 @@ fn what_must_be_said_goes_ahead_of_data_and_needs_no_room_in_the_carrier() {
     assert_eq!(out[0][..8], *b"\x03\x00\x80\x80\x10\x08\x05\x01");
     let payload: usize = out.iter().map(Bytes::len).filter(|&length| length > 1000).sum();
     assert_eq!(payload, CARRIER_QUEUE_MAX);
+}
+
+#[test]
+fn threat_13_a_peer_that_asks_without_end_and_never_reads_is_owed_one_answer_when_it_reads_again() {
+    let mut world = opened();
+    let (id, now) = (world.carrier(), world.now);
+    let mut out = Vec::new();
+    for token in 0..100 {
+        world.client().received(id, Bytes::copy_from_slice(&[7, token, 2, 0]), now);
+        world.client().transmit(id, 0, now, &mut out);
+    }
+    assert_eq!(out, [] as [Bytes; 0], "nothing is queued on a carrier that is full");
+    assert!(world.client().wants_transmit(id));
+    world.client().transmit(id, 1, now, &mut out);
+    assert_eq!(out.concat(), b"\x03\x01\xff\xff\x0f\x08\x63", "the facts as they are now, and the PONG of the newest PING");
+    assert!(!world.client().wants_transmit(id));
+}
+
+#[test]
+fn a_last_word_waits_for_no_room_so_that_a_peer_that_never_reads_holds_no_carrier_open() {
+    let mut world = opened();
+    let (id, now) = (world.carrier(), world.now);
+    world.client().received(id, Bytes::from_static(b"\x04\x04busy\x00"), now);
+    let mut out = Vec::new();
+    world.client().transmit(id, 0, now, &mut out);
+    assert_eq!(out.concat(), b"\x05");
+    assert!(matches!(world.client().poll(), Some(Action::Close(closed, Close::Finish)) if closed == id));
+    assert!(world.client().is_over());
 }
 
 #[test]
