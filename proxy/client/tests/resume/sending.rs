@@ -282,16 +282,18 @@ fn a_writer_waits_beyond_the_replay_buffer() {
     assert_eq!(world.write(CLIENT, 2 * 1024 * KIB), 1024 * KIB);
     assert_eq!(world.client().writable(), 0);
     world.run_for(Duration::from_secs(1));
-    assert!(world.client().writable() >= 1024 * KIB);
+    assert!(world.write(CLIENT, 2 * 1024 * KIB) >= 1024 * KIB);
 }
 
 #[test]
 fn the_replay_buffer_grows_with_the_peers_window_and_never_over_8_mib() {
-    let mut world = opened();
-    let id = world.carrier();
-    for (room, bound) in [(1024 * KIB, 1024), (3000 * KIB, 3000), (100 * KIB, 3000), (1 << 40, 8192)] {
-        world.say(CLIENT, id, &[Record::Ack { received: 0, room }]);
-        assert_eq!(world.client().writable(), bound * KIB);
+    for (rooms, bound) in [(&[1024 * KIB][..], 1024), (&[3000 * KIB, 100 * KIB], 3000), (&[1 << 40], 8192)] {
+        let mut world = opened();
+        let id = world.carrier();
+        for &room in rooms {
+            world.say(CLIENT, id, &[Record::Ack { received: 0, room }]);
+        }
+        assert_eq!(world.write(CLIENT, 9000 * KIB), bound * KIB);
     }
 }
 
@@ -300,11 +302,31 @@ fn beyond_the_programs_budget_a_stream_gets_256_kib_each_way() {
     let limits = std::sync::Arc::new(Limits::default());
     let budget = Budget::new(1024 * KIB);
     let connect = || Endpoint::connect(identity(), limits.clone(), &budget, Duration::from_secs(17), 0, std::time::Instant::now());
-    let first = connect();
-    assert_eq!((first.writable(), budget.left()), (1024 * KIB, 256 * KIB));
-    assert_eq!((connect().writable(), budget.left()), (256 * KIB, 256 * KIB));
+    let fill = |end: &mut Endpoint| end.write(&mut Bytes::from(vec![0; 2 << 20])) as u64;
+    let (mut first, mut second) = (connect(), connect());
+    assert_eq!((fill(&mut first), budget.left()), (1024 * KIB, 256 * KIB));
+    assert_eq!((fill(&mut second), budget.left()), (256 * KIB, 256 * KIB));
     drop(first);
+    assert_eq!((fill(&mut second), budget.left()), (768 * KIB, 256 * KIB), "it goes on when there is more");
+    drop(second);
     assert_eq!(budget.left(), 1024 * KIB);
+}
+
+#[test]
+fn a_stream_takes_of_the_budget_when_it_holds_more_than_256_kib_and_gives_it_back_when_it_holds_nothing() {
+    let mut world = opened();
+    let (id, budget) = (world.carrier(), world.budgets[CLIENT].clone());
+    let all = budget.left();
+    assert_eq!(all, Budget::default().left(), "a stream at rest takes nothing");
+    world.say(CLIENT, id, &[Record::Ack { received: 0, room: 1 << 40 }]);
+    assert_eq!(budget.left(), all, "whatever room its peer tells");
+    world.write(CLIENT, 256 * KIB - 1);
+    assert_eq!(budget.left(), all);
+    world.write(CLIENT, 1);
+    assert_eq!(budget.left(), all - 768 * KIB);
+    assert!(world.client().writable() > 0, "a writer that filled it to the brim goes on");
+    world.run_for(Duration::from_secs(1));
+    assert_eq!((world.apps[SERVER].read, budget.left()), (256 * KIB, all));
 }
 
 #[test]

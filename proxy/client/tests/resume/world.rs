@@ -219,7 +219,7 @@ impl World {
         let Some(end) = self.ends[side].as_mut() else { return 0 };
         let expected = end.writable().min(length);
         let taken = end.write(&mut bytes) as u64;
-        assert_eq!(taken, expected);
+        assert!(expected <= taken && taken <= length, "it may grow to take more");
         self.apps[side].written += taken;
         self.pump(side);
         taken
