@@ -33,7 +33,7 @@ pub struct Limits {
     pub handshake_direct: Duration,
     /// From a carrier's open until it is proven, at the server.
     pub unproven: Duration,
-    /// Unproven carriers of one session.
+    /// Unproven carriers of one session; beyond that the oldest that said nothing goes.
     pub unproven_max: u32,
     /// A client that had no proven carrier for this long gives up.
     pub grace: Duration,
