@@ -2,7 +2,7 @@
 
 import { Cell, type Host } from "./cell.ts";
 import { Drain } from "./drain.ts";
-import { StreamError } from "./error.ts";
+import { NEVER_OPEN, StreamError } from "./error.ts";
 import { ACCEPT_BODY_MAX, BODY_MAX } from "./framing.ts";
 import type { JsonObject } from "./json.ts";
 import { later, type Timer } from "./later.ts";
@@ -22,7 +22,6 @@ const STREAMS_MAX = 16 * 1024;
 const TICK_MS = 10_000;
 /** How long a stream waits for a connection, unless it says otherwise: an answer may take 15 s, and a name 2 s to come. */
 const PATIENCE_MS = 17_000;
-export const NEVER_OPEN = "there was no connection: does the proxy run there, and allow this page (--allow-origin)?";
 /** So many microtasks in a row without a write, and what was written together leaves together. */
 const QUIET_TURNS = 4;
 /** Microtasks after which an end, and a next or first write, have come through their WritableStream. */

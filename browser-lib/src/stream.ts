@@ -43,7 +43,7 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
     if (options.signal) this.#obey(options.signal);
   }
 
-  /** The bytes that come in; a chunk's buffer is nobody else's and may be transferred. The sender may be at most a window (256 KiB, growing to 4 MiB for a fast reader) ahead of what is read here. */
+  /** The bytes that come in; a chunk's buffer is nobody else's and may be transferred. The sender may be at most a window (256 KiB, growing to 4 MiB for a fast reader, to 8 MiB where the stream is resumable) ahead of what is read here. */
   get readable(): ReadableStream<Bytes> {
     return this.#cell.read.readable;
   }
@@ -57,7 +57,7 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
     return this.#cell.write.writable;
   }
 
-  /** The unique id that the proxy gave the client, the same at both ends; a client has it once `opened` resolved. */
+  /** The unique id that the proxy gave the client, the same at both ends, but where a drop before the answer made the client ask again; a client has it once `opened` resolved. */
   get id(): string | undefined {
     return this.#info.id;
   }

@@ -112,7 +112,7 @@ function bear(all: Resumables, opening: Opening, name: string, { id, secret, ear
 
 /** One more carrier of some stream came: hears which one. Anything but JOIN, or none in time, ends it. */
 function welcome(all: Resumables, { cell }: Opening, name: string): void {
-  const pass = all.unproven(cell.host).admit(all.limits);
+  const pass = all.unproven(cell.host).admit(all.limits, () => cell.reset(new StreamError("limit")));
   if (!pass) return cell.refuse(new StreamError("busy", "too many carriers that have not said whose they are"));
   cell.sendFrame({ resume: taken() });
   cell.accepted();

@@ -41,6 +41,7 @@ export class Carrier implements Sink {
     const held = this.#held ?? [];
     this.#held = undefined;
     for (const bytes of held) this.data(bytes);
+    this.settle();
   }
 
   send(bytes: Bytes): void {

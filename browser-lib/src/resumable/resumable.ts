@@ -5,7 +5,7 @@ import { COPY_MAX } from "../chunk.ts";
 import { StreamError } from "../error.ts";
 import { randomBytes } from "../hex.ts";
 import { later, type Timer } from "../later.ts";
-import { codeText } from "../mux/codes.ts";
+import { codeText, isApplicationCode } from "../mux/codes.ts";
 import { Fifo } from "../mux/queue.ts";
 import type { Action } from "../resume/course.ts";
 import type { Endpoint } from "../resume/endpoint.ts";
@@ -19,6 +19,11 @@ import type { Opener } from "./opener.ts";
 import type { Resumables } from "./resumables.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Behind so much nothing more is said on a carrier: a peer that asks and never reads costs no more. */
+const SAID_MAX = CARRIER_QUEUE_MAX + 4096;
+/** What a peer may reset with, besides codes of the application's own: the others are not for it to say. */
+const RESETS = ["cancelled", "gone", "busy", "limit", "bad_request"];
 
 /** The next microtask. */
 const turn = Promise.resolve();
@@ -222,7 +227,11 @@ export class Resumable implements Host, Owner {
     this.#read();
     if (endpoint.isRead) cell.finished();
     if (endpoint.isWritten) cell.sent(0, true);
-    if (endpoint.outcome && !cell.isOver) this.#tell();
+    if (endpoint.outcome) {
+      this.#unsent.clear();
+      this.#queued = 0;
+      if (!cell.isOver) this.#tell();
+    }
     this.#keepTime();
     const tombstone = endpoint.tombstone();
     if (tombstone) this.#all.registry.bury(tombstone);
@@ -233,7 +242,7 @@ export class Resumable implements Host, Owner {
 
   #write(): void {
     for (const carrier of this.carriers) {
-      if (!this.endpoint.wantsTransmit(carrier.id)) continue;
+      if (carrier.queued > SAID_MAX || !this.endpoint.wantsTransmit(carrier.id)) continue;
       const room = Math.max(0, CARRIER_QUEUE_MAX - carrier.queued);
       for (const bytes of this.endpoint.transmit(carrier.id, room, now())) carrier.send(bytes);
     }
@@ -272,8 +281,10 @@ export class Resumable implements Host, Owner {
     if (outcome?.type === "clean") return this.cell.ended(true);
     const { received, acknowledged } = this.resumption;
     const counts = `the other side cannot be reached any more: ${received} bytes had come, ${acknowledged} were acknowledged`;
-    const { code, message } =
+    let { code, message } =
       outcome?.type === "reset" || outcome?.type === "refused" ? outcome.reason : { code: "lost", message: counts };
+    const isOwn = /^\d+$/.test(code) && isApplicationCode(Number(code));
+    if (outcome?.type === "reset" && !isOwn && !RESETS.includes(code)) [code, message] = ["internal", ""];
     this.cell.fail(new StreamError(code, message), true);
   }
 

@@ -118,7 +118,10 @@ export abstract class Arrivals extends Course {
   }
 
   #progressed(isNews: boolean | undefined): boolean {
-    if (isNews) this.broken = 0;
+    if (isNews) {
+      this.broken = 0;
+      if (this.client) this.client.tries = 0;
+    }
     return isNews !== undefined;
   }
 

@@ -18,9 +18,14 @@ export class Share {
     this.#budget = budget;
   }
 
+  /** Whether that many are left. */
+  has(bytes: number): boolean {
+    return bytes <= this.#budget.left;
+  }
+
   /** Takes all of `bytes` or nothing. */
   take(bytes: number): boolean {
-    if (bytes > this.#budget.left) return false;
+    if (!this.has(bytes)) return false;
     this.#budget.left -= bytes;
     this.#taken += bytes;
     return true;

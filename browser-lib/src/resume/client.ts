@@ -15,7 +15,7 @@ export class Client {
   isAsked = true;
   /** When to ask it. */
   reopen: number | undefined;
-  /** Tries since a proxy carrier was last proven. */
+  /** Tries since a byte was last received or acknowledged: a carrier that is proven and dies at once is no progress. */
   tries = 1;
   /** The last try after a sleep ends then. */
   lastTry: number | undefined;

@@ -1,5 +1,6 @@
 // The course of a stream: which carrier takes its records, when one is dead, and how it ends (RESUME.md, sections 3 to 5).
 
+import { NEVER_OPEN } from "../error.ts";
 import type { Budget } from "./budget.ts";
 import type { Carrier } from "./carrier.ts";
 import type { Client } from "./client.ts";
@@ -159,10 +160,7 @@ export abstract class Course {
     carrier.deadline = undefined;
     carrier.pass?.free();
     this.absent = undefined;
-    if (this.client) {
-      this.client.lastTry = undefined;
-      if (carrier.kind === "proxy") this.client.tries = 0;
-    }
+    if (this.client) this.client.lastTry = undefined;
     // Of too many the one longest unheard goes, never the one that was proven just now.
     const others = this.carriers.filter((other) => other.isProven && other !== carrier);
     const [oldest] = others.sort((one, other) => one.heard - other.heard);
@@ -259,7 +257,8 @@ export abstract class Course {
     // An outcome that the hold brings is itself remembered for one.
     if (!client) return this.end(this.#lost, this.outcome ? "freed" : "tombstone", now);
     if (!client.isReplied) {
-      const reason = client.refusal ?? { code: "timeout", message: "the open was not answered in time" };
+      const message = client.births > 0 ? "the open was not answered in time" : NEVER_OPEN;
+      const reason = client.refusal ?? { code: "timeout", message };
       return this.end({ type: "refused", reason }, "freed", now);
     }
     const hasSlept = this.absent !== undefined && now > this.absent + this.grace + limits.sleep;

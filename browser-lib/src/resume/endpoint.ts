@@ -166,6 +166,7 @@ export class Endpoint extends Arrivals {
     if (!this.client || carrier?.stage !== "birth") return;
     this.grace = Math.min(grace, this.grace);
     this.client.isReplied = true;
+    this.client.tries = 0;
     if (this.state === "opening") this.state = "live";
     carrier.hears(now);
     this.prove(carrier, now);
@@ -217,7 +218,9 @@ export class Endpoint extends Arrivals {
     const isFinal = !AGAIN.includes(reason.code);
     const isBirth = carrier.stage === "birth";
     this.remove(carrier, undefined, now);
-    if (isBirth && (client.births === 1 || isFinal)) this.end({ type: "refused", reason }, "freed", now);
+    // What a proxy that goes down answers is the first open's answer no more than a repeated one's.
+    const isFirst = client.births === 1 && reason.code !== "draining";
+    if (isBirth && (isFirst || isFinal)) this.end({ type: "refused", reason }, "freed", now);
     else if (isBirth) client.refusal = reason;
     else if (isFinal && !this.isProven) this.lose(now);
     this.settle(now);

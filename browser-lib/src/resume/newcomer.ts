@@ -8,25 +8,40 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** A place among the unproven carriers of a session. */
 export interface Pass {
+  /** Its carrier said which stream it belongs to: nobody takes its place any more. */
+  said(): void;
   /** Gives it up; once more does nothing. */
   free(): void;
 }
 
 /** The carriers of one session that have proven nothing yet. */
 export class Unproven {
-  count = 0;
+  readonly #held = new Set<Pass>();
+  /** What closes those that have said nothing, oldest first. */
+  readonly #silent = new Map<Pass, () => void>();
 
-  /** A place, unless there are too many. */
-  admit(limits: Limits): Pass | undefined {
-    if (this.count >= limits.unprovenMax) return undefined;
-    this.count++;
-    let isHeld = true;
-    return {
+  get count(): number {
+    return this.#held.size;
+  }
+
+  /** A place. Where there are too many, the oldest carrier that has said nothing is closed for it; none if all have. */
+  admit(limits: Limits, close: () => void): Pass | undefined {
+    if (this.count >= limits.unprovenMax) {
+      const [oldest] = this.#silent;
+      if (!oldest) return undefined;
+      oldest[0].free();
+      oldest[1]();
+    }
+    const pass: Pass = {
+      said: () => this.#silent.delete(pass),
       free: () => {
-        this.count -= Number(isHeld);
-        isHeld = false;
+        this.#held.delete(pass);
+        this.#silent.delete(pass);
       },
     };
+    this.#held.add(pass);
+    this.#silent.set(pass, close);
+    return pass;
   }
 }
 
@@ -59,6 +74,7 @@ export class Newcomer {
     if (!fact) return undefined;
     if (fact.type !== JOIN) throw new RangeError("the first record of a carrier was not JOIN");
     const { stream, nonce } = fact;
+    this.#pass.said();
     return { stream, nonce, decoder, deadline: this.deadline, pass: this.#pass };
   }
 }

@@ -22,8 +22,9 @@ export class Sender {
   #limit: number;
   /** The highest position that ever went out. */
   #sent: number;
-  /** How much may be held. */
+  /** How much may be held with what was taken of the budget, and how much with what would be taken when it is needed. */
   #bound: number;
+  #wanted: number;
   readonly #share: Share;
   readonly #limits: Limits;
 
@@ -31,7 +32,8 @@ export class Sender {
   constructor(limits: Limits, budget: Budget, base = 0) {
     this.#limits = limits;
     this.#share = new Share(budget);
-    this.#bound = this.#share.take(limits.replay - limits.replayMin) ? limits.replay : limits.replayMin;
+    this.#bound = limits.replayMin;
+    this.#wanted = limits.replay;
     this.#limit = limits.windowMin;
     this.#replay = new Replay(base);
     this.base = this.next = this.#sent = base;
@@ -56,11 +58,13 @@ export class Sender {
 
   /** How many bytes a writer may hand in now. */
   get writable(): number {
-    return this.finished ? 0 : Math.max(0, this.#bound - Math.max(0, this.written - this.base));
+    return this.finished ? 0 : Math.max(0, this.#reach - this.#held);
   }
 
   write(bytes: Uint8Array): number {
     const part = bytes.subarray(0, this.writable);
+    if (this.#held + part.length > this.#bound && this.#share.take(this.#wanted - this.#bound))
+      this.#bound = this.#wanted;
     if (part.length > 0) this.#replay.push(part);
     return part.length;
   }
@@ -74,8 +78,11 @@ export class Sender {
       this.#replay.release(received);
     }
     this.#limit = Math.max(this.#limit, received + room);
-    const wanted = Math.min(room, this.#limits.replayMax);
-    if (wanted > this.#bound && this.#share.take(wanted - this.#bound)) this.#bound = wanted;
+    this.#wanted = Math.max(this.#wanted, Math.min(room, this.#limits.replayMax));
+    if (this.base >= this.written) {
+      this.#share.giveBack();
+      this.#bound = this.#limits.replayMin;
+    }
     return isNews;
   }
 
@@ -132,6 +139,16 @@ export class Sender {
     this.#replay.slices(offset, this.written - offset, out);
     this.#share.giveBack();
     return out;
+  }
+
+  /** Bytes that are not acknowledged. */
+  get #held(): number {
+    return Math.max(0, this.written - this.base);
+  }
+
+  /** How much could be held. */
+  get #reach(): number {
+    return this.#share.has(this.#wanted - this.#bound) ? this.#wanted : this.#bound;
   }
 
   #mayFin(next: number): boolean {

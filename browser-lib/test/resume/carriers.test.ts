@@ -210,6 +210,20 @@ describe("a stream without a carrier", () => {
     expect(pauses).toEqual([100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000]);
   });
 
+  it("threat_10_is opened one ever more slowly by a peer that proves itself, lets go, and never moves a byte", () => {
+    const client = End.opened("client");
+    const opens: number[] = [];
+    for (let id = 2; id < 12; id++) {
+      client.endpoint.closed(id - 1, client.now);
+      client.actions();
+      while (client.actions().length === 0) client.advance((client.endpoint.deadline() ?? 0) - client.now);
+      opens.push(client.now);
+      client.proven(id);
+    }
+    const pauses = opens.map((at, i) => at - (opens[i - 1] ?? 0));
+    expect(pauses).toEqual([100, 200, 400, 800, 1600, 3200, 5000, 5000, 5000, 5000]);
+  });
+
   it("threat_12_is_lost_when_the_grace_is_over_at_the_client_and_a_minute_later_at_the_server", () => {
     const lost = { type: "lost", received: 0, base: 0 };
     for (const [side, hold] of [

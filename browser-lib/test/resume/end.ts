@@ -114,7 +114,7 @@ export class End {
 
   /** Server: a carrier on which JOIN came. */
   joined(id: number, kind: Kind = "proxy"): this {
-    const newcomer = new Newcomer(this.unproven.admit(LIMITS) ?? fail(), LIMITS, this.now);
+    const newcomer = new Newcomer(this.unproven.admit(LIMITS, () => {}) ?? fail(), LIMITS, this.now);
     const said = newcomer.received(Uint8Array.from(join)) ?? fail();
     this.endpoint.joined(id, kind, said, filled(16, 4), this.now);
     return this;

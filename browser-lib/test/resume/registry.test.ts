@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { LIMITS } from "../../src/resume/limits.ts";
-import { Newcomer, type Pass, Unproven } from "../../src/resume/newcomer.ts";
+import { Newcomer, Unproven } from "../../src/resume/newcomer.ts";
 import { type Found, Registry } from "../../src/resume/registry.ts";
 import { filled, join, WHY } from "./end.ts";
 
@@ -97,21 +97,26 @@ describe("a registry", () => {
 describe("a newcomer", () => {
   it("threat_09_a_session_has_64_of_them_and_gets_their_places_back_once", () => {
     const unproven = new Unproven();
-    const passes = Array.from({ length: 100 }, () => unproven.admit(LIMITS)).filter(
-      (pass): pass is Pass => pass !== undefined,
-    );
-    expect([passes.length, unproven.count]).toEqual([64, 64]);
+    const closed: number[] = [];
+    const admit = (which: number) => unproven.admit(LIMITS, () => closed.push(which));
+    const passes = Array.from({ length: 64 }, (_, which) => admit(which) ?? expect.fail("too many"));
+    passes[0]?.said();
+    // One more takes the place of the oldest that has said nothing.
+    const newest = admit(64) ?? expect.fail("too many");
+    expect([closed, unproven.count]).toEqual([[1], 64]);
+    for (const pass of [...passes, newest]) pass.said();
+    expect([admit(65), closed]).toEqual([undefined, [1]]);
     passes[0]?.free();
     passes[0]?.free();
     expect(unproven.count).toBe(63);
-    expect(unproven.admit(LIMITS)).toBeDefined();
-    for (const pass of passes) pass.free();
+    expect(admit(66)).toBeDefined();
+    for (const pass of [...passes, newest]) pass.free();
     expect(unproven.count).toBe(1);
   });
 
   it("threat_33_says_join_first_or_is_closed", () => {
     const unproven = new Unproven();
-    const newcomer = () => new Newcomer(unproven.admit(LIMITS) ?? expect.fail("too many"), LIMITS, 5);
+    const newcomer = () => new Newcomer(unproven.admit(LIMITS, () => {}) ?? expect.fail("too many"), LIMITS, 5);
     for (const other of [[5], [6], [7, 1], [1, 0, 1, 9], [12]]) {
       expect(() => newcomer().received(Uint8Array.from(other)), `${other}`).toThrow();
     }
@@ -119,7 +124,7 @@ describe("a newcomer", () => {
   });
 
   it("may say it in pieces, and what comes behind it waits", () => {
-    const newcomer = new Newcomer(new Unproven().admit(LIMITS) ?? expect.fail("too many"), LIMITS, 0);
+    const newcomer = new Newcomer(new Unproven().admit(LIMITS, () => {}) ?? expect.fail("too many"), LIMITS, 0);
     expect(newcomer.received(Uint8Array.from(join.slice(0, 10)))).toBeUndefined();
     const said = newcomer.received(Uint8Array.from([...join.slice(10), 6]));
     expect([said?.stream, said?.nonce, said?.decoder.rest]).toEqual([filled(16, 7), filled(16, 3), Uint8Array.of(6)]);

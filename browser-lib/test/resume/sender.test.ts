@@ -113,8 +113,17 @@ describe("the replay buffer", () => {
   it("is 256 KiB beyond the page's budget, and given back at the end", () => {
     const budget = new Budget(1024 * KIB);
     const first = sender(budget);
-    expect([first.writable, budget.left]).toEqual([1024 * KIB, 256 * KIB]);
+    expect([first.writable, budget.left]).toEqual([1024 * KIB, 1024 * KIB]);
+    // What is not held takes nothing of it.
+    first.write(new Uint8Array(256 * KIB));
+    expect([first.writable, budget.left]).toEqual([768 * KIB, 1024 * KIB]);
+    first.write(new Uint8Array(1));
+    expect([first.writable, budget.left]).toEqual([768 * KIB - 1, 256 * KIB]);
     expect([sender(budget).writable, budget.left]).toEqual([256 * KIB, 256 * KIB]);
+    first.early(1024 * KIB);
+    first.acknowledged(256 * KIB + 1, 256 * KIB);
+    expect([first.writable, budget.left]).toEqual([1024 * KIB, 1024 * KIB]);
+    first.write(new Uint8Array(257 * KIB));
     first.clear();
     expect(budget.left).toBe(1024 * KIB);
   });

@@ -263,7 +263,7 @@ export class World {
   }
 
   #admit(id: number): void {
-    const pass = this.unproven.admit(SMALL);
+    const pass = this.unproven.admit(SMALL, () => {});
     const link = this.network.links.get(id);
     if (!pass) this.#refuse(id, { code: "busy", message: "" });
     else if (link) link.newcomer = { core: new Newcomer(pass, SMALL, this.now), pass };
