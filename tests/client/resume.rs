@@ -35,7 +35,8 @@ async fn a_stream_survives_cuts_of_either_side() {
 
 #[tokio::test(start_paused = true)]
 async fn a_reset_waits_for_the_connection_and_has_its_code() {
-    for (number, cut_server) in [(4001, false), (Code::Busy.number(), true), (Code::Lost.number(), false)] {
+    let (busy, lost, internal) = (Code::Busy.number(), Code::Lost.number(), Code::Internal.number());
+    for (number, heard, cut_server) in [(4001, 4001, false), (busy, busy, true), (lost, internal, false)] {
         let two = Two::new().await;
         let mut listener = two.server.server().listen("NAME").await.expect("the name is free");
         let (mut mine, mut theirs) = resumable(&two.client, &mut listener).await;
@@ -45,8 +46,8 @@ async fn a_reset_waits_for_the_connection_and_has_its_code() {
             two.clients.cut()
         }
         mine.reset(number);
-        assert_eq!(within(theirs.stopped()).await, StreamError::Reset(number));
-        assert_eq!(within(theirs.read_chunk()).await, Err(StreamError::Reset(number)));
+        assert_eq!(within(theirs.stopped()).await, StreamError::Reset(heard));
+        assert_eq!(within(theirs.read_chunk()).await, Err(StreamError::Reset(heard)));
         assert_eq!(within(mine.write_chunk("x".into())).await, Err(StreamError::Reset(number)));
     }
 }

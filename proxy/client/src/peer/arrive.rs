@@ -29,11 +29,8 @@ impl Shared {
                 None => return,
             },
             Some(Ok(Asked::Join)) => {
-                match unproven.admit(self.resumption.limits()) {
-                    Some(pass) => drop(self.tasks.spawn(join(Arc::clone(self), target.name, stream, pass))),
-                    None => refuse(stream, OpenError::new(Code::Busy, "too many carriers that have not said whose they are")),
-                }
-                return;
+                let pass = unproven.admit(self.resumption.limits());
+                return drop(self.tasks.spawn(join(Arc::clone(self), target.name, stream, pass)));
             }
             Some(Err(_)) => return refuse(stream, OpenError::new(Code::BadRequest, "resume is not what it should be")),
         };

@@ -132,13 +132,19 @@ impl Drop for Newborn {
     }
 }
 
-/// One more carrier of some stream: reads which one it is. Anything but JOIN, or none in time, ends it.
+/// One more carrier of some stream: reads which one it is. Anything but JOIN, or none in time, ends it, as does a newer carrier that needs its place.
 pub(crate) async fn join(shared: Arc<Shared>, name: Arc<str>, mut stream: Stream, pass: Pass) {
     answer(&mut stream, Taken::join());
+    let place = pass.place().clone();
     let mut newcomer = Newcomer::new(pass, &shared.resumption.limits, now());
     loop {
         let deadline = newcomer.deadline().into();
-        let Ok(Ok(Some(mut bytes))) = timeout_at(deadline, stream.read_chunk()).await else { return };
+        let read = tokio::select! {
+            biased;
+            () = place.withdrawn() => return,
+            read = timeout_at(deadline, stream.read_chunk()) => read,
+        };
+        let Ok(Ok(Some(mut bytes))) = read else { return };
         match newcomer.received(&mut bytes) {
             Err(_) => return,
             Ok(Err(again)) => newcomer = again,
@@ -190,19 +196,20 @@ impl Driver {
     pub(super) fn arrived(&mut self, arrival: Arrival) {
         let id = self.number();
         let mut core = self.shell.lock();
-        let stream = match arrival {
+        let (stream, place) = match arrival {
             Arrival::Born { mut stream, early, grace } => {
                 answer(&mut stream, Taken::with(grace));
                 core.endpoint.born(id, early, now());
-                stream
+                (stream, None)
             }
             Arrival::Joined { stream, join, rest } => {
+                let place = join.place().clone();
                 core.endpoint.joined(id, Kind::Proxy, join, Nonce(rand::random()), now());
                 core.endpoint.received(id, rest, now());
-                stream
+                (stream, Some(place))
             }
         };
         drop(core);
-        self.carriers.push(Carrier::accepted(id, stream));
+        self.carriers.push(Carrier::accepted(id, stream, place));
     }
 }

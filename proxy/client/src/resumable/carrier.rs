@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::{
     answer::{Unanswered, answer},
     resumable::field::Taken,
-    resume::{CarrierId, Close},
+    resume::{CarrierId, Close, Place},
 };
 
 /// A carrier, at the client perhaps before the answer to its open.
@@ -22,6 +22,8 @@ pub(super) struct Carrier {
     /// Of the session that it was opened on; a server's have none, for it does not choose.
     pub(super) generation: u64,
     is_answered: bool,
+    /// Its place among the unproven: until it is proven, another carrier may take it.
+    place: Option<Place>,
 }
 
 /// What a client's open of a carrier was answered with.
@@ -44,12 +46,12 @@ pub(super) enum Came {
 impl Carrier {
     /// One whose open was sent.
     pub(super) fn asked(id: CarrierId, stream: Stream, generation: u64) -> Self {
-        Self { id, stream, generation, is_answered: false }
+        Self { id, stream, generation, is_answered: false, place: None }
     }
 
     /// One that was accepted here.
-    pub(super) fn accepted(id: CarrierId, stream: Stream) -> Self {
-        Self { id, stream, generation: 0, is_answered: true }
+    pub(super) fn accepted(id: CarrierId, stream: Stream, place: Option<Place>) -> Self {
+        Self { id, stream, generation: 0, is_answered: true, place }
     }
 
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Came> {
@@ -60,13 +62,16 @@ impl Carrier {
                 Came::Answer(answer)
             });
         }
+        if self.place.as_ref().is_some_and(|place| place.poll_withdrawn(cx).is_ready()) {
+            return Poll::Ready(Came::End);
+        }
         self.stream.poll_chunk(cx).map(|chunk| match chunk {
             Ok(Some(bytes)) => Came::Bytes(bytes),
             Ok(None) | Err(_) => Came::End,
         })
     }
 
-    /// How much DATA may be queued on it now.
+    /// How much may be queued on it now; whoever is told 0 is woken when there is room.
     pub(super) fn room(&self, cx: &mut Context<'_>) -> usize {
         match self.stream.poll_room(cx) {
             Poll::Ready(Ok(room)) => room,

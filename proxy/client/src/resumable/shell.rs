@@ -106,7 +106,8 @@ impl Core {
         match self.endpoint.outcome()? {
             Outcome::Clean => None,
             Outcome::Lost { .. } => Some(StreamError::Lost),
-            Outcome::Reset { reason, .. } | Outcome::Refused(reason) => Some(StreamError::Reset(error(reason).number())),
+            Outcome::Reset { reason, here: false } => Some(StreamError::Reset(error_of_peer(reason).number())),
+            Outcome::Reset { reason, here: true } | Outcome::Refused(reason) => Some(StreamError::Reset(error(reason).number())),
         }
     }
 
@@ -262,10 +263,23 @@ impl Drop for Resumable {
 
 /// A reason as the rest of the crate says it: the protocol's codes, or an application's in decimal digits.
 pub(super) fn error(reason: &Reason) -> OpenError {
-    let own = || reason.code().parse().ok().filter(|number| *number >= APPLICATION_CODE_MIN).map(RefusalCode::Application);
-    let known = reason.code().parse::<Code>().ok().map(RefusalCode::Known);
+    let code = reason.code();
+    let is_decimal = code.bytes().all(|byte| byte.is_ascii_digit());
+    let own = || code.parse().ok().filter(|number| is_decimal && *number >= APPLICATION_CODE_MIN).map(RefusalCode::Application);
+    let known = code.parse::<Code>().ok().map(RefusalCode::Known);
     let code = known.or_else(own).unwrap_or(RefusalCode::Known(Code::Internal));
     OpenError { code, message: reason.message().to_owned() }
+}
+
+/// The same of a peer's RESET: what only the proxy or we ourselves can know, such as `lost` or `unauthorized`, a peer cannot say.
+fn error_of_peer(reason: &Reason) -> OpenError {
+    let mut error = error(reason);
+    if let RefusalCode::Known(code) = error.code
+        && !matches!(code, Code::Cancelled | Code::Gone | Code::Busy | Code::Limit | Code::BadRequest)
+    {
+        error.code = RefusalCode::Known(Code::Internal);
+    }
+    error
 }
 
 pub(super) fn now() -> std::time::Instant {
@@ -276,3 +290,35 @@ pub(super) fn now() -> std::time::Instant {
 const AHEAD_MAX: u64 = 256 * 1024;
 /// What one call of `poll_write` copies at most.
 const WRITE_MAX: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(code: &str) -> String {
+        error_of_peer(&Reason::new(code, "why")).code.to_string()
+    }
+
+    #[test]
+    fn threat_13_a_peer_resets_with_a_code_of_its_own_and_cannot_forge_another() {
+        for code in ["cancelled", "gone", "busy", "limit", "bad_request", "internal", "256", "4001", "4294967295"] {
+            assert_eq!(heard(code), code);
+        }
+        for known in Code::ALL {
+            let said = ["cancelled", "gone", "busy", "limit", "bad_request"].contains(&known.as_str());
+            assert_eq!(heard(known.as_str()), if said { known.as_str() } else { "internal" });
+        }
+        for forged in
+            ["", "0", "255", "4294967296", "+4001", "-4001", " 4001", "4001 ", "0xfa1", "4001.0", "4e3", "\u{664}001", "Busy", "nonsense"]
+        {
+            assert_eq!(heard(forged), "internal", "{forged:?}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_reset_a_stream_hears_its_own_code() {
+        for code in [Code::Lost, Code::Superseded, Code::Unauthorized] {
+            assert_eq!(error(&Reason::new(code.as_str(), "")).code, code.into());
+        }
+    }
+}

@@ -122,7 +122,7 @@ struct Client {
     asked: bool,
     /// When to ask it.
     reopen: Option<Instant>,
-    /// Tries since a proxy carrier was last proven.
+    /// Tries since the stream was taken up, a byte was received or acknowledged, or a wake: a peer that proves carriers only to drop them is no progress.
     tries: u32,
     /// The last try after a sleep ends then.
     last_try: Option<Instant>,

@@ -9,7 +9,7 @@ pub struct Limits {
     pub window_min: u64,
     /// What a window may grow to: one second at 64 Mbit/s.
     pub window_max: u64,
-    /// Bytes kept for repeating when the budget is used up; a writer waits beyond them.
+    /// Bytes kept for repeating without taking of the budget; a writer waits beyond them when that is used up.
     pub replay_min: u64,
     /// Bytes kept for repeating, if the budget has them and the peer's window is not larger.
     pub replay: u64,
@@ -33,7 +33,7 @@ pub struct Limits {
     pub handshake_direct: Duration,
     /// From a carrier's open until it is proven, at the server.
     pub unproven: Duration,
-    /// Unproven carriers of one session.
+    /// Unproven carriers of one session; beyond that the oldest that said nothing goes.
     pub unproven_max: u32,
     /// A client that had no proven carrier for this long gives up.
     pub grace: Duration,

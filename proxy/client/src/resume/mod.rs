@@ -33,7 +33,7 @@ pub use decoder::{Decoder, Received};
 pub use endpoint::{Action, Close, Endpoint, Raw, State};
 pub use integer::INTEGER_MAX;
 pub use limits::Limits;
-pub use newcomer::{Join, Newcomer, Pass, Unproven};
+pub use newcomer::{Join, Newcomer, Pass, Place, Unproven};
 pub use outcome::{Outcome, Tombstone};
 pub use record::{Reason, Record, RecordError};
 pub use registry::{Birth, Born, Joined, Registry};

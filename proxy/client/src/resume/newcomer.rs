@@ -1,42 +1,97 @@
 //! A carrier at the server before its stream is known.
 
 use std::{
+    future::poll_fn,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
+    task::{Context, Poll},
     time::Instant,
 };
 
 use bytes::Bytes;
+use futures::task::AtomicWaker;
+use parking_lot::Mutex;
 
 use super::{Decoder, Limits, Nonce, Received, Record, StreamId};
 
-/// The carriers of one session that have proven nothing yet; clones share the count.
+/// The carriers of one session that have proven nothing yet, oldest first; clones share them.
 #[derive(Clone, Debug, Default)]
-pub struct Unproven(Arc<AtomicU32>);
+pub struct Unproven(Arc<Mutex<Vec<Place>>>);
 
 /// A place among them; dropped when the carrier is proven, or gone.
 #[derive(Debug)]
 #[must_use = "dropping a pass frees its place"]
-pub struct Pass(Unproven);
+pub struct Pass {
+    place: Place,
+    among: Unproven,
+}
+
+/// Whose place it is, for the shell: the carrier must be closed when it is given to another. Clones are the same place.
+#[derive(Clone, Debug, Default)]
+pub struct Place(Arc<Holder>);
+
+#[derive(Debug, Default)]
+struct Holder {
+    /// It said JOIN.
+    joined: AtomicBool,
+    withdrawn: AtomicBool,
+    shell: AtomicWaker,
+}
 
 impl Unproven {
-    /// A place, unless there are too many.
-    pub fn admit(&self, limits: &Limits) -> Option<Pass> {
-        let more = |count| (count < limits.unproven_max).then_some(count + 1);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Pass(self.clone()))
+    /// A place. Where all are taken, the oldest carrier that has not said JOIN loses its own, else the oldest.
+    pub fn admit(&self, limits: &Limits) -> Pass {
+        let mut places = self.0.lock();
+        let oldest = places.iter().position(|place| !place.0.joined.load(Ordering::Relaxed)).unwrap_or(0);
+        if places.len() >= limits.unproven_max as usize && oldest < places.len() {
+            places.remove(oldest).withdraw();
+        }
+        let place = Place::default();
+        places.push(place.clone());
+        Pass { place, among: self.clone() }
     }
 
     /// How many places are taken.
-    pub fn count(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
+    pub fn count(&self) -> usize {
+        self.0.lock().len()
+    }
+}
+
+impl Pass {
+    /// Its place.
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.among.0.lock().retain(|place| !Arc::ptr_eq(&place.0, &self.place.0));
+    }
+}
+
+impl Place {
+    /// It was given to another carrier: this one must be closed.
+    pub fn is_withdrawn(&self) -> bool {
+        self.0.withdrawn.load(Ordering::Acquire)
+    }
+
+    /// Ready when it is; wakes the last task that asked.
+    pub fn poll_withdrawn(&self, cx: &Context<'_>) -> Poll<()> {
+        self.0.shell.register(cx.waker());
+        if self.is_withdrawn() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Resolves when it is. Cancel-safe.
+    pub async fn withdrawn(&self) {
+        poll_fn(|cx| self.poll_withdrawn(cx)).await;
+    }
+
+    fn withdraw(&self) {
+        self.0.withdrawn.store(true, Ordering::Release);
+        self.0.shell.wake();
     }
 }
 
@@ -72,15 +127,28 @@ impl Newcomer {
         self.deadline
     }
 
+    /// Its place among the unproven.
+    pub fn place(&self) -> &Place {
+        self.pass.place()
+    }
+
     /// Takes its bytes: itself again if JOIN is not whole, an error (close it) if it said anything else.
     pub fn received(mut self, input: &mut Bytes) -> Result<Result<Join, Self>, NoJoin> {
         match self.decoder.next(input) {
             Ok(None) => Ok(Err(self)),
             Ok(Some(Received::Record(Record::Join { stream, nonce }))) => {
+                self.place().0.joined.store(true, Ordering::Relaxed);
                 Ok(Ok(Join { stream, nonce, decoder: self.decoder, deadline: self.deadline, pass: self.pass }))
             }
             Ok(Some(_)) | Err(_) => Err(NoJoin),
         }
+    }
+}
+
+impl Join {
+    /// Its place among the unproven, until it is proven.
+    pub fn place(&self) -> &Place {
+        self.pass.place()
     }
 }
 

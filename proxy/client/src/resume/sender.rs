@@ -20,17 +20,18 @@ pub(super) struct Sender {
     sent: u64,
     /// Bytes that went out although they had before.
     resent: u64,
-    /// How much of `replay` may be held.
+    /// How much of `replay` may be held without taking more of the budget.
     bound: u64,
+    /// What that is while it holds nothing of the budget, and what it may grow to: first this far, then as far as the peer's window.
+    min: u64,
+    usual: u64,
+    most: u64,
     share: Share,
     data_max: u32,
 }
 
 impl Sender {
     pub(super) fn new(limits: &Limits, budget: &Budget) -> Self {
-        let mut share = Share::of(budget);
-        let grown = share.take(limits.replay.saturating_sub(limits.replay_min));
-        let bound = if grown { limits.replay } else { limits.replay_min };
         Self {
             base: 0,
             replay: Chunks::default(),
@@ -39,8 +40,11 @@ impl Sender {
             next: 0,
             sent: 0,
             resent: 0,
-            bound,
-            share,
+            bound: limits.replay_min,
+            min: limits.replay_min,
+            usual: limits.replay,
+            most: limits.replay,
+            share: Share::of(budget),
             data_max: limits.data_max,
         }
     }
@@ -96,14 +100,16 @@ impl Sender {
         self.written().saturating_sub(self.next.max(self.base))
     }
 
-    /// How many bytes a writer may hand in now.
+    /// How many bytes a writer may hand in now, whatever is left of the budget.
     pub(super) fn writable(&self) -> u64 {
-        let held = self.written().saturating_sub(self.base);
-        if self.finished { 0 } else { self.bound.saturating_sub(held) }
+        if self.finished { 0 } else { self.bound.saturating_sub(self.held()) }
     }
 
-    /// Takes as much of `bytes` as is writable off its front.
+    /// Takes as much of `bytes` as may be held off its front.
     pub(super) fn write(&mut self, bytes: &mut Bytes) -> usize {
+        if !self.finished {
+            self.grow(self.held() + bytes.len() as u64);
+        }
         let length = bytes.len().min(usize::try_from(self.writable()).unwrap_or(usize::MAX));
         if length > 0 {
             self.replay.push(bytes.split_to(length));
@@ -125,11 +131,11 @@ impl Sender {
             self.base = received;
             self.replay.release(received.min(self.written()));
         }
-        self.limit = self.limit.max(received + room);
-        let wanted = room.min(limits.replay_max);
-        if wanted > self.bound && self.share.take(wanted - self.bound) {
-            self.bound = wanted;
+        if self.held() == 0 {
+            self.shrink();
         }
+        self.limit = self.limit.max(received + room);
+        self.most = self.most.max(room.min(limits.replay_max));
         Ok(news)
     }
 
@@ -180,7 +186,7 @@ impl Sender {
     /// Forgets what nobody will be sent any more.
     pub(super) fn clear(&mut self) {
         self.replay.clear();
-        self.share.give_back();
+        self.shrink();
     }
 
     /// Everything from `offset` on, for a stream that turned out not to be resumable.
@@ -188,6 +194,27 @@ impl Sender {
         let mut out = Vec::new();
         self.replay.slices(offset, self.written().saturating_sub(offset) as usize, &mut out);
         out
+    }
+
+    /// Bytes that the peer may yet have to be sent again.
+    fn held(&self) -> u64 {
+        self.written().saturating_sub(self.base)
+    }
+
+    /// Takes of the budget what `held` bytes need, as far as it has that: a stream that never holds much takes nothing.
+    fn grow(&mut self, held: u64) {
+        while held >= self.bound {
+            let bound = if self.bound < self.usual { self.usual } else { self.most };
+            if bound <= self.bound || !self.share.take(bound - self.bound) {
+                return;
+            }
+            self.bound = bound;
+        }
+    }
+
+    fn shrink(&mut self) {
+        self.share.give_back();
+        self.bound = self.min;
     }
 
     /// Counts what goes out from `offset` on, and what of it did before.

@@ -200,6 +200,38 @@ fn a_client_without_a_carrier_tries_again_ever_more_slowly_and_at_most_5_s_apart
 }
 
 #[test]
+fn a_client_whose_carriers_die_as_soon_as_they_are_proven_tries_ever_more_slowly_until_there_is_progress() {
+    let pause = |world: &mut World| {
+        world.cut_all();
+        let (opens, start) = (world.opens, world.now);
+        while world.opens == opens {
+            world.advance(Duration::from_millis(1));
+        }
+        world.run();
+        assert!(world.client().current().is_some(), "it is proven");
+        world.now - start
+    };
+    let mut world = opened();
+    let pauses: Vec<_> = (0..40).map(|_| pause(&mut world)).collect();
+    assert!(pauses[0] <= Duration::from_millis(101), "{pauses:?}");
+    assert!(pauses[10..].iter().sum::<Duration>() > 40 * SECOND, "about 75 s: {pauses:?}");
+    world.write(CLIENT, 1);
+    world.run_for(Duration::from_millis(60));
+    for side in [CLIENT, SERVER] {
+        let first = pause(&mut world);
+        assert!(first <= Duration::from_millis(101), "{first:?} after progress");
+        assert!((0..3).map(|_| pause(&mut world)).all(|pause| pause <= Duration::from_millis(801)));
+        world.write(side, 1);
+        world.run_for(Duration::from_millis(60));
+    }
+    assert!((0..10).any(|_| pause(&mut world) > SECOND));
+    let now = world.now;
+    world.client().wake(now);
+    let first = pause(&mut world);
+    assert!(first <= Duration::from_millis(101), "{first:?} after a wake");
+}
+
+#[test]
 fn an_error_of_a_join_means_again_or_lost_unless_another_carrier_lives() {
     for (code, other, lives) in
         [("unresponsive", false, true), ("not_found", false, true), ("forbidden", false, false), ("unauthorized", true, true)]

@@ -117,6 +117,13 @@ impl Network {
         }
     }
 
+    /// The server closes the newcomers whose place another took.
+    pub fn close_withdrawn(&mut self) {
+        let is_withdrawn = |link: &Link| link.newcomer.as_ref().is_some_and(|newcomer| newcomer.place().is_withdrawn());
+        let withdrawn: Vec<_> = self.links.iter().filter(|(_, link)| is_withdrawn(link)).map(|(&id, _)| id).collect();
+        withdrawn.into_iter().for_each(|id| self.close(id, SERVER));
+    }
+
     /// Keeps so many of the items and bytes that a side has on their way, loses the rest and all that follows. Whoever is `told` learns of it behind them.
     pub fn cut(&mut self, id: u64, keep: [usize; 2], told: bool) {
         let Some(link) = self.links.get_mut(&id) else { return };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use browser_stream_client::resume::{
-    Birth, Born, Identity, Joined, Kind, Limits, Newcomer, Outcome, Reason, Registry, Secret, State, StreamId, Unproven,
+    Birth, Born, Identity, Joined, Kind, Limits, Newcomer, Outcome, Place, Reason, Registry, Secret, State, StreamId, Unproven,
 };
 
 use bytes::Bytes;
@@ -117,18 +117,50 @@ fn of_too_many_tombstones_the_oldest_go() {
 #[test]
 fn threat_09_a_session_has_64_unproven_carriers_and_gets_their_places_back() {
     let (limits, unproven) = (Limits::default(), Unproven::default());
-    let mut passes: Vec<_> = std::iter::from_fn(|| unproven.admit(&limits)).take(100).collect();
-    assert_eq!((passes.len(), unproven.count()), (64, 64));
+    let mut passes: Vec<_> = (0..100).map(|_| unproven.admit(&limits)).collect();
+    assert_eq!((passes.iter().filter(|pass| !pass.place().is_withdrawn()).count(), unproven.count()), (64, 64));
     passes.pop();
-    assert!(unproven.admit(&limits).is_some());
+    assert_eq!(unproven.count(), 63);
     drop(passes);
     assert_eq!(unproven.count(), 0);
 }
 
 #[test]
+fn threat_09_of_too_many_unproven_carriers_the_oldest_goes_that_said_nothing_else_the_oldest() {
+    let (limits, unproven, now) = (Limits { unproven_max: 3, ..Limits::default() }, Unproven::default(), Instant::now());
+    let newcomer = || Newcomer::new(unproven.admit(&limits), &limits, now);
+    let says_join = |newcomer: Newcomer| newcomer.received(&mut Bytes::from_static(&[9; 33])).unwrap().unwrap();
+    let honest = says_join(newcomer());
+    let silent = [newcomer(), newcomer()];
+    let places = silent.each_ref().map(|newcomer| newcomer.place().clone());
+    let gone = || places.each_ref().map(Place::is_withdrawn);
+    assert_eq!(gone(), [false, false]);
+    let second = says_join(newcomer());
+    assert_eq!(gone(), [true, false]);
+    drop(silent);
+    assert_eq!(unproven.count(), 2, "a place that was withdrawn is not given back again");
+    let third = says_join(newcomer());
+    let last = newcomer();
+    assert!(honest.place().is_withdrawn(), "all have said JOIN");
+    assert!([second.place(), third.place(), last.place()].iter().all(|place| !place.is_withdrawn()));
+}
+
+#[test]
+fn threat_09_whoever_opens_carriers_and_says_nothing_keeps_no_other_from_coming_back() {
+    let mut world = World::opened(Limits { unproven_max: 4, ..Limits::default() });
+    world.write(CLIENT, 10);
+    world.cut_all();
+    let silent: Vec<_> = (0..4).map(|_| world.unproven.admit(&world.limits)).collect();
+    world.run_for(Duration::from_secs(1));
+    assert!(world.client().current().is_some(), "it is proven");
+    assert_eq!(world.apps[SERVER].read, 10);
+    assert_eq!(silent.iter().filter(|pass| pass.place().is_withdrawn()).count(), 1);
+}
+
+#[test]
 fn threat_33_a_carrier_that_says_anything_but_join_first_is_closed() {
     let (limits, unproven, now) = (Limits::default(), Unproven::default(), Instant::now());
-    let newcomer = || Newcomer::new(unproven.admit(&limits).unwrap(), &limits, now);
+    let newcomer = || Newcomer::new(unproven.admit(&limits), &limits, now);
     for other in [&[5_u8][..], &[6], &[7, 1], &[1, 0, 1, 9], &[12]] {
         assert!(newcomer().received(&mut Bytes::copy_from_slice(other)).is_err(), "{other:?}");
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use browser_stream_client::resume::{Budget, CARRIER_QUEUE_MAX, Endpoint, Kind, Limits, Record, State};
+use browser_stream_client::resume::{Action, Budget, CARRIER_QUEUE_MAX, Close, Endpoint, Kind, Limits, Record, State};
 use bytes::Bytes;
 
 use crate::{
@@ -177,14 +177,14 @@ fn data_stays_below_the_limit_and_fin_needs_no_room() {
 }
 
 #[test]
-fn what_must_be_said_goes_ahead_of_data_and_needs_no_room_in_the_carrier() {
+fn what_must_be_said_goes_ahead_of_data() {
     let mut world = opened();
     let (id, now) = (world.carrier(), world.now);
     world.client().write(&mut Bytes::from(vec![0; 300_000]));
     world.client().received(id, Bytes::from_static(b"\x07\x05"), now);
     let mut out = Vec::new();
-    world.client().transmit(id, 0, now, &mut out);
-    assert_eq!(out.concat(), b"\x03\x00\x80\x80\x10\x08\x05", "ACK, then PONG");
+    world.client().transmit(id, 1, now, &mut out);
+    assert_eq!(out.concat(), b"\x03\x00\x80\x80\x10\x08\x05\x01\x00\x01\x00", "ACK, then PONG, then DATA");
     world.client().received(id, Bytes::from_static(b"\x03\x00\x80\x80\x40"), now);
     world.client().received(id, Bytes::from_static(b"\x07\x05"), now);
     out.clear();
@@ -192,6 +192,34 @@ fn what_must_be_said_goes_ahead_of_data_and_needs_no_room_in_the_carrier() {
     assert_eq!(out[0][..8], *b"\x03\x00\x80\x80\x10\x08\x05\x01");
     let payload: usize = out.iter().map(Bytes::len).filter(|&length| length > 1000).sum();
     assert_eq!(payload, CARRIER_QUEUE_MAX);
+}
+
+#[test]
+fn threat_13_a_peer_that_asks_without_end_and_never_reads_is_owed_one_answer_when_it_reads_again() {
+    let mut world = opened();
+    let (id, now) = (world.carrier(), world.now);
+    let mut out = Vec::new();
+    for token in 0..100 {
+        world.client().received(id, Bytes::copy_from_slice(&[7, token, 2, 0]), now);
+        world.client().transmit(id, 0, now, &mut out);
+    }
+    assert_eq!(out, [] as [Bytes; 0], "nothing is queued on a carrier that is full");
+    assert!(world.client().wants_transmit(id));
+    world.client().transmit(id, 1, now, &mut out);
+    assert_eq!(out.concat(), b"\x03\x01\xff\xff\x0f\x08\x63", "the facts as they are now, and the PONG of the newest PING");
+    assert!(!world.client().wants_transmit(id));
+}
+
+#[test]
+fn a_last_word_waits_for_no_room_so_that_a_peer_that_never_reads_holds_no_carrier_open() {
+    let mut world = opened();
+    let (id, now) = (world.carrier(), world.now);
+    world.client().received(id, Bytes::from_static(b"\x04\x04busy\x00"), now);
+    let mut out = Vec::new();
+    world.client().transmit(id, 0, now, &mut out);
+    assert_eq!(out.concat(), b"\x05");
+    assert!(matches!(world.client().poll(), Some(Action::Close(closed, Close::Finish)) if closed == id));
+    assert!(world.client().is_over());
 }
 
 #[test]
@@ -254,16 +282,18 @@ fn a_writer_waits_beyond_the_replay_buffer() {
     assert_eq!(world.write(CLIENT, 2 * 1024 * KIB), 1024 * KIB);
     assert_eq!(world.client().writable(), 0);
     world.run_for(Duration::from_secs(1));
-    assert!(world.client().writable() >= 1024 * KIB);
+    assert!(world.write(CLIENT, 2 * 1024 * KIB) >= 1024 * KIB);
 }
 
 #[test]
 fn the_replay_buffer_grows_with_the_peers_window_and_never_over_8_mib() {
-    let mut world = opened();
-    let id = world.carrier();
-    for (room, bound) in [(1024 * KIB, 1024), (3000 * KIB, 3000), (100 * KIB, 3000), (1 << 40, 8192)] {
-        world.say(CLIENT, id, &[Record::Ack { received: 0, room }]);
-        assert_eq!(world.client().writable(), bound * KIB);
+    for (rooms, bound) in [(&[1024 * KIB][..], 1024), (&[3000 * KIB, 100 * KIB], 3000), (&[1 << 40], 8192)] {
+        let mut world = opened();
+        let id = world.carrier();
+        for &room in rooms {
+            world.say(CLIENT, id, &[Record::Ack { received: 0, room }]);
+        }
+        assert_eq!(world.write(CLIENT, 9000 * KIB), bound * KIB);
     }
 }
 
@@ -272,11 +302,31 @@ fn beyond_the_programs_budget_a_stream_gets_256_kib_each_way() {
     let limits = std::sync::Arc::new(Limits::default());
     let budget = Budget::new(1024 * KIB);
     let connect = || Endpoint::connect(identity(), limits.clone(), &budget, Duration::from_secs(17), 0, std::time::Instant::now());
-    let first = connect();
-    assert_eq!((first.writable(), budget.left()), (1024 * KIB, 256 * KIB));
-    assert_eq!((connect().writable(), budget.left()), (256 * KIB, 256 * KIB));
+    let fill = |end: &mut Endpoint| end.write(&mut Bytes::from(vec![0; 2 << 20])) as u64;
+    let (mut first, mut second) = (connect(), connect());
+    assert_eq!((fill(&mut first), budget.left()), (1024 * KIB, 256 * KIB));
+    assert_eq!((fill(&mut second), budget.left()), (256 * KIB, 256 * KIB));
     drop(first);
+    assert_eq!((fill(&mut second), budget.left()), (768 * KIB, 256 * KIB), "it goes on when there is more");
+    drop(second);
     assert_eq!(budget.left(), 1024 * KIB);
+}
+
+#[test]
+fn a_stream_takes_of_the_budget_when_it_holds_more_than_256_kib_and_gives_it_back_when_it_holds_nothing() {
+    let mut world = opened();
+    let (id, budget) = (world.carrier(), world.budgets[CLIENT].clone());
+    let all = budget.left();
+    assert_eq!(all, Budget::default().left(), "a stream at rest takes nothing");
+    world.say(CLIENT, id, &[Record::Ack { received: 0, room: 1 << 40 }]);
+    assert_eq!(budget.left(), all, "whatever room its peer tells");
+    world.write(CLIENT, 256 * KIB - 1);
+    assert_eq!(budget.left(), all);
+    world.write(CLIENT, 1);
+    assert_eq!(budget.left(), all - 768 * KIB);
+    assert!(world.client().writable() > 0, "a writer that filled it to the brim goes on");
+    world.run_for(Duration::from_secs(1));
+    assert_eq!((world.apps[SERVER].read, budget.left()), (256 * KIB, all));
 }
 
 #[test]

@@ -124,6 +124,9 @@ impl Endpoint {
     fn progressed(&mut self, news: bool) {
         if news {
             self.broken = 0;
+            if let Some(client) = &mut self.client {
+                client.tries = 0;
+            }
         }
     }
 }

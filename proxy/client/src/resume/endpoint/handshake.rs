@@ -51,8 +51,8 @@ impl Endpoint {
         let Some(index) = self.index(id) else { return };
         let Stage::Birth { early } = self.carriers[index].stage else { return };
         self.grace = grace.min(self.grace);
-        if let Some(client) = &mut self.client {
-            client.replied = true;
+        if let Some(client) = self.client.as_mut().filter(|client| !client.replied) {
+            (client.replied, client.tries) = (true, 0);
         }
         if self.state == State::Opening {
             self.state = State::Live;
@@ -210,12 +210,10 @@ impl Endpoint {
 
     /// The carrier belongs to the peer: from here on its records are taken.
     fn prove(&mut self, index: usize, now: Instant) {
-        let kind = self.carriers[index].kind;
         self.carriers[index].stage = Stage::Proven;
         self.absent = None;
         if let Some(client) = &mut self.client {
             client.last_try = None;
-            client.tries = if kind == Kind::Proxy { 0 } else { client.tries };
         }
         self.crowd_out(index, now);
     }

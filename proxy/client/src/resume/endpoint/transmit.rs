@@ -17,9 +17,10 @@ impl Endpoint {
 
     /// Appends to `out` what leaves on a carrier now, to be written back to back: what must be said, then at most `room` bytes of DATA.
     ///
-    /// `room` is what the carrier's queue may still take: 256 KiB less the DATA that lies in it. Payload is sliced, not copied.
+    /// `room` is what the carrier's queue may still take: 256 KiB less what lies in it. While it is 0 nothing leaves but the last words of a carrier
+    /// that is closed behind them: a peer that asks and never reads is owed one answer, however often it asks. Payload is sliced, not copied.
     pub fn transmit(&mut self, id: CarrierId, room: usize, now: Instant, out: &mut Vec<Bytes>) {
-        let Some(index) = self.index(id) else { return };
+        let Some(index) = self.index(id).filter(|&index| room > 0 || self.carriers[index].is_leaving()) else { return };
         let mut scratch = BytesMut::new();
         self.say(index, &mut scratch);
         if self.current == Some(id) && self.wants_data() {
