@@ -153,9 +153,12 @@ export class Receiver {
     this.#share.giveBack();
   }
 
-  /** As it is if it is long; else copied behind the short ones before it, so that a byte costs no chunk. */
+  /**
+   * As it is if it is long, or the only one: who reads at once gets all of a message as its slices. Else copied behind the short ones before it, so that a
+   * byte costs no chunk.
+   */
   #keep(bytes: Bytes): void {
-    if (bytes.length > SHORT) {
+    if (bytes.length > SHORT || !this.isReadable) {
       this.#unread.push(bytes);
       return;
     }

@@ -70,7 +70,8 @@ export class Witness {
     check(now < (this.#since[side] ?? now) + SMALL.ackDelay || silent <= 0, "few bytes are acknowledged soon");
     check(!end.isRead || silent < 0, "the end of a direction is acknowledged at once");
     check(
-      end.isRead || this.told[side] >= app.consumed + 0.75 * SMALL.windowMin,
+      // Behind FIN no room is of use.
+      silent < 0 || this.told[side] >= app.consumed + 0.75 * SMALL.windowMin,
       "room is told when there is much of it",
     );
   }
