@@ -47,12 +47,12 @@ fn threat_15_connections_that_never_become_sessions_are_closed_in_time() {
     assert!(oldest < bound, "one stayed for {oldest:?}, longer than {bound:?}");
 }
 
-/// Keeps the crowd at its size, says a byte on each a few times a second, and notes how long the oldest stayed.
+/// Keeps the crowd at its size, says a byte on each a few times a second, and notes how long the oldest stayed. It goes on until a whole crowd has come and gone.
 fn loris(attack: &Attack, oldest: &mut Duration) -> Fate {
     let mut fate = Fate::default();
     let mut crowd: Vec<Slow> = Vec::new();
-    while attack.goes_on() {
-        while crowd.len() < CROWD && attack.goes_on() {
+    while attack.goes_on_until(fate.ended >= CROWD as u64) {
+        while crowd.len() < CROWD && attack.goes_on_until(fate.ended >= CROWD as u64) {
             match tcp(attack.proxy, attack.address()) {
                 Ok(socket) => {
                     socket.set_nonblocking(true).expect("a socket's mode can be set");
