@@ -120,13 +120,8 @@ export class DuplexMux extends Emitter<DuplexMuxEvents> {
   }
 
   #open(meta: unknown, options: StreamOptions & { path?: string } = {}, fields?: object): Stream {
-    const { path = "/", ...own } = options;
-    return this.#session.open({ ...this.#streamOptions, ...own, path, meta, fields });
-  }
-
-  get #streamOptions(): StreamOptions {
-    const { encoding, allowHalfOpen } = this.#options;
-    return { encoding, allowHalfOpen };
+    const { path = "/", encoding = this.#options.encoding, allowHalfOpen = this.#options.allowHalfOpen, signal } = options;
+    return this.#session.open({ path, encoding, allowHalfOpen, signal, meta, fields });
   }
 
   #hooks(): SessionHooks {
@@ -162,7 +157,7 @@ export class DuplexMux extends Emitter<DuplexMuxEvents> {
     if (this.#isClosing) opening.refuse(new StreamError("gone", "the mux was closed"));
     else if (this.listenerCount("stream") === 0) {
       opening.refuse(new StreamError("not_found", 'nobody listens for streams at the other end: mux.on("stream", …)'));
-    } else this.emit("stream", opening.accept(this.#streamOptions), opening.meta);
+    } else this.emit("stream", opening.accept(this.#options), opening.meta);
   }
 
   /** A reset has no room for a text: that goes ahead of it, on a stream of its own. */

@@ -184,7 +184,8 @@ class Mdm extends Emitter<MuxDemuxEvents> {
   }
 
   #open(meta: unknown, options: StreamOptions & { path?: string } = {}, fields?: object): Stream {
-    return this.#current().open({ path: "/", encoding: this.#options.encoding, ...options, meta, fields });
+    const { path = "/", encoding = this.#options.encoding, ...rest } = options;
+    return this.#current().open({ ...rest, path, encoding, meta, fields });
   }
 
   /** The session for new streams; one that ran out of ids is followed by another. */
