@@ -160,11 +160,11 @@ export class DuplexMux extends Emitter<DuplexMuxEvents> {
     } else this.emit("stream", opening.accept(this.#options), opening.meta);
   }
 
-  /** A reset has no room for a text: that goes ahead of it, on a stream of its own. */
+  /** A reset has no room for a text: that goes ahead of it, on a stream of its own, and the reset follows once it was heard. */
   #tell(stream: number, code: number, message: string): void {
     const note = this.#session.open({ path: ERROR_PATH, meta: { stream, code, message }, isParting: true });
     const reset = (): void => this.#session.reset(stream, code);
-    note.writable.close().then(reset, reset);
+    note.end().opened.then(reset, reset);
   }
 
   #hear(opening: Opening): void {

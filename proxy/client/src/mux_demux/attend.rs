@@ -106,19 +106,15 @@ async fn hear(mux: &Mux, mut carrier: Carrier, meta: Option<Meta>) {
     }
 }
 
-/// Tells the other end why a stream fails, then resets it.
+/// Tells the other end why a stream fails, and resets it once that was heard: a reset is heard at once, an open by a task.
 async fn tell(mux: &Mux, Failure { stream, code, message }: Failure) {
     let note = to_raw_value(&Said { stream, code, message })
         .ok()
         .and_then(|meta| encode(&Open { path: ERROR_PATH, meta: Some(&meta), ..Open::default() }).ok());
-    let mut carrier = mux.open().ok();
-    if let (Some(carrier), Some(note)) = (&mut carrier, note) {
+    if let (Some(note), Ok(mut carrier)) = (note, mux.open()) {
         carrier.write_frame(&note);
         carrier.finish();
-        carrier.cell().drained().await;
-    }
-    mux.reset(stream, code);
-    if let Some(mut carrier) = carrier {
         carrier.peer_done().await;
     }
+    mux.reset(stream, code);
 }
