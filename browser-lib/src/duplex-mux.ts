@@ -120,7 +120,12 @@ export class DuplexMux extends Emitter<DuplexMuxEvents> {
   }
 
   #open(meta: unknown, options: StreamOptions & { path?: string } = {}, fields?: object): Stream {
-    const { path = "/", encoding = this.#options.encoding, allowHalfOpen = this.#options.allowHalfOpen, signal } = options;
+    const {
+      path = "/",
+      encoding = this.#options.encoding,
+      allowHalfOpen = this.#options.allowHalfOpen,
+      signal,
+    } = options;
     return this.#session.open({ path, encoding, allowHalfOpen, signal, meta, fields });
   }
 
