@@ -1,5 +1,6 @@
 /** A mux over one resumable stream, between the Rust client and a real browser: each end opens streams to the other. */
 
+import type { Stream } from "browser-stream-server";
 import { expect, type Page } from "../browser/fixture.ts";
 import { muxer } from "../harness/programs.mjs";
 import { type Shim, seeded, startShim } from "../harness/shim.mjs";
@@ -21,9 +22,8 @@ interface Said {
 async function begin(page: Page, role: "serve" | "connect", name: string): Promise<void> {
   await page.evaluate(
     async ({ role, name, bytes }) => {
-      type Streams = { readonly role: string; close(): Promise<void>; closed: Promise<void> };
       const mdm = bss.MuxDemux();
-      const gate = t.gate<Parameters<Parameters<typeof bss.StreamServer>[1] & object>[0]>();
+      const gate = t.gate<Stream>();
       if (role === "serve") await bss.StreamServer(mdm, (stream) => gate.open(stream)).listen(name).listening;
       else gate.open(bss.StreamClient(mdm).connect(name));
 
@@ -54,7 +54,7 @@ async function begin(page: Page, role: "serve" | "connect", name: string): Promi
           failure,
           logged: await logged.passed,
         };
-        const ended = (mux as Streams).role === "client" ? mux.close() : mux.closed;
+        const ended = mux.role === "client" ? mux.close() : mux.closed;
         return { ...said, ended: await t.outcome(ended) };
       };
       kept.said = talk();
