@@ -1,7 +1,10 @@
 // What the programs in mux-demux's README do, over this library: each end of a pair has a mux, and streams go between the two.
 
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { Duplex as NodeDuplex } from "node:stream";
 import { expect, it, vi } from "vitest";
-import { MuxDemux, type Stream } from "../src/index.ts";
+import { type Duplex, MuxDemux, type Stream } from "../src/index.ts";
 import { muxes, pair } from "./pair.ts";
 import { until } from "./peer.ts";
 
@@ -93,4 +96,21 @@ it("close: the mux ends when its streams have", async () => {
   await closed;
   await until("both", () => order.length === 2);
   expect(order).toEqual(["the stream's end", "the mux's end"]);
+});
+
+it("over a TCP connection of Node's: its sockets are pairs by Duplex.toWeb", async () => {
+  const over = (socket: NodeDuplex): Duplex => NodeDuplex.toWeb(socket) as Duplex;
+  const heard: string[] = [];
+  const listener = createServer((socket) => {
+    const mux = MuxDemux(over(socket), { role: "server", encoding: "utf8" });
+    mux.on("stream", (stream, meta) => stream.on("data", (text: string) => heard.push(`${meta}: ${text}`)));
+  });
+  await once(listener.listen(0, "127.0.0.1"), "listening");
+  const socket = connect((listener.address() as AddressInfo).port, "127.0.0.1");
+  const mux = MuxDemux(over(socket), { role: "client" });
+  mux.createWriteStream("times").end("noon");
+  await mux.close();
+  await once(socket, "close");
+  expect(heard).toEqual(["times: noon"]);
+  listener.close();
 });
