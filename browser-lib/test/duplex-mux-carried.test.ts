@@ -1,8 +1,9 @@
+import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { type DuplexMux, MuxDemux, type Stream } from "../src/index.ts";
+import { type DuplexMux, MuxDemux, type Stream, StreamClient, StreamServer } from "../src/index.ts";
 import { collect, joined, pattern, pour, settled } from "./joined.ts";
 import { incoming, muxes, pair } from "./pair.ts";
-import { passes } from "./splice.ts";
+import { passes, Switch } from "./splice.ts";
 
 const KIB = 1024;
 
@@ -49,6 +50,22 @@ describe("a mux over a stream of ours", () => {
     const over = [near.close(), there.closed, client.closed, far.closed].map(settled);
     await passes("the end", () => over.every(({ how }) => how));
     expect(over.map(({ how }) => how)).toEqual(["ok", "ok", "ok", "ok"]);
+  });
+
+  it("works as the README prints it", async () => {
+    const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+    const code = /```js\n(const mux = .*?)```/s.exec(readme)?.[1];
+    const proxy = new Switch();
+    const [tab, page] = [proxy.page("tab"), proxy.page("page")];
+    const seen: unknown[] = [];
+    await StreamServer(tab, (stream) => {
+      const mux = MuxDemux(stream);
+      mux.on("stream", (stream, meta) => stream.on("data", () => seen.push(meta)));
+    }).listen("NAME").listening;
+    const names = ["MuxDemux", "StreamClient", "mdm"];
+    new Function(...names, `${code}`)(MuxDemux, StreamClient, page);
+    await passes("the time", () => seen.length > 0);
+    expect(seen).toEqual(["times"]);
   });
 
   it("cut connections below do not disturb it: no byte is lost or doubled on any of its streams", async () => {
