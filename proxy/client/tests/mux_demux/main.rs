@@ -1,5 +1,7 @@
 //! A mux over a pipe in memory, on a paused clock: every call of it, and how it ends.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod calls;
 mod ends;
 mod programs;
