@@ -94,8 +94,8 @@ for (const role of ["connect", "serve"] as const) {
       expect(await rust.line()).toBe("serving");
       await begin(page, "connect", name);
     }
-    await harass(shims, seed);
-    const [mine, theirs]: Said[] = [await page.evaluate(() => kept.said), JSON.parse(await rust.line())];
+    const [mine]: [Said, void] = await Promise.all([page.evaluate(() => kept.said), harass(shims, seed)]);
+    const theirs: Said = JSON.parse(await rust.line());
     const odd = { do: "log", odd: [null, "日本語", { deep: -0.5 }] };
     expect(mine).toMatchObject({
       echo: true,
