@@ -27,7 +27,8 @@ export interface Host {
   /** Queues bytes; how many the stream has queued now. */
   send(id: number, bytes: Uint8Array): number;
   finish(id: number): void;
-  reset(id: number, code: number): void;
+  /** The message is for the other side, where something carries it. */
+  reset(id: number, code: number, message?: string): void;
   resetBehind(id: number, code: number): void;
   consumed(id: number, bytes: number): void;
 }
@@ -127,12 +128,12 @@ export class Cell implements Sink {
   }
 
   /** Aborts both directions with this error here, and on the other side with its number or another. */
-  reset(error: StreamError, number: number = error.number): void {
+  reset(error: StreamError, number: number = error.number, message?: string): void {
     if (this.isOver) return;
     this.fail(error, false);
     // A reset drops what is queued; without the reply in front of it, it would read as a refusal.
-    if (this.#frameWaits && this.#answered) this.host.resetBehind(this.id, number);
-    else this.host.reset(this.id, number);
+    if (this.#frameWaits && this.#answered && !message) this.host.resetBehind(this.id, number);
+    else this.host.reset(this.id, number, message);
   }
 
   /** The stream failed. With `keep`, what came in before is still read. */

@@ -29,7 +29,8 @@ export function chunkSize(chunk: Chunk | undefined): number {
   return (typeof chunk === "string" ? chunk.length : chunk?.byteLength) ?? 0;
 }
 
-function view(chunk: unknown): Uint8Array {
+/** The bytes of a chunk that holds some, as they lie there. Throws `TypeError` for any other. */
+export function view(chunk: unknown): Uint8Array {
   if (chunk instanceof Uint8Array) return chunk;
   if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   if (chunk instanceof ArrayBuffer) return new Uint8Array(chunk);

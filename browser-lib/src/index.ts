@@ -3,6 +3,8 @@
 export type { Resumption } from "./cell.ts";
 export type { Chunk } from "./chunk.ts";
 export type { ClaimRequest, Lease } from "./claim.ts";
+export type { Duplex } from "./duplex.ts";
+export type { DuplexMux, DuplexMuxEvents, DuplexMuxOptions } from "./duplex-mux.ts";
 export { StreamError } from "./error.ts";
 export type { Code } from "./mux/codes.ts";
 export {
@@ -14,8 +16,8 @@ export {
   type Reconnecting,
 } from "./mux-demux.ts";
 export type { NodeDestination, StreamEvents } from "./node-style.ts";
-export type { Stats } from "./session.ts";
-export type { Stream, StreamOptions } from "./stream.ts";
+export type { SessionStats, Stats } from "./session.ts";
+export type { Role, Stream, StreamOptions } from "./stream.ts";
 export { type ConnectOptions, StreamClient, type StreamClientOptions } from "./stream-client.ts";
 export {
   type ClientOpen,

@@ -1,6 +1,7 @@
 // The user's handle on the way to a proxy: every stream of a page rides on it, over one connection after the other.
 
-import { type Callable, callable } from "./callable.ts";
+import { type Duplex, isDuplex } from "./duplex.ts";
+import { DuplexMux, type DuplexMuxOptions } from "./duplex-mux.ts";
 import { StreamError } from "./error.ts";
 import { Emitter } from "./events.ts";
 import { readNotes } from "./framing.ts";
@@ -151,8 +152,17 @@ class Mdm extends Emitter<MuxDemuxEvents> {
    * it fails `timeout`.
    */
   createStream(meta?: unknown, options: StreamOptions & { path?: string } = {}): Stream {
-    const { path = "/", encoding = this.#options.encoding, signal } = options;
-    return this.#current().open({ path, encoding, signal, meta });
+    return this.#open(meta, options);
+  }
+
+  /** As {@link createStream}, to read only: our direction is finished. */
+  createReadStream(meta?: unknown, options?: StreamOptions & { path?: string }): Stream {
+    return this.#open(meta, options).end();
+  }
+
+  /** As {@link createStream}, to write only: the program is told so, and what it says all the same is dropped. */
+  createWriteStream(meta?: unknown, options?: StreamOptions & { path?: string }): Stream {
+    return this.#open(meta, options, { one_way: true }).resume();
   }
 
   /**
@@ -171,6 +181,11 @@ class Mdm extends Emitter<MuxDemuxEvents> {
   /** What went over the present connection so far, and what resumable streams had to repeat over all of them. */
   stats(): Stats {
     return { ...this.#session.stats(), ...this.#resumables.stats() };
+  }
+
+  #open(meta: unknown, options: StreamOptions & { path?: string } = {}, fields?: object): Stream {
+    const { path = "/", encoding = this.#options.encoding, ...rest } = options;
+    return this.#current().open({ ...rest, path, encoding, meta, fields });
   }
 
   /** The session for new streams; one that ran out of ids is followed by another. */
@@ -331,9 +346,26 @@ class Mdm extends Emitter<MuxDemuxEvents> {
   }
 }
 
-/** The way to a proxy, with or without `new`. */
+/** The way to a proxy. */
 export type MuxDemux = Mdm;
-export const MuxDemux: Callable<[url?: string | URL, options?: MuxDemuxOptions], Mdm> = /* @__PURE__ */ callable(Mdm);
+
+/** With or without `new`: the way to a proxy, or to the other end of a pair of streams. */
+interface MuxDemuxClass {
+  new (url?: string | URL, options?: MuxDemuxOptions): Mdm;
+  new (duplex: Duplex, options?: DuplexMuxOptions): DuplexMux;
+  (url?: string | URL, options?: MuxDemuxOptions): Mdm;
+  (duplex: Duplex, options?: DuplexMuxOptions): DuplexMux;
+  readonly prototype: Mdm;
+}
+
+type Args = [given?: string | URL | Duplex, options?: MuxDemuxOptions & DuplexMuxOptions];
+
+export const MuxDemux: MuxDemuxClass = /* @__PURE__ */ new Proxy(Mdm, {
+  apply: (Class, _self, [given, options]: Args) =>
+    isDuplex(given) ? new DuplexMux(given, options) : new Class(given, options),
+  construct: (Class, args: Args, target) =>
+    isDuplex(args[0]) ? new DuplexMux(args[0], args[1]) : Reflect.construct(Class, args, target),
+}) as unknown as MuxDemuxClass;
 
 /** A {@link MuxDemux} whose streams give text in Node's style, as the original's did. */
 export function boot(url?: string | URL, options?: MuxDemuxOptions): MuxDemux {

@@ -175,6 +175,13 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
     );
   }
 
+  /** Finishes our direction when nothing is left to read, behind what listeners of "end" write. */
+  protected async endBehind(drained: Promise<void>): Promise<void> {
+    await drained;
+    await this.#flow;
+    if (this.#writer || !this.writable.locked) this.end();
+  }
+
   /** Ourselves as a destination: the writer knows of a failure before all that came in was read. */
   #asSink(): Sink {
     this.#writer ??= this.writable.getWriter();

@@ -19,6 +19,8 @@ export class Opening {
   readonly peer: unknown;
   /** What it says of resumable streams, unread. */
   readonly resume: unknown;
+  /** The opener only writes: our direction ends behind our answer. */
+  readonly isOneWay: boolean;
 
   private constructor(cell: Cell, path: string, open: JsonObject) {
     this.cell = cell;
@@ -27,6 +29,7 @@ export class Opening {
     this.meta = open.meta;
     this.peer = open.peer;
     this.resume = open.resume;
+    this.isOneWay = open.one_way === true;
   }
 
   /** Reads the open; one that is malformed is refused `bad_request`, and nobody hears of it. */
@@ -60,7 +63,9 @@ export class Opening {
       this.cell.sendFrame({});
       this.cell.accepted();
     }
-    return new Stream(this.#user, { id: this.id, path: this.path, meta: this.meta, peer: this.peer }, options);
+    const { id, path, meta, peer } = this;
+    const stream = new Stream(this.#user, { id, path, meta, peer, role: "server" }, options);
+    return this.isOneWay ? stream.end() : stream;
   }
 
   refuse(error: StreamError): void {

@@ -9,6 +9,7 @@ import { later, type Timer } from "./later.ts";
 import { Connection, REST_MAX } from "./mux/connection.ts";
 import type { Events } from "./mux/event.ts";
 import { describe, HEADER_BYTES, Outbound } from "./mux/frame.ts";
+import type { LivenessLimits } from "./mux/liveness.ts";
 import { Opening } from "./opening.ts";
 import { readReply } from "./reply.ts";
 import { settler } from "./settler.ts";
@@ -37,7 +38,7 @@ export interface SessionHooks {
   missed(info: CloseInfo): void;
   /** The session is over. All its streams have ended. */
   close(info: CloseInfo): void;
-  error(error: StreamError): void;
+  error(error: StreamError, cause?: unknown): void;
   /** A stream that no route took. */
   opening(opening: Opening): void;
   /** The peer takes no more streams. */
@@ -46,6 +47,8 @@ export interface SessionHooks {
   isBusy(): boolean;
   /** It will be closed now: the last words. */
   leaving(): void;
+  /** Sees to a reset whose message is to reach the peer; without it the code alone does. */
+  tell?(id: number, code: number, message: string): void;
 }
 
 /** What a stream is opened with. */
@@ -58,6 +61,8 @@ export interface OpenRequest extends StreamOptions {
   readonly patience?: number | undefined;
   /** Is given the reply of who accepts. */
   readonly replied?: (reply: JsonObject) => void;
+  /** Opened although the session ends with its last stream. */
+  readonly isParting?: boolean;
 }
 
 /** What was counted. */
@@ -107,13 +112,14 @@ export class Session implements Host {
   #scheduled = false;
   #timer: Timer | undefined;
 
-  constructor(hooks: SessionHooks, debug: boolean) {
+  /** With a proxy, unless it is said how else. */
+  constructor(hooks: SessionHooks, debug: boolean, role: "opener" | "acceptor" = "opener", liveness?: LivenessLimits) {
     this.#hooks = hooks;
     // biome-ignore lint/suspicious/noConsole: the frame log is what `debug` asks for
     const log = (arrow: string) => (bytes: Uint8Array, at: number) => console.debug(arrow, describe(bytes, at));
     if (debug) this.#out.trace = log("→");
     const trace = debug ? log("←") : undefined;
-    this.#core = new Connection<Cell>("opener", this.#events(), now(), { trace });
+    this.#core = new Connection<Cell>(role, this.#events(), now(), { trace, liveness });
   }
 
   get isOpen(): boolean {
@@ -135,6 +141,7 @@ export class Session implements Host {
     this.#transport = transport;
     transport.onopen = () => this.#opened();
     transport.onmessage = (bytes) => this.#receive(bytes);
+    transport.onroom = () => this.#schedule();
     transport.onclose = (info) => {
       if (this.#state === "connecting") this.#hooks.missed(info);
       else this.end(info);
@@ -143,10 +150,11 @@ export class Session implements Host {
 
   /** Opens a stream at once; what goes wrong shows on the stream. Throws `bad_request` if what it says is too long. */
   open(request: OpenRequest): Stream {
-    const { path, meta, fields, patience = PATIENCE_MS, replied, ...options } = request;
+    const { path, meta, fields, patience = PATIENCE_MS, replied, isParting, ...options } = request;
     const info: StreamInfo = { id: undefined, path, meta };
     const cell: Cell = new Cell(this, BODY_MAX, (reply) => readReply(cell, info, reply, replied));
     const stream = new Stream(cell, info, options);
+    if (this.#isRetiring && !isParting) cell.fail(new StreamError("gone", "the mux was closed"), false);
     if (!cell.isOver) this.start(cell, { path, meta, ...fields });
     if (!cell.isOver && this.#state === "connecting" && patience < Infinity) this.#bound(cell, patience);
     return stream;
@@ -226,7 +234,8 @@ export class Session implements Host {
     this.#schedule();
   }
 
-  reset(id: number, code: number): void {
+  reset(id: number, code: number, message?: string): void {
+    if (message && this.#hooks.tell) return this.#hooks.tell(id, code, message);
     this.#core.reset(id, code);
     this.#schedule();
   }
@@ -239,6 +248,16 @@ export class Session implements Host {
   consumed(id: number, bytes: number): void {
     this.#core.consumed(id, bytes);
     this.#schedule();
+  }
+
+  /** The peer says why the stream failed; its reset follows. */
+  failed(id: number, error: StreamError): void {
+    this.#core.value(id)?.fail(error, true);
+  }
+
+  /** Whether payload may leave now. */
+  get #pours(): boolean {
+    return this.#drain.isOpen && !this.#transport?.isFull;
   }
 
   #events(): Events<Cell> {
@@ -297,13 +316,13 @@ export class Session implements Host {
       this.#isReceiving = false;
       this.#schedule();
     } catch (error) {
-      this.#fail(new StreamError("internal", `the peer broke the protocol: ${error}`), 4002, "protocol");
+      this.#fail(new StreamError("internal", `the peer broke the protocol: ${error}`), 4002, "protocol", error);
     }
   }
 
   /** Lets what is written together leave together: waits until nothing more is written in this turn, never for time to pass. */
   #schedule(turns = QUIET_TURNS): void {
-    if (this.#scheduled || this.#state !== "open" || !this.#core.hasOutput(this.#drain.isOpen)) return;
+    if (this.#scheduled || this.#state !== "open" || !this.#core.hasOutput(this.#pours)) return;
     this.#scheduled = true;
     let seen = -1;
     let quiet = 0;
@@ -323,7 +342,7 @@ export class Session implements Host {
     const out = this.#out;
     while (this.#state === "open") {
       out.length = 0;
-      this.#core.transmit(out, all || this.#drain.isOpen);
+      this.#core.transmit(out, all || this.#pours);
       if (out.length === 0) return;
       this.#transport?.send(out.bytes.subarray(0, out.length));
       if (this.#drain.add(out.length)) this.#mark();
@@ -352,9 +371,9 @@ export class Session implements Host {
     this.#timer = later(() => this.#tick(), TICK_MS);
   }
 
-  #fail(error: StreamError, code: number, reason: string): void {
+  #fail(error: StreamError, code: number, reason: string, cause?: unknown): void {
     this.#flush();
-    this.#hooks.error(error);
+    this.#hooks.error(error, cause);
     this.#transport?.close(code, reason);
     this.end({ code, reason });
   }

@@ -4,6 +4,7 @@ import type { Cell, Resumption } from "./cell.ts";
 import type { Chunk } from "./chunk.ts";
 import { resetNumber, StreamError } from "./error.ts";
 import { NodeStyle } from "./node-style.ts";
+import { MESSAGE_MAX, text } from "./resume/record.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -13,7 +14,12 @@ export interface StreamOptions {
   encoding?: "utf8" | undefined;
   /** Resets the stream `cancelled` when it aborts, however far the stream is. */
   signal?: AbortSignal | undefined;
+  /** `false`: when all that came was read, to the other side's finish, our direction is finished, too; a writer of the program's own does that itself. */
+  allowHalfOpen?: boolean | undefined;
 }
+
+/** Which end of a stream this is: the one that opened it, or the one that accepted it. */
+export type Role = "client" | "server";
 
 /** What was said when the stream was opened. */
 export interface StreamInfo {
@@ -21,6 +27,7 @@ export interface StreamInfo {
   readonly path: string;
   readonly meta: unknown;
   readonly peer?: unknown;
+  readonly role?: Role;
 }
 
 /**
@@ -41,6 +48,7 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
     if (options.encoding) this.setEncoding(options.encoding);
     this.tellEnd(cell.closed, cell.read.drained);
     if (options.signal) this.#obey(options.signal);
+    if (options.allowHalfOpen === false) void this.endBehind(cell.read.drained);
   }
 
   /** The bytes that come in; a chunk's buffer is nobody else's and may be transferred. The sender may be at most a window (256 KiB, growing to 4 MiB for a fast reader, to 8 MiB where the stream is resumable) ahead of what is read here. */
@@ -65,6 +73,11 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
   /** What the opener said of the stream. */
   get meta(): unknown {
     return this.#info.meta;
+  }
+
+  /** Which end this is: `"client"` opened the stream, `"server"` accepted it. */
+  get role(): Role {
+    return this.#info.role ?? "client";
   }
 
   /** Where the stream was opened to. */
@@ -98,6 +111,15 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
    */
   reset(code?: string | number): void {
     this.#cell.reset(new StreamError(resetNumber(code)));
+  }
+
+  /**
+   * Aborts both directions as {@link reset} does, and tells the other side this message (the first 1,024 bytes of it in UTF-8): it is in the error that both
+   * ends get. A stream over a mux over streams carries it, and a resumable one; over others the code arrives alone. `code` is what `reset` takes, or `"internal"`.
+   */
+  error(message: string, code: string | number = "internal"): void {
+    const told = text(new TextEncoder().encode(message), MESSAGE_MAX);
+    this.#cell.reset(new StreamError(resetNumber(code), told), undefined, told);
   }
 
   /** The chunks that come in; leaving the loop early cancels `readable`. */

@@ -1,4 +1,4 @@
-// What carries a session's bytes: a WebSocket today.
+// What carries a session's bytes: a WebSocket, or a pair of streams.
 
 /** How a transport closed. */
 export interface CloseInfo {
@@ -14,6 +14,10 @@ export interface Transport {
   onmessage: (bytes: Uint8Array<ArrayBuffer>) => void;
   /** Called once, also when the transport never opened. */
   onclose: (info: CloseInfo) => void;
+  /** Called when it may be full no more; set where it can be. */
+  onroom?: () => void;
+  /** Whether payload is to wait. What keeps the mux alive is sent all the same, and is little. */
+  readonly isFull?: boolean;
   /** Sends whole frames. The bytes are only valid during the call. */
   send(bytes: Uint8Array<ArrayBuffer>): void;
   /** Closes behind what was sent. A browser allows 1000 and 3000–4999. */

@@ -88,7 +88,8 @@ export class WebSocketTransport implements Transport {
 /** The WebSocket URL for what the user gave: a URL (http counts as ws), a path on the page's origin, or nothing for `/mux` there. */
 export function socketUrl(given: string | URL | undefined): string {
   if (typeof given === "object" && !(given instanceof URL)) {
-    throw new StreamError("unsupported", "MuxDemux takes a URL; it does not run over a pair of streams yet");
+    const pair = "{ readable, writable } of the platform's streams (of a Node stream: Duplex.toWeb(stream))";
+    throw new StreamError("bad_request", `MuxDemux takes a URL, or a pair ${pair}`);
   }
   const { location } = globalThis as { location?: Location };
   // A worker made from a blob has its origin, but no path to start from.

@@ -14,9 +14,10 @@ describe("dialing", () => {
     expect(protocols).toEqual(["bss.1"]);
   });
 
-  it("says that it does not run over a pair of streams", () => {
-    const { readable, writable } = new TransformStream();
-    expect(() => MuxDemux({ readable, writable } as unknown as string)).toThrow("unsupported: MuxDemux takes a URL");
+  it("takes a URL or a pair of streams, and says so for anything else", () => {
+    for (const given of [{}, { readable: true, writable: true }, { readable: new ReadableStream() }]) {
+      expect(() => MuxDemux(given as unknown as string)).toThrow("bad_request: MuxDemux takes a URL, or a pair");
+    }
     expect(socketUrl(new URL("http://x.test/mux"))).toBe("ws://x.test/mux");
   });
 

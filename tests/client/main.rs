@@ -7,6 +7,7 @@ mod ends;
 mod leases;
 mod listen;
 mod lives;
+mod muxes;
 mod reconnect;
 mod restarts;
 mod resume;

@@ -98,6 +98,10 @@ export class Connection<T> {
     return Array.from(this.#entries.values(), (entry) => entry.value);
   }
 
+  value(id: number): T | undefined {
+    return this.#entries.get(id)?.value;
+  }
+
   queuedOn(id: number): number {
     return this.#entries.get(id)?.queue.bytes ?? 0;
   }

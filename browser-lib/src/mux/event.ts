@@ -25,7 +25,7 @@ export interface Events<T> {
 }
 
 export interface Config {
-  readonly liveness?: LivenessLimits;
+  readonly liveness?: LivenessLimits | undefined;
   /** Called with the header of every frame that comes in. */
   readonly trace?: Trace | undefined;
 }

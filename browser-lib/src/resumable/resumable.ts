@@ -25,7 +25,7 @@ const SAID_MAX = CARRIER_QUEUE_MAX + 4096;
 /** Bytes that are written ahead of what goes out while a carrier lives: more would only leave the processor's cache before they are sent. */
 const AHEAD_MAX = 256 * 1024;
 /** What a peer may reset with, besides codes of the application's own: the others are not for it to say. */
-const RESETS = ["cancelled", "gone", "busy", "limit", "bad_request"];
+const RESETS = ["cancelled", "gone", "busy", "limit", "bad_request", "internal"];
 
 /** The next microtask. */
 const turn = Promise.resolve();
@@ -81,13 +81,13 @@ export class Resumable implements Host, Owner {
     this.poke();
   }
 
-  reset(_: number, number: number): void {
+  reset(_: number, number: number, message = ""): void {
     if (this.#opener && !this.endpoint.isReplied) {
       // Who waits for a server, or for its verdict, is heard of no more.
       for (const carrier of this.carriers) carrier.close("reset", number);
       this.carriers.clear();
       this.endpoint.giveUp(now());
-    } else this.endpoint.reset({ code: codeText(number), message: "" }, now());
+    } else this.endpoint.reset({ code: codeText(number), message }, now());
     this.poke();
   }
 

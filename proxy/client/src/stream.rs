@@ -5,13 +5,16 @@ use std::{
     future::poll_fn,
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use browser_stream_mux::{End, Stream as Carrier, StreamError};
+use browser_stream_mux::{Code, End, Stream as Carrier, StreamError, StreamId};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::mpsc,
+};
 
 use crate::{resumable::Resumable, wire::Meta};
 
@@ -28,6 +31,19 @@ pub struct Stream {
     carriage: Carriage,
     id: String,
     meta: Option<Meta>,
+    /// Takes what an error says across, where the carriage cannot.
+    teller: Option<Teller>,
+    ends_with_peer: bool,
+}
+
+/// Where the streams of a mux say why they fail.
+pub(crate) type Teller = mpsc::UnboundedSender<Failure>;
+
+/// A stream that its program failed: to be reset behind the note that says why.
+pub(crate) struct Failure {
+    pub(crate) stream: StreamId,
+    pub(crate) code: u32,
+    pub(crate) message: String,
 }
 
 /// What carries a stream.
@@ -40,7 +56,12 @@ pub(crate) enum Carriage {
 
 impl Stream {
     pub(crate) fn new(carriage: Carriage, id: String, meta: Option<Meta>) -> Self {
-        Self { carriage, id, meta }
+        Self { carriage, id, meta, teller: None, ends_with_peer: false }
+    }
+
+    /// A stream of a mux over a stream.
+    pub(crate) fn told_by(carrier: Carrier, meta: Option<Meta>, teller: Teller) -> Self {
+        Self { teller: Some(teller), ..Self::new(Carriage::Plain(carrier), String::new(), meta) }
     }
 
     /// Whether it survives its connection: both ends know how, and want it.
@@ -65,7 +86,7 @@ impl Stream {
         }
     }
 
-    /// The unique id that the proxy gave the client, the same at both ends.
+    /// The unique id that the proxy gave the client, the same at both ends; empty where no proxy did.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -80,11 +101,15 @@ impl Stream {
     /// # Errors
     /// [`StreamError::Reset`] or [`StreamError::Lost`], once all that came before has been read.
     pub async fn read_chunk(&mut self) -> Result<Option<Bytes>, StreamError> {
-        poll_fn(|cx| match &mut self.carriage {
+        let chunk = poll_fn(|cx| match &mut self.carriage {
             Carriage::Plain(carrier) => carrier.poll_chunk(cx),
             Carriage::Resumable(stream) => stream.poll_chunk(cx),
         })
-        .await
+        .await?;
+        if chunk.is_none() {
+            self.peer_finished();
+        }
+        Ok(chunk)
     }
 
     /// Writes a chunk without a copy, after waiting until less than 256 KiB of this stream wait to leave. Cancel-safe: all of it is written or nothing.
@@ -115,6 +140,48 @@ impl Stream {
         }
     }
 
+    /// Fails the stream at both ends with `internal` and this message: as [`error_with`](Self::error_with).
+    pub fn error(&mut self, message: impl Into<String>) {
+        self.error_with(Code::Internal, message);
+    }
+
+    /// Ends both directions at once as [`reset`](Self::reset) does, and tells the other side this message, of which 1,024 bytes go across: there it is
+    /// [`message`](Self::message), to a tab it is the error's. The streams of a [`MuxDemux`](crate::MuxDemux) carry it, and resumable ones; over others the code arrives alone.
+    pub fn error_with(&mut self, code: impl Into<u32>, message: impl Into<String>) {
+        let (code, mut message) = (code.into(), message.into());
+        message.truncate(message.floor_char_boundary(MESSAGE_MAX));
+        match (&mut self.carriage, &self.teller) {
+            (Carriage::Resumable(stream), _) => stream.fail(code, &message),
+            (Carriage::Plain(carrier), Some(teller)) if carrier.cell().end().is_none() => {
+                carrier.cell().abandon(End::Reset(code));
+                let failure = Failure { stream: carrier.id(), code, message };
+                // Where nobody hears it the mux is over, and the stream with it.
+                let _ = teller.send(failure);
+            }
+            (Carriage::Plain(carrier), _) => carrier.reset(code),
+        }
+    }
+
+    /// What the other side said when it failed the stream, if it said anything.
+    pub fn message(&self) -> Option<String> {
+        match &self.carriage {
+            Carriage::Plain(carrier) => carrier.cell().why().map(|why| why.as_ref().to_owned()),
+            Carriage::Resumable(stream) => stream.message(),
+        }
+    }
+
+    /// Whether our direction may go on when the other side's has ended: it may unless this is called with `false`, then it is finished once the other
+    /// side's finish was read.
+    pub fn allow_half_open(&mut self, allow: bool) {
+        self.ends_with_peer = !allow;
+    }
+
+    fn peer_finished(&mut self) {
+        if self.ends_with_peer {
+            self.finish();
+        }
+    }
+
     /// Resolves when the stream is reset or lost, with which; never for one that finishes. For giving up work that nobody waits for. Cancel-safe.
     pub async fn stopped(&self) -> StreamError {
         match &self.carriage {
@@ -127,12 +194,20 @@ impl Stream {
     }
 }
 
+/// Bytes of a message that go across.
+const MESSAGE_MAX: usize = 1024;
+
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match &mut self.carriage {
+        let before = buffer.remaining();
+        let read = ready!(match &mut self.carriage {
             Carriage::Plain(carrier) => Pin::new(carrier).poll_read(cx, buffer),
             Carriage::Resumable(stream) => stream.poll_read(cx, buffer),
+        });
+        if read.is_ok() && before > 0 && buffer.remaining() == before {
+            self.peer_finished();
         }
+        Poll::Ready(read)
     }
 }
 

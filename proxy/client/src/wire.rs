@@ -43,6 +43,9 @@ pub(crate) struct Open<'a> {
     pub(crate) standby: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resume: Option<&'a Field>,
+    /// We only write: the acceptor's direction ends behind its answer.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) one_way: bool,
 }
 
 /// The name that a user means, in the one form that names have.

@@ -33,6 +33,8 @@ struct State {
     unread: Queue,
     finished: bool,
     end: Option<End>,
+    /// What the peer said about that end.
+    why: Option<Arc<str>>,
     /// Bytes handed to the host that have not left.
     queued: usize,
     reader: Option<Waker>,
@@ -87,6 +89,22 @@ impl Cell {
         };
         wakers.into_iter().for_each(wake);
         self.stopped.notify_waiters();
+    }
+
+    /// The peer says with which code it fails the stream, and why; its reset, which has no room for that, follows.
+    pub fn failed(&self, code: u32, why: &str) {
+        {
+            let mut state = self.state.lock();
+            if state.end.is_none() {
+                state.why = Some(why.into());
+            }
+        }
+        self.ended(End::Reset(code));
+    }
+
+    /// What the peer said when it failed the stream, if it said anything.
+    pub fn why(&self) -> Option<Arc<str>> {
+        self.state.lock().why.clone()
     }
 
     /// That many bytes of this stream have left the session's queue.

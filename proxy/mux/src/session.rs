@@ -71,6 +71,25 @@ impl Session {
         self.owner.write.notify_one();
     }
 
+    /// Ends the session when no stream lives any more, as if nobody held it; the peer may open streams until then.
+    pub fn retire(&self) {
+        self.owner.core.lock().retiring = true;
+        self.owner.write.notify_one();
+    }
+
+    /// The peer says why it fails a stream: see [`Cell::failed`]. Nothing happens where the stream is over.
+    pub fn failed(&self, id: StreamId, code: u32, why: &str) {
+        let cell = self.owner.core.lock().connection.value(id).and_then(Clone::clone);
+        if let Some(cell) = cell {
+            cell.failed(code, why);
+        }
+    }
+
+    /// Resets a stream that was abandoned here before.
+    pub fn reset(&self, id: StreamId, code: u32) {
+        Host::reset(&*self.owner, id, code);
+    }
+
     fn stream(&self, id: StreamId, cell: Arc<Cell>) -> Stream {
         Stream::new(id, cell, Arc::clone(&self.owner) as Arc<dyn Host>)
     }

@@ -222,13 +222,25 @@ impl Resumable {
     }
 
     pub(crate) fn reset(&self, code: u32) {
+        self.fail(code, "");
+    }
+
+    pub(crate) fn fail(&self, code: u32, message: &str) {
         let mut core = self.0.lock();
         core.reading = Bytes::new();
         core.unsent = Bytes::new();
-        core.endpoint.reset(Reason::new(&RefusalCode::from_number(code).to_string(), ""), now());
+        core.endpoint.reset(Reason::new(&RefusalCode::from_number(code).to_string(), message), now());
         drop(core);
         self.0.tell();
         self.0.driver.wake();
+    }
+
+    /// What the peer said when it reset the stream.
+    pub(crate) fn message(&self) -> Option<String> {
+        match self.0.lock().endpoint.outcome()? {
+            Outcome::Reset { reason, here: false } if !reason.message().is_empty() => Some(reason.message().to_owned()),
+            _ => None,
+        }
     }
 
     pub(crate) fn resent(&self) -> u64 {

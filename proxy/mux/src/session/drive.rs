@@ -52,6 +52,10 @@ pub(super) async fn run<IO: AsyncRead + AsyncWrite>(owner: Arc<Owner>, io: IO) -
         result
     };
     drop(losing);
+    if matches!(result, Ok(Ending::Peers)) {
+        // What carries us may be a stream that is to end cleanly, too.
+        let _ = timeout(FAREWELL_MAX, writer.shutdown()).await;
+    }
     if matches!(result, Ok(Ending::Ours) | Err(SessionError::Violation(_))) {
         let _ = timeout(FAREWELL_MAX, discard(&mut reader)).await;
     }

@@ -21,6 +21,8 @@ pub(super) struct Core {
     pub(super) connection: Connection<Option<Arc<Cell>>>,
     pub(super) accepted: VecDeque<(StreamId, Arc<Cell>)>,
     handles_gone: bool,
+    /// The session ends with its last stream, although it is held.
+    pub(super) retiring: bool,
     pub(super) closing: bool,
     pub(super) over: bool,
     /// What the peer's GO_AWAY said.
@@ -68,6 +70,7 @@ impl Owner {
             connection: Connection::new(role, config, now()),
             accepted: VecDeque::new(),
             handles_gone: false,
+            retiring: false,
             closing: false,
             over: false,
             peer_code: 0,
@@ -130,7 +133,7 @@ impl Owner {
     pub(super) fn fill(&self, out: &mut Outbound) -> Next {
         let mut core = self.core.lock();
         let mut filled = core.connection.transmit(WRITE_MAX, out);
-        let closing = core.closing || (core.handles_gone && core.connection.is_empty());
+        let closing = core.closing || core.is_left();
         if closing && !filled {
             if core.over {
                 return Next::Close;
@@ -207,7 +210,12 @@ impl Core {
     }
 
     fn has_work(&self) -> bool {
-        self.connection.wants_transmit() || (self.handles_gone && self.connection.is_empty())
+        self.connection.wants_transmit() || self.is_left()
+    }
+
+    /// Whether the last stream was the last of all.
+    fn is_left(&self) -> bool {
+        (self.handles_gone || self.retiring) && self.connection.is_empty()
     }
 }
 
