@@ -14,6 +14,7 @@ export {
   type Reconnecting,
 } from "./mux-demux.ts";
 export type { NodeDestination, StreamEvents } from "./node-style.ts";
+export type { Progress, Sendable, Sending, SendOptions } from "./send.ts";
 export type { Stats } from "./session.ts";
 export type { Stream, StreamOptions } from "./stream.ts";
 export { type ConnectOptions, StreamClient, type StreamClientOptions } from "./stream-client.ts";

@@ -4,6 +4,7 @@ import type { Cell, Resumption } from "./cell.ts";
 import type { Chunk } from "./chunk.ts";
 import { resetNumber, StreamError } from "./error.ts";
 import { NodeStyle } from "./node-style.ts";
+import { deliver, type Sendable, type SendOptions, sourceOf } from "./send.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -97,7 +98,20 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
    * whole number from 256, `"busy"`, `"gone"`, `"limit"` or, as the default, `"cancelled"`; the proxy passes no others.
    */
   reset(code?: string | number): void {
-    this.#cell.reset(new StreamError(resetNumber(code)));
+    this.fail(new StreamError(resetNumber(code)));
+  }
+
+  /**
+   * Sends all of `data` and finishes this direction, at the reader's speed; the other goes on. What was written before goes first. Resolves to the number
+   * of bytes when all have left; rejects with what ended the stream, or with what the source threw, for which the other side gets `internal` or the code
+   * of a `StreamError`. Bytes that are not copied (a chunk of more than 4 KiB) belong to the stream until then.
+   *
+   * Throws `TypeError` for what cannot be sent, and after `end`.
+   */
+  send(data: Sendable, options: SendOptions = {}): Promise<number> {
+    const sent = deliver(this, sourceOf(data), options);
+    if (options.signal) this.#obey(options.signal);
+    return sent;
   }
 
   /** The chunks that come in; leaving the loop early cancels `readable`. */
@@ -118,6 +132,10 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
       if (!done) await reader.cancel();
       reader.releaseLock();
     }
+  }
+
+  protected fail(error: StreamError): void {
+    this.#cell.reset(error);
   }
 
   #obey(signal: AbortSignal): void {
