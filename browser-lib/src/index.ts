@@ -4,6 +4,7 @@ export type { Resumption } from "./cell.ts";
 export type { Chunk } from "./chunk.ts";
 export type { ClaimRequest, Lease } from "./claim.ts";
 export { StreamError } from "./error.ts";
+export type { Latest } from "./latest.ts";
 export type { Code } from "./mux/codes.ts";
 export {
   boot,

@@ -152,8 +152,8 @@ class Mdm extends Emitter<MuxDemuxEvents> {
    * it fails `timeout`.
    */
   createStream(meta?: unknown, options: StreamOptions & { path?: string } = {}): Stream {
-    const { path = "/", encoding = this.#options.encoding, signal } = options;
-    return this.#current().open({ path, encoding, signal, meta });
+    const { path = "/", encoding = this.#options.encoding, signal, priority } = options;
+    return this.#current().open({ path, encoding, signal, priority, meta });
   }
 
   /**

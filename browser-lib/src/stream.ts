@@ -3,10 +3,14 @@
 import type { Cell, Resumption } from "./cell.ts";
 import type { Chunk } from "./chunk.ts";
 import { resetNumber, StreamError } from "./error.ts";
+import { Latest } from "./latest.ts";
+import { PRIORITY } from "./mux/entry.ts";
 import { NodeStyle } from "./node-style.ts";
 import { deliver, type Sendable, type SendOptions, sourceOf } from "./send.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
+
+const PRIORITY_MAX = 64;
 
 /** How a stream reads in Node's style, and what ends it. */
 export interface StreamOptions {
@@ -14,6 +18,8 @@ export interface StreamOptions {
   encoding?: "utf8" | undefined;
   /** Resets the stream `cancelled` when it aborts, however far the stream is. */
   signal?: AbortSignal | undefined;
+  /** Its {@link Stream.priority} from the start. */
+  priority?: number | undefined;
 }
 
 /** What was said when the stream was opened. */
@@ -40,6 +46,7 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
     this.#cell = cell;
     this.#info = info;
     if (options.encoding) this.setEncoding(options.encoding);
+    if (options.priority !== undefined) this.priority = options.priority;
     this.tellEnd(cell.closed, cell.read.drained);
     if (options.signal) this.#obey(options.signal);
   }
@@ -83,6 +90,19 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
     return this.#cell.host.resumption;
   }
 
+  /**
+   * How much of the way to the proxy the stream gets while others have something to send: a whole number from 1 to 64, 16 unless stated; one with 32 gets twice
+   * as much as one with 16. Other numbers are taken as the nearest. It is ours alone: the other side, and the proxy, which gives all streams equal shares, do
+   * not hear of it.
+   */
+  get priority(): number {
+    return this.#cell.priority;
+  }
+
+  set priority(priority: number) {
+    this.#cell.priority = Math.min(PRIORITY_MAX, Math.max(1, Math.round(priority))) || PRIORITY;
+  }
+
   /** Resolves when the other side accepted; rejects with the code it refused with. Writing need not wait for it. */
   get opened(): Promise<void> {
     return this.#cell.opened;
@@ -112,6 +132,11 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
     const sent = deliver(this, sourceOf(data), options);
     if (options.signal) this.#obey(options.signal);
     return sent;
+  }
+
+  /** The stream as one of values of which only the newest matters: those that wait are replaced. Both ends use it so, or read the frames themselves. */
+  latest(): Latest {
+    return new Latest(this);
   }
 
   /** The chunks that come in; leaving the loop early cancels `readable`. */

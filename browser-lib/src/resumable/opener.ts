@@ -89,7 +89,7 @@ export class Opener {
 
 /** Opens a stream that is resumable if the server can; what goes wrong shows on the stream. Throws `bad_request` if what it says is too long. */
 export function open(all: Resumables, name: string, request: OpenRequest): Stream {
-  const { patience = OPEN_MAX_MS, encoding, signal } = request;
+  const { patience = OPEN_MAX_MS, encoding, signal, priority } = request;
   const { limits, budget } = all;
   const identity = { id: randomBytes(16), secret: randomBytes(32), name };
   const opener = new Opener(all, request);
@@ -97,5 +97,5 @@ export function open(all: Resumables, name: string, request: OpenRequest): Strea
   frame(opener.says(birth(identity, EARLY_MAX, limits.grace)));
   const timeout = Math.min(patience, OPEN_MAX_MS);
   const endpoint = Endpoint.connect({ identity, limits, budget }, timeout, Math.random, now());
-  return new Stream(new Resumable(all, endpoint, opener).cell, opener.info, { encoding, signal });
+  return new Stream(new Resumable(all, endpoint, opener).cell, opener.info, { encoding, signal, priority });
 }
