@@ -64,11 +64,19 @@ impl StreamClient {
     ///
     /// # Errors
     /// [`SendError::Connect`] before anything was sent; [`SendError::Body`] as soon as the stream ends, or the body fails.
-    pub async fn send(&self, name: impl Into<String>, body: impl Into<Body>, meta: &impl Serialize) -> Result<Stream, SendError> {
-        let body = body.into();
-        let mut stream = self.connect(name).meta(meta).await?;
-        stream.send(body).await?;
-        Ok(stream)
+    pub fn send(
+        &self,
+        name: impl Into<String>,
+        body: impl Into<Body>,
+        meta: &impl Serialize,
+    ) -> BoxFuture<'static, Result<Stream, SendError>> {
+        let (connect, body) = (self.connect(name).meta(meta), body.into());
+        async move {
+            let mut stream = connect.await?;
+            stream.send(body).await?;
+            Ok(stream)
+        }
+        .boxed()
     }
 
     /// What it connects over.

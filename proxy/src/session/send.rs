@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use browser_stream_mux::{Body, BodyError, Code, Stream};
+use futures::{FutureExt, future::BoxFuture};
 use serde::Serialize;
 use serde_json::value::to_raw_value;
 
@@ -38,11 +39,14 @@ impl Session {
     ///
     /// # Errors
     /// [`SendError::Refused`] before anything was sent; [`SendError::Body`] as soon as the peer resets the stream or is lost, or the body fails.
-    pub async fn send(self: &Arc<Self>, body: impl Into<Body>, meta: &impl Serialize) -> Result<Stream, SendError> {
-        let body = body.into();
-        let meta = to_raw_value(meta).map_err(|error| OpenError::new(Code::BadRequest, format!("meta is no JSON: {error}")))?;
-        let mut stream = self.open("/", Some(meta)).await?;
-        stream.send(body).await?;
-        Ok(stream)
+    pub fn send(self: &Arc<Self>, body: impl Into<Body>, meta: &impl Serialize) -> BoxFuture<'static, Result<Stream, SendError>> {
+        let (session, body, meta) = (self.clone(), body.into(), to_raw_value(meta));
+        async move {
+            let meta = meta.map_err(|error| OpenError::new(Code::BadRequest, format!("meta is no JSON: {error}")))?;
+            let mut stream = session.open("/", Some(meta)).await?;
+            stream.send(body).await?;
+            Ok(stream)
+        }
+        .boxed()
     }
 }
