@@ -166,10 +166,17 @@ test(`${BIG / MIB} MiB from a page to a Rust handler: equal, in flat memory on b
     const file = document.querySelector("input")?.files?.[0] as File;
     const start = performance.now();
     kept.progress = { sent: 0 };
-    const stream = bss.MuxDemux().send(file, { size: file.size }, { path: "/upload", onProgress: (p) => (kept.progress = p) });
+    const stream = bss
+      .MuxDemux()
+      .send(file, { size: file.size }, { path: "/upload", onProgress: (p) => (kept.progress = p) });
     const text = await new Response(stream.readable).text();
     const seconds = (performance.now() - start) / 1000;
-    return { last: JSON.parse(text.trim().split("\n").at(-1) ?? ""), sent: await stream.sent, seconds, progress: kept.progress };
+    return {
+      last: JSON.parse(text.trim().split("\n").at(-1) ?? ""),
+      sent: await stream.sent,
+      seconds,
+      progress: kept.progress,
+    };
   });
   let most = memory.before;
   let isDone = false;
@@ -210,7 +217,8 @@ test("a handler that stops reading stops the page within its window, and what it
   });
   const [, paused] = /^paused at (\d+)$/.exec(await program.line()) ?? [];
   const read = Number(paused);
-  const counters = () => page.evaluate(() => ({ sent: kept.sent as number, queued: kept.mdm.stats().queued as number }));
+  const counters = () =>
+    page.evaluate(() => ({ sent: kept.sent as number, queued: kept.mdm.stats().queued as number }));
   // The sender has something to send, and sends nothing any more.
   let before = await counters();
   for (let still = 0; still < 20; ) {
