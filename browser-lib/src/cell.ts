@@ -4,6 +4,7 @@ import { StreamError } from "./error.ts";
 import { FrameReader, frame } from "./framing.ts";
 import type { JsonObject } from "./json.ts";
 import { APPLICATION_CODE_MIN, codeNumber, isApplicationCode } from "./mux/codes.ts";
+import { PRIORITY } from "./mux/entry.ts";
 import { ReadHalf } from "./reading.ts";
 import { settler } from "./settler.ts";
 import { WriteHalf } from "./writing.ts";
@@ -26,6 +27,10 @@ export interface Host {
   readonly resumption?: Resumption | undefined;
   /** Queues bytes; how many the stream has queued now. */
   send(id: number, bytes: Uint8Array): number;
+  /** How much of that has not left. */
+  unsent(id: number): number;
+  /** How the stream stands to others that have something to send. */
+  prioritize(id: number, priority: number): void;
   finish(id: number): void;
   /** The message is for the other side, where something carries it. */
   reset(id: number, code: number, message?: string): void;
@@ -77,6 +82,7 @@ export class Cell implements Sink {
   #answered = false;
   /** Our open or reply is still queued. */
   #frameWaits = false;
+  #priority = PRIORITY;
 
   /** `bodyMax` bounds the first frame that comes in; without it none does. */
   constructor(host: Host, bodyMax?: number, first: First = () => {}) {
@@ -91,6 +97,7 @@ export class Cell implements Sink {
     });
     this.write = new WriteHalf({
       send: (bytes) => this.host.send(this.id, bytes),
+      unsent: () => this.host.unsent(this.id),
       finish: () => this.#finish(),
       aborted: (reason) => this.reset(new StreamError(abortCode(reason))),
     });
@@ -99,6 +106,15 @@ export class Cell implements Sink {
   /** Whether the stream ended, one way or another. */
   get isOver(): boolean {
     return this.#over !== undefined;
+  }
+
+  get priority(): number {
+    return this.#priority;
+  }
+
+  set priority(priority: number) {
+    this.#priority = priority;
+    this.host.prioritize(this.id, priority);
   }
 
   get isBusy(): boolean {

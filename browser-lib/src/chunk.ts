@@ -11,6 +11,9 @@ export const COPY_MAX = REST_MAX;
 /** Bytes that nobody else holds. */
 class Own extends Uint8Array {}
 
+/** Such, of which its writer is told only when all that was written has left. */
+export class Whole extends Own {}
+
 const encoder = new TextEncoder();
 
 /** The bytes of a chunk: ours if there are few, else its own. Throws `TypeError` for what is none. */

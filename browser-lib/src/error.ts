@@ -25,9 +25,10 @@ export class StreamError extends Error {
     this.detail = detail;
   }
 
-  /** The error that stands for whatever was thrown: itself, or `internal`. */
+  /** The error that stands for whatever was thrown: itself, or `internal` with that as its `cause`. */
   static from(thrown: unknown): StreamError {
-    return thrown instanceof StreamError ? thrown : new StreamError("internal", String(thrown));
+    if (thrown instanceof StreamError) return thrown;
+    return Object.assign(new StreamError("internal", String(thrown)), { cause: thrown });
   }
 }
 

@@ -6,6 +6,7 @@ export type { ClaimRequest, Lease } from "./claim.ts";
 export type { Duplex } from "./duplex.ts";
 export type { DuplexMux, DuplexMuxEvents, DuplexMuxOptions } from "./duplex-mux.ts";
 export { StreamError } from "./error.ts";
+export type { Latest } from "./latest.ts";
 export type { Code } from "./mux/codes.ts";
 export {
   boot,
@@ -16,6 +17,7 @@ export {
   type Reconnecting,
 } from "./mux-demux.ts";
 export type { NodeDestination, StreamEvents } from "./node-style.ts";
+export type { Progress, Sendable, Sending, SendOptions } from "./send.ts";
 export type { SessionStats, Stats } from "./session.ts";
 export type { Role, Stream, StreamOptions } from "./stream.ts";
 export { type ConnectOptions, StreamClient, type StreamClientOptions } from "./stream-client.ts";

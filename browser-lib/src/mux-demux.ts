@@ -8,6 +8,7 @@ import { readNotes } from "./framing.ts";
 import type { Opening } from "./opening.ts";
 import { type Attempt, Redial } from "./redial.ts";
 import { Resumables } from "./resumable/resumables.ts";
+import { type Sendable, type Sending, type SendOptions, sendOver } from "./send.ts";
 import { Session, type SessionHooks, type Stats } from "./session.ts";
 import { settler } from "./settler.ts";
 import type { Stream, StreamOptions } from "./stream.ts";
@@ -163,6 +164,16 @@ class Mdm extends Emitter<MuxDemuxEvents> {
   /** As {@link createStream}, to write only: the program is told so, and what it says all the same is dropped. */
   createWriteStream(meta?: unknown, options?: StreamOptions & { path?: string }): Stream {
     return this.#open(meta, options, { one_way: true }).resume();
+  }
+
+  /**
+   * Sends `data` to the proxy's program over a stream of its own, which it returns at once: as {@link createStream}, then `stream.send`, whose promise is
+   * the stream's `sent`. What the program answers is read as of any stream.
+   *
+   * Throws `TypeError` for what cannot be sent, before anything is opened.
+   */
+  send(data: Sendable, meta?: unknown, options: StreamOptions & SendOptions & { path?: string } = {}): Sending {
+    return sendOver(data, options, () => this.createStream(meta, options));
   }
 
   /**

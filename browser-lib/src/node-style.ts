@@ -34,8 +34,23 @@ export interface NodeDestination {
   destroy?(): unknown;
 }
 
+/** Writing, in the hands of somebody else. */
+export interface Out {
+  readonly writer: WritableStreamDefaultWriter<Chunk>;
+  /** Finishes; resolves when that has left. */
+  close(): Promise<void>;
+}
+
+let takeOut: (style: NodeStyle) => Out;
+
 interface Sink {
   readonly to: NodeDestination;
+  /** What `pipe` was given. */
+  readonly origin: unknown;
+  /** It is not ended at the end. */
+  staysOpen?: boolean;
+  /** Gives it back as it is. */
+  release?(): void;
   fail(error: StreamError): unknown;
   blocked: boolean;
 }
@@ -46,8 +61,8 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
   abstract readonly readable: ReadableStream<Bytes>;
   /** Takes text and bytes. */
   abstract readonly writable: WritableStream<Chunk>;
-  /** Aborts both directions. */
-  abstract reset(code?: string | number): void;
+  /** Aborts both directions: with this error here, and its code on the other side. */
+  protected abstract fail(error: StreamError): void;
 
   #writer: WritableStreamDefaultWriter<Chunk> | undefined;
   #reader: ReadableStreamDefaultReader<Bytes> | undefined;
@@ -63,6 +78,17 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
   #failed = false;
   /** Set when the listeners were told of it: nothing follows. */
   #dead: StreamError | undefined;
+  #destroyed = false;
+  /** The end that was asked for here, without an error to tell. */
+  #wished: StreamError | undefined;
+
+  static {
+    takeOut = (style) => {
+      style.#refuseEnded();
+      style.#ended = true;
+      return { writer: style.#out, close: () => style.#close() };
+    };
+  }
 
   /** Calls `listener` whenever the event happens; listening for "data" starts the flow unless `pause` was called. */
   override on<E extends keyof StreamEvents>(event: E, listener: Listener<StreamEvents[E]>): this {
@@ -85,9 +111,8 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
    * `writable`, which tells for each chunk.
    */
   write(chunk: Chunk): boolean {
-    if (this.#ended) throw new TypeError("write after end");
-    this.#writer ??= this.writable.getWriter();
-    const writer = this.#writer;
+    this.#refuseEnded();
+    const writer = this.#out;
     // Checked here, where the caller can see it: a WritableStream would break on it later.
     writer.write(toBytes(chunk)).catch(ignore);
     const open = (writer.desiredSize ?? 0) > 0;
@@ -95,7 +120,8 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
       this.#drainDue = true;
       writer.ready.then(() => {
         this.#drainDue = false;
-        this.emit("drain");
+        // As in Node, who has ended does not wait to write on.
+        if (!this.#ended) this.emit("drain");
       }, ignore);
     }
     return open;
@@ -106,15 +132,29 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
     if (chunk !== undefined) this.write(chunk);
     if (this.#ended) return this;
     this.#ended = true;
-    this.#writer ??= this.writable.getWriter();
-    this.#writer.close().then(() => this.emit("finish"), ignore);
+    this.#close().catch(ignore);
     return this;
+  }
+
+  /** Whether `write` returned false and "drain" has yet to come. */
+  get writableNeedDrain(): boolean {
+    return this.#drainDue;
+  }
+
+  /** Whether it was destroyed, or is over. */
+  get destroyed(): boolean {
+    return this.#destroyed;
   }
 
   /** Stops the "data" events, and with them the sender once its window is used up. */
   pause(): this {
     this.#paused = true;
     return this;
+  }
+
+  /** Whether `pause` was called, and no `resume` since. */
+  isPaused(): boolean {
+    return this.#paused;
   }
 
   /** Starts the "data" events, or lets them go on; without a listener the data is dropped. */
@@ -132,12 +172,13 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
   }
 
   /**
-   * Sends all that comes in to `to`, at its speed, and ends it at the end; a failure destroys or aborts it. Returns `to`.
+   * Sends all that comes in to `to`, at its speed, and ends it at the end, unless `end` is false; a failure destroys or aborts it. Returns `to`.
    *
    * A `to` that closes or throws is let go, the latter with an "error" here; if nobody else reads, the reading is cancelled.
    */
-  pipe<D extends NodeDestination | WritableStream<Bytes>>(to: D): D {
+  pipe<D extends NodeDestination | WritableStream<Bytes>>(to: D, { end = true }: { end?: boolean } = {}): D {
     const sink = to instanceof NodeStyle ? to.#asSink() : sinkFor(to);
+    sink.staysOpen = !end;
     if (this.#dead) {
       sink.fail(this.#dead);
       return to;
@@ -148,9 +189,27 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
     return to;
   }
 
-  /** Gives up both directions: `cancelled`, the code of a `StreamError`, or `internal` for any other error. */
-  destroy(error?: Error): this {
-    this.reset(error ? StreamError.from(error).code : "cancelled");
+  /** Sends nothing more to `to`, or to any that it is piped to, and leaves them open. When nobody else takes the data it is paused, and nothing is lost. */
+  unpipe(to?: unknown): this {
+    for (const sink of this.#sinks) {
+      if (to !== undefined && sink.origin !== to) continue;
+      this.#sinks = this.#sinks.filter((other) => other !== sink);
+      sink.release?.();
+    }
+    if (this.#sinks.length === 0 && this.listenerCount("data") === 0) this.pause();
+    this.#wake?.();
+    return this;
+  }
+
+  /**
+   * Gives up both directions: `cancelled`, the code of a `StreamError`, or `internal` for any other error. "close" follows, and before it "error" if an
+   * error was given: it, or one whose `cause` it is.
+   */
+  destroy(error?: unknown): this {
+    this.#destroyed = true;
+    const end = error === undefined || error === null ? new StreamError("cancelled") : StreamError.from(error);
+    if (!error) this.#wished = end;
+    this.fail(end);
     return this;
   }
 
@@ -163,9 +222,10 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
       if (!(error || this.#flow || this.readable.locked)) await drained;
       await this.#flow;
       this.#dead = error;
+      this.#destroyed = true;
       if (error) {
         for (const sink of this.#sinks) this.#attempt(sink, () => sink.fail(error));
-        this.emit("error", error);
+        if (error !== this.#wished) this.emit("error", error);
       }
       this.emit("close");
     };
@@ -184,10 +244,23 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
 
   /** Ourselves as a destination: the writer knows of a failure before all that came in was read. */
   #asSink(): Sink {
-    this.#writer ??= this.writable.getWriter();
-    const { once } = overWriter(this.#writer);
+    const { once } = overWriter(this.#out);
     const to = { write: (chunk: Bytes) => this.write(chunk), end: () => this.end(), once };
-    return { to, fail: (error) => this.destroy(error), blocked: false };
+    return { to, origin: this, fail: (error) => this.destroy(error), blocked: false };
+  }
+
+  get #out(): WritableStreamDefaultWriter<Chunk> {
+    this.#writer ??= this.writable.getWriter();
+    return this.#writer;
+  }
+
+  #refuseEnded(): void {
+    if (this.#ended) throw new TypeError("write after end");
+  }
+
+  async #close(): Promise<void> {
+    await this.#out.close();
+    this.emit("finish");
   }
 
   async #run(): Promise<void> {
@@ -234,7 +307,10 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
   #giveEnd(): void {
     const rest = this.#decoder?.decode();
     if (rest) this.emit("data", rest);
-    for (const sink of this.#sinks) this.#attempt(sink, () => sink.to.end());
+    for (const sink of this.#sinks) {
+      if (sink.staysOpen) sink.release?.();
+      else this.#attempt(sink, () => sink.to.end());
+    }
     this.#sinks = [];
     this.emit("end");
   }
@@ -263,9 +339,15 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
 }
 
 function sinkFor(to: NodeDestination | WritableStream<Bytes>): Sink {
-  if (!("getWriter" in to)) return { to, fail: () => to.destroy?.(), blocked: false };
+  if (!("getWriter" in to)) return { to, origin: to, fail: () => to.destroy?.(), blocked: false };
   const writer = to.getWriter();
-  return { to: overWriter(writer), fail: (error) => writer.abort(error).catch(ignore), blocked: false };
+  const fail = (error: StreamError) => writer.abort(error).catch(ignore);
+  return { to: overWriter(writer), origin: to, release: () => writer.releaseLock(), fail, blocked: false };
+}
+
+/** Takes writing over: `write` throws from now on, and `end` does nothing. Throws `TypeError` where that was done already. */
+export function handOver(style: NodeStyle): Out {
+  return takeOut(style);
 }
 
 /** A WritableStream's writer as a destination. */

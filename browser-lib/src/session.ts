@@ -166,6 +166,7 @@ export class Session implements Host {
       return cell.fail(new StreamError(this.#state === "closed" ? "lost" : "draining"), false);
     }
     cell.id = this.#core.open(cell);
+    this.#core.prioritize(cell.id, cell.priority);
     try {
       cell.sendFrame(open);
     } catch (error) {
@@ -227,6 +228,14 @@ export class Session implements Host {
     if (this.#core.queued >= MESSAGE_MAX && !this.#isReceiving) this.#flush();
     this.#schedule();
     return this.#core.queuedOn(id);
+  }
+
+  unsent(id: number): number {
+    return this.#core.queuedOn(id);
+  }
+
+  prioritize(id: number, priority: number): void {
+    this.#core.prioritize(id, priority);
   }
 
   finish(id: number): void {
@@ -346,6 +355,8 @@ export class Session implements Host {
       if (out.length === 0) return;
       this.#transport?.send(out.bytes.subarray(0, out.length));
       if (this.#drain.add(out.length)) this.#mark();
+      // A stream that is to have more than its share must be asked for more before others have it.
+      if (this.#core.isWeighted && !all) return this.#schedule(WRITE_TURNS);
       const isFull = out.room < HEADER_BYTES;
       if (isFull && !all && this.#core.queued <= REST_MAX) return this.#schedule(WRITE_TURNS);
     }

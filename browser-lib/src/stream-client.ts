@@ -4,6 +4,7 @@ import { type Callable, callable } from "./callable.ts";
 import { type MuxDemux, sessionOf } from "./mux-demux.ts";
 import { nameSegment } from "./name.ts";
 import { open } from "./resumable/opener.ts";
+import { type Sendable, type Sending, type SendOptions, sendOver } from "./send.ts";
 import type { Stream, StreamOptions } from "./stream.ts";
 import { Watch } from "./watch.ts";
 
@@ -50,6 +51,21 @@ class Client {
     const patience = ANSWER_MS + (wait ?? WAIT_MS);
     const request = { ...rest, encoding: rest.encoding ?? encoding, path, fields: { wait }, patience };
     return resume === false ? session.open(request) : open(resumables, name.normalize("NFC"), request);
+  }
+
+  /**
+   * Sends `data` to the server of that name over a stream of its own, which it returns at once: as {@link connect}, then `stream.send`, whose promise is
+   * the stream's `sent`.
+   *
+   * Throws `TypeError` for what cannot be sent, before anything is opened.
+   */
+  send(
+    name: string,
+    data: Sendable,
+    meta?: unknown,
+    options: Omit<ConnectOptions, "meta"> & SendOptions = {},
+  ): Sending {
+    return sendOver(data, options, () => this.connect(name, { ...options, meta }));
   }
 
   /**

@@ -3,10 +3,15 @@
 import type { Cell, Resumption } from "./cell.ts";
 import type { Chunk } from "./chunk.ts";
 import { resetNumber, StreamError } from "./error.ts";
+import { Latest } from "./latest.ts";
+import { PRIORITY } from "./mux/entry.ts";
 import { NodeStyle } from "./node-style.ts";
 import { MESSAGE_MAX, text } from "./resume/record.ts";
+import { deliver, type Sendable, type SendOptions, sourceOf } from "./send.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
+
+const PRIORITY_MAX = 64;
 
 /** How a stream reads in Node's style, and what ends it. */
 export interface StreamOptions {
@@ -16,6 +21,8 @@ export interface StreamOptions {
   signal?: AbortSignal | undefined;
   /** `false`: when all that came was read, to the other side's finish, our direction is finished, too; a writer of the program's own does that itself. */
   allowHalfOpen?: boolean | undefined;
+  /** Its {@link Stream.priority} from the start. */
+  priority?: number | undefined;
 }
 
 /** Which end of a stream this is: the one that opened it, or the one that accepted it. */
@@ -46,6 +53,7 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
     this.#cell = cell;
     this.#info = info;
     if (options.encoding) this.setEncoding(options.encoding);
+    if (options.priority !== undefined) this.priority = options.priority;
     this.tellEnd(cell.closed, cell.read.drained);
     if (options.signal) this.#obey(options.signal);
     if (options.allowHalfOpen === false) void this.endBehind(cell.read.drained);
@@ -95,6 +103,19 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
     return this.#cell.host.resumption;
   }
 
+  /**
+   * How much of the way to the proxy the stream gets while others have something to send: a whole number from 1 to 64, 16 unless stated; one with 32 gets twice
+   * as much as one with 16. Other numbers are taken as the nearest. It is ours alone: the other side, and the proxy, which gives all streams equal shares, do
+   * not hear of it.
+   */
+  get priority(): number {
+    return this.#cell.priority;
+  }
+
+  set priority(priority: number) {
+    this.#cell.priority = Math.min(PRIORITY_MAX, Math.max(1, Math.round(priority))) || PRIORITY;
+  }
+
   /** Resolves when the other side accepted; rejects with the code it refused with. Writing need not wait for it. */
   get opened(): Promise<void> {
     return this.#cell.opened;
@@ -110,7 +131,25 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
    * whole number from 256, `"busy"`, `"gone"`, `"limit"` or, as the default, `"cancelled"`; the proxy passes no others.
    */
   reset(code?: string | number): void {
-    this.#cell.reset(new StreamError(resetNumber(code)));
+    this.fail(new StreamError(resetNumber(code)));
+  }
+
+  /**
+   * Sends all of `data` and finishes this direction, at the reader's speed; the other goes on. What was written before goes first. Resolves to the number
+   * of bytes when all have left; rejects with what ended the stream, or with what the source threw, for which the other side gets `internal` or the code
+   * of a `StreamError`. Bytes that are not copied (a chunk of more than 4 KiB) belong to the stream until then.
+   *
+   * Throws `TypeError` for what cannot be sent, and after `end`.
+   */
+  send(data: Sendable, options: SendOptions = {}): Promise<number> {
+    const sent = deliver(this, sourceOf(data), options);
+    if (options.signal) this.#obey(options.signal);
+    return sent;
+  }
+
+  /** The stream as one of values of which only the newest matters: those that wait are replaced. Both ends use it so, or read the frames themselves. */
+  latest(): Latest {
+    return new Latest(this);
   }
 
   /**
@@ -140,6 +179,10 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
       if (!done) await reader.cancel();
       reader.releaseLock();
     }
+  }
+
+  protected fail(error: StreamError): void {
+    this.#cell.reset(error);
   }
 
   #obey(signal: AbortSignal): void {

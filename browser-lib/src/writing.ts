@@ -1,12 +1,14 @@
 // The half of a stream that its user writes. A write is done when its bytes left, or when so few wait that they were copied.
 
-import { type Chunk, COPY_MAX, chunkSize, toBytes } from "./chunk.ts";
+import { type Chunk, COPY_MAX, chunkSize, toBytes, Whole } from "./chunk.ts";
 import { StreamError } from "./error.ts";
 
 /** What writing does to the session. */
 export interface WritingHooks {
   /** Queues bytes that must not change until they left; how many are queued now. */
   send(bytes: Uint8Array): number;
+  /** How much of what was sent has not left. */
+  unsent(): number;
   /** Finishes behind what is queued. */
   finish(): void;
   /** The user gives up, for this reason; or wrote what cannot be sent. */
@@ -19,7 +21,7 @@ const QUEUE_MAX = 64 * 1024;
 const WRITABLE_MAX = 128 * 1024;
 
 interface Waiting {
-  readonly forFinish: boolean;
+  readonly until: "few" | "none" | "finished";
   resolve(): void;
   reject(error: unknown): void;
 }
@@ -58,7 +60,7 @@ export class WriteHalf {
         close: () => {
           this.#finished = true;
           this.#hooks.finish();
-          return this.#wait(true);
+          return this.#wait("finished");
         },
       },
       {
@@ -75,9 +77,13 @@ export class WriteHalf {
 
   /** Frames left: what is still queued (copied by now, if it is little), and whether the finish was among them. */
   sent(queued: number, finished: boolean): void {
-    if (!this.#waiting || !(this.#waiting.forFinish ? finished : queued <= COPY_MAX)) return;
-    this.#waiting.resolve();
+    const waiting = this.#waiting;
+    if (!waiting) return;
+    const { until } = waiting;
+    if (!(until === "finished" ? finished : queued <= COPY_MAX && (until === "few" || this.#hooks.unsent() === 0)))
+      return;
     this.#waiting = undefined;
+    waiting.resolve();
   }
 
   fail(error: StreamError): void {
@@ -99,13 +105,14 @@ export class WriteHalf {
     }
     if (bytes.length === 0) return undefined;
     const queued = this.#hooks.send(bytes);
+    if (chunk instanceof Whole) return this.#hooks.unsent() > 0 ? this.#wait("none") : undefined;
     // A little rest of a large chunk was copied.
-    return queued <= (bytes.length <= COPY_MAX ? QUEUE_MAX : COPY_MAX) ? undefined : this.#wait(false);
+    return queued <= (bytes.length <= COPY_MAX ? QUEUE_MAX : COPY_MAX) ? undefined : this.#wait("few");
   }
 
-  #wait(forFinish: boolean): Promise<void> {
+  #wait(until: Waiting["until"]): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#waiting = { forFinish, resolve, reject };
+      this.#waiting = { until, resolve, reject };
     });
   }
 }

@@ -1,4 +1,4 @@
-import { PassThrough, Writable } from "node:stream";
+import { PassThrough, Readable, Writable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { dial, outcome, settle, until } from "./peer.ts";
 
@@ -203,13 +203,52 @@ describe("writing", () => {
     await until("the text", () => far.text === "fine");
   });
 
-  it("destroy gives up: cancelled, or internal for an error", async () => {
-    const { stream, far } = await pair();
-    stream.destroy();
+  it("destroy gives up: cancelled and close alone, or internal, that error and close", async () => {
+    const { stream, far, events } = await pair();
+    expect([stream.destroyed, stream.destroy().destroyed]).toEqual([false, true]);
     await until("the reset", () => far.resetCode === 15);
+    expect(await outcome(stream.closed)).toBe("cancelled");
+    await until("close", () => events.includes("close"));
+    expect(events).toEqual(["close"]);
+
     const other = await pair();
-    other.stream.destroy(new Error("my fault"));
+    const [fault, told] = [new Error("my fault"), [] as unknown[]];
+    other.stream.on("error", (error) => told.push(error)).destroy(fault);
     await until("the reset", () => other.far.resetCode === 17);
+    await until("close", () => other.events.includes("close"));
+    expect(other.events).toEqual(["error internal", "close"]);
+    expect(told).toEqual([expect.objectContaining({ message: "internal: Error: my fault", cause: fault })]);
+  });
+
+  it("a destroy after a failure hides nothing", async () => {
+    const { stream, far, events } = await pair();
+    far.reset(4001);
+    await stream.closed.catch(() => stream.destroy());
+    await until("close", () => events.includes("close"));
+    expect(events).toEqual(["error 4001", "close"]);
+  });
+
+  it("after destroy a write comes nowhere and says so, and nothing is told but close", async () => {
+    const { stream, far, events } = await pair();
+    stream.on("data", () => events.push("data"));
+    far.send("unread");
+    stream.destroy();
+    expect(stream.write("late")).toBe(false);
+    await settle();
+    expect([events, far.text]).toEqual([["close"], ""]);
+  });
+
+  it("there is no drain behind an end", async () => {
+    const { stream, far, events } = await pair();
+    far.reads = false;
+    expect(stream.writableNeedDrain).toBe(false);
+    expect(stream.write(new Uint8Array(512 * 1024))).toBe(false);
+    expect(stream.writableNeedDrain).toBe(true);
+    stream.end();
+    far.reads = true;
+    far.read(far.length + 20);
+    await until("the finish", () => events.includes("finish"));
+    expect(events).toEqual(["finish"]);
   });
 });
 
@@ -254,6 +293,84 @@ describe("pipe", () => {
     let piped = "";
     for await (const chunk of to) piped += chunk;
     expect([seen, piped]).toEqual(["both", "both"]);
+  });
+
+  it("with end: false the destination stays open at the end, and may be written on", async () => {
+    const [one, two] = [await pair(), await pair()];
+    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+    one.stream.pipe(two.stream, { end: false });
+    two.stream.pipe(writable, { end: false });
+    const seen: string[] = [];
+    void (async () => {
+      for await (const chunk of readable) seen.push(new TextDecoder().decode(chunk));
+    })();
+    one.far.send("one ").finish();
+    two.far.send("back").finish();
+    await until("both ends", () => one.events.includes("end") && two.events.includes("end"));
+    two.stream.end("two");
+    await until("the end", () => two.far.isFinished);
+    expect(two.far.text).toBe("one two");
+    await writable.getWriter().close();
+    await until("the text", () => seen.join("") === "back");
+  });
+
+  it("unpipe lets go of one or of all, pauses when nobody is left, and loses nothing", async () => {
+    const { stream, far } = await pair();
+    const [one, two] = [new PassThrough(), new PassThrough()];
+    stream.pipe(one);
+    stream.pipe(two);
+    far.send("a");
+    await settle();
+    stream.unpipe(one);
+    far.send("b");
+    await settle();
+    expect(stream.isPaused()).toBe(false);
+    stream.unpipe();
+    expect(stream.isPaused()).toBe(true);
+    far.send("c").finish();
+    await settle();
+    expect([String(one.read()), String(two.read())]).toEqual(["a", "ab"]);
+    let rest = "";
+    for await (const chunk of stream.pipe(new PassThrough())) rest += chunk;
+    expect([rest, one.writableEnded, two.writableEnded]).toEqual(["c", false, false]);
+  });
+
+  it("unpipe gives a WritableStream back", async () => {
+    const { stream } = await pair();
+    const to = new WritableStream();
+    stream.pipe(to);
+    stream.unpipe(to);
+    expect(to.locked).toBe(false);
+  });
+
+  it("from a Node stream: at our speed, and to the end", async () => {
+    const { stream, far } = await pair();
+    far.reads = false;
+    const from = Readable.from(
+      (function* () {
+        for (let i = 0; i < 40; i++) yield Buffer.alloc(32 * 1024, i);
+      })(),
+      { objectMode: false },
+    );
+    from.pipe(stream as unknown as Writable);
+    await settle();
+    expect([from.isPaused(), stream.writableNeedDrain]).toEqual([true, true]);
+    far.reads = true;
+    far.read(far.length + 20);
+    await until("the end", () => far.isFinished);
+    expect(far.length).toBe(40 * 32 * 1024);
+    expect(far.bytes.every((byte, at) => byte === Math.floor(at / 32768))).toBe(true);
+  });
+
+  it("a Node stream that is piped into one that fails stops", async () => {
+    const { stream, far, events } = await pair();
+    const from = new PassThrough();
+    from.pipe(stream as unknown as Writable);
+    far.reset(4001);
+    await until("close", () => events.includes("close"));
+    from.write("late");
+    await settle();
+    expect([events, far.text, from.isPaused()]).toEqual([["error 4001", "close"], "", true]);
   });
 
   it("a failure destroys the destination: never a clean end", async () => {

@@ -13,13 +13,13 @@ mod refusals;
 mod route;
 mod session;
 
-pub use browser_stream_mux::{Code, Stream, StreamError};
+pub use browser_stream_mux::{Body, BodyError, Code, Progress, Stream, StreamError};
 pub use config::Config;
 pub use edge::{Proxy, mux};
 pub use error::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
 pub use limits::Limits;
 pub use route::{BadName, ConnectOptions, Event, Events, Handler, LeaseKey, LeaseKeyError, Name, Reason, StreamRouter, StreamServerProxy};
-pub use session::{Instance, Open, Opening, Opens, Session, Sessions, transport, websocket};
+pub use session::{Instance, Open, Opening, Opens, SendError, Session, Sessions, transport, websocket};
 
 /// What the fuzz targets need beside the API; no part of it.
 #[doc(hidden)]

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use browser_stream_client::{BadName, Code, Connect, ConnectError, Connection, Listener, OpenError, Peer, RefusalCode, Stream};
+use browser_stream_client::{
+    BadName, Body, Code, Connect, ConnectError, Connection, Listener, OpenError, Peer, RefusalCode, SendError, Stream,
+};
 use futures::TryStreamExt;
 use harness::{Two, pattern, within};
 use serde_json::{Value, json};
@@ -177,4 +179,31 @@ async fn who_gives_a_connect_up_is_seen_to_have_cancelled() {
     connecting.abort();
     let stream = connection.accept();
     assert_eq!(within(stream.stopped()).await, browser_stream_client::StreamError::Reset(Code::Cancelled.number()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_is_sent_whole_to_a_name_and_answered() {
+    let two = Two::new().await;
+    let mut listener = two.server.server().listen("NAME").await.expect("the name is free");
+    let bytes = pattern(1, 1_000_000);
+    let client = two.client.client();
+    let sending = client.send("NAME", Body::reader(std::io::Cursor::new(bytes.clone())), &json!({"name": "n"}));
+    let server = async {
+        let connection = next(&mut listener).await;
+        assert_eq!(connection.meta::<Value>(), Some(json!({"name": "n"})));
+        let mut stream = connection.accept();
+        let mut got = Vec::new();
+        stream.read_to_end(&mut got).await.expect("a clean end");
+        stream.set_priority(64);
+        stream.send("thanks").await.expect("the other direction is open");
+        got
+    };
+    let (stream, got) = within(async { tokio::join!(sending, server) }).await;
+    assert!(got == bytes);
+    let mut answer = String::new();
+    within(stream.expect("sent").read_to_string(&mut answer)).await.expect("a clean end");
+    assert_eq!(answer, "thanks");
+    listener.end().await.expect("given up");
+    let refused = client.send("NAME", "x", &()).await.expect_err("nobody serves it");
+    assert!(matches!(refused, SendError::Connect(ConnectError::Refused(error)) if error.is(Code::NotFound)));
 }

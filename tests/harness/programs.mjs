@@ -106,6 +106,11 @@ export function pusher() {
   return built("pusher", "PUSHER_BIN", "npm run preinterop", ["debug"]);
 }
 
+/** The server of BinaryJS's front page. */
+export function binary() {
+  return built("binary", "BINARY_BIN", "npm run preinterop", ["debug"]);
+}
+
 /** The Rust client's end of a long talk. */
 export function talker() {
   return built("talker", "TALKER_BIN", "npm run preinterop", ["debug"]);

@@ -21,6 +21,7 @@ mod rates;
 mod refusals;
 mod restless;
 mod resume;
+mod sending;
 mod silence;
 mod standby;
 mod violations;

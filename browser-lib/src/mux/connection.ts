@@ -4,7 +4,7 @@
 // ended stream leaves stale entries there that are skipped when their turn comes.
 
 import { Control } from "./control.ts";
-import { Entry } from "./entry.ts";
+import { Entry, PRIORITY } from "./entry.ts";
 import type { Config, Events } from "./event.ts";
 import {
   ACK,
@@ -22,26 +22,20 @@ import {
   WINDOW_UPDATE,
 } from "./frame.ts";
 import { LIBRARY_LIVENESS, Liveness } from "./liveness.ts";
-import { Fifo } from "./queue.ts";
+import { ROOM_MIN, Round } from "./round.ts";
 import { Growth, INITIAL_WINDOW } from "./window.ts";
 
-/** The most payload in one frame. */
-export const FRAME_MAX = 64 * 1024;
 /** What is left of a write may wait for the next one if it is no more than this: it is copied. */
 export const REST_MAX = 4 * 1024;
-/** The most payload of one stream while others wait. */
-export const TURN = 16 * 1024;
 const ID_MAX = 0xffff_ffff;
 const CREDIT_MAX = 0xffff_ffff;
-/** Below this much room a message is full: what is left would only be crumbs. */
-const ROOM_MIN = 1024;
 
 export class Connection<T> {
   readonly #events: Events<T>;
   readonly #parity: 0 | 1;
   readonly #trace: Trace | undefined;
   readonly #entries = new Map<number, Entry<T>>();
-  readonly #round = new Fifo<Entry<T>>();
+  readonly #round = new Round<T>();
   readonly #control = new Control<T>();
   readonly #growth = new Growth();
   readonly #liveness: Liveness;
@@ -89,6 +83,11 @@ export class Connection<T> {
     return this.#liveness.rtt;
   }
 
+  /** Whether streams are to have unequal shares. */
+  get isWeighted(): boolean {
+    return this.#round.isWeighted;
+  }
+
   /** Whether the peer still takes streams. */
   get takesStreams(): boolean {
     return !this.#gone && !this.#peerGone && !this.#violation && this.#nextId <= ID_MAX;
@@ -118,7 +117,7 @@ export class Connection<T> {
     this.#nextId += 2;
     const entry = new Entry(id, value, this.#growth, true);
     this.#entries.set(id, entry);
-    this.#rouse(entry);
+    this.#round.rouse(entry);
     return id;
   }
 
@@ -128,8 +127,14 @@ export class Connection<T> {
     if (!entry?.takesBytes) return false;
     entry.queue.push(bytes);
     this.#queued += bytes.length;
-    this.#rouse(entry);
+    this.#round.rouse(entry);
     return true;
+  }
+
+  /** Sets how much a stream sends in its turn while others wait. */
+  prioritize(id: number, priority: number): void {
+    const entry = this.#entries.get(id);
+    if (entry) this.#round.weigh(entry, priority);
   }
 
   /** Finishes our direction behind what is queued. */
@@ -137,7 +142,7 @@ export class Connection<T> {
     const entry = this.#entries.get(id);
     if (!entry?.takesBytes) return false;
     entry.finished = true;
-    this.#rouse(entry);
+    this.#round.rouse(entry);
     return true;
   }
 
@@ -156,7 +161,7 @@ export class Connection<T> {
     if (!entry || entry.resetBehind !== undefined) return false;
     if (entry.synDue && entry.queue.bytes === 0 && !entry.finished) return this.reset(id, code);
     entry.resetBehind = code;
-    this.#rouse(entry);
+    this.#round.rouse(entry);
     return true;
   }
 
@@ -219,25 +224,26 @@ export class Connection<T> {
   /**
    * Appends whole frames to `out` until it is full, `max` bytes are there, or nothing may leave.
    *
-   * PING, GO_AWAY, WINDOW_UPDATE and RST first, then the streams in turn, unless `withData` is false.
+   * PING, GO_AWAY, WINDOW_UPDATE and RST first, then the streams in turn, unless `withData` is false. Where shares are unequal it stops when a stream is
+   * emptied, which may be written to before the others go on.
    */
   transmit(out: Outbound, withData = true, max: number = out.bytes.length): void {
     if (this.#violation) return this.#control.putGoAway(out);
     const hasRoom = () => out.length < max && out.room >= ROOM_MIN;
     while (hasRoom() && this.#control.putNext(out)) {}
     while (withData && hasRoom()) {
-      const entry = this.#round.shift();
+      const entry = this.#round.next();
       if (!entry) return;
       if (!entry.over) this.#takeTurn(entry, out);
+      if (this.isWeighted && entry.queue.bytes === 0 && out.length > 0) return;
     }
   }
 
   #takeTurn(entry: Entry<T>, out: Outbound): void {
-    entry.inRound = false;
     const ending = entry.finished || entry.resetBehind !== undefined;
     // Room for the header, and for a FIN and an RST behind the data.
     const room = out.room - (ending ? 3 : 1) * HEADER_BYTES;
-    const most = Math.min(this.#round.length > 0 ? TURN : FRAME_MAX, entry.queue.bytes, entry.credit, room);
+    const most = Math.min(this.#round.turn(entry), entry.queue.bytes, entry.credit, room);
     const finishing = entry.finished && !entry.finSent;
     if (most > 0) {
       out.header(DATA, entry.takeSyn(), entry.id, most);
@@ -257,8 +263,9 @@ export class Connection<T> {
     const behind = emptied && !both && entry.resetBehind !== undefined;
     if (behind) out.header(WINDOW_UPDATE, RST, entry.id, entry.resetBehind ?? 0);
     if (most > 0 || finishing) this.#events.sent(entry.value, entry.queue.bytes, entry.finSent);
+    this.#round.took(entry, most, room);
     if (both || behind) this.#end(entry);
-    else this.#rouse(entry);
+    else this.#round.rouse(entry);
   }
 
   #parse(input: Uint8Array<ArrayBuffer>, now: number): void {
@@ -361,15 +368,8 @@ export class Connection<T> {
   #credit(entry: Entry<T>, bytes: number, tell: boolean): void {
     entry.credit += bytes;
     if (entry.credit > CREDIT_MAX) throw new Violation("credit_overflow");
-    this.#rouse(entry);
+    this.#round.rouse(entry);
     if (tell) this.#events.credit(entry.value);
-  }
-
-  /** Puts the stream into the round if it has something that may leave. */
-  #rouse(entry: Entry<T>): void {
-    if (entry.inRound || !entry.canSend) return;
-    entry.inRound = true;
-    this.#round.push(entry);
   }
 
   /** Puts the stream into the queue of window updates if the peer must hear of something. */
@@ -382,6 +382,7 @@ export class Connection<T> {
   #end(entry: Entry<T>): void {
     if (entry.over) return;
     entry.over = true;
+    this.#round.weigh(entry, PRIORITY);
     this.#entries.delete(entry.id);
     entry.window.release();
     this.#queued -= entry.queue.clear();

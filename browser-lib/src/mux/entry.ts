@@ -4,6 +4,9 @@ import { SYN } from "./frame.ts";
 import { SendQueue } from "./queue.ts";
 import { type Growth, INITIAL_WINDOW, Window } from "./window.ts";
 
+/** The priority of a stream that has none: so many KiB are its turn. */
+export const PRIORITY = 16;
+
 export class Entry<T> {
   readonly id: number;
   readonly value: T;
@@ -20,6 +23,9 @@ export class Entry<T> {
   /** Stands in the queue of window updates. */
   hasNews = false;
   inRound = false;
+  priority = PRIORITY;
+  /** What is left of a turn that was cut short, by the end of a message or because the writer had no more just then. */
+  turnLeft = 0;
   /** We finished; the FIN may still be behind the queue. */
   finished = false;
   finSent = false;

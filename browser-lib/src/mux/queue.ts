@@ -13,6 +13,11 @@ export class Fifo<T> {
     this.#items.push(item);
   }
 
+  unshift(item: T): void {
+    if (this.#head === 0) this.#items.unshift(item);
+    else this.#items[--this.#head] = item;
+  }
+
   peek(): T | undefined {
     return this.#items[this.#head];
   }

@@ -89,7 +89,7 @@ export class Opener {
 
 /** Opens a stream that is resumable if the server can; what goes wrong shows on the stream. Throws `bad_request` if what it says is too long. */
 export function open(all: Resumables, name: string, request: OpenRequest): Stream {
-  const { patience = OPEN_MAX_MS, encoding, signal, allowHalfOpen } = request;
+  const { patience = OPEN_MAX_MS, encoding, signal, allowHalfOpen, priority } = request;
   const { limits, budget } = all;
   const identity = { id: randomBytes(16), secret: randomBytes(32), name };
   const opener = new Opener(all, request);
@@ -101,5 +101,6 @@ export function open(all: Resumables, name: string, request: OpenRequest): Strea
     encoding,
     signal,
     allowHalfOpen,
+    priority,
   });
 }

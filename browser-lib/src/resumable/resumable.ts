@@ -75,6 +75,16 @@ export class Resumable implements Host, Owner {
     return bytes.length > COPY_MAX && this.#queued > 0 ? Infinity : this.#queued;
   }
 
+  unsent(): number {
+    let unsent = this.#queued + this.endpoint.unsent;
+    for (const { queued } of this.carriers) unsent += queued;
+    return unsent;
+  }
+
+  prioritize(_: number, priority: number): void {
+    for (const { cell } of this.carriers) cell.priority = priority;
+  }
+
   finish(): void {
     this.#isFinished = true;
     this.#settle();
@@ -126,6 +136,7 @@ export class Resumable implements Host, Owner {
   adopt(carrier: Carrier): Carrier {
     carrier.id = ++this.#lastId;
     carrier.owner = this;
+    carrier.cell.priority = this.cell.priority;
     this.carriers.add(carrier);
     return carrier;
   }
@@ -229,6 +240,8 @@ export class Resumable implements Host, Owner {
     this.#read();
     if (endpoint.isRead) cell.finished();
     if (endpoint.isWritten) cell.sent(0, true);
+    // What was copied before may have left.
+    else if (this.#queued === 0) cell.sent(0, false);
     if (endpoint.outcome) {
       this.#unsent.clear();
       this.#queued = 0;

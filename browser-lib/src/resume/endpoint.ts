@@ -65,6 +65,11 @@ export class Endpoint extends Arrivals {
     return this.active ? this.sender.ahead : 0;
   }
 
+  /** The same, but without a carrier those that are not acknowledged. */
+  get unsent(): number {
+    return this.active ? this.sender.ahead : Math.max(0, this.sender.written - this.sender.base);
+  }
+
   /** Ends one's own direction behind what was written. */
   finish(): void {
     if (this.takesBytes) this.sender.finished = true;

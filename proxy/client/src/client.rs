@@ -2,7 +2,7 @@
 
 use std::{future::IntoFuture, sync::Arc, time::Duration};
 
-use browser_stream_mux::Code;
+use browser_stream_mux::{Body, Code};
 use browser_stream_protocol::OpenError;
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::value::to_raw_value;
 
 use crate::{
-    ConnectError, DialError, Peer, Stream,
+    ConnectError, DialError, Peer, SendError, Stream,
     request::Request,
     wire::{Meta, name},
 };
@@ -55,6 +55,28 @@ impl StreamClient {
     pub fn connect(&self, name: impl Into<String>) -> Connect {
         let (client, name) = (self.clone(), name.into());
         Connect { client, name, meta: Ok(None), wait: WAIT, early: Bytes::new(), is_plain: false }
+    }
+
+    /// Sends all of `body` to the server of that name over a stream of its own, in pieces of 64 KiB and at the server's speed.
+    ///
+    /// Resolves when all was taken and our direction is finished, with the stream, to read what the server answers. Dropped, it resets the stream
+    /// `cancelled`. For more options, or to read while it sends: [`connect`](Self::connect), then [`Stream::send`].
+    ///
+    /// # Errors
+    /// [`SendError::Connect`] before anything was sent; [`SendError::Body`] as soon as the stream ends, or the body fails.
+    pub fn send(
+        &self,
+        name: impl Into<String>,
+        body: impl Into<Body>,
+        meta: &impl Serialize,
+    ) -> BoxFuture<'static, Result<Stream, SendError>> {
+        let (connect, body) = (self.connect(name).meta(meta), body.into());
+        async move {
+            let mut stream = connect.await?;
+            stream.send(body).await?;
+            Ok(stream)
+        }
+        .boxed()
     }
 
     /// What it connects over.

@@ -1,6 +1,6 @@
 //! What can go wrong, one small enum per operation.
 
-use browser_stream_mux::Code;
+use browser_stream_mux::{BodyError, Code};
 use browser_stream_protocol::{BadName, OpenError, RefusalCode};
 
 use crate::{DialError, answer::Unanswered, peer::Closed};
@@ -21,6 +21,17 @@ pub enum ConnectError {
     /// The peer has no connection any more and makes none: it was closed, or the proxy refused it for good.
     #[error("the peer is closed{}", cause(.0))]
     Closed(Option<DialError>),
+}
+
+/// Why something was not sent to a server as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// No stream came of it.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The stream ended first, or the body could not be read.
+    #[error(transparent)]
+    Body(#[from] BodyError),
 }
 
 /// Why a name is not, or no longer, a server's.

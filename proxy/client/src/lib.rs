@@ -47,12 +47,12 @@ mod upgrade;
 mod websocket;
 mod wire;
 
-pub use browser_stream_mux::{Code, StreamError};
+pub use browser_stream_mux::{Body, BodyError, Code, Progress, StreamError};
 pub use browser_stream_protocol::{APPLICATION_CODE_MIN, BadName, OpenError, RefusalCode};
 pub use client::{Connect, StreamClient};
 pub use connection::Connection;
 pub use dial::{Dial, DialError};
-pub use error::{ConnectError, ListenError};
+pub use error::{ConnectError, ListenError, SendError};
 pub use listener::Listener;
 pub use mux_demux::{Incoming, MuxDemux, MuxError, Role};
 pub use peer::Peer;

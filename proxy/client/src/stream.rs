@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use browser_stream_mux::{Code, End, Stream as Carrier, StreamError, StreamId};
+use browser_stream_mux::{Body, BodyError, Code, End, Stream as Carrier, StreamError, StreamId};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use tokio::{
@@ -120,6 +120,42 @@ impl Stream {
         match &mut self.carriage {
             Carriage::Plain(carrier) => carrier.write_chunk(chunk).await,
             Carriage::Resumable(stream) => poll_fn(|cx| stream.poll_write_chunk(cx, &mut chunk)).await,
+        }
+    }
+
+    /// Sends all of a body at the reader's speed and finishes; the number of bytes. A body that cannot be read resets the stream `internal`.
+    ///
+    /// Dropped, it has sent a part: the stream is yet to be reset, as dropping it does.
+    ///
+    /// # Errors
+    /// [`BodyError::Stream`] as soon as the stream ends, also while the body gives nothing.
+    pub async fn send(&mut self, body: impl Into<Body>) -> Result<u64, BodyError> {
+        let mut body = body.into();
+        loop {
+            match body.next(self.stopped()).await {
+                Ok(Some(piece)) => {
+                    let bytes = piece.len();
+                    self.write_chunk(piece).await?;
+                    body.took(bytes);
+                }
+                Ok(None) => {
+                    self.finish();
+                    return Ok(body.progress().sent);
+                }
+                Err(error) => {
+                    self.reset(Code::Internal);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Its share of the way to the proxy while other streams of the same peer have something to send: 1 to 64, 16 unless stated; one with 32 gets twice
+    /// as much as one with 16. Others are taken as the nearest. Neither the other side nor the proxy hears of it: the proxy gives all streams equal shares.
+    pub fn set_priority(&mut self, priority: u8) {
+        match &mut self.carriage {
+            Carriage::Plain(carrier) => carrier.set_priority(priority),
+            Carriage::Resumable(stream) => stream.set_priority(priority),
         }
     }
 

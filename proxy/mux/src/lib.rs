@@ -8,6 +8,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+mod body;
 mod cell;
 mod code;
 mod connection;
@@ -22,6 +23,7 @@ mod session;
 mod stream;
 mod window;
 
+pub use body::{Body, BodyError, Progress};
 pub use cell::{Cell, End};
 pub use code::{Code, UnknownCode};
 pub use connection::{Connection, Counts, Event, Role, View};
@@ -44,5 +46,9 @@ pub const WINDOW_MAX: u32 = 4 * 1024 * 1024;
 pub const SESSION_GROWTH_MAX: u32 = 16 * 1024 * 1024;
 /// The longest payload that we put into one DATA frame; a peer's may be as long as its credit.
 pub const FRAME_MAX: usize = 64 * 1024;
-/// What one stream may send at a time while others wait.
+/// What one stream may send at a time while others wait, unless it has another priority than [`PRIORITY`].
 pub const TURN: usize = 16 * 1024;
+/// The priority of a stream that was given none: so many KiB are its turn.
+pub const PRIORITY: u8 = 16;
+/// The highest priority: more would be more than a frame. The lowest is 1.
+pub const PRIORITY_MAX: u8 = 64;

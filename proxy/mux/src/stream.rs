@@ -9,9 +9,10 @@ use std::{
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
+use futures::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::{Cell, Code, End, FrameError, StreamError, StreamId, cell::Taken};
+use crate::{Body, BodyError, Cell, Code, End, FrameError, StreamError, StreamId, cell::Taken};
 
 /// Whoever owns the [`Connection`](crate::Connection) of a stream. Each call is its method of the same name, followed by a transmit.
 pub trait Host: Send + Sync + 'static {
@@ -29,6 +30,8 @@ pub trait Host: Send + Sync + 'static {
     fn reset_behind(&self, id: StreamId, code: u32);
     /// The program read bytes.
     fn consumed(&self, id: StreamId, bytes: u32);
+    /// Sets the stream's share of the way while others have something to send.
+    fn set_priority(&self, id: StreamId, priority: u8);
 }
 
 /// One stream: `AsyncRead + AsyncWrite`, or chunk by chunk, or frame by frame.
@@ -138,6 +141,39 @@ impl Stream {
             Poll::Ready(Ok(_)) | Poll::Pending if self.finished => Poll::Ready(Err(StreamError::Finished)),
             room => room,
         }
+    }
+
+    /// Sends all of a body at the reader's speed and finishes; the number of bytes. A body that cannot be read resets the stream `internal`.
+    ///
+    /// Dropped, it has sent a part: the stream is yet to be reset, as dropping it does.
+    ///
+    /// # Errors
+    /// [`BodyError::Stream`] as soon as the stream ends, also while the body gives nothing.
+    pub async fn send(&mut self, body: impl Into<Body>) -> Result<u64, BodyError> {
+        let mut body = body.into();
+        loop {
+            match body.next(self.stopped().map(StreamError::from)).await {
+                Ok(Some(piece)) => {
+                    let bytes = piece.len();
+                    self.write_chunk(piece).await?;
+                    body.took(bytes);
+                }
+                Ok(None) => {
+                    self.finish();
+                    return Ok(body.progress().sent);
+                }
+                Err(error) => {
+                    self.reset(Code::Internal);
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Its share of the way to the peer while other streams have something to send: 1 to 64, 16 unless stated; one with 32 gets twice as much as one with
+    /// 16. Others are taken as the nearest. The peer does not hear of it.
+    pub fn set_priority(&mut self, priority: u8) {
+        self.host.set_priority(self.id, priority);
     }
 
     /// Finishes our direction behind what was written; reading goes on. Does nothing the second time.

@@ -18,6 +18,7 @@ mod process;
 mod rate;
 mod read;
 mod run;
+mod send;
 mod sessions;
 mod splice;
 pub mod transport;
@@ -58,6 +59,7 @@ pub use open::{Open, Reply};
 pub(crate) use open::{Peer, encode, parse};
 pub use opening::Opening;
 pub(crate) use opening::{refuse, reply};
+pub use send::SendError;
 pub use sessions::Sessions;
 pub(crate) use splice::{end, forward, watch};
 
@@ -281,6 +283,10 @@ impl Host for Session {
         if let Some(watch) = watch {
             watch.ended(Ended::Reset(code));
         }
+    }
+
+    fn set_priority(&self, id: StreamId, priority: u8) {
+        self.state.lock().mux.set_priority(id, priority);
     }
 
     fn consumed(&self, id: StreamId, bytes: u32) {

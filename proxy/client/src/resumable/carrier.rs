@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use browser_stream_mux::{Code, Stream};
+use browser_stream_mux::{Code, PRIORITY, Stream};
 use bytes::Bytes;
 use serde::Deserialize;
 
@@ -22,6 +22,7 @@ pub(super) struct Carrier {
     /// Of the session that it was opened on; a server's have none, for it does not choose.
     pub(super) generation: u64,
     is_answered: bool,
+    priority: u8,
     /// Its place among the unproven: until it is proven, another carrier may take it.
     place: Option<Place>,
 }
@@ -46,12 +47,12 @@ pub(super) enum Came {
 impl Carrier {
     /// One whose open was sent.
     pub(super) fn asked(id: CarrierId, stream: Stream, generation: u64) -> Self {
-        Self { id, stream, generation, is_answered: false, place: None }
+        Self { id, stream, generation, is_answered: false, priority: PRIORITY, place: None }
     }
 
     /// One that was accepted here.
     pub(super) fn accepted(id: CarrierId, stream: Stream, place: Option<Place>) -> Self {
-        Self { id, stream, generation: 0, is_answered: true, place }
+        Self { id, stream, generation: 0, is_answered: true, priority: PRIORITY, place }
     }
 
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Came> {
@@ -77,6 +78,12 @@ impl Carrier {
             Poll::Ready(Ok(room)) => room,
             // Its end is told by what is read.
             Poll::Pending | Poll::Ready(Err(_)) => 0,
+        }
+    }
+
+    pub(super) fn set_priority(&mut self, priority: u8) {
+        if std::mem::replace(&mut self.priority, priority) != priority {
+            self.stream.set_priority(priority);
         }
     }
 

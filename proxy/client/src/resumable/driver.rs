@@ -200,6 +200,7 @@ impl Driver {
         let mut moved = false;
         for carrier in &mut self.carriers {
             let mut core = self.shell.lock();
+            carrier.set_priority(core.priority);
             if core.endpoint.wants_transmit(carrier.id) {
                 core.endpoint.transmit(carrier.id, carrier.room(cx), now(), &mut self.out);
             }

@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use browser_stream_mux::{Code, StreamError};
+use browser_stream_mux::{Code, PRIORITY, StreamError};
 use browser_stream_protocol::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
 use bytes::{Buf, Bytes};
 use futures::task::AtomicWaker;
@@ -34,6 +34,8 @@ pub(super) struct Core {
     /// The program let go of the stream.
     is_dropped: bool,
     is_told: bool,
+    /// For the carriers, each of which is told when it is not what it has.
+    pub(super) priority: u8,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -47,6 +49,7 @@ impl Shell {
             is_finished: false,
             is_dropped: false,
             is_told: false,
+            priority: PRIORITY,
             reader: None,
             writer: None,
         };
@@ -241,6 +244,11 @@ impl Resumable {
             Outcome::Reset { reason, here: false } if !reason.message().is_empty() => Some(reason.message().to_owned()),
             _ => None,
         }
+    }
+
+    pub(crate) fn set_priority(&self, priority: u8) {
+        self.0.lock().priority = priority;
+        self.0.driver.wake();
     }
 
     pub(crate) fn resent(&self) -> u64 {

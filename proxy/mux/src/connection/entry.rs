@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    Flags, INITIAL_WINDOW, StreamId,
+    Flags, INITIAL_WINDOW, PRIORITY, StreamId,
     connection::{Turn, View},
     ids::Identified,
     queue::Backlog,
@@ -21,6 +21,8 @@ pub(super) struct Entry<T> {
     /// The code of a reset that waits behind the queue.
     pub(super) reset_code: u32,
     pub(super) resets_behind: bool,
+    /// How many KiB are its turn.
+    pub(super) priority: u8,
     pub(super) handshake: Handshake,
     /// Stands in the queue of window updates.
     pub(super) has_news: bool,
@@ -70,6 +72,7 @@ impl<T> Entry<T> {
             id: 0,
             reset_code: 0,
             resets_behind: false,
+            priority: PRIORITY,
             handshake: Handshake::Done,
             has_news: false,
             in_round: false,

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::{
-    StreamId,
+    PRIORITY_MAX, StreamId,
     connection::{Connection, View, entry::Handshake},
     queue::Queue,
 };
@@ -33,6 +33,13 @@ impl<T: Default> Connection<T> {
         self.held += entry.queue.held();
         entry.enter(id, &mut self.round);
         Some((entry.view(), &mut entry.value))
+    }
+
+    /// Sets how much a stream sends in its turn while others wait: so many KiB, 1 to [`PRIORITY_MAX`]; others are taken as the nearest.
+    pub fn set_priority(&mut self, id: StreamId, priority: u8) {
+        if let Some(entry) = self.live_mut(id) {
+            entry.priority = priority.clamp(1, PRIORITY_MAX);
+        }
     }
 
     /// Finishes our direction behind what is queued. `false` if the stream is not live or was finished before.

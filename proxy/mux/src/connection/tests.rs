@@ -158,6 +158,22 @@ fn transmit_stops_after_the_frame_that_reaches_its_bound() {
 }
 
 #[test]
+fn a_turn_is_as_many_kib_as_the_priority_which_is_held_to_its_range() {
+    let mut connection = connection(Role::Opener);
+    let ids = [32, 16, 0, 255].map(|priority| {
+        let id = connection.open([0; 8]).unwrap();
+        connection.set_priority(id, priority);
+        connection.send(id, vec![0; 200_000].into());
+        id
+    });
+    let mut out = Outbound::new();
+    connection.transmit(2 * (32 + 16 + 1 + 64) * 1024, &mut out);
+    let turns: Vec<_> = out.sent.iter().take(8).map(|&(id, bytes)| (id, bytes / 1024)).collect();
+    let round = [(ids[0], 32), (ids[1], 16), (ids[2], 1), (ids[3], 64)];
+    assert_eq!(turns, [round, round].concat());
+}
+
+#[test]
 fn an_ended_stream_is_found_until_it_is_collected_and_used_no_more() {
     let mut connection = connection(Role::Acceptor);
     feed(&mut connection, frame(Kind::WindowUpdate, Flags::SYN, 1, 0));

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    FRAME_MAX, Flags, Header, Kind, Outbound, StreamId, TURN,
+    FRAME_MAX, Flags, Header, Kind, Outbound, PRIORITY, StreamId, TURN,
     connection::{Connection, Turn, entry::Handshake},
 };
 
@@ -74,7 +74,7 @@ impl<T: Default> Connection<T> {
     /// Appends whole frames to `out` until it has about `max` bytes more (at most one frame beyond) or nothing may leave; whether it put out any.
     ///
     /// PING, GO_AWAY, WINDOW_UPDATE and RST go first. Then the streams that have data and credit take turns: a turn is one DATA frame of at most
-    /// [`TURN`] bytes while others wait, of at most [`FRAME_MAX`] when alone, and the stream's FIN if that emptied its queue.
+    /// [`TURN`] bytes (or by its priority) while others wait, of at most [`FRAME_MAX`] when alone, and the stream's FIN if that emptied its queue.
     pub fn transmit(&mut self, max: usize, out: &mut Outbound) -> bool {
         let start = out.total();
         let max = start.saturating_add(max as u64);
@@ -142,7 +142,8 @@ impl<T: Default> Connection<T> {
             return;
         };
         entry.in_round = false;
-        let most = if alone { FRAME_MAX } else { TURN }.min(entry.queue.len()).min(entry.credit as usize);
+        let share = usize::from(entry.priority) * (TURN / usize::from(PRIORITY));
+        let most = if alone { FRAME_MAX } else { share }.min(entry.queue.len()).min(entry.credit as usize);
         let finishing = entry.finished && !entry.fin_sent;
         if most > 0 {
             let length = most as u32;

@@ -56,6 +56,10 @@ impl Host for Owner {
         self.act(|connection| connection.reset_behind(id, code));
     }
 
+    fn set_priority(&self, id: StreamId, priority: u8) {
+        self.core.lock().connection.set_priority(id, priority);
+    }
+
     fn consumed(&self, id: StreamId, bytes: u32) {
         self.act(|connection| {
             connection.consumed(id, bytes);
