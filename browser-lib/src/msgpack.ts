@@ -1,6 +1,12 @@
 // Values as MessagePack: an entry of its own, `browser-stream-server/msgpack`.
 
-import { Decoder, decodeTimestampToTimeSpec, Encoder, encodeTimestampExtension, ExtensionCodec } from "@msgpack/msgpack";
+import {
+  Decoder,
+  decodeTimestampToTimeSpec,
+  Encoder,
+  ExtensionCodec,
+  encodeTimestampExtension,
+} from "@msgpack/msgpack";
 import { type Codec, check, DEPTH_MAX, nameOf } from "./values/codec.ts";
 import { Shape, TIMESTAMP } from "./values/shape.ts";
 

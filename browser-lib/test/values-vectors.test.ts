@@ -4,8 +4,8 @@ import { describe, expect, test } from "vitest";
 import { msgpack } from "../src/msgpack.ts";
 import { json } from "../src/values/json.ts";
 import { Unframer } from "../src/values/unframe.ts";
-import { fromHex, toHex, vectors } from "./vectors.ts";
 import { fromTagged } from "./tagged.ts";
+import { fromHex, toHex, vectors } from "./vectors.ts";
 
 interface ValueVectors {
   values: { name: string; value: unknown; json?: string; msgpack: string }[];

@@ -84,7 +84,8 @@ export class Shape {
   #key(): void {
     const first = this.#bytes[this.#at] ?? 0;
     const isText = (first >= 0xa0 && first < 0xc0) || (first >= 0xd9 && first <= 0xdb);
-    const isNumber = first < 0x80 || first >= 0xe0 || (first >= 0xcc && first <= 0xce) || (first >= 0xd0 && first <= 0xd2);
+    const isNumber =
+      first < 0x80 || first >= 0xe0 || (first >= 0xcc && first <= 0xce) || (first >= 0xd0 && first <= 0xd2);
     if (!isText && !isNumber) throw new TypeError("a key that is neither text nor a number of 32 bits");
     this.#value(0);
   }
