@@ -111,6 +111,11 @@ export function talker() {
   return built("talker", "TALKER_BIN", "npm run preinterop", ["debug"]);
 }
 
+/** The Rust client's end of a stream of values. */
+export function valuer() {
+  return built("valuer", "VALUER_BIN", "npm run preinterop", ["debug"]);
+}
+
 /** Go's compiler, or undefined. */
 export function go() {
   return onPath("go");
