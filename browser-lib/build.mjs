@@ -72,9 +72,9 @@ async function buildAssets() {
 /** An example is a folder with a main.ts; one without an index.html has its page elsewhere, or is no page at all. */
 async function buildExample(name) {
   const [from, to] = [join(examples, name), join(assets, "examples", name)];
-  if (existsSync(join(from, "index.html"))) {
+  for (const file of ["index.html", "captions.vtt"].filter((file) => existsSync(join(from, file)))) {
     mkdirSync(to, { recursive: true });
-    cpSync(join(from, "index.html"), join(to, "index.html"));
+    cpSync(join(from, file), join(to, file));
   }
   if (!existsSync(join(from, "main.ts"))) return;
   await build({

@@ -101,6 +101,16 @@ export function rustPeer() {
   return built("rust-peer", "RUST_PEER_BIN", "npm run preinterop", ["debug"]);
 }
 
+/** The example that takes files. */
+export function upload() {
+  return built("upload", "UPLOAD_BIN", "npm run preinterop", ["debug"]);
+}
+
+/** The example that serves media. */
+export function media() {
+  return built("media", "MEDIA_BIN", "npm run preinterop", ["debug"]);
+}
+
 /** The program that opens streams to pages. */
 export function pusher() {
   return built("pusher", "PUSHER_BIN", "npm run preinterop", ["debug"]);
