@@ -32,7 +32,10 @@ export async function playVideo(
     if (!video.ended) await once(video, "ended", signal);
   } finally {
     URL.revokeObjectURL(url);
-    if (signal.aborted) video.removeAttribute("src");
+    if (signal.aborted) {
+      video.removeAttribute("src");
+      video.load();
+    }
   }
 }
 

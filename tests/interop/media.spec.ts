@@ -24,7 +24,7 @@ async function came(page: Page, name: string): Promise<number> {
 
 test("a video plays while it arrives, and to its end", async ({ run, tab }) => {
   const program = run(media(), "--folder", folder, "--bind", "127.0.0.1:0", "--kib-per-second", "500");
-  const page = await tab(`${await program.url()}examples/media/`);
+  const page = await tab(await program.url());
   await photograph(page, "media");
   await page.getByRole("button", { name: "Play the video" }).click();
   const video = page.locator("video");
@@ -45,7 +45,7 @@ test("a video plays while it arrives, and to its end", async ({ run, tab }) => {
 
 test("sound is heard while it arrives, and no more of it is fetched than is needed soon", async ({ run, tab }) => {
   const program = run(media(), "--folder", folder, "--bind", "127.0.0.1:0");
-  const page = await tab(`${await program.url()}examples/media/`);
+  const page = await tab(await program.url());
   await page.getByRole("button", { name: "Play the sound" }).click();
   const loudness = () => page.getByLabel("Loudness").evaluate((meter) => (meter as HTMLMeterElement).value);
   await expect.poll(loudness).toBeGreaterThan(0.05);
@@ -58,18 +58,18 @@ test("sound is heard while it arrives, and no more of it is fetched than is need
 
 test("an image is painted as far as it has come, and stopping stops its bytes", async ({ run, tab }) => {
   const program = run(media(), "--folder", folder, "--bind", "127.0.0.1:0", "--kib-per-second", "2000");
-  const page = await tab(`${await program.url()}examples/media/`);
+  const page = await tab(await program.url());
   const section = page.locator('[data-name="image.jpg"]');
   await page.getByRole("button", { name: "Show the image" }).click();
   await expect.poll(async () => Number(await section.getAttribute("data-paintings"))).toBeGreaterThan(0);
   expect(await came(page, "image.jpg")).toBeLessThan(1);
-  /** How much of a row of the picture is painted, from 0 to 255. */
-  const opacity = (at: number) =>
+  /** How bright one point of a row of the picture is; 0 where nothing is painted yet. */
+  const brightness = (at: number) =>
     page.locator("canvas").evaluate((canvas, at) => {
-      const row = (canvas as HTMLCanvasElement).getContext("2d")?.getImageData(800, at, 1, 1);
-      return row?.data[3];
+      const point = (canvas as HTMLCanvasElement).getContext("2d")?.getImageData(800, at, 1, 1).data;
+      return Math.max(...(point?.subarray(0, 3) ?? []));
     }, at);
-  expect(await opacity(2)).toBe(255);
+  expect(await brightness(2)).toBeGreaterThan(0);
   await photograph(page, "media-image");
   await page.getByRole("button", { name: "Stop the image" }).click();
   await expect(section).toContainText("Stopped.");
@@ -77,7 +77,7 @@ test("an image is painted as far as it has come, and stopping stops its bytes", 
   await page.getByRole("button", { name: "Show the image" }).click();
   await expect(section).toContainText("All of it arrived, and was shown.", { timeout: 30_000 });
   expect(await came(page, "image.jpg")).toBe(1);
-  expect(await opacity(1190)).toBe(255);
+  expect(await brightness(1190)).toBeGreaterThan(0);
   expect(Number(await section.getAttribute("data-paintings"))).toBeGreaterThan(1);
 });
 
