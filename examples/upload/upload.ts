@@ -1,8 +1,10 @@
 // One file on its way: its stream, how far it is, and what may be done with it.
 
-import { type MuxDemux, StreamError } from "browser-stream-server";
+import type { MuxDemux, Stream } from "browser-stream-server";
 
 export type UploadState = "waiting" | "sending" | "paused" | "done" | "failed" | "cancelled";
+
+type FileReader = ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
 
 /** Bytes that go into the stream at a time. */
 const PIECE = 64 * 1024;
@@ -94,31 +96,41 @@ export class Upload {
   async #send(signal: AbortSignal): Promise<string> {
     const { name, size, type } = this.file;
     const stream = this.#mdm.createStream({ name, size, type }, { path: "/upload", signal });
-    const writer = stream.writable.getWriter();
     const answer = new Response(stream.readable).text();
     answer.catch(() => {}); // `closed` tells.
+    const reader = this.file.stream().getReader();
+    const sending = this.#pour(reader, stream, signal);
+    sending.catch(() => {}); // The race below tells.
     try {
-      await stream.opened;
-      for await (const piece of pieces(this.file)) {
+      // A stream that broke is heard of at once, also while nothing is sent.
+      await Promise.race([sending, stream.closed]);
+      await stream.closed;
+      return JSON.parse(await answer).name;
+    } finally {
+      // Of a file that cannot be read the other side shall not think that it is whole.
+      stream.reset();
+      reader.cancel().catch(() => {});
+    }
+  }
+
+  /** The file's bytes, a few at a time: it is never in memory as a whole. */
+  async #pour(reader: FileReader, stream: Stream, signal: AbortSignal): Promise<void> {
+    const writer = stream.writable.getWriter();
+    await stream.opened;
+    for (let next = await reader.read(); next.value; next = await reader.read()) {
+      for (let at = 0; at < next.value.length; at += PIECE) {
         await this.#unpaused(signal);
         await writer.ready;
+        const piece = next.value.subarray(at, at + PIECE);
         // Ready is for the next piece; this one is counted when it has left.
-        writer.write(piece).then(
-          () => {
-            this.sent += piece.length;
-          },
-          () => {},
-        );
+        const count = () => {
+          this.sent += piece.length;
+        };
+        writer.write(piece).then(count, () => {});
       }
-      await this.#unpaused(signal);
-      await writer.close();
-    } catch (error) {
-      // A file that cannot be read ends the stream; one that the other side ended says why itself.
-      if (!(error instanceof StreamError)) stream.reset();
-      throw error;
     }
-    await stream.closed;
-    return JSON.parse(await answer).name;
+    await this.#unpaused(signal);
+    await writer.close();
   }
 
   async #unpaused(signal: AbortSignal): Promise<void> {
@@ -133,15 +145,5 @@ export class Upload {
   #become(state: UploadState): void {
     this.state = state;
     this.#changed();
-  }
-}
-
-/** The bytes of a file, a few at a time: it is never in memory as a whole. */
-async function* pieces(file: File): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
-  const reader = file.stream().getReader();
-  while (true) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    for (let at = 0; at < value.length; at += PIECE) yield value.subarray(at, at + PIECE);
   }
 }

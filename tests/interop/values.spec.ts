@@ -74,6 +74,8 @@ for (const codec of ["json", "msgpack"] as const) {
       { name, codec, sent: vectors.map((vector) => vector.value) },
     );
     expect(back).toEqual(vectors.map(fromRust));
+    expect(await program.line()).toBe("finished");
+    program.endInput();
     expect(await program.exit()).toBe(0);
   });
 }
