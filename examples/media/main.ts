@@ -38,7 +38,9 @@ async function sizeOf(name: string): Promise<number> {
 /** How large each is; none where the program has no media, which the page says. */
 async function askForSizes(): Promise<Map<string, number>> {
   try {
-    const list = await new Response(mdm.createStream(null, { path: "/media" }).readable).json();
+    const stream = mdm.createStream(null, { path: "/media" });
+    await stream.opened;
+    const list = await new Response(stream.readable).json();
     return new Map(list.map(({ name, bytes }: { name: string; bytes: number }) => [name, bytes]));
   } catch (error) {
     const isElsewhere = error instanceof StreamError && error.code === "not_found";
