@@ -75,7 +75,7 @@ for (const codec of ["json", "msgpack"] as const) {
     );
     expect(back).toEqual(vectors.map(fromRust));
     expect(await program.line()).toBe("finished");
-    program.endInput();
+    program.interrupt();
     expect(await program.exit()).toBe(0);
   });
 }

@@ -1,6 +1,6 @@
 //! The Rust client's end of a stream of values, for the interop tests: `valuer MUX NAME serve|connect`.
 //!
-//! A server prints `serving`, sends back every value of its one client, whose meta names the codec, and ends with its standard input. A client sends the values of
+//! A server prints `serving`, sends back every value of its one client, whose meta names the codec, and ends at Ctrl-C. A client sends the values of
 //! tests/vectors/values.json to a server that does the same, and prints how many came back as they were.
 
 use std::{fs, path::Path};
@@ -12,7 +12,7 @@ use browser_stream_client::{
 };
 use futures::TryStreamExt;
 use serde::Deserialize;
-use tokio::io::{AsyncReadExt, split, stdin};
+use tokio::io::split;
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -30,7 +30,7 @@ async fn main() -> Result<()> {
             }
             // Closing now would lose what has not arrived yet.
             println!("finished");
-            stdin().read_to_end(&mut Vec::new()).await?;
+            tokio::signal::ctrl_c().await?;
         }
         "connect" => println!("{} came back", send(peer.client().connect(name).await?).await?),
         _ => bail!("{role} is neither serve nor connect"),
