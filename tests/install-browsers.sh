@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the browser tests need, where that can be done without asking: Chromium, Firefox ESR, and a font.
+# Installs what the browser tests need, where that can be done without asking: Chromium, Firefox ESR, a font, and ffmpeg, which makes the media example's media.
 # A machine that has them is left as it is. CHROMIUM_PATH and FIREFOX_PATH name browsers elsewhere.
 set -eu
 
@@ -23,6 +23,7 @@ font_found() {
 chromium_found || need chromium
 firefox_found || need firefox-esr
 font_found || need fonts-dejavu-core
+has ffmpeg || need ffmpeg
 if [ -z "$missing" ]; then
     exit 0
 fi
@@ -36,7 +37,7 @@ fi
 if ! has apt-get || [ "$as_root" = none ]; then
     echo "The browser tests need:$missing" >&2
     echo "On Debian: sudo apt-get install --no-install-recommends$missing" >&2
-    echo "Elsewhere: install Chromium and Firefox, or set CHROMIUM_PATH and FIREFOX_PATH." >&2
+    echo "Elsewhere: install Chromium, Firefox and ffmpeg, or set CHROMIUM_PATH and FIREFOX_PATH." >&2
     exit 1
 fi
 echo "Installing:$missing"

@@ -31,5 +31,9 @@ export {
   type Verdict,
 } from "./stream-server.ts";
 export type { CloseInfo } from "./transport.ts";
+export type { Codec } from "./values/codec.ts";
+export { type ValueCode, ValueError } from "./values/error.ts";
+export { json } from "./values/json.ts";
+export type { Values, ValuesOptions } from "./values/values.ts";
 export type { NameState, Watch, WatchEvents } from "./watch.ts";
 export type { WebSocketClass, WebSocketLike } from "./websocket.ts";

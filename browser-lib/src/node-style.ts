@@ -1,15 +1,14 @@
 // Node's stream calls as one layer over a `{readable, writable}` pair. Use one style per direction: each takes that direction's lock.
 
-import { type Chunk, toBytes } from "./chunk.ts";
 import { StreamError } from "./error.ts";
 import { Emitter, type Listener } from "./events.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** What a stream emits in Node's style. */
-export interface StreamEvents {
-  /** A chunk: a string where an encoding is set, else bytes. Listening starts the flow. */
-  data: [chunk: string | Bytes];
+export interface StreamEvents<Data = string | Bytes> {
+  /** A chunk: a string where an encoding is set, else bytes; of a stream of values, a value. Listening starts the flow. */
+  data: [chunk: Data];
   /** The other side finished and everything was read. */
   end: [];
   /** All that was written left, and the finish behind it. */
@@ -26,8 +25,8 @@ export interface StreamEvents {
 }
 
 /** Something in Node's style to pipe into. */
-export interface NodeDestination {
-  write(chunk: Bytes): boolean;
+export interface NodeDestination<Out = Bytes> {
+  write(chunk: Out): boolean;
   end(): unknown;
   once(event: "drain" | "close", listener: () => void): unknown;
   /** Called when the stream that is piped fails; without the error, which crashes Node where nobody listens for it. */
@@ -35,16 +34,16 @@ export interface NodeDestination {
 }
 
 /** Writing, in the hands of somebody else. */
-export interface Out {
-  readonly writer: WritableStreamDefaultWriter<Chunk>;
+export interface HandedOver<In> {
+  readonly writer: WritableStreamDefaultWriter<In>;
   /** Finishes; resolves when that has left. */
   close(): Promise<void>;
 }
 
-let takeOut: (style: NodeStyle) => Out;
+let takeOut: <In, Out, Data>(style: NodeStyle<In, Out, Data>) => HandedOver<In>;
 
-interface Sink {
-  readonly to: NodeDestination;
+interface Sink<Out> {
+  readonly to: NodeDestination<Out>;
   /** What `pipe` was given. */
   readonly origin: unknown;
   /** It is not ended at the end. */
@@ -56,21 +55,25 @@ interface Sink {
 }
 
 /** The calls. Whoever extends it has the pair and says how it ended. */
-export abstract class NodeStyle extends Emitter<StreamEvents> {
-  /** The bytes that come in. */
-  abstract readonly readable: ReadableStream<Bytes>;
-  /** Takes text and bytes. */
-  abstract readonly writable: WritableStream<Chunk>;
+export abstract class NodeStyle<In, Out, Data> extends Emitter<StreamEvents<Data>> {
+  /** What comes in. */
+  abstract readonly readable: ReadableStream<Out>;
+  /** Takes what goes out. */
+  abstract readonly writable: WritableStream<In>;
   /** Aborts both directions: with this error here, and its code on the other side. */
   protected abstract fail(error: StreamError): void;
 
-  #writer: WritableStreamDefaultWriter<Chunk> | undefined;
-  #reader: ReadableStreamDefaultReader<Bytes> | undefined;
+  /** What is written in the end, checked where the caller can see it: a WritableStream would break on it later. */
+  protected abstract prepare(chunk: In): In;
+  /** What "data" gives; nothing if that has to wait for the next chunk. Called without one at the end. */
+  protected abstract toData(chunk?: Out): Data | undefined;
+
+  #writer: WritableStreamDefaultWriter<In> | undefined;
+  #reader: ReadableStreamDefaultReader<Out> | undefined;
   #flow: Promise<void> | undefined;
   #paused = false;
   #wake: (() => void) | undefined;
-  #sinks: Sink[] = [];
-  #decoder: TextDecoder | undefined;
+  #sinks: Sink<Out>[] = [];
   #ended = false;
   #drainDue = false;
   /** Nobody wants what comes in any more. */
@@ -86,19 +89,19 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
     takeOut = (style) => {
       style.#refuseEnded();
       style.#ended = true;
-      return { writer: style.#out, close: () => style.#close() };
+      return { writer: style.writer, close: () => style.#close() };
     };
   }
 
   /** Calls `listener` whenever the event happens; listening for "data" starts the flow unless `pause` was called. */
-  override on<E extends keyof StreamEvents>(event: E, listener: Listener<StreamEvents[E]>): this {
+  override on<E extends keyof StreamEvents>(event: E, listener: Listener<StreamEvents<Data>[E]>): this {
     super.on(event, listener);
     if (event === "data" && !this.#paused) this.resume();
     return this;
   }
 
   /** As {@link on}, for the next time only. */
-  override once<E extends keyof StreamEvents>(event: E, listener: Listener<StreamEvents[E]>): this {
+  override once<E extends keyof StreamEvents>(event: E, listener: Listener<StreamEvents<Data>[E]>): this {
     super.once(event, listener);
     if (event === "data" && !this.#paused) this.resume();
     return this;
@@ -110,11 +113,10 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
    * Up to 4 KiB of bytes are copied at once. A larger chunk belongs to the stream until "finish" or "close"; who wants it back earlier writes to
    * `writable`, which tells for each chunk.
    */
-  write(chunk: Chunk): boolean {
+  write(chunk: In): boolean {
     this.#refuseEnded();
-    const writer = this.#out;
-    // Checked here, where the caller can see it: a WritableStream would break on it later.
-    writer.write(toBytes(chunk)).catch(ignore);
+    const writer = this.writer;
+    writer.write(this.prepare(chunk)).catch(ignore);
     const open = (writer.desiredSize ?? 0) > 0;
     if (!open && !this.#drainDue) {
       this.#drainDue = true;
@@ -128,7 +130,7 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
   }
 
   /** Finishes this direction, after a last chunk if there is one; the other direction goes on. */
-  end(chunk?: Chunk): this {
+  end(chunk?: In): this {
     if (chunk !== undefined) this.write(chunk);
     if (this.#ended) return this;
     this.#ended = true;
@@ -165,19 +167,13 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
     return this;
   }
 
-  /** Makes "data" give strings (a character that is split over chunks comes whole), or bytes again with `null`. */
-  setEncoding(encoding: "utf8" | "utf-8" | null): this {
-    this.#decoder = encoding === null ? undefined : new TextDecoder(encoding, { ignoreBOM: true });
-    return this;
-  }
-
   /**
    * Sends all that comes in to `to`, at its speed, and ends it at the end, unless `end` is false; a failure destroys or aborts it. Returns `to`.
    *
    * A `to` that closes or throws is let go, the latter with an "error" here; if nobody else reads, the reading is cancelled.
    */
-  pipe<D extends NodeDestination | WritableStream<Bytes>>(to: D, { end = true }: { end?: boolean } = {}): D {
-    const sink = to instanceof NodeStyle ? to.#asSink() : sinkFor(to);
+  pipe<D extends NodeDestination<Out> | WritableStream<Out>>(to: D, { end = true }: { end?: boolean } = {}): D {
+    const sink: Sink<Out> = to instanceof NodeStyle ? to.#asSink() : sinkFor(to);
     sink.staysOpen = !end;
     if (this.#dead) {
       sink.fail(this.#dead);
@@ -213,6 +209,12 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
     return this;
   }
 
+  /** Holds the lock of `writable`, once somebody writes in this style. */
+  protected get writer(): WritableStreamDefaultWriter<In> {
+    this.#writer ??= this.writable.getWriter();
+    return this.#writer;
+  }
+
   /** Tells the listeners how it ended, once `closed` has settled and what came in was read; `drained` when nothing is left to read. */
   protected tellEnd(closed: Promise<void>, drained: Promise<void>): void {
     const over = async (error?: StreamError): Promise<void> => {
@@ -243,15 +245,10 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
   }
 
   /** Ourselves as a destination: the writer knows of a failure before all that came in was read. */
-  #asSink(): Sink {
-    const { once } = overWriter(this.#out);
-    const to = { write: (chunk: Bytes) => this.write(chunk), end: () => this.end(), once };
+  #asSink(): Sink<In> {
+    const { once } = overWriter(this.writer);
+    const to = { write: (chunk: In) => this.write(chunk), end: () => this.end(), once };
     return { to, origin: this, fail: (error) => this.destroy(error), blocked: false };
-  }
-
-  get #out(): WritableStreamDefaultWriter<Chunk> {
-    this.#writer ??= this.writable.getWriter();
-    return this.#writer;
   }
 
   #refuseEnded(): void {
@@ -259,7 +256,7 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
   }
 
   async #close(): Promise<void> {
-    await this.#out.close();
+    await this.writer.close();
     this.emit("finish");
   }
 
@@ -290,9 +287,9 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
     return true;
   }
 
-  #give(bytes: Bytes): void {
+  #give(chunk: Out): void {
     for (const sink of this.#sinks) {
-      if (this.#attempt(sink, () => sink.to.write(bytes)) ?? true) continue;
+      if (this.#attempt(sink, () => sink.to.write(chunk)) ?? true) continue;
       sink.blocked = true;
       sink.to.once("drain", () => {
         sink.blocked = false;
@@ -300,13 +297,13 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
       });
     }
     if (this.listenerCount("data") === 0) return;
-    const data = this.#decoder ? this.#decoder.decode(bytes, { stream: true }) : bytes;
-    if (data.length > 0) this.emit("data", data);
+    const data = this.toData(chunk);
+    if (data !== undefined) this.emit("data", data);
   }
 
   #giveEnd(): void {
-    const rest = this.#decoder?.decode();
-    if (rest) this.emit("data", rest);
+    const rest = this.toData();
+    if (rest !== undefined) this.emit("data", rest);
     for (const sink of this.#sinks) {
       if (sink.staysOpen) sink.release?.();
       else this.#attempt(sink, () => sink.to.end());
@@ -316,7 +313,7 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
   }
 
   /** Does something with a destination; one that throws is let go, and the error told. */
-  #attempt<T>(sink: Sink, action: () => T): T | undefined {
+  #attempt<T>(sink: Sink<Out>, action: () => T): T | undefined {
     try {
       return action();
     } catch (thrown) {
@@ -327,7 +324,7 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
   }
 
   /** The destination is over: if nobody else reads, nobody will. */
-  #unpipe(sink: Sink): void {
+  #unpipe(sink: Sink<Out>): void {
     if (!this.#sinks.includes(sink)) return;
     this.#sinks = this.#sinks.filter((other) => other !== sink);
     if (this.#sinks.length === 0 && this.listenerCount("data") === 0) {
@@ -338,7 +335,7 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
   }
 }
 
-function sinkFor(to: NodeDestination | WritableStream<Bytes>): Sink {
+function sinkFor<Out>(to: NodeDestination<Out> | WritableStream<Out>): Sink<Out> {
   if (!("getWriter" in to)) return { to, origin: to, fail: () => to.destroy?.(), blocked: false };
   const writer = to.getWriter();
   const fail = (error: StreamError) => writer.abort(error).catch(ignore);
@@ -346,12 +343,12 @@ function sinkFor(to: NodeDestination | WritableStream<Bytes>): Sink {
 }
 
 /** Takes writing over: `write` throws from now on, and `end` does nothing. Throws `TypeError` where that was done already. */
-export function handOver(style: NodeStyle): Out {
+export function handOver<In, Out, Data>(style: NodeStyle<In, Out, Data>): HandedOver<In> {
   return takeOut(style);
 }
 
 /** A WritableStream's writer as a destination. */
-function overWriter(writer: WritableStreamDefaultWriter<Bytes>): NodeDestination {
+function overWriter<Out>(writer: WritableStreamDefaultWriter<Out>): NodeDestination<Out> {
   return {
     write(chunk) {
       writer.write(chunk).catch(ignore);

@@ -2,7 +2,7 @@
 
 import { type Chunk, toBytes } from "./chunk.ts";
 import { StreamError } from "./error.ts";
-import { handOver, type Out } from "./node-style.ts";
+import { type HandedOver, handOver } from "./node-style.ts";
 import type { Stream } from "./stream.ts";
 
 /** What can be sent: one thing, or pieces of text and bytes that come one after the other, as a Node stream's do. */
@@ -104,7 +104,7 @@ export function deliver(stream: Stream, source: Source, options: SendOptions): P
   return sent;
 }
 
-async function pour({ writer, close }: Out, source: Source, options: SendOptions): Promise<number> {
+async function pour({ writer, close }: HandedOver<Chunk>, source: Source, options: SendOptions): Promise<number> {
   const { onProgress, total = source.total } = options;
   let sent = 0;
   for (let next = await source.next(); !next.done; next = await source.next()) {

@@ -1,13 +1,17 @@
 // A stream as its user sees it: a WHATWG pair first, with Node's calls as a layer over it.
 
 import type { Cell, Resumption } from "./cell.ts";
-import type { Chunk } from "./chunk.ts";
+import { type Chunk, toBytes } from "./chunk.ts";
+import { each } from "./each.ts";
 import { resetNumber, StreamError } from "./error.ts";
 import { Latest } from "./latest.ts";
 import { PRIORITY } from "./mux/entry.ts";
 import { NodeStyle } from "./node-style.ts";
 import { MESSAGE_MAX, text } from "./resume/record.ts";
 import { deliver, type Sendable, type SendOptions, sourceOf } from "./send.ts";
+import type { Codec } from "./values/codec.ts";
+import { json } from "./values/json.ts";
+import { Values, type ValuesOptions } from "./values/values.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -43,9 +47,10 @@ export interface StreamInfo {
  * It ends in one of three ways, which are never mixed up: each side finishes its direction; one side resets both with a code; or the connection
  * is lost (`lost`; a stream between our own libraries only if that lasts). What arrived before a reset or loss can still be read, then reading fails (PROTOCOL.md, section 6).
  */
-export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
+export class Stream extends NodeStyle<Chunk, Bytes, string | Bytes> implements AsyncIterable<Bytes> {
   readonly #cell: Cell;
   readonly #info: StreamInfo;
+  #decoder: TextDecoder | undefined;
 
   /** Streams come from a client, a server or `createStream`. */
   constructor(cell: Cell, info: StreamInfo, options: StreamOptions = {}) {
@@ -162,23 +167,30 @@ export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
   }
 
   /** The chunks that come in; leaving the loop early cancels `readable`. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Bytes, void, undefined> {
-    const reader = this.readable.getReader();
-    let done = false;
-    try {
-      while (true) {
-        const next = await reader.read();
-        done = next.done;
-        if (next.done) return;
-        yield next.value;
-      }
-    } catch (error) {
-      done = true;
-      throw error;
-    } finally {
-      if (!done) await reader.cancel();
-      reader.releaseLock();
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<Bytes, void, undefined> {
+    return each(this.readable);
+  }
+
+  /** Makes "data" give strings (a character that is split over chunks comes whole), or bytes again with `null`. */
+  setEncoding(encoding: "utf8" | "utf-8" | null): this {
+    this.#decoder = encoding === null ? undefined : new TextDecoder(encoding, { ignoreBOM: true });
+    return this;
+  }
+
+  /**
+   * The same stream as one of values: what the other side's `values` sends, one by one, and what this side sends to it. Both ends need the same codec, and nothing may
+   * have been read or written as bytes.
+   */
+  values<T = unknown>(codec: Codec = json, options?: ValuesOptions): Values<T> {
+    return new Values<T>(this, codec, options);
+  }
+
+  protected override prepare(chunk: Chunk): Chunk {
+    return toBytes(chunk) as Bytes;
+  }
+
+  protected override toData(bytes?: Bytes): string | Bytes | undefined {
+    return this.#decoder ? this.#decoder.decode(bytes, { stream: bytes !== undefined }) || undefined : bytes;
   }
 
   protected fail(error: StreamError): void {

@@ -1,24 +1,8 @@
 /** The pages that the proxy serves, as a person uses them. */
 
-import { fileURLToPath } from "node:url";
 import { startShim } from "../harness/shim.mjs";
-import { expect, type Page, test } from "./fixture.ts";
-
-const shots = fileURLToPath(new URL("../test-results/pages/", import.meta.url));
-
-/** The page in light, in dark, and as wide as a small phone. */
-async function photograph(page: Page, what: string): Promise<void> {
-  await page.emulateMedia({ colorScheme: "light" });
-  await page.screenshot({ path: `${shots}${what}-light.png`, fullPage: true });
-  await page.emulateMedia({ colorScheme: "dark" });
-  await page.screenshot({ path: `${shots}${what}-dark.png`, fullPage: true });
-  await page.setViewportSize({ width: 360, height: 740 });
-  await page.screenshot({ path: `${shots}${what}-360.png`, fullPage: true });
-  const width = await page.evaluate(() => document.documentElement.scrollWidth);
-  expect(width, `${what} fits into 360 pixels`).toBeLessThanOrEqual(360);
-  await page.setViewportSize({ width: 1280, height: 720 });
-  await page.emulateMedia({ colorScheme: "light" });
-}
+import { expect, test } from "./fixture.ts";
+import { photograph } from "./photograph.ts";
 
 test("echo: a second tab types and sees it come back, and the first counts its clients", async ({ tab, realProxy }) => {
   const server = await tab(`${realProxy.url}examples/echo/`);

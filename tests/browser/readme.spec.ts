@@ -41,6 +41,35 @@ test("the README's server tab and client tab work as they are printed", async ({
   await expectHello(browser, realProxy.url, await tab(), { name: "NAME", server, client });
 });
 
+test("the README's values cross from tab to tab as what they are", async ({ realProxy, tab }) => {
+  const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+  const snippet = /^```js\n(import \{ MuxDemux, StreamClient \}.*?)^```$/ms.exec(readme)?.[1] ?? "";
+  expect(snippet).toContain('connect("NAME").values(msgpack)');
+  const server = await tab();
+  await server.evaluate(async () => {
+    const { msgpack } = await import("/browser-stream-server-msgpack.js");
+    const serve = bss.StreamServer(bss.MuxDemux(), (stream) => {
+      const values = stream.values(msgpack);
+      values.pipe(values);
+    });
+    await serve.listen("values").listening;
+  });
+  const page = await tab();
+  const said = page.waitForEvent("console");
+  await page.route(`${realProxy.url}values`, (route) =>
+    route.fulfill({
+      contentType: "text/html",
+      body: `<script type="module">${snippet.replace('"NAME"', '"values"')}</script>`,
+    }),
+  );
+  await page.goto(`${realProxy.url}values`);
+  const [value] = (await said).args();
+  const kinds = await value?.evaluate(({ taken, id, pixels }) => [taken.constructor.name, typeof id, [...pixels]]);
+  expect(kinds).toEqual(["Date", "bigint", [0, 255]]);
+  // Gone before its server, or its loop would tell of that.
+  await page.goto("about:blank");
+});
+
 test("the start page's server and client work in two tabs as they are displayed", async ({
   browser,
   realProxy,

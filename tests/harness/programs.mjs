@@ -101,6 +101,16 @@ export function rustPeer() {
   return built("rust-peer", "RUST_PEER_BIN", "npm run preinterop", ["debug"]);
 }
 
+/** The example that takes files. */
+export function upload() {
+  return built("upload", "UPLOAD_BIN", "npm run preinterop", ["debug"]);
+}
+
+/** The example that serves media. */
+export function media() {
+  return built("media", "MEDIA_BIN", "npm run preinterop", ["debug"]);
+}
+
 /** The program that opens streams to pages. */
 export function pusher() {
   return built("pusher", "PUSHER_BIN", "npm run preinterop", ["debug"]);
@@ -119,6 +129,11 @@ export function talker() {
 /** The Rust client's end of a mux over one stream. */
 export function muxer() {
   return built("muxer", "MUXER_BIN", "npm run preinterop", ["debug"]);
+}
+
+/** The Rust client's end of a stream of values. */
+export function valuer() {
+  return built("valuer", "VALUER_BIN", "npm run preinterop", ["debug"]);
 }
 
 /** Go's compiler, or undefined. */

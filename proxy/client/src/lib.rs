@@ -44,6 +44,7 @@ mod server;
 mod state;
 mod stream;
 mod upgrade;
+pub mod values;
 mod websocket;
 mod wire;
 

@@ -117,7 +117,7 @@ fn missing(path: &str) -> Response {
 
 /// The files that pages of other origins load.
 fn is_library(path: &str) -> bool {
-    path.starts_with("/browser-stream-server.js")
+    path.starts_with("/browser-stream-server.js") || path == "/browser-stream-server-msgpack.js"
 }
 
 /// Lets the page that was let in read the answer, and keeps caches from handing it to another.
