@@ -57,6 +57,10 @@ impl StreamClient {
         Connect { client, name, meta: Ok(None), wait: WAIT, early: Bytes::new(), is_plain: false }
     }
 
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// What it connects over.
     pub fn peer(&self) -> &Peer {
         &self.peer
