@@ -11,7 +11,7 @@ Exit statuses:
   1    `serve` could not run (the port is taken)
   2    arguments or settings that cannot be used (bad_request)
   68   nobody serves under the name (not_found)
-  69   no proxy there
+  69   no proxy there (no_proxy)
   70   the far side ended the stream (cancelled, gone, a number of its own), or a fault that is not ours (internal)
   73   the name is another's (name_taken, name_reserved, superseded)
   74   a file, port or program of this machine failed
@@ -49,14 +49,12 @@ impl Failure {
 
     /// There is no connection to the proxy at this URL.
     pub fn dial(url: &str, error: &DialError) -> Self {
-        let (status, advice) = match error {
-            DialError::Url(_) => (2, String::new()),
-            DialError::Timeout(_) | DialError::Io(_) | DialError::NotAProxy(_) => {
-                (69, format!("; start `bss serve` there, or say with --url or BSS_URL where it is ({url})"))
-            }
-            _ => (status(error.code().into()), String::new()),
-        };
-        Self { status, line: format!("{}: {error}{advice}", error.code()) }
+        if matches!(error, DialError::Timeout(_) | DialError::Io(_) | DialError::NotAProxy(_)) {
+            let advice = format!("start `bss serve` there, or say with --url or BSS_URL where it is ({url})");
+            return Self { status: 69, line: format!("no_proxy: {}; {advice}", line(&error.to_string())) };
+        }
+        let code = error.code();
+        Self { status: status(code.into()), line: format!("{code}: {}", line(&error.to_string())) }
     }
 
     /// The stream to this name was not opened.
