@@ -10,6 +10,7 @@ use browser_stream_client::{Connection, Stream};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::value::RawValue;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     process::{Child, Command},
     time::timeout,
 };
@@ -19,10 +20,12 @@ use super::pipe::{Broken, Pipe};
 /// A running program and all that it starts. Dropped before it has ended, all of it is killed.
 pub struct Program {
     child: Child,
-    /// The group that it leads, until it has ended and been waited for: then the number may be another's.
+    /// The group that it leads, until all has ended well: then the number may be another's.
     group: Option<Pid>,
 }
 
+/// How long a client of a program that has ended may take to end as well.
+const LINGER: Duration = Duration::from_secs(1);
 /// Between asking a program to end and ending it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -53,17 +56,22 @@ impl Program {
         let mut pipe = Pipe::new(stream, input, output);
         // As in the shell: what a program does not read is nobody's.
         pipe.drops_what_is_not_taken = true;
-        if let Err(broken) = pipe.run(None).await {
+        let ended = tokio::select! {
+            carried = pipe.run(None) => carried.map(|_| None),
+            status = self.child.wait() => Ok(Some(status)),
+        };
+        let ended = match ended {
+            Ok(Some(_)) => rest(&mut pipe).await,
+            Ok(None) => Ok(()),
+            Err(broken) => Err(broken),
+        };
+        if ended.is_err() {
             self.signal(Signal::TERM);
             // Where that is not heard in time the drop is.
-            let _ = timeout(PATIENCE, self.wait()).await;
-            return Err(broken);
+            let _ = timeout(PATIENCE, self.child.wait()).await;
         }
-        self.wait().await.map_err(Broken::Input)
-    }
-
-    async fn wait(&mut self) -> io::Result<ExitStatus> {
-        let status = self.child.wait().await?;
+        ended?;
+        let status = self.child.wait().await.map_err(Broken::Input)?;
         self.group = None;
         Ok(status)
     }
@@ -74,6 +82,15 @@ impl Program {
             let _ = kill_process_group(group, signal);
         }
     }
+}
+
+/// Carries what a program that has ended said last, and gives the client a moment to end as well.
+async fn rest<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(pipe: &mut Pipe<R, W>) -> Result<(), Broken> {
+    if let Ok(carried) = timeout(LINGER, pipe.run(None)).await {
+        return carried.map(drop);
+    }
+    pipe.take_no_more();
+    pipe.run(None).await.map(drop)
 }
 
 impl Drop for Program {

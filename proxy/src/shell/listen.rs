@@ -94,7 +94,9 @@ impl Listen {
     async fn one(&self, client: Connection, voice: Voice) -> Result<(), Failure> {
         let input: Box<dyn AsyncRead + Send + Unpin> = if self.stdin { Box::new(tokio::io::stdin()) } else { Box::new(empty()) };
         let mut progress = Progress::new(voice, true, &self.name);
-        let carried = Pipe::new(client.accept(), input, Some(tokio::io::stdout())).run(Some(&mut progress)).await;
+        let mut pipe = Pipe::new(client.accept(), input, Some(tokio::io::stdout()));
+        pipe.ends_last = !self.stdin;
+        let carried = pipe.run(Some(&mut progress)).await;
         let carried = carried.map_err(|broken| broken.failure(&self.name))?;
         if voice.clients {
             say(&format!("{}: a client is done, {} bytes from it, {} to it", self.name, carried.received, carried.sent));

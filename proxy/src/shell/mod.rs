@@ -27,8 +27,10 @@ use failure::Failure;
 use interrupt::Interrupt;
 use peer::Proxy;
 
-/// How long streams and names may take to be let go of.
-const LAST_WORDS_MAX: Duration = Duration::from_secs(2);
+/// How long streams and names that are given up may take to be let go of.
+const GIVEN_UP_MAX: Duration = Duration::from_secs(2);
+/// How long both ends may take to know that all is there: the last word may have to go over a new connection.
+const DONE_MAX: Duration = Duration::from_secs(10);
 
 /// Does what was asked for until it is done, has failed, or is interrupted, and lets go of all that it held.
 pub fn run(far: &Far, task: Task) -> ExitCode {
@@ -58,7 +60,7 @@ async fn perform(far: &Far, task: Task) -> Result<(), Failure> {
     };
     // From now on an interrupt ends the process at once.
     tokio::spawn(async move { std::process::exit(i32::from(interrupt.comes().await.status())) });
-    proxy.leave(LAST_WORDS_MAX).await;
+    proxy.leave(if done.is_ok() { DONE_MAX } else { GIVEN_UP_MAX }).await;
     done
 }
 

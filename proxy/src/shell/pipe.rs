@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use browser_stream_client::{Code, Stream, StreamError};
+use browser_stream_client::{Code, RefusalCode, Stream, StreamError};
 use futures::future::BoxFuture;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -27,8 +27,11 @@ pub struct Pipe<R, W> {
     up: Flow,
     down: Flow,
     carried: Carried,
+    has_passed: bool,
     /// An output that takes no more is no reason to end: what still comes is dropped.
     pub drops_what_is_not_taken: bool,
+    /// Our side ends behind the far side's, so that who hears of its end knows that all was taken.
+    pub ends_last: bool,
 }
 
 /// Bytes that passed.
@@ -94,24 +97,26 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Pipe<R, W> {
     /// Nothing passes until it is [`run`](Self::run). Without an output what comes is dropped, and not waited for.
     pub fn new(stream: Stream, input: R, output: Option<W>) -> Self {
         let stopped = Box::pin(stream.stopped());
-        let carried = Carried::default();
-        Self { stream, stopped, input, output, up: Flow::new(), down: Flow::new(), carried, drops_what_is_not_taken: false }
+        Self {
+            stream,
+            stopped,
+            input,
+            output,
+            up: Flow::new(),
+            down: Flow::new(),
+            carried: Carried::default(),
+            has_passed: false,
+            drops_what_is_not_taken: false,
+            ends_last: false,
+        }
     }
 
-    /// Carries until both directions have ended and the far side has all of ours. What breaks resets the stream.
-    pub async fn run(mut self, mut progress: Option<&mut Progress<'_>>) -> Result<Carried, Broken> {
+    /// Carries until both directions have ended and the far side has all of ours. What breaks resets the stream. Cancel-safe: called again it goes on.
+    pub async fn run(&mut self, mut progress: Option<&mut Progress<'_>>) -> Result<Carried, Broken> {
         let mut pulses = pulses();
-        let mut has_passed = false;
         let ended = loop {
-            let step = async {
-                if !has_passed {
-                    poll_fn(|cx| self.poll(cx)).await?;
-                    has_passed = true;
-                }
-                self.stream.sent().await.map_err(Broken::Stream)
-            };
             tokio::select! {
-                ended = step => break ended,
+                ended = self.pass() => break ended,
                 _ = pulses.tick(), if progress.is_some() => {}
             }
             if let Some(progress) = &mut progress {
@@ -127,9 +132,29 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Pipe<R, W> {
         ended.map(|()| self.carried)
     }
 
+    /// What still comes is dropped and not waited for: nobody is there any more who would take it.
+    pub fn take_no_more(&mut self) {
+        self.output = None;
+    }
+
+    async fn pass(&mut self) -> Result<(), Broken> {
+        let passed = async {
+            if !self.has_passed {
+                poll_fn(|cx| self.poll(cx)).await?;
+                self.has_passed = true;
+            }
+            self.stream.sent().await.map_err(Broken::Stream)
+        };
+        match passed.await {
+            // The far side was through and waited for nothing; and nothing of ours is lost.
+            Err(Broken::Stream(error)) if self.down.is_done && self.carried.sent == 0 && is_cancelled(error) => Ok(()),
+            ended => ended,
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
         let down = self.poll_down(cx)?;
-        let up = self.poll_up(cx)?;
+        let up = if self.ends_last && down.is_pending() { Poll::Pending } else { self.poll_up(cx)? };
         if up.is_ready() && (down.is_ready() || self.output.is_none()) {
             return Poll::Ready(Ok(()));
         }
@@ -215,6 +240,10 @@ fn pulses() -> Interval {
     let mut pulses = interval(PULSE);
     pulses.set_missed_tick_behavior(MissedTickBehavior::Delay);
     pulses
+}
+
+fn is_cancelled(error: StreamError) -> bool {
+    matches!(error, StreamError::Reset(number) if RefusalCode::from_number(number) == RefusalCode::Known(Code::Cancelled))
 }
 
 fn of_stream(error: io::Error) -> Broken {

@@ -61,14 +61,17 @@ async fn a_reader_that_goes_ends_the_command_without_a_word() {
 }
 
 #[tokio::test]
-async fn what_was_not_taken_is_no_success() {
+async fn a_server_that_ends_first_ends_the_command_and_what_it_did_not_take_is_no_success() {
     let proxy = Proxy::start().await;
-    let _server = proxy.listen(&["listen", "first", "--exec", "head -c 3"]).await;
-    let mut client = Program::start(proxy.bss(&["connect", "first"]).stdin(Stdio::piped()));
-    let mut stdin = client.stdin();
-    stdin.write_all(b"onetwo").await.expect("sent");
-    // Stdin stays open: the program at the far side ends by itself.
-    let ended = client.ended().await;
-    assert_eq!(ended.stdout, b"one");
-    ended.failed(70, "cancelled: first: ");
+    let _servers =
+        [proxy.listen(&["listen", "first", "--exec", "head -c 3"]).await, proxy.listen(&["listen", "now", "--exec", "echo now"]).await];
+    for (name, sent, got, code) in [("first", "onetwo", "one", 70), ("now", "", "now\n", 0)] {
+        let mut client = Program::start(proxy.bss(&["connect", name]).stdin(Stdio::piped()));
+        // It stays open.
+        let mut stdin = client.stdin();
+        stdin.write_all(sent.as_bytes()).await.expect("sent");
+        let ended = client.ended().await;
+        assert_eq!((ended.stdout.as_slice(), ended.code), (got.as_bytes(), Some(code)), "{}", ended.stderr);
+        assert_eq!(ended.stderr.starts_with("bss: cancelled: first: "), code != 0, "{}", ended.stderr);
+    }
 }
