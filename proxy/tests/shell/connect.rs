@@ -35,7 +35,7 @@ async fn a_byte_is_echoed_at_once() {
 #[tokio::test]
 async fn who_only_sends_is_done_when_the_far_side_has_all() {
     let proxy = Proxy::start().await;
-    let mut server = proxy.listen(&["listen", "sink", "--exec", "cat; echo never; sleep 1000"]).await;
+    let mut server = proxy.listen(&["listen", "sink", "--exec", "cat; echo never; sleep 60"]).await;
     assert_eq!(proxy.run(&["connect", "sink", "--send-only"], &[7; 300_000]).await.stdout(), "");
     assert!(server.said().await.contains("cancelled"), "its own side was cut");
 }

@@ -3,9 +3,20 @@
 use std::{net::TcpListener, process::Stdio};
 
 use rustix::process::Signal;
-use tokio::io::AsyncWriteExt;
+use tokio::{
+    io::AsyncWriteExt,
+    process::{ChildStdin, Command},
+};
 
 use crate::program::{Program, Proxy, bss, run};
+
+/// A client that its server has said hello to, and that goes on while its stdin is kept.
+async fn greeted(command: &mut Command) -> (Program, ChildStdin) {
+    let mut client = Program::start(command.stdin(Stdio::piped()));
+    let stdin = client.stdin();
+    assert_eq!(client.line().await, "hello");
+    (client, stdin)
+}
 
 #[tokio::test]
 async fn a_name_that_nobody_serves_is_not_found() {
@@ -44,9 +55,8 @@ async fn a_proxy_that_is_not_there_is_told_with_its_url() {
 async fn an_interrupted_server_gives_its_name_back_and_tells_its_client() {
     let proxy = Proxy::start().await;
     for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
-        let server = proxy.listen(&["listen", "NAME", "--exec", "echo hello; sleep 1000"]).await;
-        let mut client = proxy.start_peer(&["connect", "NAME", "--recv-only"]);
-        assert_eq!(client.line().await, "hello");
+        let server = proxy.listen(&["listen", "NAME", "--exec", "echo hello; cat"]).await;
+        let (client, _stdin) = greeted(&mut proxy.bss(&["connect", "NAME"])).await;
         server.signal(signal);
         assert_eq!(server.ended().await.code, Some(code));
         client.ended().await.failed(70, "cancelled: NAME: ");
@@ -72,9 +82,8 @@ async fn an_interrupted_client_tells_its_server() {
 async fn a_far_side_that_is_killed_is_lost_when_it_did_not_come_back() {
     let proxy = Proxy::start().await;
     for (name, args) in [("A", &["--no-resume"][..]), ("B", &["--grace", "1"])] {
-        let server = proxy.listen(&["listen", name, "--exec", "echo hello; sleep 1000"]).await;
-        let mut client = Program::start(proxy.bss(&["connect", name, "--recv-only"]).args(args));
-        assert_eq!(client.line().await, "hello");
+        let server = proxy.listen(&["listen", name, "--exec", "echo hello; cat"]).await;
+        let (client, _stdin) = greeted(proxy.bss(&["connect", name]).args(args)).await;
         server.signal(Signal::KILL);
         client.ended().await.failed(76, &format!("lost: {name}: "));
     }
@@ -83,9 +92,8 @@ async fn a_far_side_that_is_killed_is_lost_when_it_did_not_come_back() {
 #[tokio::test]
 async fn a_proxy_that_goes_down_for_good_is_lost_as_well() {
     let proxy = Proxy::start().await;
-    let _server = proxy.listen(&["listen", "NAME", "--exec", "echo hello; sleep 1000"]).await;
-    let mut client = proxy.start_peer(&["connect", "NAME", "--recv-only", "--grace", "1"]);
-    assert_eq!(client.line().await, "hello");
+    let _server = proxy.listen(&["listen", "NAME", "--exec", "echo hello; cat"]).await;
+    let (client, _stdin) = greeted(&mut proxy.bss(&["connect", "NAME", "--grace", "1"])).await;
     proxy.program.signal(Signal::KILL);
     client.ended().await.failed(76, "lost: NAME: ");
 }

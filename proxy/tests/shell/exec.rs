@@ -23,7 +23,7 @@ async fn each_client_has_a_program_of_its_own_and_gets_back_what_it_sent() {
 async fn a_program_and_all_that_it_started_are_killed_with_their_client() {
     let proxy = Proxy::start().await;
     // Neither ends by itself, nor by being asked.
-    let mut server = proxy.listen(&["listen", "NAME", "--exec", "trap '' TERM; sleep 1000 & echo $$ $!; wait; wait"]).await;
+    let mut server = proxy.listen(&["listen", "NAME", "--exec", "trap '' TERM; sleep 60 & echo $$ $!; wait; wait"]).await;
     let mut client = Program::start(proxy.bss(&["connect", "NAME"]).stdin(Stdio::piped()));
     let _stdin = client.stdin();
     let ids: Vec<Pid> = client.line().await.split(' ').map(|id| Pid::from_raw(id.parse().expect("an id")).expect("an id")).collect();
@@ -37,8 +37,9 @@ async fn a_program_and_all_that_it_started_are_killed_with_their_client() {
 #[tokio::test]
 async fn programs_end_with_their_server() {
     let proxy = Proxy::start().await;
-    let server = proxy.listen(&["listen", "NAME", "--exec", "echo $$; exec sleep 1000"]).await;
-    let mut client = proxy.start_peer(&["connect", "NAME", "--recv-only"]);
+    let server = proxy.listen(&["listen", "NAME", "--exec", "echo $$; exec cat"]).await;
+    let mut client = Program::start(proxy.bss(&["connect", "NAME"]).stdin(Stdio::piped()));
+    let _stdin = client.stdin();
     let id = Pid::from_raw(client.line().await.parse().expect("an id")).expect("an id");
     server.signal(Signal::TERM);
     assert_eq!(server.ended().await.code, Some(143));

@@ -10,4 +10,5 @@ mod forward;
 mod list;
 mod listen;
 mod program;
+mod readme;
 mod terminal;
