@@ -220,7 +220,12 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Pipe<R, W> {
         };
         let mut output = Pin::new(output);
         ready!(self.down.poll_drain(cx, output.as_mut()))?;
-        if self.down.is_ending { output.poll_shutdown(cx) } else { Poll::Ready(Ok(())) }
+        if !self.down.is_ending {
+            return Poll::Ready(Ok(()));
+        }
+        // Stdout does not do the one with the other.
+        ready!(output.as_mut().poll_flush(cx))?;
+        output.poll_shutdown(cx)
     }
 
     /// What somebody may wait for must not lie in a buffer.

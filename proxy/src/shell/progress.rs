@@ -85,6 +85,15 @@ impl<'a> Progress<'a> {
     }
 }
 
+/// Whatever is written next begins a line.
+impl Drop for Progress<'_> {
+    fn drop(&mut self) {
+        if self.shows {
+            let _ = io::stderr().write_all(b"\n");
+        }
+    }
+}
+
 fn line(carried: Carried, bytes: u64, time: Duration) -> String {
     let rate = bytes as f64 / time.as_secs_f64().max(0.001);
     format!("{} sent, {} received, {}/s", size(carried.sent as f64), size(carried.received as f64), size(rate))

@@ -2,13 +2,14 @@
 
 use std::{fs, path::PathBuf, process::Stdio};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
     process::Command,
 };
 
-use crate::program::{Proxy, within};
+use crate::program::{Program, Proxy};
 
 /// A folder of this test run, gone at its end.
 struct Folder(PathBuf);
@@ -16,6 +17,15 @@ struct Folder(PathBuf);
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The shell and all that it started in the background, ended with the test.
+struct Group(Pid);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = kill_process_group(self.0, Signal::TERM);
     }
 }
 
@@ -44,17 +54,27 @@ async fn the_readmes_lines_for_the_shell_do_what_they_say() {
     let lines = section.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("its lines");
     let lines = lines.replace("8000", &port).replace("9000 web &", &format!("{free} web > port &"));
     let script = format!(
-        "trap 'kill $(jobs -p)' EXIT\n{lines}\nwhile ! grep -q web port; do sleep 0.1; done\n\
-         curl --silent --noproxy '*' http://127.0.0.1:{free}/\ntar xOf folder.tar folder/file\n"
+        "{lines}\nwhile ! grep -q web port; do sleep 0.1; done\n\
+         curl --silent --noproxy '*' http://127.0.0.1:{free}/\ntar xOf folder.tar folder/file\necho\necho through\n"
     );
     let bss = PathBuf::from(env!("CARGO_BIN_EXE_bss"));
     let path = format!("{}:{}", bss.parent().expect("a folder").display(), std::env::var("PATH").expect("a path"));
     let mut shell = Command::new("/bin/sh");
     shell.arg("-euc").arg(&script).current_dir(&folder.0).env("PATH", path).env("BSS_URL", proxy.address.to_string());
-    let ran = within(shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).output()).await.expect("a shell");
-    let (said, errors) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-    assert!(ran.status.success(), "{said}\n{errors}");
-    let lines: Vec<&str> = said.lines().collect();
-    assert_eq!(lines.first(), Some(&"hello"), "{said}\n{errors}");
-    assert!(lines.ends_with(&["a page", "kept"]) && lines.contains(&"echo") && lines.contains(&"web"), "{said}\n{errors}");
+    let shell = shell.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().expect("a shell");
+    let group = Group(Pid::from_raw(shell.id().expect("it runs") as i32).expect("an id"));
+    let mut shell = Program(shell);
+    let mut said = Vec::new();
+    loop {
+        let line = shell.line().await;
+        let is_last = line == "through" || shell.0.try_wait().expect("asked").is_some();
+        said.push(line);
+        if is_last {
+            break;
+        }
+    }
+    drop(group);
+    assert_eq!(said.first().map(String::as_str), Some("hello"), "{said:?}");
+    assert!(said.ends_with(&["a page", "kept", "through"].map(str::to_owned)), "{said:?}");
+    assert!(said.contains(&"echo".into()) && said.contains(&"web".into()), "{said:?}");
 }
