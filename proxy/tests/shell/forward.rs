@@ -43,10 +43,7 @@ async fn forward(proxy: &Proxy) -> (Program, SocketAddr) {
 }
 
 /// A service that does this with each of its connections.
-async fn service<F: Future<Output = ()> + Send>(serve: impl Fn(TcpStream) -> F + Send + Sync + 'static) -> SocketAddr
-where
-    F: 'static,
-{
+async fn service<F: Future<Output = ()> + Send + 'static>(serve: impl Fn(TcpStream) -> F + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("bound");
     let serve = Arc::new(serve);
