@@ -90,6 +90,19 @@ async fn a_far_side_that_is_killed_is_lost_when_it_did_not_come_back() {
 }
 
 #[tokio::test]
+async fn somebody_who_looks_is_told_what_a_stream_waits_for() {
+    let proxy = Proxy::start().await;
+    let server = proxy.listen(&["listen", "NAME", "--exec", "echo hello; cat"]).await;
+    let (mut client, _stdin) = greeted(&mut proxy.bss(&["connect", "NAME", "--verbose"])).await;
+    server.signal(Signal::KILL);
+    assert!(client.said().await.starts_with("bss: NAME: nothing carries the stream at this moment"));
+    proxy.program.signal(Signal::KILL);
+    assert_eq!(client.said().await, "bss: lost: the connection to the proxy broke; trying again");
+    client.signal(Signal::INT);
+    assert_eq!(client.ended().await.code, Some(130));
+}
+
+#[tokio::test]
 async fn a_proxy_that_goes_down_for_good_is_lost_as_well() {
     let proxy = Proxy::start().await;
     let _server = proxy.listen(&["listen", "NAME", "--exec", "echo hello; cat"]).await;
