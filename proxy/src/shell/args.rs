@@ -1,6 +1,6 @@
 //! The command line of `bss`.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use browser_stream_client::{Connect as Connecting, StreamClient};
 use browser_stream_server::config::{RoutePath, Serve};
@@ -69,6 +69,9 @@ pub struct Far {
     /// Who we are, for a proxy that asks; better in the environment, where no other user reads it
     #[arg(long, env = "BSS_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub token: Option<String>,
+    /// Over TLS, trust the certificates of this PEM file instead of those that browsers trust
+    #[arg(long, env = "BSS_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
     /// How long a stream waits to go on after a connection broke, ours or the far side's, before it is lost: 120 s at most
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub grace: Option<Duration>,

@@ -16,6 +16,7 @@ mod pipe;
 mod progress;
 mod standard;
 mod tcp;
+mod trust;
 
 use std::{process::ExitCode, time::Duration};
 

@@ -6,7 +6,7 @@ use browser_stream_client::{Peer, State, StreamClient, StreamServer};
 use futures::StreamExt;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Failure, args::Far, soon, standard::say};
+use super::{Failure, args::Far, soon, standard::say, trust::trusting};
 
 /// The proxy, and how much of it is told.
 pub struct Proxy {
@@ -47,6 +47,9 @@ impl Proxy {
         let mut dial = Peer::dial(&url);
         if let Some(token) = &far.token {
             dial = dial.token(token);
+        }
+        if let Some(file) = &far.ca {
+            dial = dial.tls(trusting(file)?);
         }
         if let Some(grace) = far.grace {
             dial = dial.grace(grace);

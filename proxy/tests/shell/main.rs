@@ -12,3 +12,4 @@ mod listen;
 mod program;
 mod readme;
 mod terminal;
+mod tls;

@@ -54,8 +54,8 @@ async fn the_readmes_lines_for_the_shell_do_what_they_say() {
     let lines = section.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("its lines");
     let lines = lines.replace("8000", &port).replace("9000 web &", &format!("{free} web > port &"));
     let script = format!(
-        "{lines}\nwhile ! grep -q web port; do sleep 0.1; done\n\
-         curl --silent --noproxy '*' http://127.0.0.1:{free}/\ntar xOf folder.tar folder/file\necho\necho through\n"
+        "trap 'echo; echo through' EXIT\n{lines}\nwhile ! grep -q web port; do sleep 0.1; done\n\
+         curl --silent --noproxy '*' http://127.0.0.1:{free}/\ntar xOf folder.tar folder/file\n"
     );
     let bss = PathBuf::from(env!("CARGO_BIN_EXE_bss"));
     let path = format!("{}:{}", bss.parent().expect("a folder").display(), std::env::var("PATH").expect("a path"));
@@ -66,10 +66,8 @@ async fn the_readmes_lines_for_the_shell_do_what_they_say() {
     let mut shell = Program(shell);
     let mut said = Vec::new();
     loop {
-        let line = shell.line().await;
-        let is_last = line == "through" || shell.0.try_wait().expect("asked").is_some();
-        said.push(line);
-        if is_last {
+        said.push(shell.line().await);
+        if said.last().is_some_and(|line| line == "through") {
             break;
         }
     }
