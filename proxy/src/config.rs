@@ -9,7 +9,7 @@ mod path;
 
 use std::{net::SocketAddr, path::PathBuf};
 
-pub use args::{Args, Start};
+pub use args::{Serve, Start};
 pub use network::{Network, NetworkError};
 pub(crate) use origin::{Authority, Host};
 pub use origin::{Origin, OriginError, PublicUrl, PublicUrlError};
@@ -36,6 +36,9 @@ pub struct Config {
     pub prefix: Vec<RoutePath>,
     /// Anybody who reaches the port may use the proxy: allows to listen beyond this machine, and to be called by the address of its socket.
     pub open: bool,
+    /// Whether every peer may list the names; where it is not said, only where nobody beyond this machine is expected: see
+    /// [`lists_names`](Self::lists_names).
+    pub list_names: Option<bool>,
     /// Proxies in front, through which peers come: sessions from their addresses are not counted by address.
     pub trusted_proxies: Vec<Network>,
     /// Where the key of leases is kept, so that servers have their names back from a proxy that was started again; without it, each process
@@ -54,6 +57,7 @@ impl Default for Config {
             allow_origin: Vec::new(),
             prefix: vec![RoutePath::literal("/browser-server")],
             open: false,
+            list_names: None,
             trusted_proxies: Vec::new(),
             lease_key: None,
             limits: Limits::default(),
@@ -65,6 +69,11 @@ impl Config {
     /// The configuration as a TOML file that says all of it: reading it back gives the same.
     pub fn to_toml(&self) -> String {
         file::write(self)
+    }
+
+    /// Whether every peer may list the names: as it was said, else where the proxy is neither open nor has a public URL.
+    pub fn lists_names(&self) -> bool {
+        self.list_names.unwrap_or(!self.open && self.public_url.is_none())
     }
 
     /// What no single part can know: whether the parts fit one another.

@@ -23,6 +23,12 @@ pub struct Limits {
     pub watchers_per_name_max: usize,
     /// The least time between two notes of a watch: a name that flaps must not cost each watcher as much as it costs its owner.
     pub watch_interval: Duration,
+    /// Streams that may list the names of one prefix at this moment.
+    pub listings_max: usize,
+    /// Names that one of them is told.
+    pub listed_names_max: usize,
+    /// The least time between two of them: to look through all names costs as much as there are.
+    pub list_interval: Duration,
     /// Clients that a server gets at once unless it says `clients_max`: a stock yamux peer dies of more.
     pub clients_max: usize,
     /// Opens on their way to one server that it has not answered; the next one waits its turn.
@@ -96,6 +102,9 @@ impl Default for Limits {
             standbys_per_name_max: 256,
             watchers_per_name_max: 1024,
             watch_interval: Duration::from_millis(100),
+            listings_max: 64,
+            listed_names_max: 10_000,
+            list_interval: Duration::from_millis(10),
             clients_max: 500,
             unreplied_opens_max: 256,
             opens_per_second: 2000,

@@ -1,23 +1,36 @@
-//! `bss`: the proxy as a program. Wires the parts and does nothing else.
+//! `bss`: the proxy as a program, and names from the shell. Wires the parts and does nothing else.
+
+mod shell;
 
 use std::io::{IsTerminal, Write, stderr};
 use std::{process::ExitCode, sync::Arc};
 
-use browser_stream_server::{
-    Config, LeaseKey, Proxy, StreamRouter, StreamServerProxy,
-    config::{Args, Start},
-};
+use browser_stream_server::{Config, LeaseKey, Proxy, StreamRouter, StreamServerProxy, config::Serve, config::Start};
+use clap::Parser;
+use shell::{Args, Client, Command, Task};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let (code, error) = match Args::read().start() {
+    let Args { command, serve } = Args::parse();
+    match command {
+        None => start(*serve),
+        Some(Command::Serve(serve)) => start(*serve),
+        Some(Command::Connect(Client { task, far })) => shell::run(&far, Task::Connect(task)),
+        Some(Command::Listen(Client { task, far })) => shell::run(&far, Task::Listen(task)),
+        Some(Command::Forward(Client { task, far })) => shell::run(&far, Task::Forward(task)),
+        Some(Command::Ls(Client { task, far })) => shell::run(&far, Task::List(task)),
+    }
+}
+
+fn start(serve: Serve) -> ExitCode {
+    let (code, error) = match serve.start() {
         Ok(Start::Print(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;
         }
         Ok(Start::Serve(config)) => match config.lease_key.as_deref().map(LeaseKey::read_or_make).transpose() {
-            Ok(key) => match serve(*config, key.unwrap_or_else(LeaseKey::random)) {
+            Ok(key) => match self::serve(*config, key.unwrap_or_else(LeaseKey::random)) {
                 Ok(()) => return ExitCode::SUCCESS,
                 Err(error) => (1, format!("{error:#}")),
             },
@@ -36,7 +49,9 @@ async fn serve(config: Config, key: LeaseKey) -> anyhow::Result<()> {
     let limits = Arc::new(config.limits.clone());
     let mut router = StreamRouter::new();
     for prefix in &config.prefix {
-        router = router.mount(StreamServerProxy::with_lease_key(prefix.as_str(), limits.clone(), key.clone()));
+        let names = StreamServerProxy::with_lease_key(prefix.as_str(), limits.clone(), key.clone());
+        names.list_names(config.lists_names());
+        router = router.mount(names);
     }
     let proxy = Proxy::new(config, router);
     let listener = proxy.listen().await?;

@@ -53,6 +53,8 @@ refusals! {
     StandbysPerName = "standbys_per_name",
     /// Watches: as many watch that name as may.
     WatchersPerName = "watchers_per_name",
+    /// Listings of names: as many go on as may.
+    Listings = "listings",
     /// Connects: the server has as many clients as it takes.
     ClientsMax = "clients_max",
     /// Connects whose turn did not come, at a server with too many unanswered opens.

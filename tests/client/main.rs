@@ -12,6 +12,7 @@ mod reconnect;
 mod restarts;
 mod resume;
 mod script;
+mod settled;
 mod sockets;
 mod talk;
 mod told;

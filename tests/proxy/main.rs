@@ -11,6 +11,7 @@ mod honest;
 mod inside;
 mod ladder;
 mod leases;
+mod list;
 mod names;
 mod opens;
 mod original;

@@ -79,6 +79,10 @@ impl StreamClient {
         .boxed()
     }
 
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// What it connects over.
     pub fn peer(&self) -> &Peer {
         &self.peer

@@ -38,6 +38,7 @@ pub struct Dial {
 pub(crate) struct Options {
     pub(crate) token: Option<String>,
     pub(crate) stays_down: bool,
+    pub(crate) grace: Option<Duration>,
 }
 
 /// Where to, and what is said there.
@@ -87,6 +88,12 @@ impl Dial {
     /// Whether the peer comes back by itself when its connection breaks: yes unless stated. If not, it is closed then.
     pub fn reconnect(mut self, reconnect: bool) -> Self {
         self.options.stays_down = !reconnect;
+        self
+    }
+
+    /// Gives a resumable stream so long to go on after a connection of either end broke, before it is lost: 120 s unless stated, and at most.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.options.grace = Some(grace);
         self
     }
 }

@@ -137,6 +137,13 @@ impl Peer {
         self.shared.tasks.wait().await;
     }
 
+    /// Resolves when both ends know how each resumable stream ended that has been let go of, and the names that were given up are free: what a program
+    /// waits for before its own end. Streams and names that are still held are waited for as well. Cancel-safe.
+    pub async fn settled(&self) {
+        self.shared.last_words.close();
+        self.shared.last_words.wait().await;
+    }
+
     pub(crate) async fn begin(dialer: Dialer, options: Options) -> Result<Self, DialError> {
         let first = dialer.dial().await?;
         let unheld = CancellationToken::new();
@@ -144,7 +151,7 @@ impl Peer {
             tasks: TaskTracker::new(),
             last_words: TaskTracker::new(),
             routes: Arc::default(),
-            resumption: Resumption::default(),
+            resumption: Resumption::new(options.grace),
             options,
             link: watch::Sender::new(Link::Down),
             state: watch::Sender::new(State::Open),

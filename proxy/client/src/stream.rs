@@ -2,14 +2,16 @@
 
 use std::{
     fmt,
-    future::poll_fn,
+    future::{Future, poll_fn},
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use browser_stream_mux::{Body, BodyError, Code, End, Stream as Carrier, StreamError, StreamId};
 use bytes::Bytes;
+use futures::future::Either;
 use serde::de::DeserializeOwned;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -218,14 +220,42 @@ impl Stream {
         }
     }
 
-    /// Resolves when the stream is reset or lost, with which; never for one that finishes. For giving up work that nobody waits for. Cancel-safe.
-    pub async fn stopped(&self) -> StreamError {
+    /// Finishes our direction and resolves when the other side has all of it; of a stream that is not resumable nobody says so, and all of it has left for
+    /// the proxy. Cancel-safe, but for the finish.
+    ///
+    /// # Errors
+    /// [`StreamError::Reset`] or [`StreamError::Lost`]: how much of it arrived is not known.
+    pub async fn sent(&mut self) -> Result<(), StreamError> {
+        self.finish();
         match &self.carriage {
-            Carriage::Plain(carrier) => match carrier.stopped().await {
-                End::Reset(code) => StreamError::Reset(code),
-                End::Lost => StreamError::Lost,
-            },
-            Carriage::Resumable(stream) => stream.stopped().await,
+            Carriage::Plain(carrier) => {
+                carrier.cell().drained().await;
+                carrier.cell().end().map_or(Ok(()), |end| Err(end.into()))
+            }
+            Carriage::Resumable(stream) => poll_fn(|cx| stream.poll_sent(cx)).await,
+        }
+    }
+
+    /// Whether something carries it now. Without it a resumable stream waits: for a connection of ours, or for the other end's.
+    pub fn is_carried(&self) -> bool {
+        match &self.carriage {
+            Carriage::Plain(carrier) => carrier.cell().end().is_none(),
+            Carriage::Resumable(stream) => stream.is_carried(),
+        }
+    }
+
+    /// Resolves when the stream is reset or lost, with which; never for one that finishes. For giving up work that nobody waits for. Cancel-safe, and
+    /// may be kept beside the stream.
+    pub fn stopped(&self) -> impl Future<Output = StreamError> + Send + use<> {
+        let stopped = match &self.carriage {
+            Carriage::Plain(carrier) => Either::Left(Arc::clone(carrier.cell())),
+            Carriage::Resumable(stream) => Either::Right(stream.stopped()),
+        };
+        async move {
+            match stopped {
+                Either::Left(cell) => cell.stopped().await.into(),
+                Either::Right(stopped) => stopped.await,
+            }
         }
     }
 }

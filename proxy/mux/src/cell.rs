@@ -136,8 +136,8 @@ impl Cell {
         self.state.lock().end
     }
 
-    /// Resolves when the stream is reset or lost; never for one that finishes.
-    pub(crate) async fn stopped(&self) -> End {
+    /// Resolves when the stream is reset or lost; never for one that finishes. Cancel-safe.
+    pub async fn stopped(&self) -> End {
         loop {
             let notified = self.stopped.notified();
             let mut notified = std::pin::pin!(notified);

@@ -1,31 +1,14 @@
-//! The command line of `bss`, and the environment beside it.
+//! The command line of `bss serve`, and the environment beside it.
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use clap::{Args as Arguments, Parser, Subcommand};
+use clap::Args;
 
 use super::{Config, ConfigError, Network, Origin, PublicUrl, RoutePath, file};
 
-/// The command line of `bss`.
-#[derive(Debug, Parser)]
-#[command(name = "bss", version, about, long_about = None, args_conflicts_with_subcommands = true)]
-#[command(after_help = "Exit codes: 0 ended or printed, 1 could not run (the port is taken), 2 wrong settings.")]
-pub struct Args {
-    #[command(subcommand)]
-    command: Option<Command>,
-    #[command(flatten)]
-    serve: Serve,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Serve pages (also what `bss` does without a command)
-    Serve(Serve),
-}
-
 /// Settings: the command line goes before the environment, that before the file, that before the default.
-#[derive(Debug, Default, Arguments)]
-struct Serve {
+#[derive(Debug, Default, Args)]
+pub struct Serve {
     /// Where to listen [default: 127.0.0.1:8080]; port 0 takes any free one
     #[arg(long, env = "BSS_BIND", value_name = "ADDRESS:PORT")]
     bind: Option<SocketAddr>,
@@ -45,6 +28,10 @@ struct Serve {
     #[arg(long, env = "BSS_OPEN", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new())]
     open: Option<bool>,
+    /// Whether whoever may connect may list the names [default: only without --open and --public-url]
+    #[arg(long, env = "BSS_LIST_NAMES", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new())]
+    list_names: Option<bool>,
     /// Peers come through a proxy at this address or network: do not count their sessions by it; may be given several times
     #[arg(long, env = "BSS_TRUSTED_PROXIES", value_name = "ADDRESS[/BITS]", value_delimiter = ',')]
     trusted_proxies: Option<Vec<Network>>,
@@ -68,31 +55,20 @@ pub enum Start {
     Print(String),
 }
 
-impl Args {
-    /// Reads the command line and the environment. Ends the process with a message where they are not understood, and for `--help` and `--version`.
-    pub fn read() -> Self {
-        Self::parse()
-    }
-
+impl Serve {
     /// Puts all layers together and checks the whole.
     pub fn start(self) -> Result<Start, ConfigError> {
-        let serve = match self.command {
-            Some(Command::Serve(serve)) => serve,
-            None => self.serve,
-        };
-        let print = serve.print_config;
-        let config = serve.config()?;
+        let print = self.print_config;
+        let config = self.config()?;
         Ok(if print { Start::Print(config.to_toml()) } else { Start::Serve(Box::new(config)) })
     }
-}
 
-impl Serve {
     fn config(self) -> Result<Config, ConfigError> {
         let mut config = Config::default();
         if let Some(path) = &self.config {
             file::read(path, &mut config)?;
         }
-        let Config { bind, path, public_url, allow_origin, prefix, open, trusted_proxies, lease_key, limits } = config;
+        let Config { bind, path, public_url, allow_origin, prefix, open, list_names, trusted_proxies, lease_key, limits } = config;
         let config = Config {
             bind: self.bind.unwrap_or(bind),
             path: self.path.unwrap_or(path),
@@ -100,6 +76,7 @@ impl Serve {
             allow_origin: self.allow_origin.unwrap_or(allow_origin),
             prefix: self.prefix.unwrap_or(prefix),
             open: self.open.unwrap_or(open),
+            list_names: self.list_names.or(list_names),
             trusted_proxies: self.trusted_proxies.unwrap_or(trusted_proxies),
             lease_key: self.lease_key.or(lease_key),
             limits,
@@ -110,15 +87,19 @@ impl Serve {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        serve: Serve,
+    }
 
     /// The command line with what clap would find in the environment left out: that is the machine's.
     fn args(line: &[&str]) -> Serve {
-        let args = Args::try_parse_from(["bss"].iter().chain(line)).expect("a command line");
-        match args.command {
-            Some(Command::Serve(serve)) => serve,
-            None => args.serve,
-        }
+        Line::try_parse_from(["bss"].iter().chain(line)).expect("a command line").serve
     }
 
     fn refused(line: &[&str]) -> String {
@@ -132,10 +113,16 @@ mod tests {
     }
 
     #[test]
-    fn serve_is_what_is_done_without_a_command() {
-        let bare = args(&["--bind", "127.0.0.1:0"]).config().expect("a configuration");
-        let said = args(&["serve", "--bind", "127.0.0.1:0"]).config().expect("a configuration");
-        assert_eq!(format!("{bare:?}"), format!("{said:?}"));
+    fn names_are_listed_where_nobody_from_elsewhere_is_expected_unless_it_is_said() {
+        for (line, lists) in [
+            (&[][..], true),
+            (&["--open"], false),
+            (&["--public-url", "https://c/"], false),
+            (&["--open", "--list-names"], true),
+            (&["--list-names=no"], false),
+        ] {
+            assert_eq!(args(line).config().expect("a configuration").lists_names(), lists, "{line:?}");
+        }
     }
 
     #[test]

@@ -22,6 +22,7 @@ struct File {
     allow_origin: Option<Vec<Text<super::Origin>>>,
     prefix: Option<Vec<Text<super::RoutePath>>>,
     open: Option<bool>,
+    list_names: Option<bool>,
     trusted_proxies: Option<Vec<Text<super::Network>>>,
     lease_key: Option<PathBuf>,
     limits: LimitsTable,
@@ -46,6 +47,7 @@ pub(super) fn write(config: &Config) -> String {
         allow_origin: Some(config.allow_origin.iter().cloned().map(Text).collect()),
         prefix: Some(config.prefix.iter().cloned().map(Text).collect()),
         open: Some(config.open),
+        list_names: config.list_names,
         trusted_proxies: Some(config.trusted_proxies.iter().copied().map(Text).collect()),
         lease_key: config.lease_key.clone(),
         limits: LimitsTable::from(&config.limits),
@@ -62,6 +64,7 @@ fn apply(text: &str, config: &mut Config) -> Result<(), String> {
     set_all(&mut config.allow_origin, file.allow_origin);
     set_all(&mut config.prefix, file.prefix);
     config.open = file.open.unwrap_or(config.open);
+    config.list_names = file.list_names.or(config.list_names);
     set_all(&mut config.trusted_proxies, file.trusted_proxies);
     config.lease_key = file.lease_key.or_else(|| config.lease_key.take());
     file.limits.apply(&mut config.limits).map_err(|error| format!("[limits] {error}"))

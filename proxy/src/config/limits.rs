@@ -52,6 +52,8 @@ table! {
         suspended_names_max,
         standbys_per_name_max,
         watchers_per_name_max,
+        listings_max,
+        listed_names_max,
         clients_max,
         unreplied_opens_max,
         opens_per_second,
@@ -83,6 +85,7 @@ table! {
         establish_timeout_ms => establish_timeout,
         lease_grace_ms => lease_grace,
         watch_interval_ms => watch_interval,
+        list_interval_ms => list_interval,
         drain_timeout_ms => drain_timeout,
 }
 

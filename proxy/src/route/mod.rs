@@ -5,6 +5,7 @@ mod events;
 mod lease;
 mod lease_key;
 mod listen;
+mod names;
 mod registry;
 mod router;
 mod server_proxy;

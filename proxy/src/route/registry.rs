@@ -34,7 +34,7 @@ pub(super) use seat::Seat;
 use slot::{Hold, Owner, Slot, Standing, Suspended, Title};
 pub(super) use standby::Claimed;
 use standby::Freed;
-use watch::Presence;
+pub(super) use watch::Presence;
 
 /// The names of one prefix. No guard of the map is held across an await or a callback.
 pub(super) struct Registry {

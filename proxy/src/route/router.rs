@@ -5,7 +5,7 @@ use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
 use browser_stream_mux::Code;
 use futures::future::{BoxFuture, FutureExt};
 
-use super::{StreamServerProxy, connect, listen, watch};
+use super::{StreamServerProxy, connect, listen, names, watch};
 use crate::{
     error::OpenError,
     session::{Opening, Opens},
@@ -39,6 +39,7 @@ enum Route {
     Listen(StreamServerProxy),
     Connect(StreamServerProxy),
     Watch(StreamServerProxy),
+    Names(StreamServerProxy),
     Handler(Arc<dyn Handler>),
 }
 
@@ -57,6 +58,7 @@ impl StreamRouter {
         self.insert(&format!("{prefix}/listen/{{name}}"), Route::Listen(proxy.clone()))
             .insert(&format!("{prefix}/watch/{{name}}"), Route::Watch(proxy.clone()))
             .insert(&format!("{prefix}/connect/{{name}}"), Route::Connect(proxy.clone()))
+            .insert(&format!("{prefix}/names"), Route::Names(proxy.clone()))
             .with(proxy)
     }
 
@@ -95,6 +97,7 @@ impl Opens for StreamRouter {
             Route::Listen(proxy) => listen::listen(proxy.clone(), opening, segment).boxed(),
             Route::Connect(proxy) => connect::connect(proxy.clone(), opening, segment).boxed(),
             Route::Watch(proxy) => watch::watch(proxy.clone(), opening, segment).boxed(),
+            Route::Names(proxy) => names::names(proxy.clone(), opening).boxed(),
         }
     }
 

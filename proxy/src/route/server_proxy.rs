@@ -6,7 +6,7 @@ use browser_stream_mux::{Code, Stream};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Events, LeaseKey, Name, connect, registry::Registry};
+use super::{Events, LeaseKey, Name, connect, names::Listing, registry::Registry};
 use crate::{error::OpenError, limits::Limits};
 
 /// Lets peers serve under names below one prefix, and connects others to them. Cheap to clone; every clone is the same.
@@ -19,6 +19,7 @@ pub(super) struct Inner {
     pub prefix: String,
     pub registry: Arc<Registry>,
     pub key: LeaseKey,
+    pub listing: Listing,
     pub limits: Arc<Limits>,
 }
 
@@ -59,8 +60,13 @@ impl StreamServerProxy {
 
     /// The same with a key that outlives the process, so that servers have their names back after it was started again.
     pub fn with_lease_key(prefix: &str, limits: Arc<Limits>, key: LeaseKey) -> Self {
-        let registry = Registry::new(limits.clone());
-        Self { inner: Arc::new(Inner { prefix: prefix.trim_end_matches('/').to_owned(), registry, key, limits }) }
+        let (registry, listing) = (Registry::new(limits.clone()), Listing::new(&limits));
+        Self { inner: Arc::new(Inner { prefix: prefix.trim_end_matches('/').to_owned(), registry, key, listing, limits }) }
+    }
+
+    /// Whether every peer may list the names below the prefix: not unless stated, for a name that nobody knows is one that nobody connects to.
+    pub fn list_names(&self, allowed: bool) {
+        self.inner.listing.allow(allowed);
     }
 
     /// The prefix, without a slash at its end.

@@ -54,14 +54,14 @@ struct Reply {
     resume: Taken,
 }
 
-impl Default for Resumption {
-    fn default() -> Self {
-        let limits = Arc::new(Limits::default());
+impl Resumption {
+    /// None yet; each waits for its other end so long at most, and never longer than the specification says.
+    pub(crate) fn new(grace: Option<Duration>) -> Self {
+        let usual = Limits::default();
+        let limits = Arc::new(Limits { grace: grace.map_or(usual.grace, |grace| grace.min(usual.grace)), ..usual });
         Self { registry: Mutex::new(Registry::new(Arc::clone(&limits))), limits, budget: Budget::default() }
     }
-}
 
-impl Resumption {
     pub(super) fn lock(&self) -> MutexGuard<'_, Registry<UnboundedSender<Box<Arrival>>>> {
         self.registry.lock()
     }

@@ -65,7 +65,7 @@ impl Shell {
         let mut core = self.core.lock();
         let end = core.end();
         let reads = end.is_some() || core.endpoint.is_readable() || core.endpoint.is_read();
-        let writes = end.is_some() || core.room() > 0;
+        let writes = end.is_some() || core.room() > 0 || core.is_sent();
         let wakers = [core.reader.take_if(|_| reads), core.writer.take_if(|_| writes)];
         let stops = end.is_some() && !std::mem::replace(&mut core.is_told, end.is_some());
         drop(core);
@@ -112,6 +112,11 @@ impl Core {
             Outcome::Reset { reason, here: false } => Some(StreamError::Reset(error_of_peer(reason).number())),
             Outcome::Reset { reason, here: true } | Outcome::Refused(reason) => Some(StreamError::Reset(error(reason).number())),
         }
+    }
+
+    /// The peer has all that was written, and our finish.
+    fn is_sent(&self) -> bool {
+        self.is_finished && self.unsent.is_empty() && self.endpoint.is_written()
     }
 
     /// How many bytes may be written now.
@@ -259,14 +264,31 @@ impl Resumable {
         self.0.lock().endpoint.moves()
     }
 
-    pub(crate) async fn stopped(&self) -> StreamError {
-        loop {
-            let mut notified = std::pin::pin!(self.0.stopped.notified());
-            notified.as_mut().enable();
-            if let Some(end) = self.0.lock().end() {
-                return end;
+    pub(crate) fn is_carried(&self) -> bool {
+        self.0.lock().endpoint.current().is_some()
+    }
+
+    /// Ready when the peer has all that was written, and our finish.
+    pub(crate) fn poll_sent(&self, cx: &Context<'_>) -> Poll<Result<(), StreamError>> {
+        let mut core = self.0.lock();
+        if core.is_sent() {
+            return Poll::Ready(Ok(()));
+        }
+        core.writer = Some(cx.waker().clone());
+        core.end().map_or(Poll::Pending, |end| Poll::Ready(Err(end)))
+    }
+
+    pub(crate) fn stopped(&self) -> impl Future<Output = StreamError> + Send + use<> {
+        let shell = Arc::clone(&self.0);
+        async move {
+            loop {
+                let mut notified = std::pin::pin!(shell.stopped.notified());
+                notified.as_mut().enable();
+                if let Some(end) = shell.lock().end() {
+                    return end;
+                }
+                notified.await;
             }
-            notified.await;
         }
     }
 }

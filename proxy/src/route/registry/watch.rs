@@ -63,6 +63,18 @@ impl Registry {
     }
 }
 
+impl Registry {
+    /// The names that are held, in no order, and whether those are all: at most so many.
+    pub fn held(&self, most: usize) -> (Vec<(Name, Presence)>, bool) {
+        let mut slots = self.slots.iter().filter_map(|slot| match slot.presence() {
+            Presence::Gone => None,
+            presence => Some((slot.key().clone(), presence)),
+        });
+        let held = slots.by_ref().take(most).collect();
+        (held, slots.next().is_none())
+    }
+}
+
 impl Watching {
     /// What holds now.
     pub fn newest(&mut self) -> Presence {

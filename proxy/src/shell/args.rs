@@ -1,0 +1,249 @@
+//! The command line of `bss`.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use browser_stream_client::{Connect as Connecting, StreamClient};
+use browser_stream_server::config::{RoutePath, Serve};
+use clap::{Args as Arguments, Parser, Subcommand, builder::NonEmptyStringValueParser};
+use serde_json::value::RawValue;
+
+use super::{connect::Connect, failure::STATUSES, forward::Forward, list::List, listen::Listen};
+
+/// The command line of `bss`.
+#[derive(Debug, Parser)]
+#[command(name = "bss", version, about, long_about = None, args_conflicts_with_subcommands = true, after_help = STATUSES)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub serve: Box<Serve>,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve pages (also what `bss` does without a command)
+    #[command(after_help = STATUSES)]
+    Serve(Box<Serve>),
+    /// Connect to a name: stdin goes there, what comes from there goes to stdout
+    #[command(after_help = STATUSES, after_long_help = connect())]
+    Connect(Client<Connect>),
+    /// Serve under a name: what clients send goes to stdout, to a program or to a TCP service
+    #[command(after_help = STATUSES, after_long_help = listen())]
+    Listen(Client<Listen>),
+    /// Make a name a port of this machine: each TCP connection to it becomes a stream
+    #[command(after_help = STATUSES, after_long_help = forward())]
+    Forward(Client<Forward>),
+    /// List the names that are held, where the proxy tells
+    #[command(after_help = STATUSES, after_long_help = ls())]
+    Ls(Client<List>),
+}
+
+/// A command of a peer, and the proxy that it needs.
+#[derive(Debug, Arguments)]
+pub struct Client<T: Arguments> {
+    #[command(flatten)]
+    pub task: T,
+    #[command(flatten)]
+    pub far: Far,
+}
+
+/// What a peer does.
+pub enum Task {
+    Connect(Connect),
+    Listen(Listen),
+    Forward(Forward),
+    List(List),
+}
+
+/// Where the proxy is, and how we behave there.
+#[derive(Debug, Arguments)]
+#[command(next_help_heading = "The proxy")]
+pub struct Far {
+    /// Where it is: ws://…/mux, wss://…/mux, the same with http, or host:port
+    #[arg(long, env = "BSS_URL", value_name = "URL", default_value = "ws://127.0.0.1:8080/mux", value_parser = NonEmptyStringValueParser::new())]
+    pub url: String,
+    /// Below which prefix the names are
+    #[arg(long, value_name = "PATH", default_value = "/browser-server")]
+    pub prefix: RoutePath,
+    /// Who we are, for a proxy that asks; better in the environment, where no other user reads it
+    #[arg(long, env = "BSS_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Over TLS, trust the certificates of this PEM file instead of those that browsers trust
+    #[arg(long, env = "BSS_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// How long a stream waits to go on after a connection broke, ours or the far side's, before it is lost: 120 s at most
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub grace: Option<Duration>,
+    /// Say nothing but errors
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say what becomes of the connection and of each client
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// How a name is connected to.
+#[derive(Clone, Debug, Arguments)]
+pub struct Reach {
+    /// Wait so long for a name that nobody serves yet: 15 s at most
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    wait: Duration,
+    /// Tell the server this
+    #[arg(long, value_name = "JSON", value_parser = json)]
+    meta: Option<Box<RawValue>>,
+    /// Let the stream be lost when a connection breaks, ours or the far side's
+    #[arg(long)]
+    no_resume: bool,
+}
+
+impl Reach {
+    /// The stream to the name, with all that.
+    pub fn open(&self, client: &StreamClient, name: &str) -> Connecting {
+        let connecting = client.connect(name).wait(self.wait).resume(!self.no_resume);
+        match &self.meta {
+            Some(meta) => connecting.meta(meta),
+            None => connecting,
+        }
+    }
+}
+
+/// A port, or an address and a port; loopback where no address is given.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = || text.strip_prefix(':').unwrap_or(text).parse().ok().map(|port: u16| SocketAddr::from(([127, 0, 0, 1], port)));
+    let address = || text.replace("localhost:", "127.0.0.1:").parse().ok();
+    port().or_else(address).ok_or_else(|| "write it as 8000 or 127.0.0.1:8000".into())
+}
+
+/// A host and a port.
+pub fn target(text: &str) -> Result<String, String> {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok() {
+        return Ok(format!("127.0.0.1:{text}"));
+    }
+    let (host, port) = text.rsplit_once(':').ok_or("write it as host:port")?;
+    if host.is_empty() || port.parse::<u16>().is_err() { Err("write it as host:port".into()) } else { Ok(text.to_owned()) }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.strip_suffix('s').unwrap_or(text).parse().ok();
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(|| "write it in seconds, such as 5 or 0.5".into())
+}
+
+fn json(text: &str) -> Result<Box<RawValue>, String> {
+    RawValue::from_string(text.to_owned()).map_err(|error| format!("no JSON: {error}; text needs quotes of its own: '\"text\"'"))
+}
+
+fn connect() -> String {
+    with(
+        "\
+The end of stdin ends our side only; the command ends when the far side has ended as well. A connection that breaks is made again
+and the stream goes on, unless --no-resume is given.
+
+  bss connect echo                                 type, and read the answers
+  tar c folder | bss connect backup                send
+  bss connect song --recv-only > song.ogg          receive
+  echo '{\"n\": 1}' | bss connect api | jq .         ask",
+    )
+}
+
+fn listen() -> String {
+    with(
+        "\
+Without --exec and --to one client is served after the other, and its bytes go to stdout; others wait up to 10 s, then hear `busy`.
+A program of --exec finds BSS_NAME, BSS_CLIENT (the client's id), BSS_SESSION and BSS_META (JSON, if the client sent any) in its
+environment, and is killed with all that it started when the client gives up.
+
+  bss listen backup --once > folder.tar            receive one transfer
+  bss listen log >> log.txt                        receive from one after the other
+  bss listen song --once --stdin < song.ogg        send to the first who comes
+  bss listen echo --exec cat                       a process for each client
+  bss listen web --to 127.0.0.1:8000               a TCP service behind a name",
+    )
+}
+
+fn forward() -> String {
+    with(
+        "\
+Prints where it listens, and goes on until it is interrupted. Half-closed connections stay half open, a reset of one side resets
+the other.
+
+  bss forward 9000 web                             then: curl http://127.0.0.1:9000/
+  bss forward 0.0.0.0:2222 ssh                     for others in the network, too",
+    )
+}
+
+fn ls() -> String {
+    with(
+        "\
+One name on a line, in order. A name whose owner's connection is gone is kept for it for two minutes, and is `suspended` so long.
+
+  bss ls                                           names
+  bss ls --long                                    up or suspended, then the name
+  bss ls --json | jq -r '.[].name'                 for programs
+  bss ls --watch                                   what changes, until interrupted",
+    )
+}
+
+fn with(text: &str) -> String {
+    format!("{text}\n\n{STATUSES}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &[&str]) -> Result<Args, clap::Error> {
+        Args::try_parse_from(["bss"].iter().chain(line))
+    }
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_what_is_done_without_a_command() {
+        let bare = parsed(&["--bind", "127.0.0.1:0"]).expect("a command line");
+        let Some(Command::Serve(said)) = parsed(&["serve", "--bind", "127.0.0.1:0"]).expect("a command line").command else {
+            panic!("serve")
+        };
+        assert!(bare.command.is_none());
+        assert_eq!(format!("{:?}", bare.serve), format!("{said:?}"));
+    }
+
+    #[test]
+    fn addresses_are_loopback_unless_they_say_otherwise() {
+        for (text, address) in
+            [("8000", "127.0.0.1:8000"), (":8000", "127.0.0.1:8000"), ("localhost:1", "127.0.0.1:1"), ("[::1]:1", "[::1]:1")]
+        {
+            assert_eq!(super::address(text).expect(text).to_string(), address);
+        }
+        for text in ["", "host", "host:1", "99999", "127.0.0.1"] {
+            assert!(super::address(text).is_err(), "{text}");
+        }
+        for (text, whole) in [("80", "127.0.0.1:80"), ("host:80", "host:80"), ("[::1]:80", "[::1]:80")] {
+            assert_eq!(target(text).expect(text), whole);
+        }
+        for text in ["", "host", ":80", "host:", "host:99999"] {
+            assert!(target(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_with_what_to_write() {
+        for (line, says) in [
+            (&["connect", "n", "--wait", "soon"][..], "in seconds"),
+            (&["connect", "n", "--meta", "text"], "quotes of its own"),
+            (&["connect", "n", "--send-only", "--recv-only"], "cannot be used with"),
+            (&["listen", "n", "--exec", "cat", "--to", "h:1"], "cannot be used with"),
+            (&["listen", "n", "--once", "--to", "h:1"], "cannot be used with"),
+            (&["listen", "n", "--stdin"], "--once"),
+            (&["forward", "web", "9000"], "write it as 8000"),
+            (&["ls", "--quiet", "--verbose"], "cannot be used with"),
+        ] {
+            let error = parsed(line).expect_err(says).to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}

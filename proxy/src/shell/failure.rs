@@ -1,0 +1,153 @@
+//! How a command ends that does not end well: a status for scripts, a line for people.
+
+use std::{fmt, io, process::ExitCode};
+
+use browser_stream_client::{Code, ConnectError, DialError, ListenError, RefusalCode, StreamError};
+
+/// The statuses, as the help has them.
+pub const STATUSES: &str = "\
+Exit statuses:
+  0    done
+  1    `serve` could not run (the port is taken)
+  2    arguments or settings that cannot be used (bad_request)
+  68   nobody serves under the name (not_found)
+  69   no proxy there (no_proxy)
+  70   the far side ended the stream (cancelled, gone, a number of its own), or a fault that is not ours (internal)
+  73   the name is another's (name_taken, name_reserved, superseded)
+  74   a file, port or program of this machine failed
+  75   not now (busy, limit, timeout, unresponsive, draining)
+  76   the far side or the proxy went away and did not come back (lost)
+  77   not allowed (forbidden, unauthorized)
+  130  interrupted (143 by SIGTERM)
+  141  stdout was closed by its reader; nothing is said";
+
+/// Why a command ends.
+#[derive(Debug)]
+pub struct Failure {
+    status: u8,
+    line: String,
+}
+
+impl Failure {
+    /// Something of this machine that did not work.
+    pub fn local(what: impl fmt::Display, error: &io::Error) -> Self {
+        Self { status: 74, line: format!("{what}: {error}") }
+    }
+
+    /// A line for stdout that nobody reads any more is no news for anybody; whatever else happens to it is.
+    pub fn output(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self { status: 141, line: String::new() },
+            _ => Self::local("stdout", error),
+        }
+    }
+
+    /// A signal of this number; nobody needs to be told.
+    pub fn signal(number: u8) -> Self {
+        Self { status: 128 + number, line: String::new() }
+    }
+
+    /// There is no connection to the proxy at this URL.
+    pub fn dial(url: &str, error: &DialError) -> Self {
+        if matches!(error, DialError::Timeout(_) | DialError::Io(_) | DialError::NotAProxy(_)) {
+            let advice = format!("start `bss serve` there, or say with --url or BSS_URL where it is ({url})");
+            return Self { status: 69, line: format!("no_proxy: {}; {advice}", line(&error.to_string())) };
+        }
+        let code = error.code();
+        Self { status: status(code.into()), line: format!("{code}: {}", line(&error.to_string())) }
+    }
+
+    /// The stream to this name was not opened.
+    pub fn connect(name: &str, error: &ConnectError) -> Self {
+        let code = error.code();
+        let said = match error {
+            ConnectError::Refused(error) => error.message.clone(),
+            other => other.to_string(),
+        };
+        let advice = match code {
+            RefusalCode::Known(Code::NotFound) => "; --wait SECONDS waits for it, 15 at most",
+            RefusalCode::Known(Code::Lost) => "; try again",
+            _ => "",
+        };
+        Self { status: status(code), line: format!("{code}: {name}: {}{advice}", line(&said)) }
+    }
+
+    /// The name is not ours, or not any more.
+    pub fn listen(name: &str, error: &ListenError) -> Self {
+        let code = error.code();
+        let said = match error {
+            ListenError::Refused(error) => error.message.clone(),
+            other => other.to_string(),
+        };
+        let advice = match code {
+            RefusalCode::Known(Code::NameTaken | Code::NameReserved) => "; --standby waits for it",
+            _ => "",
+        };
+        Self { status: status(code), line: format!("{code}: {name}: {}{advice}", line(&said)) }
+    }
+
+    /// The stream ended before it was through.
+    pub fn stream(name: &str, error: StreamError) -> Self {
+        let (code, said) = match error {
+            StreamError::Reset(number) => {
+                let code = RefusalCode::from_number(number);
+                let said = match code {
+                    RefusalCode::Known(Code::Cancelled) => "the far side gave the stream up before its end",
+                    RefusalCode::Known(Code::Gone) => "the far side ended and took its streams along",
+                    RefusalCode::Known(Code::Limit) => "the stream was ended at a limit of the proxy or the far side",
+                    RefusalCode::Known(Code::Timeout) => "one direction ended, and nothing came in the other for minutes",
+                    RefusalCode::Application(_) => "the far side ended the stream with a number of its own",
+                    RefusalCode::Known(_) => "the far side ended the stream before its end",
+                };
+                (code, said)
+            }
+            StreamError::Lost => {
+                (Code::Lost.into(), "the far side or the proxy went away and did not come back: what arrived may be a part only")
+            }
+            StreamError::Finished => (Code::Internal.into(), "written behind the end"),
+        };
+        Self { status: status(code), line: format!("{code}: {name}: {said}") }
+    }
+
+    /// Whether it is this machine's, so that the next client would meet it, too.
+    pub fn is_local(&self) -> bool {
+        matches!(self.status, 74 | 141)
+    }
+
+    /// What the process exits with.
+    pub fn status(&self) -> u8 {
+        self.status
+    }
+
+    /// Says it, if there is something to say: the status to exit with.
+    pub fn exit(self) -> ExitCode {
+        if !self.line.is_empty() {
+            super::standard::say(&self.line);
+        }
+        ExitCode::from(self.status)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.line)
+    }
+}
+
+/// What the other side says comes from elsewhere: one line, and nothing that a terminal obeys.
+fn line(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
+fn status(code: RefusalCode) -> u8 {
+    let RefusalCode::Known(code) = code else { return 70 };
+    match code {
+        Code::BadRequest => 2,
+        Code::NotFound => 68,
+        Code::NameTaken | Code::NameReserved | Code::Superseded => 73,
+        Code::Busy | Code::Limit | Code::Timeout | Code::Unresponsive | Code::Draining => 75,
+        Code::Lost => 76,
+        Code::Forbidden | Code::Unauthorized => 77,
+        Code::Unsupported | Code::Gone | Code::Cancelled | Code::Internal | Code::Lagging => 70,
+    }
+}

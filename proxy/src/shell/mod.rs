@@ -1,0 +1,83 @@
+//! Names from the shell: `bss` as a peer.
+//!
+//! `args` is what one types, `peer` the connection to the proxy, `pipe` carries a stream to and from files, `tcp` to and from a socket, `exec` to and
+//! from a process; `connect`, `listen`, `forward` and `list` are the commands, `failure` how they end when they do not end well.
+
+mod args;
+mod connect;
+mod exec;
+mod failure;
+mod forward;
+mod interrupt;
+mod list;
+mod listen;
+mod peer;
+mod pipe;
+mod progress;
+mod standard;
+mod tcp;
+mod trust;
+
+use std::{process::ExitCode, time::Duration};
+
+use tokio::{runtime::Runtime, time::timeout};
+
+use args::Far;
+pub use args::{Args, Client, Command, Task};
+use failure::Failure;
+use interrupt::Interrupt;
+use peer::Proxy;
+
+/// How long streams and names that are given up may take to be let go of.
+const GIVEN_UP_MAX: Duration = Duration::from_secs(2);
+/// How long both ends may take to know that all is there: the last word may have to go over a new connection.
+const DONE_MAX: Duration = Duration::from_secs(10);
+
+/// Does what was asked for until it is done, has failed, or is interrupted, and lets go of all that it held.
+pub fn run(far: &Far, task: Task) -> ExitCode {
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::local("the runtime", &error).exit(),
+    };
+    let done = runtime.block_on(perform(far, task));
+    // A read of the terminal that nobody waits for any more cannot be ended.
+    runtime.shutdown_background();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.exit(),
+    }
+}
+
+async fn perform(far: &Far, task: Task) -> Result<(), Failure> {
+    let mut interrupt = Interrupt::listen().map_err(|error| Failure::local("signals", &error))?;
+    let proxy = tokio::select! {
+        proxy = Proxy::dial(far) => proxy?,
+        failure = interrupt.comes() => return Err(failure),
+    };
+    let done = tokio::select! {
+        biased;
+        failure = interrupt.comes() => Err(failure),
+        done = task.perform(&proxy) => done,
+    };
+    // From now on an interrupt ends the process at once.
+    tokio::spawn(async move { std::process::exit(i32::from(interrupt.comes().await.status())) });
+    proxy.leave(if done.is_ok() { DONE_MAX } else { GIVEN_UP_MAX }).await;
+    done
+}
+
+impl Task {
+    async fn perform(self, proxy: &Proxy) -> Result<(), Failure> {
+        match self {
+            Self::Connect(connect) => connect.run(proxy).await,
+            Self::Listen(listen) => listen.run(proxy).await,
+            Self::Forward(forward) => forward.run(proxy).await,
+            Self::List(list) => list.run(proxy).await,
+        }
+    }
+}
+
+/// What `future` gives, unless it takes longer.
+async fn soon(most: Duration, future: impl Future<Output = ()>) {
+    // What is late has been told what to do, and the process ends now.
+    let _ = timeout(most, future).await;
+}

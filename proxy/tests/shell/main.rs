@@ -1,0 +1,15 @@
+//! `bss` as one uses it from the shell: real programs on loopback, with what they print and how they end.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod connect;
+mod cuts;
+mod ends;
+mod exec;
+mod forward;
+mod list;
+mod listen;
+mod program;
+mod readme;
+mod terminal;
+mod tls;
