@@ -5,10 +5,9 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { front } from "./programs.mjs";
 import { until, within } from "./wait.mjs";
@@ -81,7 +80,7 @@ export const CADDY = {
   configuration(folder, port, { upstream, edit = (text) => text }) {
     const site = settled("Caddyfile", folder, port, upstream);
     const trusted = site.replace(/^\treverse_proxy/m, `\ttls ${folder}/cert.pem ${folder}/key.pem\n$&`);
-    const own = `{\n\tadmin unix/${folder}/admin\n\tpersist_config off\n\tauto_https disable_redirects\n}\n`;
+    const own = `{\n\tadmin unix/${folder}/admin\n\tauto_https off\n}\n`;
     return edit(own + trusted);
   },
   command: (_, file) => [front("caddy"), "run", "--adapter", "caddyfile", "--config", file],
@@ -201,16 +200,16 @@ function children(pid) {
     .map(Number);
 }
 
-/** Until TLS is spoken there. @param {number} port */
+/** Until connections are taken there. @param {number} port */
 function answers(port) {
   return until(START_MS, `something on port ${port}`, async () => {
-    const socket = connect({ port, host: "127.0.0.1", servername: NAME, rejectUnauthorized: false });
-    const open = await new Promise((resolve) => {
-      socket.once("secureConnect", () => resolve(true));
+    const socket = connect(port, "127.0.0.1");
+    const taken = await new Promise((resolve) => {
+      socket.once("connect", () => resolve(true));
       socket.once("error", () => resolve(false));
     });
     socket.destroy();
-    return open;
+    return taken;
   });
 }
 
