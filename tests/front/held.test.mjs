@@ -1,7 +1,7 @@
 /** What nginx and Caddy hold of a session whose reader stopped, above what we hold. */
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { CADDY, NGINX } from "../harness/front.mjs";
 import { fill, startPipe } from "./pipe.mjs";
 
@@ -13,21 +13,18 @@ const HELD_MAX = 128 * KIB;
 for (const kind of [NGINX, CADDY]) {
   describe(kind.name, () => {
     for (const way of ["to the visitor", "from the visitor"]) {
-      test(`${way} it holds less than ${HELD_MAX / KIB} KiB in its own memory`, { timeout: 30_000 }, async () => {
+      test(`${way} it holds less than ${HELD_MAX / KIB} KiB in its own memory`, { timeout: 30_000 }, async (context) => {
         const pipe = await startPipe(kind);
-        try {
-          const ends = [pipe.upstream, pipe.visitor];
-          if (way === "from the visitor") ends.reverse();
-          const [from, to] = /** @type {[import("node:net").Socket, import("node:net").Socket]} */ (ends);
-          const { poured, kernel, held } = await fill(pipe, from, to);
-          console.log(
-            `${kind.name}, ${way}: ${(poured / MIB).toFixed(2)} MiB left the sender, ${(kernel / MIB).toFixed(2)} MiB in the kernel's buffers, ` +
-              `${(held / KIB).toFixed(1)} KiB in its own`,
-          );
-          assert.ok(held >= 0 && held < HELD_MAX, `${held} bytes`);
-        } finally {
-          await pipe.stop();
-        }
+        context.after(() => pipe.stop());
+        const ends = [pipe.upstream, pipe.visitor];
+        if (way === "from the visitor") ends.reverse();
+        const [from, to] = /** @type {[import("node:net").Socket, import("node:net").Socket]} */ (ends);
+        const { poured, kernel, held } = await fill(pipe, from, to);
+        console.log(
+          `${kind.name}, ${way}: ${(poured / MIB).toFixed(2)} MiB left the sender, ${(kernel / MIB).toFixed(2)} MiB in the kernel's buffers, ` +
+            `${(held / KIB).toFixed(1)} KiB in its own`,
+        );
+        assert.ok(held >= 0 && held < HELD_MAX, `${held} bytes`);
       });
     }
   });

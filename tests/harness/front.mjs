@@ -86,9 +86,8 @@ export const CADDY = {
   command: (_, file) => [front("caddy"), "run", "--adapter", "caddyfile", "--config", file],
   async reload(_, folder) {
     const file = join(folder, "configuration");
-    execFileSync(front("caddy"), [
-      ...["reload", "--force", "--adapter", "caddyfile", "--config", file, "--address", `unix/${folder}/admin`],
-    ]);
+    const reload = ["reload", "--force", "--adapter", "caddyfile", "--config", file];
+    execFileSync(front("caddy"), [...reload, "--address", `unix/${folder}/admin`], { stdio: "ignore" });
   },
 };
 
