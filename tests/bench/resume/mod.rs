@@ -109,8 +109,16 @@ fn trickle(relays: &Relays, samples: &mut Samples, key: &'static str, resume: bo
 }
 
 const STOPPED: [&str; 5] = ["stopped", "stopped at writer", "stopped under way", "stopped at reader", "stopped proxy"];
-const STOPPED_PLAIN: [&str; 5] = ["stopped plain", "stopped plain at writer", "stopped plain under way", "stopped plain at reader", "stopped plain proxy"];
-const STOPPED_GROWN: [&str; 5] = ["stopped grown", "stopped grown at writer", "stopped grown under way", "stopped grown at reader", "stopped grown proxy"];
-const STOPPED_GROWN_PLAIN: [&str; 5] = ["stopped grown plain", "stopped grown plain at writer", "stopped grown plain under way", "stopped grown plain at reader", "stopped grown plain proxy"];
+const STOPPED_PLAIN: [&str; 5] =
+    ["stopped plain", "stopped plain at writer", "stopped plain under way", "stopped plain at reader", "stopped plain proxy"];
+const STOPPED_GROWN: [&str; 5] =
+    ["stopped grown", "stopped grown at writer", "stopped grown under way", "stopped grown at reader", "stopped grown proxy"];
+const STOPPED_GROWN_PLAIN: [&str; 5] = [
+    "stopped grown plain",
+    "stopped grown plain at writer",
+    "stopped grown plain under way",
+    "stopped grown plain at reader",
+    "stopped grown plain proxy",
+];
 /// Read before the reader stops: windows have grown by then as far as they do.
 const GROWN: usize = 64 * 1024 * 1024;
