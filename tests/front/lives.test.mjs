@@ -61,7 +61,9 @@ describe("nginx's idle timeout", () => {
     await staysIdle(scene, 3000);
   });
 
-  test("where it is shorter than the pings an idle session is cut, and its stream goes on", { timeout: 30_000 }, async (context) => {
+  test("where it is shorter than the pings an idle session is cut, and its stream goes on", {
+    timeout: 30_000,
+  }, async (context) => {
     const edit = (/** @type {string} */ text) => text.replace("proxy_read_timeout 60s", "proxy_read_timeout 1s");
     const scene = await startScene(NGINX, { edit });
     context.after(() => scene.stop());
@@ -119,7 +121,10 @@ for (const kind of [NGINX, CADDY]) {
       assert.deepEqual(received, sent);
       if (kind === NGINX) {
         assert.equal(moves, 0);
-        assert.ok(before.every((pid) => scene.front.pids().includes(pid)), "the old worker lives as long as its sessions");
+        assert.ok(
+          before.every((pid) => scene.front.pids().includes(pid)),
+          "the old worker lives as long as its sessions",
+        );
         close();
         await until(WAIT_MS, "the old worker's end", () => !before.every((pid) => scene.front.pids().includes(pid)));
       } else {

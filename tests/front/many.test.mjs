@@ -41,7 +41,12 @@ for (const kind of [NGINX, CADDY]) {
       const scene = await startScene(kind, { args: [], limits: { sessions_per_address_max: 2 } });
       context.after(() => scene.stop());
       const forged = { "X-Forwarded-For": "192.0.2.7" };
-      const answers = [await upgrade(scene), await upgrade(scene, forged), await upgrade(scene), await upgrade(scene, forged)];
+      const answers = [
+        await upgrade(scene),
+        await upgrade(scene, forged),
+        await upgrade(scene),
+        await upgrade(scene, forged),
+      ];
       assert.deepEqual(answers, [101, 101, 429, 429]);
     });
 

@@ -89,7 +89,11 @@ async function page({ front }, path) {
     request.once("response", (headers) => resolve(headers[":status"]));
   });
   request.setEncoding("utf8");
-  const answer = { status: await within(WAIT_MS, `the head of ${path}`, status), protocol: session.alpnProtocol, text: "" };
+  const answer = {
+    status: await within(WAIT_MS, `the head of ${path}`, status),
+    protocol: session.alpnProtocol,
+    text: "",
+  };
   for await (const part of request) answer.text += part;
   session.close();
   return answer;

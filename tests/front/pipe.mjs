@@ -13,6 +13,8 @@ const WAIT_MS = 10_000;
 const STILL_LOOKS = 25;
 /** Small, so that what lies in the pouring end's own queue is known almost to the byte. */
 const PIECE = Buffer.alloc(4096, 7);
+const MIB = Buffer.alloc(1 << 20, 7);
+const TRANSFER_MIB = 128;
 const HEAD_END = "\r\n\r\n";
 
 /** @typedef {import("node:net").Socket} Socket */
@@ -42,7 +44,9 @@ export async function startPipe(kind) {
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   const front = await startFront(kind, { upstream: port, edit: plain });
   const visitor = connect(front.port, "127.0.0.1").on("error", () => {});
-  visitor.write(`GET /mux HTTP/1.1\r\nHost: ${NAME}:${front.port}\r\nConnection: Upgrade\r\nUpgrade: websocket${HEAD_END}`);
+  visitor.write(
+    `GET /mux HTTP/1.1\r\nHost: ${NAME}:${front.port}\r\nConnection: Upgrade\r\nUpgrade: websocket${HEAD_END}`,
+  );
   await head(visitor);
   const upstream = await within(WAIT_MS, "the upgrade at the far side", upgraded);
   return {
@@ -85,13 +89,12 @@ async function head(socket) {
 /**
  * Pours into one end while nobody reads at the other, until nothing more goes in.
  *
- * @param {Pipe} pipe
  * @param {Socket} from
  * @param {Socket} to
  * @returns {Promise<{ poured: number, kernel: number, held: number }>} bytes that left `from`; of these, what lies in the kernel's buffers
  *   of the two connections; and what the front holds in its own memory
  */
-export async function fill(pipe, from, to) {
+export async function fill(from, to) {
   const [wrote, read] = [from.bytesWritten, to.bytesRead];
   const pour = () => {
     while (from.write(PIECE));
@@ -109,6 +112,35 @@ export async function fill(pipe, from, to) {
   const poured = last - wrote;
   const kernel = queued([from, to].map(portPair).flatMap(([near, far]) => [`${near}>${far}`, `${far}>${near}`]));
   return { poured, kernel, held: poured - kernel - (to.bytesRead - read) };
+}
+
+/**
+ * MiB/s of a transfer from one end to the other.
+ *
+ * @param {Socket} from
+ * @param {Socket} to
+ */
+export async function speed(from, to) {
+  const since = performance.now();
+  let left = TRANSFER_MIB;
+  const pour = () => {
+    while (left-- > 0 && from.write(MIB)) {}
+  };
+  const whole = new Promise((resolve) => {
+    let missing = TRANSFER_MIB * MIB.length;
+    to.on("data", function take(bytes) {
+      missing -= bytes.length;
+      if (missing > 0) return;
+      to.off("data", take);
+      resolve(undefined);
+    });
+  });
+  to.resume();
+  from.on("drain", pour);
+  pour();
+  await within(WAIT_MS, "the whole transfer", whole);
+  from.off("drain", pour);
+  return TRANSFER_MIB / ((performance.now() - since) / 1000);
 }
 
 /** @param {Socket} socket */

@@ -45,16 +45,27 @@ const SENT_MAX = 1024 * MIB;
 export async function startScene(kind, { args = ["--trusted-proxies", "127.0.0.1"], limits = {}, edit } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "scene-"));
   const config = join(folder, "bss.toml");
-  writeFileSync(config, ["[limits]", ...Object.entries(limits).map(([name, value]) => `${name} = ${value}`)].join("\n"));
+  writeFileSync(
+    config,
+    ["[limits]", ...Object.entries(limits).map(([name, value]) => `${name} = ${value}`)].join("\n"),
+  );
   const port = await freePort();
-  const own = ["--public-url", `https://${NAME}:${port}`, "--config", config, "--lease-key", join(folder, "key"), ...args];
+  const own = [
+    "--public-url",
+    `https://${NAME}:${port}`,
+    "--config",
+    config,
+    "--lease-key",
+    join(folder, "key"),
+    ...args,
+  ];
   let proxy = await startProxy(own);
   const behind = proxy.port;
   const front = await startFront(kind, { upstream: behind, port, edit });
   /** @type {import("browser-stream-server").MuxDemux[]} */
   const dialled = [];
-  const dial = (/** @type {string} */ url, /** @type {typeof WebSocket} */ Socket) => {
-    const mdm = MuxDemux(url, { WebSocket: /** @type {any} */ (Socket) });
+  const dial = (/** @type {string} */ url, /** @type {any} */ Socket) => {
+    const mdm = MuxDemux(url, { WebSocket: Socket });
     dialled.push(mdm);
     return mdm;
   };
@@ -102,7 +113,6 @@ export async function listen(mdm, name, serve) {
   await StreamServer(mdm, serve).listen(name).listening;
 }
 
-
 /** Serves an echo under a name. @param {import("browser-stream-server").MuxDemux} mdm @param {string} name */
 export async function listenEcho(mdm, name) {
   await listen(mdm, name, (stream) => {
@@ -127,7 +137,10 @@ export async function talkThrough(stream, happen) {
       await digest.add(chunk);
       await writer.write(chunk);
       at += CHUNK;
-      if (at === PART) happened = happen().then(() => { end = at + PART; });
+      if (at === PART)
+        happened = happen().then(() => {
+          end = at + PART;
+        });
     }
     await writer.close();
     return { bytes: at, sha: await digest.hex() };

@@ -54,14 +54,19 @@ for (const kind of [NGINX, CADDY]) {
  * @param {boolean} resume
  */
 async function stopped(server, client, name, resume) {
-  const accepted = t.gate();
-  await listen(server, name, accepted.open);
+  /** @type {(stream: import("browser-stream-server").Stream) => void} */
+  let accept = () => {};
+  /** @type {Promise<import("browser-stream-server").Stream>} */
+  const accepted = new Promise((resolve) => {
+    accept = resolve;
+  });
+  await listen(server, name, (stream) => accept(stream));
   const writer = StreamClient(client).connect(name, { resume });
   let bytes = 0;
   const sending = t.send(writer.writable, 5, TOTAL, (sent) => {
     bytes = sent;
   });
-  const reader = /** @type {import("browser-stream-server").Stream} */ (/** @type {unknown} */ (await accepted.passed));
+  const reader = await accepted;
   let [last, still] = [-1, 0];
   await until(WAIT_MS, "the sender to stop", () => {
     still = bytes === last && bytes > 0 ? still + 1 : 0;
@@ -77,7 +82,9 @@ async function stopped(server, client, name, resume) {
 
 /** What these processes have in memory. @param {number[]} pids */
 function resident(pids) {
-  const each = pids.map((pid) => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024);
+  const each = pids.map(
+    (pid) => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]) * 1024,
+  );
   return each.reduce((sum, bytes) => sum + bytes, 0);
 }
 

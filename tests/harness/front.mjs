@@ -70,7 +70,9 @@ export const NGINX = {
   async reload(pid) {
     const before = new Set(children(pid));
     process.kill(pid, "SIGHUP");
-    await until(START_MS, "a worker with the new configuration", () => children(pid).some((child) => !before.has(child)));
+    await until(START_MS, "a worker with the new configuration", () =>
+      children(pid).some((child) => !before.has(child)),
+    );
   },
 };
 
@@ -160,6 +162,8 @@ function run([program = "", ...args], folder) {
     log = (log + bytes).slice(-LOG_CHARS);
   });
   const end = () => {
+    // A master that goes on would see its worker gone and start another, unseen here.
+    signal(pid, "SIGSTOP");
     for (const each of [...children(pid), pid]) signal(each, "SIGKILL");
   };
   process.once("exit", end);
