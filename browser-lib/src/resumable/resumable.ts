@@ -22,6 +22,8 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Behind so much nothing more is said on a carrier: a peer that asks and never reads costs no more. */
 const SAID_MAX = CARRIER_QUEUE_MAX + 4096;
+/** Bytes that are written ahead of what goes out while a carrier lives: more would only leave the processor's cache before they are sent. */
+const AHEAD_MAX = 256 * 1024;
 /** What a peer may reset with, besides codes of the application's own: the others are not for it to say. */
 const RESETS = ["cancelled", "gone", "busy", "limit", "bad_request"];
 
@@ -195,7 +197,7 @@ export class Resumable implements Host, Owner {
   /** Moves on what the user wrote and finished, as far as there is room. */
   #settle(): void {
     for (let chunk = this.#unsent.peek(); chunk; chunk = this.#unsent.peek()) {
-      const taken = this.endpoint.write(chunk);
+      const taken = this.endpoint.write(chunk.subarray(0, Math.max(0, AHEAD_MAX - this.endpoint.ahead)));
       this.#queued -= taken;
       this.#written += taken;
       if (taken < chunk.length) {

@@ -60,6 +60,11 @@ export class Endpoint extends Arrivals {
     return this.takesBytes ? this.sender.writable : 0;
   }
 
+  /** Bytes that were written and did not go out on the current carrier yet; none while there is no carrier. */
+  get ahead(): number {
+    return this.active ? this.sender.ahead : 0;
+  }
+
   /** Ends one's own direction behind what was written. */
   finish(): void {
     if (this.takesBytes) this.sender.finished = true;

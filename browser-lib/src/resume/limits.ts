@@ -23,8 +23,8 @@ export const LIMITS = {
   replay: MIB,
   /** What they may grow to with the peer's window. */
   replayMax: 8 * MIB,
-  /** So many new bytes are acknowledged at once, or a quarter of the window if that is less. */
-  ackBytes: 128 * KIB,
+  /** So many new bytes are acknowledged at once, or a quarter of the window if that is less. No more than a sender keeps at least: it would wait for the timer. */
+  ackBytes: 256 * KIB,
   /** Fewer are acknowledged this long after the first. */
   ackDelay: 50,
   /** The longest pause before the first try to open a carrier again; it doubles with each. */

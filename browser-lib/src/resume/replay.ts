@@ -8,13 +8,15 @@ interface Block {
   used: number;
 }
 
-/** Blocks for short writes grow up to this size. */
-const BLOCK_MAX = 16 * 1024;
+/** Blocks grow up to this size; those that have it are used again, for fresh memory costs a page more than what is copied there. */
+const BLOCK_MAX = 64 * 1024;
 const BLOCK_MIN = 256;
 
 /** A direction's bytes from `start` to `end`, copied when they are pushed: their writer may then reuse its buffer. */
 export class Replay {
   #blocks: Block[] = [];
+  /** What was released while other bytes were held. A slice of it may still wait on a carrier: what the peer has is not looked at again. */
+  #spare: Bytes[] = [];
   start: number;
   end: number;
 
@@ -23,15 +25,16 @@ export class Replay {
   }
 
   push(bytes: Uint8Array): void {
-    const last = this.#blocks.at(-1);
-    let at = 0;
-    if (last) at = this.#fill(last, bytes);
-    if (at < bytes.length) {
-      const more = Math.min(BLOCK_MAX, 2 * (last?.room.length ?? 0));
-      const room = new Uint8Array(Math.max(bytes.length - at, more, BLOCK_MIN));
-      const block = { at: this.end, room, used: 0 };
-      this.#blocks.push(block);
-      this.#fill(block, bytes.subarray(at));
+    for (let at = 0; at < bytes.length; ) {
+      let block = this.#blocks.at(-1);
+      if (!block || block.used === block.room.length) {
+        block = this.#add(bytes.length - at, 2 * (block?.room.length ?? 0));
+      }
+      const part = bytes.subarray(at, at + block.room.length - block.used);
+      block.room.set(part, block.used);
+      block.used += part.length;
+      at += part.length;
+      this.end += part.length;
     }
   }
 
@@ -39,7 +42,10 @@ export class Replay {
   release(offset: number): void {
     this.start = Math.min(Math.max(offset, this.start), this.end);
     const kept = this.#blocks.findIndex((block) => block.at + block.used > this.start);
-    this.#blocks.splice(0, kept < 0 ? this.#blocks.length : kept);
+    const gone = this.#blocks.splice(0, kept < 0 ? this.#blocks.length : kept);
+    for (const { room } of gone) if (room.length === BLOCK_MAX) this.#spare.push(room);
+    // An idle stream holds nothing.
+    if (kept < 0) this.#spare = [];
   }
 
   /** Appends slices of the `length` bytes from `offset` on, all of which are here, to `out`. */
@@ -54,12 +60,12 @@ export class Replay {
     }
   }
 
-  #fill(block: Block, bytes: Uint8Array): number {
-    const part = bytes.subarray(0, block.room.length - block.used);
-    block.room.set(part, block.used);
-    block.used += part.length;
-    this.end += part.length;
-    return part.length;
+  #add(least: number, more: number): Block {
+    const size = Math.min(Math.max(least, more, BLOCK_MIN), BLOCK_MAX);
+    const spare = size === BLOCK_MAX ? this.#spare.pop() : undefined;
+    const block = { at: this.end, room: spare ?? new Uint8Array(size), used: 0 };
+    this.#blocks.push(block);
+    return block;
   }
 
   /** The last block that begins at `offset` or before. */

@@ -56,6 +56,11 @@ export class Sender {
     return this.base < this.next;
   }
 
+  /** Bytes that were written and did not go out yet. */
+  get ahead(): number {
+    return Math.max(0, this.written - Math.max(this.next, this.base));
+  }
+
   /** How many bytes a writer may hand in now. */
   get writable(): number {
     return this.finished ? 0 : Math.max(0, this.#reach - this.#held);

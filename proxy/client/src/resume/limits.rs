@@ -75,7 +75,7 @@ impl Default for Limits {
             replay_max: 8 * MIB,
             data_max: super::DATA_MAX,
             early_max: super::EARLY_MAX,
-            ack_bytes: 128 * KIB,
+            ack_bytes: 256 * KIB,
             ack_delay: Duration::from_millis(50),
             reopen_max: seconds(5),
             reopen_min: Duration::from_millis(100),
