@@ -128,7 +128,14 @@ export async function startFront(kind, setting) {
     failed.catch(() => {});
     await within(START_MS, `${kind.name} to answer`, Promise.race([answers(port), failed]));
   };
-  await start();
+  const stop = async () => {
+    await running.kill();
+    rmSync(folder, { recursive: true });
+  };
+  await start().catch(async (error) => {
+    await stop();
+    throw error;
+  });
   return {
     origin: `https://${NAME}:${port}`,
     mux: `wss://${NAME}:${port}/mux`,
@@ -139,10 +146,7 @@ export async function startFront(kind, setting) {
     reload: () => kind.reload(running.pid, folder),
     kill: () => running.kill(),
     start,
-    async stop() {
-      await running.kill();
-      rmSync(folder, { recursive: true });
-    },
+    stop,
   };
 }
 
