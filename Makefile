@@ -65,7 +65,7 @@ $(ASSETS): $(LIBRARY) $(PAGES)
 	@touch $@
 
 # The steps of `make test`, in the order in which they fail cheapest. Each is a target of its own.
-STEPS := test-format test-biome test-types test-library test-size test-clippy test-rust test-floods test-autobahn test-browsers test-e2e test-node test-interop test-firefox
+STEPS := test-format test-biome test-types test-library test-size test-clippy test-rust test-floods test-autobahn test-browsers test-e2e test-node test-front test-interop test-firefox
 .PHONY: $(STEPS) browsers
 
 test-format:
@@ -106,6 +106,11 @@ test-e2e: build $(TESTS)
 
 test-node: build $(TESTS)
 	cd tests && npm run node
+
+# nginx and Caddy in front, by the files of proxy/deploy.
+test-front: build $(TESTS) browsers
+	sh tests/install-front.sh
+	cd tests && npm run --silent front
 
 test-interop: build $(TESTS)
 	cd tests && npm run interop

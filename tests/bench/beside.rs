@@ -1,4 +1,4 @@
-//! A ping-pong beside a bulk stream of the same two sessions.
+//! A ping-pong beside bulk streams of the same two sessions.
 
 use std::{
     sync::Arc,
@@ -18,55 +18,61 @@ use crate::{
     wire::{self, Event, Frame, SYN, WINDOW_UPDATE},
 };
 
-/// One thread sends both, so that a ping waits for at most one message of `UNIT` bytes here; the bulk stream has the initial window.
-pub fn ping_beside_bulk(relay: &Process, way: &Way) -> Result<Trips> {
+/// One thread sends all, so that a ping waits for at most one message of `UNIT` bytes here; each of the bulk streams has the initial window.
+pub fn ping_beside_bulk(relay: &Process, way: &Way, bulk: u32) -> Result<Trips> {
     let server = Server::listen(relay.address, way, INITIAL_WINDOW)?;
     let sink = server.link.socket()?;
     let drink = thread::spawn(move || server.serve(&Arc::default()));
-    let mut both = Both::connect(relay, way, INITIAL_WINDOW)?;
-    let sockets = [sink, both.link.socket()?];
-    let trips = both.run(Clock::new(relay));
+    let mut beside = Beside::connect(relay, way, INITIAL_WINDOW, bulk)?;
+    let sockets = [sink, beside.link.socket()?];
+    let trips = beside.run(Clock::new(relay));
     hang_up(&sockets);
     // It ends with an error by design: its session was hung up.
     let _ = drink.join();
     trips
 }
 
-/// The client of both streams.
-pub struct Both {
+/// The client of all these streams.
+pub struct Beside {
     pub link: Link,
-    message: Vec<u8>,
-    credit: u32,
-    reply: Incoming,
+    bulk: Vec<Bulk>,
+    /// Whose turn it is.
+    turn: usize,
     pong: Incoming,
     got: usize,
     since: Instant,
 }
 
-impl Both {
-    /// Opens both streams; the peer grants `window` on each and is waited for, so that none of it is the open's time.
-    pub fn connect(relay: &Process, way: &Way, window: u32) -> Result<Self> {
+/// One of the bulk streams.
+struct Bulk {
+    message: Vec<u8>,
+    credit: u32,
+    reply: Incoming,
+}
+
+impl Beside {
+    /// Opens the bulk streams, then that of the ping; the peer grants `window` on each and is waited for, so that none of it is the open's time.
+    pub fn connect(relay: &Process, way: &Way, window: u32, bulk: u32) -> Result<Self> {
         let mut link = way.connect(relay.address)?;
         let open = way.open();
-        link.out.data(BULK, SYN, &open);
+        let payload = vec![7; UNIT as usize];
+        let credit = window.min(INITIAL_WINDOW) - open.len() as u32;
+        let mut streams = Vec::new();
+        for stream in 1..=bulk {
+            link.out.data(id(stream), SYN, &open);
+            let mut message = Vec::new();
+            wire::put(&mut message, Frame::data(id(stream), 0, &payload), &payload);
+            streams.push(Bulk { message, credit, reply: way.incoming() });
+        }
         link.out.data(PING, SYN, &[open.as_slice(), &MESSAGE].concat());
         link.flush()?;
-        let mut message = Vec::new();
-        let payload = vec![7; UNIT as usize];
-        wire::put(&mut message, Frame::data(BULK, 0, &payload), &payload);
-        let credit = window.min(INITIAL_WINDOW) - open.len() as u32;
-        Ok(Self { link, message, credit, reply: way.incoming(), pong: way.incoming(), got: 0, since: Instant::now() })
+        Ok(Self { link, bulk: streams, turn: 0, pong: way.incoming(), got: 0, since: Instant::now() })
     }
 
     /// Sends bulk as credit allows and the next ping when the last came back, until the clock has run out.
     pub fn run(&mut self, mut clock: Clock) -> Result<Trips> {
         while clock.runs()? {
-            let mut patience = Duration::from_millis(100);
-            if self.credit >= UNIT {
-                self.credit -= UNIT;
-                self.link.write(&self.message)?;
-                patience = Duration::ZERO;
-            }
+            let patience = if self.send()? { Duration::ZERO } else { Duration::from_millis(100) };
             if self.link.ready(patience)? {
                 self.receive(&mut clock)?;
             }
@@ -74,13 +80,21 @@ impl Both {
         clock.trips()
     }
 
+    /// Sends a message on the next bulk stream that has credit for one, if there is any.
+    fn send(&mut self) -> Result<bool> {
+        let streams = self.bulk.len();
+        let mut turns = (self.turn..self.turn + streams).map(|turn| turn % streams);
+        let Some(next) = turns.find(|turn| self.bulk[*turn].credit >= UNIT) else { return Ok(false) };
+        self.turn = next + 1;
+        self.bulk[next].credit -= UNIT;
+        self.link.write(&self.bulk[next].message)?;
+        Ok(true)
+    }
+
     fn receive(&mut self, clock: &mut Clock) -> Result<()> {
-        let Self { link, credit, reply, pong, got, since, .. } = self;
-        let mut ended = false;
+        let Self { link, bulk, pong, got, since, .. } = self;
+        let mut ended = None;
         link.receive(|out, event| match event {
-            Event::Data(BULK, bytes) => {
-                reply.take(BULK, bytes, INITIAL_WINDOW / 2, out);
-            }
             Event::Data(PING, bytes) => {
                 *got += pong.take(PING, bytes, INITIAL_WINDOW / 2, out).len();
                 if *got >= MESSAGE.len() {
@@ -90,19 +104,37 @@ impl Both {
                     *since = Instant::now();
                 }
             }
-            Event::Data(..) => {}
-            Event::Frame(frame) => {
-                if frame.kind == WINDOW_UPDATE && frame.id == BULK {
-                    *credit += frame.length;
+            Event::Data(id, bytes) => {
+                if let Some(stream) = bulk.get_mut(index(id)) {
+                    stream.reply.take(id, bytes, INITIAL_WINDOW / 2, out);
                 }
-                ended |= is_end(frame.flags);
+            }
+            Event::Frame(frame) => {
+                if frame.kind == WINDOW_UPDATE
+                    && let Some(stream) = bulk.get_mut(index(frame.id))
+                {
+                    stream.credit += frame.length;
+                }
+                if is_end(frame.flags) {
+                    ended = Some(frame.id);
+                }
             }
         })?;
-        ensure!(!ended, "a stream was ended: {}", reply.head().or(pong.head()).unwrap_or_default());
+        let reply = |id| bulk.get(index(id)).map_or(&*pong, |stream| &stream.reply).head().unwrap_or_default();
+        ensure!(ended.is_none(), "a stream was ended: {}", ended.map(reply).unwrap_or_default());
         Ok(())
     }
 }
 
-const BULK: u32 = 1;
-const PING: u32 = 3;
+/// The stream of the ping has the first id, bulk streams those behind it.
+fn id(bulk: u32) -> u32 {
+    2 * bulk + 1
+}
+
+/// Which bulk stream that is; of the ping's stream, and of the session, none.
+fn index(id: u32) -> usize {
+    (id as usize / 2).wrapping_sub(1)
+}
+
+const PING: u32 = 1;
 const UNIT: u32 = 16 * 1024;

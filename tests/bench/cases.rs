@@ -23,7 +23,7 @@ use crate::{
 /// The processes of a run; every round uses the same ones.
 pub struct Relays {
     /// The program itself: some cases need a fresh process.
-    bss: PathBuf,
+    pub bss: PathBuf,
     pub proxy: Process,
     tcp_256: Process,
     tcp_8: Process,
@@ -93,6 +93,15 @@ pub const CASES: &[Case] = &[
     },
     Case { name: "beside", run: |relays, samples| ping_beside(samples, "beside", &relays.proxy, &relays.way()) },
     Case { name: "beside yamux", run: |relays, samples| ping_beside(samples, "beside yamux", &relays.yamux_8, &Way::Bare) },
+    Case {
+        name: "crowd alone",
+        run: |relays, samples| crowd(samples, ["crowd alone", "crowd alone p99"], &relays.proxy, &relays.way(), 0),
+    },
+    Case { name: "crowd", run: |relays, samples| crowd(samples, ["crowd", "crowd p99"], &relays.proxy, &relays.way(), CROWD) },
+    Case {
+        name: "crowd yamux",
+        run: |relays, samples| crowd(samples, ["crowd yamux", "crowd yamux p99"], &relays.yamux_8, &Way::Bare, CROWD),
+    },
     Case { name: "churn", run: |relays, samples| churn(samples, "churn", "churn cpu", &relays.proxy, &relays.way()) },
     Case { name: "churn yamux", run: |relays, samples| churn(samples, "churn yamux", "churn yamux cpu", &relays.yamux_8, &Way::Bare) },
     Case { name: "idle sessions", run: |relays, samples| add(samples, "idle session", memory::idle_session(&relays.bss)) },
@@ -147,7 +156,14 @@ fn ping_100(samples: &mut Samples, p50: &'static str, cpu: &'static str, relay: 
 }
 
 fn ping_beside(samples: &mut Samples, key: &'static str, relay: &Process, way: &Way) -> Result<()> {
-    samples.add(key, beside::ping_beside_bulk(relay, way)?.p99_us / 1e3);
+    samples.add(key, beside::ping_beside_bulk(relay, way, 1)?.p99_us / 1e3);
+    Ok(())
+}
+
+fn crowd(samples: &mut Samples, keys: [&'static str; 2], relay: &Process, way: &Way, bulk: u32) -> Result<()> {
+    let trips = beside::ping_beside_bulk(relay, way, bulk)?;
+    samples.add(keys[0], trips.p50_us / 1e3);
+    samples.add(keys[1], trips.p99_us / 1e3);
     Ok(())
 }
 
@@ -189,3 +205,5 @@ fn add_messages(samples: &mut Samples, speed: &'static str, cpu: &'static str, f
 
 const LARGE: usize = 16 * 1024;
 const SMALL: usize = 64;
+/// Bulk streams beside the one that says little.
+const CROWD: u32 = 99;

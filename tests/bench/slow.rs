@@ -16,7 +16,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 
 use crate::{
-    beside::Both,
+    beside::Beside,
     clock::{Clock, Trips},
     proxy,
     server::Server,
@@ -32,8 +32,8 @@ pub fn ping_beside_bulk(bss: &Path) -> Result<Result<Trips, String>> {
     let proxy = proxy::start(bss, far.near_address.into())?;
     far.say(&proxy.address.to_string())?;
     far.hear("listening")?;
-    let mut both = Both::connect(&proxy, &Way::Name(NAME.to_owned()), WINDOW)?;
-    Ok(Ok(both.run(Clock::lasting(&proxy, FILL, SPAN))?))
+    let mut beside = Beside::connect(&proxy, &Way::Name(NAME.to_owned()), WINDOW, 1)?;
+    Ok(Ok(beside.run(Clock::lasting(&proxy, FILL, SPAN))?))
 }
 
 /// The process in the namespace.

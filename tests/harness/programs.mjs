@@ -1,4 +1,4 @@
-/** Finds the programs that the tests run: the proxy, the browsers, the interop peers. */
+/** Finds the programs that the tests run: the proxy, the browsers, the interop peers, what stands in front. */
 
 import { accessSync, constants, existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -134,6 +134,18 @@ export function muxer() {
 /** The Rust client's end of a stream of values. */
 export function valuer() {
   return built("valuer", "VALUER_BIN", "npm run preinterop", ["debug"]);
+}
+
+/**
+ * A program of those that tests of a proxy in front need.
+ *
+ * @param {"nginx" | "caddy" | "openssl"} name
+ */
+export function front(name) {
+  const unpacked = ["usr/sbin", "usr/bin"].map((folder) => join(TARGET, "front", folder, name));
+  const path = onPath(name) ?? [join("/usr/sbin", name), ...unpacked].find(runs);
+  if (path === undefined) throw new Error(`no ${name} found: run tests/install-front.sh`);
+  return path;
 }
 
 /** Go's compiler, or undefined. */

@@ -19,6 +19,18 @@ pub const FIGURES: &[Figure] = &[
     Figure::new("overhead per MiB, on the way back", "bytes", "resume wire down").beside("resume wire plain down", PLAIN),
     // Growth of the resident set of a process with both ends of 2,000 streams, after 64 bytes each way.
     Figure::new("memory of an idle stream, both ends", "KiB", "resume idle").beside("resume idle plain", PLAIN),
+    // With a reader that reads nothing: what `write` took until it had to wait, where that lies, and the growth of a fresh proxy.
+    Figure::new("taken for a reader that never read", "KiB", "stopped").beside("stopped plain", PLAIN),
+    Figure::new("never read: of it at the writer", "KiB", "stopped at writer").beside("stopped plain at writer", PLAIN),
+    Figure::new("never read: of it under way", "KiB", "stopped under way").beside("stopped plain under way", PLAIN),
+    Figure::new("never read: of it at the reader", "KiB", "stopped at reader").beside("stopped plain at reader", PLAIN),
+    Figure::new("never read: growth of the proxy", "KiB", "stopped proxy").beside("stopped plain proxy", PLAIN),
+    // The same when windows have grown.
+    Figure::new("taken for a reader that read 64 MiB", "KiB", "stopped grown").beside("stopped grown plain", PLAIN),
+    Figure::new("read 64 MiB: of it at the writer", "KiB", "stopped grown at writer").beside("stopped grown plain at writer", PLAIN),
+    Figure::new("read 64 MiB: of it under way", "KiB", "stopped grown under way").beside("stopped grown plain under way", PLAIN),
+    Figure::new("read 64 MiB: of it at the reader", "KiB", "stopped grown at reader").beside("stopped grown plain at reader", PLAIN),
+    Figure::new("read 64 MiB: growth of the proxy", "KiB", "stopped grown proxy").beside("stopped grown plain proxy", PLAIN),
     // From the cut until the first byte over the new connection is read, with 20 ms of delay each way on the client's connection.
     Figure::new("a move, until the server reads", "round trips", "resume move server"),
     Figure::new("a move, until the client reads", "round trips", "resume move client"),

@@ -1,6 +1,6 @@
 //! What a resumable stream costs beside a plain one: the same client, the same proxy, the same run (`proxy/RESUME.md`, section 10).
 //!
-//! `pair` makes the streams and `load` fills them; `bulk`, `cut`, `wire`, `idle`, `moving` and `trickle` measure one thing each.
+//! `pair` makes the streams and `load` fills them; `bulk`, `cut`, `wire`, `idle`, `stopped`, `moving` and `trickle` measure one thing each.
 
 mod bulk;
 mod cut;
@@ -9,6 +9,7 @@ mod idle;
 mod load;
 mod moving;
 mod pair;
+mod stopped;
 mod trickle;
 mod wire;
 
@@ -35,6 +36,10 @@ pub const CASES: &[Case] = &[
     },
     Case { name: "resume idle", run: |relays, samples| idle(relays, samples, "resume idle", true) },
     Case { name: "resume idle plain", run: |relays, samples| idle(relays, samples, "resume idle plain", false) },
+    Case { name: "stopped", run: |relays, samples| stopped(relays, samples, &STOPPED, true, 0) },
+    Case { name: "stopped plain", run: |relays, samples| stopped(relays, samples, &STOPPED_PLAIN, false, 0) },
+    Case { name: "stopped grown", run: |relays, samples| stopped(relays, samples, &STOPPED_GROWN, true, GROWN) },
+    Case { name: "stopped grown plain", run: |relays, samples| stopped(relays, samples, &STOPPED_GROWN_PLAIN, false, GROWN) },
     Case { name: "resume move", run: moving },
     Case { name: "resume acks", run: |relays, samples| acks(relays, samples, "resume acks", "resume acks bytes", true) },
     Case { name: "resume acks plain", run: |relays, samples| acks(relays, samples, "resume acks plain", "resume acks plain bytes", false) },
@@ -75,6 +80,14 @@ fn idle(relays: &Relays, samples: &mut Samples, key: &'static str, resume: bool)
     Ok(())
 }
 
+/// Where the bytes lie: written in all, then at the writer, under way, at the reader; and what the proxy grew by.
+fn stopped(relays: &Relays, samples: &mut Samples, keys: &[&'static str; 5], resume: bool, before: usize) -> Result<()> {
+    let stopped = stopped::stopped(&relays.bss, resume, before)?;
+    let values = [stopped.written, stopped.at_writer, stopped.under_way, stopped.at_reader, stopped.proxy];
+    keys.iter().zip(values).for_each(|(key, value)| samples.add(key, value));
+    Ok(())
+}
+
 fn moving(relays: &Relays, samples: &mut Samples) -> Result<()> {
     let cost = moving::cost(relays.proxy.address, &relays.name())?;
     samples.add("resume move server", cost.to_server);
@@ -94,3 +107,18 @@ fn trickle(relays: &Relays, samples: &mut Samples, key: &'static str, resume: bo
     samples.add(key, trickle::cpu_us(&relays.proxy, &relays.name(), resume)?);
     Ok(())
 }
+
+const STOPPED: [&str; 5] = ["stopped", "stopped at writer", "stopped under way", "stopped at reader", "stopped proxy"];
+const STOPPED_PLAIN: [&str; 5] =
+    ["stopped plain", "stopped plain at writer", "stopped plain under way", "stopped plain at reader", "stopped plain proxy"];
+const STOPPED_GROWN: [&str; 5] =
+    ["stopped grown", "stopped grown at writer", "stopped grown under way", "stopped grown at reader", "stopped grown proxy"];
+const STOPPED_GROWN_PLAIN: [&str; 5] = [
+    "stopped grown plain",
+    "stopped grown plain at writer",
+    "stopped grown plain under way",
+    "stopped grown plain at reader",
+    "stopped grown plain proxy",
+];
+/// Read before the reader stops: windows have grown by then as far as they do.
+const GROWN: usize = 64 * 1024 * 1024;

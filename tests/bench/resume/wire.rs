@@ -36,7 +36,8 @@ pub fn overhead(proxy: SocketAddr, name: &str, resume: bool) -> Result<Overhead>
     })
 }
 
-async fn transfer(from: &mut Stream, to: &mut Stream, bytes: usize) -> Result<()> {
+/// Writes so much at one end, and reads it at the other.
+pub async fn transfer(from: &mut Stream, to: &mut Stream, bytes: usize) -> Result<()> {
     let write = async {
         let chunk = vec![7; CHUNK];
         for _ in 0..bytes / CHUNK {
@@ -56,7 +57,7 @@ async fn transfer(from: &mut Stream, to: &mut Stream, bytes: usize) -> Result<()
 }
 
 /// What passed each way, once nothing passes any more.
-async fn settled(shim: &Shim) -> (u64, u64) {
+pub async fn settled(shim: &Shim) -> (u64, u64) {
     let passed = || (shim.carried(Way::Up), shim.carried(Way::Down));
     let mut last = passed();
     loop {
