@@ -5,7 +5,7 @@
  * more; on a long way they are, since what left behind the last one is told of late.
  */
 const PINGS = 4;
-const PINGS_FAR = 8;
+const PINGS_FAR = 16;
 const PING_EVERY_MIN = 64 * 1024;
 const ALLOWANCE_MIN = 256 * 1024;
 const ALLOWANCE_MAX = 4 * 1024 * 1024;

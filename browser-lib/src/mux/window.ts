@@ -81,11 +81,11 @@ export class Window {
   }
 
   /**
-   * Half a window while it grows: one grant is on its way then, which tells a sender that stopped. Of a grown one a little less, or a sender that
-   * leaves a byte of its credit (it sends whole chunks, say) would get the second half a round trip late, always.
+   * Half a window while it grows: one grant is on its way then, which tells a sender that stopped. Of a grown one an eighth: what is owed when a sender
+   * stops, it gets a round trip late.
    */
   get #step(): number {
-    return this.#size < WINDOW_MAX ? this.#size / 2 : (this.#size * 7) / 16;
+    return this.#size < WINDOW_MAX ? this.#size / 2 : this.#size / 8;
   }
 
   /** The credit to put into a WINDOW_UPDATE now. */

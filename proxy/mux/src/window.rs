@@ -78,10 +78,10 @@ impl Window {
         }
     }
 
-    /// Half a window while it grows: one grant is on its way then, which tells a sender that stopped. Of a grown one a little less, or a sender that
-    /// leaves a byte of its credit (it sends whole chunks, say) would get the second half a round trip late, always.
+    /// Half a window while it grows: one grant is on its way then, which tells a sender that stopped. Of a grown one an eighth: what is owed when a
+    /// sender stops, it gets a round trip late.
     fn step(&self) -> u32 {
-        if self.size < WINDOW_MAX { self.size / 2 } else { self.size / 16 * 7 }
+        if self.size < WINDOW_MAX { self.size / 2 } else { self.size / 8 }
     }
 
     /// The credit to put into a WINDOW_UPDATE now.

@@ -13,16 +13,14 @@ use std::{
 };
 
 use browser_stream_mux::Outbound;
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
 use super::{
     Phase, Session, State,
+    batch::Batch,
     effect::Effects,
     transport::{TransportError, Writer},
 };
-
-/// Bytes that leave as one message at most.
-const BATCH: usize = 256 * 1024;
 
 /// Messages that one turn writes for the sake of somebody else; then the writing task goes on with it.
 const MESSAGES_MAX: usize = 16;
@@ -50,12 +48,13 @@ pub(super) struct Turn {
 pub(super) struct Wire {
     pub writer: Box<dyn Writer>,
     out: Outbound,
+    batch: Batch,
     waker: Waker,
 }
 
 impl Wire {
     pub fn new(writer: Box<dyn Writer>, wake: Arc<Notify>) -> Self {
-        Self { writer, out: Outbound::default(), waker: Waker::from(Arc::new(Room(wake))) }
+        Self { writer, out: Outbound::default(), batch: Batch::default(), waker: Waker::from(Arc::new(Room(wake))) }
     }
 }
 
@@ -172,7 +171,7 @@ impl Session {
         for _ in 0..MESSAGES_MAX {
             let mut context = Context::from_waker(&wire.waker);
             match wire.writer.poll_write(&mut context, &mut wire.out.buffers) {
-                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Ok(())) => wire.batch.written(now),
                 Poll::Ready(Err(error)) => {
                     wire.out.buffers.clear();
                     return self.end_turn(Flushed::Waits, |state| {
@@ -181,6 +180,7 @@ impl Session {
                     });
                 }
                 Poll::Pending => {
+                    wire.batch.blocked(now);
                     let under_way = wire.writer.under_way();
                     return self.end_turn(Flushed::Waits, |state| {
                         state.turn.blocked = true;
@@ -192,13 +192,14 @@ impl Session {
             let mut state = self.state.lock();
             // An answer that came while this wrote: its reader left it to us.
             let answers = std::mem::take(&mut state.turn.answer);
-            let any = state.transmit(&mut wire.out, effects);
+            let any = state.transmit(wire.batch.max(), &mut wire.out, effects);
             if state.turn.owed && !state.owes() {
                 state.turn.owed = false;
                 self.reading.wake();
             }
             if !any && !answers {
                 wire.out.release();
+                wire.batch.emptied();
                 state.turn.taken = false;
                 if std::mem::take(&mut state.turn.again) {
                     self.wake.notify_one();
@@ -221,10 +222,14 @@ impl Session {
     }
 }
 
+fn now() -> std::time::Instant {
+    Instant::now().into_std()
+}
+
 impl State {
-    /// Puts the next message into `out`, and hands back the credit that this frees; whether there is one.
-    fn transmit(&mut self, out: &mut Outbound, effects: &mut Effects) -> bool {
-        let any = self.mux.transmit(BATCH, out);
+    /// Puts the next message, of `max` bytes or so, into `out`, and hands back the credit that this frees; whether there is one.
+    fn transmit(&mut self, max: usize, out: &mut Outbound, effects: &mut Effects) -> bool {
+        let any = self.mux.transmit(max, out);
         for (id, bytes) in out.sent.drain(..) {
             self.left(id, bytes as usize, effects);
         }

@@ -2,6 +2,7 @@
 //!
 //! Who talks to whom is decided above, in `route`: a session reports what its peer opens through [`Opens`].
 
+mod batch;
 mod bounds;
 mod charge;
 mod control;

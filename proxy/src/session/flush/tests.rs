@@ -4,10 +4,13 @@ use std::{
     collections::VecDeque,
     sync::atomic::{AtomicUsize, Ordering},
     task::Poll,
+    time::Duration,
 };
 
+use browser_stream_mux::{Header, Host, TURN};
 use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
+use parking_lot::Mutex;
 
 use super::*;
 use crate::{
@@ -103,4 +106,42 @@ fn a_reader_is_woken_by_a_write_only_if_it_waits_for_one() {
         session.flush(&mut Effects::default());
         assert_eq!(woken.0.load(Ordering::Relaxed), wakes);
     }
+}
+
+/// A connection that is full behind every message, and keeps how long they were.
+struct Narrow(Arc<Mutex<Vec<usize>>>);
+
+impl Writer for Narrow {
+    fn poll_write(&mut self, _: &mut Context<'_>, buffers: &mut Vec<Bytes>) -> Poll<Result<(), TransportError>> {
+        if buffers.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        self.0.lock().push(buffers.drain(..).map(|bytes| bytes.len()).sum());
+        Poll::Pending
+    }
+
+    fn taken(&self) -> u64 {
+        0
+    }
+
+    fn poll_close(&mut self, _: &mut Context<'_>, _: u16, _: &'static str) -> Poll<()> {
+        Poll::Ready(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_on_a_slow_way_waits_for_no_more_than_a_turn_of_what_shares_its_message() {
+    let (session, messages) = (session(), Arc::new(Mutex::new(Vec::new())));
+    let _streams = [0, 1].map(|_| {
+        let stream = session.open_stream().expect("a session that lives");
+        session.send(stream.id(), vec![0; 16 * TURN].into());
+        stream
+    });
+    *session.wire.lock() = Some(Wire::new(Box::new(Narrow(messages.clone())), session.wake.clone()));
+    session.flush(&mut Effects::default());
+    tokio::time::advance(Duration::from_secs(1)).await;
+    session.resume(&mut Effects::default());
+    session.resume(&mut Effects::default());
+    let turns = messages.lock().iter().map(|bytes| bytes / (Header::BYTES + TURN)).collect::<Vec<_>>();
+    assert_eq!(turns, [16, 1, 15], "as many as may be, one as the first took a second, the rest as the second took no time");
 }
