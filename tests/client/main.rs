@@ -7,6 +7,7 @@ mod ends;
 mod leases;
 mod listen;
 mod lives;
+mod readme;
 mod reconnect;
 mod restarts;
 mod resume;
