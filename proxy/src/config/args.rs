@@ -1,10 +1,10 @@
 //! The command line of `bss`, and the environment beside it.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args as Arguments, Parser, Subcommand};
 
-use super::{Config, ConfigError, Network, Origin, PublicUrl, RoutePath, file};
+use super::{Bind, Config, ConfigError, Network, Origin, PublicUrl, RoutePath, file, guess::unguessed};
 
 /// The command line of `bss`.
 #[derive(Debug, Parser)]
@@ -28,7 +28,7 @@ enum Command {
 struct Serve {
     /// Where to listen [default: 127.0.0.1:8080]; port 0 takes any free one
     #[arg(long, env = "BSS_BIND", value_name = "ADDRESS:PORT")]
-    bind: Option<SocketAddr>,
+    bind: Option<Bind>,
     /// The path of the WebSocket [default: /mux]
     #[arg(long, env = "BSS_PATH")]
     path: Option<RoutePath>,
@@ -71,7 +71,7 @@ pub enum Start {
 impl Args {
     /// Reads the command line and the environment. Ends the process with a message where they are not understood, and for `--help` and `--version`.
     pub fn read() -> Self {
-        Self::parse()
+        Self::try_parse().unwrap_or_else(|error| unguessed(error).exit())
     }
 
     /// Puts all layers together and checks the whole.
@@ -94,7 +94,7 @@ impl Serve {
         }
         let Config { bind, path, public_url, allow_origin, prefix, open, trusted_proxies, lease_key, limits } = config;
         let config = Config {
-            bind: self.bind.unwrap_or(bind),
+            bind: self.bind.map_or(bind, |Bind(address)| address),
             path: self.path.unwrap_or(path),
             public_url: self.public_url.or(public_url),
             allow_origin: self.allow_origin.unwrap_or(allow_origin),
@@ -176,9 +176,12 @@ mod tests {
     fn parts_that_do_not_fit_are_refused() {
         assert!(refused(&["--prefix", "/a", "--prefix", "/a"]).contains("twice"));
         assert!(refused(&["--prefix", "/session"]).contains("/session"));
-        for taken in ["/healthz", "/readyz"] {
+        for taken in
+            ["/healthz", "/readyz", "/browser-stream-server.js", "/index.html", "/style.css", "/examples", "/examples/echo/main.js"]
+        {
             assert!(refused(&["--path", taken]).contains(taken));
         }
+        assert!(args(&["--path", "/examples-of-mine"]).config().is_ok());
         assert!(refused(&["--config", "/nowhere/at/all.toml"]).contains("cannot read"));
     }
 }
