@@ -24,7 +24,7 @@ help: ## list the targets
 build: $(ASSETS) proxy ## build the browser library, the pages and the proxy (release)
 
 run: build ## build, then serve on 127.0.0.1:8080 (BIND=address:port for another)
-	@exec $(BSS) serve --bind $(BIND)
+	@echo "bss serve --bind $(BIND) (another: make run BIND=127.0.0.1:8081)" && exec $(BSS) serve --bind $(BIND)
 
 dev: $(ASSETS) ## serve on 127.0.0.1:8080 and rebuild whatever changes
 	@exec bash tests/dev.sh $(BIND)

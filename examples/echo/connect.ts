@@ -1,7 +1,7 @@
 // The tab that connects: sends lines, shows what comes back and how long it took.
 
 import { MuxDemux, type Stream, StreamClient } from "browser-stream-server";
-import { button, code, element, explain, follow, nameOnPage, show, tell } from "./page.ts";
+import { button, code, element, explain, follow, mux, nameOnPage, prefix, show, tell } from "./page.ts";
 
 const view = element("client");
 const talk = element("talk");
@@ -9,7 +9,7 @@ const field = element<HTMLInputElement>("message");
 const sentAt: number[] = []; // of the lines that are on their way, oldest first
 
 export function connect(name: string): void {
-  const mdm = MuxDemux();
+  const mdm = MuxDemux(mux);
   follow(mdm);
   mdm.on("state", (state) => {
     element("kept").hidden = state === "open";
@@ -27,7 +27,7 @@ async function converse(mdm: MuxDemux, name: string): Promise<void> {
   show(view, "working", "cancel-connect");
   button("cancel-connect", () => cancel.abort());
   try {
-    const stream = StreamClient(mdm).connect(name, { encoding: "utf8", signal: cancel.signal });
+    const stream = StreamClient(mdm, { prefix }).connect(name, { encoding: "utf8", signal: cancel.signal });
     receive(stream);
     await stream.opened;
     tell("good", "Connected");

@@ -11,6 +11,9 @@ export function element<E extends HTMLElement = HTMLElement>(id: string): E {
   return document.getElementById(id) as E;
 }
 
+/** Where the proxy that served this page has its WebSocket, and under what prefix it takes names: it says so on top of the page. */
+export const { mux, prefix = "/browser-server" } = document.documentElement.dataset;
+
 /** From now on the button `id` does `action`, and nothing else. */
 export function button(id: string, action: () => void): void {
   element(id).onclick = action;

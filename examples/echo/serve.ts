@@ -1,7 +1,7 @@
 // The tab that serves: claims a name, sends back what each client sends, and counts.
 
 import { MuxDemux, type Stream, StreamServer } from "browser-stream-server";
-import { button, code, element, explain, follow, nameOnPage, show, tell } from "./page.ts";
+import { button, code, element, explain, follow, mux, nameOnPage, prefix, show, tell } from "./page.ts";
 
 const view = element("server");
 const field = element<HTMLInputElement>("name");
@@ -22,7 +22,7 @@ export function serve(suggestion: string): void {
 
 /** Holds `name` until the user stops, or until it is lost. */
 async function claim(name: string): Promise<void> {
-  const mdm = MuxDemux();
+  const mdm = MuxDemux(mux);
   const cancel = new AbortController();
   follow(mdm);
   problem();
@@ -30,7 +30,7 @@ async function claim(name: string): Promise<void> {
   show(view, "working", "cancel-claim");
   button("cancel-claim", () => cancel.abort());
   try {
-    const server = StreamServer(mdm, echo).listen(name, { signal: cancel.signal });
+    const server = StreamServer(mdm, { prefix }, echo).listen(name, { signal: cancel.signal });
     await server.listening;
     nameOnPage(name, `Serving ${name}`);
     tell("good", "Serving");

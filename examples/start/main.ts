@@ -8,7 +8,14 @@ const delay = element("delay");
 const result = element("result");
 const run = element("run") as HTMLButtonElement;
 
-element("mux-url").textContent = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/mux`;
+// The proxy says on top of the page where it has its WebSocket, and under what prefix it takes names.
+const { mux = "/mux", prefix = "/browser-server" } = document.documentElement.dataset;
+element("mux-url").textContent = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${mux}`;
+for (const place of document.querySelectorAll("[data-if-mux]")) place.textContent = mux === "/mux" ? "" : `"${mux}"`;
+for (const place of document.querySelectorAll<HTMLElement>("[data-if-prefix]")) {
+  const option = `{ prefix: "${prefix}" }`;
+  if (prefix !== "/browser-server") place.textContent = (place.dataset.ifPrefix ?? "").replace("…", option);
+}
 
 for (const button of document.querySelectorAll<HTMLButtonElement>("[data-copy]")) {
   button.addEventListener("click", () => copy(button, element(button.dataset.copy ?? "")));
@@ -41,12 +48,12 @@ function show(state: "good" | "bad", text: string): void {
 /** What the two snippets do, in this one tab: serve an echo, connect to it, say hello. */
 async function runBoth(): Promise<void> {
   const name = `start-${crypto.getRandomValues(new Uint32Array(1))[0]?.toString(36)}`;
-  const mdm = MuxDemux();
+  const mdm = MuxDemux(mux);
   run.disabled = true;
   result.textContent = "Connecting";
   try {
-    await StreamServer(mdm, (stream) => stream.pipe(stream)).listen(name).listening;
-    const stream = StreamClient(mdm).connect(name, { encoding: "utf8" });
+    await StreamServer(mdm, { prefix }, (stream) => stream.pipe(stream)).listen(name).listening;
+    const stream = StreamClient(mdm, { prefix }).connect(name, { encoding: "utf8" });
     await stream.opened;
     const start = performance.now();
     const text = await new Promise((resolve, reject) => {

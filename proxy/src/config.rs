@@ -1,6 +1,7 @@
 //! What the proxy is told at its start: defaults, a TOML file, the environment and the command line, each over the one before.
 
 mod args;
+mod bind;
 mod file;
 mod limits;
 mod network;
@@ -10,6 +11,7 @@ mod path;
 use std::{net::SocketAddr, path::PathBuf};
 
 pub use args::{Serve, Start};
+use bind::Bind;
 pub use network::{Network, NetworkError};
 pub(crate) use origin::{Authority, Host};
 pub use origin::{Origin, OriginError, PublicUrl, PublicUrlError};
@@ -86,8 +88,7 @@ impl Config {
                 return Err(ConfigError::Prefix(prefix.clone()));
             }
         }
-        let path = self.path.as_str();
-        if ["/healthz", "/readyz"].contains(&path) { Err(ConfigError::Path(self.path.clone())) } else { Ok(()) }
+        if self.path.is_ours() { Err(ConfigError::Path(self.path.clone())) } else { Ok(()) }
     }
 }
 
@@ -121,6 +122,6 @@ pub enum ConfigError {
     #[error("--prefix {0} cannot be used: it is given twice, or is the protocol's own path")]
     Prefix(RoutePath),
     /// The path of the WebSocket is another route.
-    #[error("--path {0} cannot be used: the proxy has another route there")]
+    #[error("--path {0} cannot be used: the proxy has another route or a file there; choose one such as /mux or /ws")]
     Path(RoutePath),
 }

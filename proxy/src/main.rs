@@ -3,16 +3,15 @@
 mod shell;
 
 use std::io::{IsTerminal, Write, stderr};
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use browser_stream_server::{Config, LeaseKey, Proxy, StreamRouter, StreamServerProxy, config::Serve, config::Start};
-use clap::Parser;
 use shell::{Args, Client, Command, Task};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let Args { command, serve } = Args::parse();
+    let Args { command, serve } = Args::read();
     match command {
         None => start(*serve),
         Some(Command::Serve(serve)) => start(*serve),
@@ -57,7 +56,22 @@ async fn serve(config: Config, key: LeaseKey) -> anyhow::Result<()> {
     let listener = proxy.listen().await?;
     let stop = signalled()?;
     writeln!(std::io::stdout(), "browser-stream-server is at {}", Proxy::url(&listener)?)?;
+    let stop = async {
+        stop.await;
+        tracing::info!("{}", ending(proxy.sessions().held_up(), limits.drain_timeout));
+    };
     Ok(proxy.serve_until(listener, stop).await?)
+}
+
+/// What somebody who ended it is told, who may wonder why it is still there.
+fn ending(held_up: usize, most: Duration) -> String {
+    match held_up {
+        0 => "ending".to_owned(),
+        _ => {
+            let peers = if held_up == 1 { "peer" } else { "peers" };
+            format!("ending: waiting up to {} s for the streams of {held_up} {peers}; Ctrl-C again to end now", most.as_secs())
+        }
+    }
 }
 
 /// Resolves at the first SIGINT or SIGTERM; the second ends the process at once.

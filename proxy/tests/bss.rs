@@ -99,11 +99,22 @@ fn a_wrong_argument_is_told_with_what_to_write() {
         (["--allow-origin", "*"], "write it as https://example.com"),
         (["--public-url", "bss.example"], "write it as https://bss.example.com"),
         (["--prefix", "x/"], "not a path"),
-        (["--bind", "localhost"], "invalid socket address"),
+        (["--bind", "localhost"], "write it as 127.0.0.1:8080"),
+        (["--bind", "9999"], "write it as 127.0.0.1:8080"),
     ] {
         let (code, stdout, stderr) = ended(&mut bss(&args));
         assert_eq!((code, stdout.as_str()), (2, ""), "{args:?}");
         assert!(stderr.contains(says), "{stderr}");
+    }
+}
+
+#[test]
+fn a_flag_that_there_is_not_is_guessed_at_but_never_as_the_one_that_lets_everybody_in() {
+    for (arg, guess) in [("--nope", None), ("--opem", None), ("--public-uri", Some("--public-url"))] {
+        let (code, _, stderr) = ended(&mut bss(&["serve", arg]));
+        assert_eq!(code, 2);
+        assert!(stderr.contains(arg) && !stderr.contains("--open"), "{stderr}");
+        assert!(guess.is_none_or(|guess| stderr.contains(guess)), "{stderr}");
     }
 }
 
@@ -175,7 +186,7 @@ fn a_lease_key_is_made_once_and_one_that_is_none_is_told_in_one_line() {
 #[test]
 fn threat_20_a_second_signal_ends_bss_at_once() {
     use std::io::{Read, Write};
-    let child = bss(&["--bind", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("bss runs");
+    let child = bss(&["--bind", "127.0.0.1:0"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("bss runs");
     let mut running = Running(child);
     let line = BufReader::new(running.0.stdout.take().expect("piped")).lines().next().expect("a line").expect("text");
     let address = line.trim_start_matches("browser-stream-server is at http://").trim_end_matches('/').to_owned();
@@ -212,6 +223,8 @@ fn threat_20_a_second_signal_ends_bss_at_once() {
         assert!(begun.elapsed().as_secs() < 5, "the signal was heard");
     }
     assert_eq!(running.0.try_wait().expect("asked"), None, "it waits for its peer");
+    let told = BufReader::new(running.0.stderr.take().expect("piped")).lines().next().expect("a line").expect("text");
+    assert!(told.ends_with("ending: waiting up to 30 s for the streams of 1 peer; Ctrl-C again to end now"), "{told}");
     signal(running.0.id());
     assert_eq!(running.0.wait().expect("ended").code(), Some(130));
     assert!(begun.elapsed().as_secs() < 5);

@@ -56,6 +56,17 @@ async fn a_listener_that_is_dropped_gives_its_name_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_name_is_its_peers_again_as_soon_as_the_listener_is_dropped() {
+    let two = Two::new().await;
+    for _ in 0..3 {
+        drop(two.server.server().listen("NAME").await.expect("free by the time that it is asked for"));
+    }
+    let listening = two.server.server().listen("NAME").await;
+    assert_eq!(two.server.server().listen("NAME").await.err().expect("a living one has it").code(), Code::NameTaken.into());
+    drop((listening, two));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_claim_that_is_given_up_before_its_answer_leaves_nothing() {
     let mut two = Two::new().await;
     let claiming = tokio::spawn(two.server.server().listen("NAME").into_future());

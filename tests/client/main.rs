@@ -8,6 +8,7 @@ mod leases;
 mod listen;
 mod lives;
 mod muxes;
+mod readme;
 mod reconnect;
 mod restarts;
 mod resume;

@@ -88,6 +88,8 @@ async fn no_proxy_is_an_error_that_says_what_is_wrong() {
     assert!(matches!(error("mux".into()).await, DialError::Url(_)));
     let missing = error(format!("ws://{}/nothing", proxy().await)).await;
     assert!(matches!(missing, DialError::Refused { status: 404, .. }) && missing.code() == Code::NotFound);
+    let unsecured = error(format!("wss://{}/mux", proxy().await)).await;
+    assert!(unsecured.to_string().contains("does not speak TLS: dial it with ws://"), "{unsecured}");
     let foreign = Peer::dial(format!("ws://{}/mux", proxy().await));
     let foreign = foreign.header(http::header::ORIGIN, http::HeaderValue::from_static("https://elsewhere.example"));
     assert!(matches!(foreign.await.err(), Some(DialError::Refused { status: 403, .. })), "the header is sent");

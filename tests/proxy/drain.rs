@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use browser_stream_server::{Limits, Opening, Stream};
+use browser_stream_server::{Limits, Opening, Stream, StreamError};
 use harness::{DATA, GO_AWAY, Peer, Proxy, Raw, note, reply, until, within};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -120,6 +120,26 @@ async fn threat_20_a_server_has_two_seconds_to_take_its_names_along() {
     assert!((due + Duration::from_secs(2)..due + Duration::from_millis(2010)).contains(&after), "{after:?}");
     assert!(within(control.read_chunk()).await.is_err(), "lost, never a clean end");
     until(|| proxy.sessions.is_empty()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_20_streams_that_both_ends_resume_hold_nobody_up_and_others_do() {
+    let (asks, takes) = (json!({ "resume": { "v": 1 } }), br#"{"resume":{"v":1}}"#.as_slice());
+    for (open, answer, seconds) in [(&asks, takes, 2), (&asks, b"{}", 30), (&json!({}), takes, 30)] {
+        let proxy = Proxy::new();
+        let (mut owner, client) = (proxy.peer(), proxy.peer());
+        let _control = owner.claim("NAME").await.unwrap();
+        let mut near = client.begin("/browser-server/connect/NAME", open.clone());
+        let (_, mut far) = owner.next().await;
+        far.write_frame(answer);
+        reply(&mut near).await.unwrap();
+        assert_eq!(proxy.sessions.held_up(), if seconds == 2 { 0 } else { 2 });
+        proxy.sessions.drain(DRAIN);
+        let begun = Instant::now();
+        until(|| proxy.sessions.is_empty()).await;
+        assert_eq!(begun.elapsed().as_secs(), seconds, "{open} {}", String::from_utf8_lossy(answer));
+        assert_eq!(within(near.read_chunk()).await, Err(StreamError::Lost), "never a clean end");
+    }
 }
 
 #[tokio::test(start_paused = true)]

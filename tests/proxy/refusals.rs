@@ -93,15 +93,17 @@ async fn a_message_of_a_refusal_has_512_bytes_at_most() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_end_without_a_reply_is_internal_a_reset_busy_and_a_death_unresponsive() {
+async fn an_end_without_a_reply_is_internal_a_reset_has_its_code_or_is_busy_and_a_death_unresponsive() {
     let mut setup = Setup::new(json!({})).await;
     let mut finished = setup.client.begin("/browser-server/connect/NAME", json!({}));
     setup.owner.next().await.1.finish();
     assert_eq!(reply(&mut finished).await.err().as_deref(), Some("internal"));
     assert_eq!(setup.proxy.refused("bad_reply"), 1);
-    let mut reset = setup.client.begin("/browser-server/connect/NAME", json!({}));
-    setup.owner.next().await.1.reset(4001u32);
-    assert_eq!(reply(&mut reset).await.err().as_deref(), Some("busy"));
+    for (number, code) in [(4001_u32, "4001"), (12, "gone"), (9, "busy"), (0, "busy"), (15, "busy"), (8, "busy"), (5, "busy")] {
+        let mut reset = setup.client.begin("/browser-server/connect/NAME", json!({}));
+        setup.owner.next().await.1.reset(number);
+        assert_eq!(reply(&mut reset).await.err().as_deref(), Some(code), "{number}");
+    }
     let mut orphaned = setup.client.begin("/browser-server/connect/NAME", json!({}));
     let _unanswered = setup.owner.next().await;
     setup.owner.vanish();

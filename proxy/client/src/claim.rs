@@ -180,6 +180,10 @@ impl Claim {
     async fn hold(&self, held: &mut Held, wishes: &mut watch::Receiver<Wishes>) -> Over {
         loop {
             held.tell(&wishes.borrow_and_update());
+            let is_dropped = wishes.has_changed().is_err();
+            if is_dropped {
+                held.end();
+            }
             tokio::select! {
                 body = held.control.0.read_frame(BODY_MAX) => match body {
                     Ok(Some(body)) => if let Some(lost) = note(&body) {
@@ -190,10 +194,8 @@ impl Claim {
                     Err(_) if held.told.is_over => return Over::Done(Ok(())),
                     Err(_) => return Over::Moved,
                 },
-                changed = wishes.changed() => if changed.is_err() {
-                    // The listener was dropped; the control stream finishes as it goes.
-                    return Over::Done(Ok(()));
-                },
+                // An error says that the listener was dropped.
+                _ = wishes.changed(), if !is_dropped => {}
                 newer = self.shared.newer(held.generation) => match newer {
                     Ok(_) => return Over::Moved,
                     Err(closed) => return Over::Done(Err(closed.into())),
@@ -231,10 +233,16 @@ impl Held {
         if wishes.is_paused != self.told.is_paused {
             self.control.tell(if wishes.is_paused { "pause" } else { "resume" }, None);
         }
-        if wishes.is_over {
-            self.control.0.finish();
-        }
         self.told = wishes.clone();
+        if wishes.is_over {
+            self.end();
+        }
+    }
+
+    /// Gives the name up: it is free when the proxy finishes the control stream, too.
+    fn end(&mut self) {
+        self.told.is_over = true;
+        self.control.0.finish();
     }
 }
 

@@ -54,7 +54,7 @@ impl Connection {
         let carriage = match newborn {
             Some(newborn) => Carriage::Resumable(newborn.accept(carrier)),
             None => {
-                carrier.write_frame(b"{}");
+                carrier.write_reply(b"{}");
                 Carriage::Plain(carrier)
             }
         };

@@ -16,7 +16,10 @@
 //! let mut listener = client.peer().server().listen("OTHER").await?; // over the same connection
 //! while let Some(connection) = listener.try_next().await? {
 //!     let (mut reader, mut writer) = tokio::io::split(connection.accept());
-//!     tokio::spawn(async move { tokio::io::copy(&mut reader, &mut writer).await });
+//!     tokio::spawn(async move {
+//!         tokio::io::copy(&mut reader, &mut writer).await?;
+//!         writer.shutdown().await // else the drop of the stream resets it
+//!     });
 //! }
 //! # Ok(()) }
 //! ```

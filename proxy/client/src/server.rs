@@ -5,6 +5,7 @@ use std::{future::IntoFuture, sync::Arc, time::Duration};
 use browser_stream_mux::Code;
 use browser_stream_protocol::OpenError;
 use futures::{FutureExt, future::BoxFuture};
+use tokio::time::timeout;
 
 use crate::{
     DialError, ListenError, Listener, Peer,
@@ -98,11 +99,12 @@ impl Listen {
         let name = name(&self.name)?;
         let (peer, prefix) = (self.server.peer, self.server.prefix);
         let path = |verb| format!("{prefix}/{verb}/{}", name.segment());
-        let Some((route, connections)) = peer.shared().routes.take(path("accept"), name.as_str()) else {
+        let most = if self.standby { Duration::MAX } else { CLAIM_MAX };
+        let routes = &peer.shared().routes;
+        let Ok(Some((route, connections))) = timeout(most, routes.take(path("accept"), name.as_str())).await else {
             return Err(OpenError::new(Code::NameTaken, "this peer serves under that name already").into());
         };
         let claim = Claim::new(Arc::clone(peer.shared()), path("listen"), self.leased, self.standby);
-        let most = if self.standby { Duration::MAX } else { CLAIM_MAX };
         let (claim, held) = claim.begin(&self.wishes, most).await?;
         Ok(Listener::new(peer, name, held.id.clone(), connections, self.wishes, |wishes| claim.keep(held, route, wishes)))
     }

@@ -32,7 +32,16 @@ pub(crate) async fn upgrade(target: Target) -> Result<Io, DialError> {
     }
     let name = ServerName::try_from(host.to_owned()).map_err(|_| DialError::Url(target.url.clone()))?;
     let tls = target.tls.map_or_else(trusting_mozilla, Ok)?;
-    websocket(request, TlsConnector::from(tls).connect(name, tcp).await?).await
+    websocket(request, TlsConnector::from(tls).connect(name, tcp).await.map_err(unsecured)?).await
+}
+
+/// A handshake of TLS that failed: most often the port speaks plain HTTP.
+fn unsecured(error: std::io::Error) -> DialError {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    if matches!(cause, Some(rustls::Error::InvalidMessage(_))) {
+        return DialError::NotAProxy("the port does not speak TLS: dial it with ws://, or the one that does with wss://".into());
+    }
+    error.into()
 }
 
 fn request(uri: &Uri, target: &Target) -> Result<Request, DialError> {

@@ -172,6 +172,10 @@ impl Cell {
         self.state.lock().queued += bytes;
     }
 
+    pub(crate) fn queued(&self) -> usize {
+        self.state.lock().queued
+    }
+
     /// How many bytes may be queued now, never 0.
     pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<usize, StreamError>> {
         let mut state = self.state.lock();

@@ -12,7 +12,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::{Body, BodyError, Cell, Code, End, FrameError, StreamError, StreamId, cell::Taken};
+use crate::{Body, BodyError, Cell, Code, End, FrameError, INITIAL_WINDOW, StreamError, StreamId, cell::Taken};
 
 /// Whoever owns the [`Connection`](crate::Connection) of a stream. Each call is its method of the same name, followed by a transmit.
 pub trait Host: Send + Sync + 'static {
@@ -41,7 +41,7 @@ pub trait Host: Send + Sync + 'static {
 ///
 /// Dropping it: nothing happens if both directions have finished. If ours has, what is queued still leaves, then the peer is told `cancelled`.
 /// If ours has not, the stream is reset `cancelled` at once, queued bytes included, so that a cut writer never looks like a finished one;
-/// `internal` instead of `cancelled` while the thread panics.
+/// `internal` instead of `cancelled` while the thread panics. A [reply](Self::write_reply) leaves first all the same.
 pub struct Stream {
     id: StreamId,
     cell: Arc<Cell>,
@@ -50,6 +50,8 @@ pub struct Stream {
     uncredited: usize,
     /// Bytes that `peek_frame` took; a splice accounts for them, a reader reports them.
     peeked: usize,
+    /// Bytes that were written behind the reply, if that was written here.
+    behind_reply: Option<usize>,
     finished: bool,
     given_away: bool,
 }
@@ -60,7 +62,7 @@ const CREDIT_STEP: usize = 16 * 1024;
 impl Stream {
     /// The stream `id` of `host`, which feeds `cell`.
     pub fn new(id: StreamId, cell: Arc<Cell>, host: Arc<dyn Host>) -> Self {
-        Self { id, cell, host, uncredited: 0, peeked: 0, finished: false, given_away: false }
+        Self { id, cell, host, uncredited: 0, peeked: 0, behind_reply: None, finished: false, given_away: false }
     }
 
     /// Its id within the session.
@@ -108,6 +110,14 @@ impl Stream {
         self.write_now(frame.freeze())
     }
 
+    /// Queues the reply with which a stream of the peer's is accepted, as [`write_frame`](Self::write_frame) does. A reset or drop of this handle then never
+    /// comes before it: the peer would take that for a refusal.
+    pub fn write_reply(&mut self, body: &[u8]) -> bool {
+        let is_queued = self.write_frame(body);
+        self.behind_reply = is_queued.then_some(0);
+        is_queued
+    }
+
     /// Queues a chunk without a copy, after waiting until less than 256 KiB of this stream are queued. Cancel-safe: all of it is queued or nothing.
     pub async fn write_chunk(&mut self, chunk: Bytes) -> Result<(), StreamError> {
         poll_fn(|cx| self.poll_room(cx)).await?;
@@ -128,7 +138,7 @@ impl Stream {
     pub fn write_all_now(&mut self, chunks: &mut Vec<Bytes>) -> bool {
         let is_open = !self.finished && self.cell.end().is_none();
         if is_open {
-            self.cell.queue(chunks.iter().map(Bytes::len).sum());
+            self.count(chunks.iter().map(Bytes::len).sum());
             self.host.send_all(self.id, &mut chunks.drain(..));
         }
         chunks.clear();
@@ -188,7 +198,7 @@ impl Stream {
     pub fn reset(&mut self, code: impl Into<u32>) {
         let code = code.into();
         if self.cell.end().is_none() {
-            self.host.reset(self.id, code);
+            self.reset_host(code);
         }
         self.cell.abandon(End::Reset(code));
     }
@@ -211,8 +221,27 @@ impl Stream {
     }
 
     fn queue(&mut self, bytes: Bytes) {
-        self.cell.queue(bytes.len());
+        self.count(bytes.len());
         self.host.send(self.id, bytes);
+    }
+
+    fn count(&mut self, bytes: usize) {
+        self.cell.queue(bytes);
+        if let Some(behind) = &mut self.behind_reply {
+            *behind = behind.saturating_add(bytes);
+        }
+    }
+
+    /// Resets the stream, behind the reply if that has not left. Nothing has then, so all that is queued fits into the window that a stream begins with, and
+    /// the reset waits for no credit; where it does not fit, the reset goes first.
+    fn reset_host(&self, code: u32) {
+        let queued = self.cell.queued();
+        let waits = self.behind_reply.is_some_and(|behind| queued > behind);
+        if waits && queued <= INITIAL_WINDOW as usize {
+            self.host.reset_behind(self.id, code);
+        } else {
+            self.host.reset(self.id, code);
+        }
     }
 
     fn credit_chunk(&mut self, taken: Taken<Bytes>, prefix: usize) -> Bytes {
@@ -275,9 +304,9 @@ impl Drop for Stream {
             return;
         }
         if std::thread::panicking() {
-            self.host.reset(self.id, Code::Internal.number());
+            self.reset_host(Code::Internal.number());
         } else if !self.finished {
-            self.host.reset(self.id, Code::Cancelled.number());
+            self.reset_host(Code::Cancelled.number());
         } else if !self.cell.peer_finished() {
             self.host.reset_behind(self.id, Code::Cancelled.number());
         }

@@ -1,17 +1,17 @@
 //! The command line of `bss serve`, and the environment beside it.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Config, ConfigError, Network, Origin, PublicUrl, RoutePath, file};
+use super::{Bind, Config, ConfigError, Network, Origin, PublicUrl, RoutePath, file};
 
 /// Settings: the command line goes before the environment, that before the file, that before the default.
 #[derive(Debug, Default, Args)]
 pub struct Serve {
     /// Where to listen [default: 127.0.0.1:8080]; port 0 takes any free one
     #[arg(long, env = "BSS_BIND", value_name = "ADDRESS:PORT")]
-    bind: Option<SocketAddr>,
+    bind: Option<Bind>,
     /// The path of the WebSocket [default: /mux]
     #[arg(long, env = "BSS_PATH")]
     path: Option<RoutePath>,
@@ -70,7 +70,7 @@ impl Serve {
         }
         let Config { bind, path, public_url, allow_origin, prefix, open, list_names, trusted_proxies, lease_key, limits } = config;
         let config = Config {
-            bind: self.bind.unwrap_or(bind),
+            bind: self.bind.map_or(bind, |Bind(address)| address),
             path: self.path.unwrap_or(path),
             public_url: self.public_url.or(public_url),
             allow_origin: self.allow_origin.unwrap_or(allow_origin),
@@ -163,9 +163,12 @@ mod tests {
     fn parts_that_do_not_fit_are_refused() {
         assert!(refused(&["--prefix", "/a", "--prefix", "/a"]).contains("twice"));
         assert!(refused(&["--prefix", "/session"]).contains("/session"));
-        for taken in ["/healthz", "/readyz"] {
+        for taken in
+            ["/healthz", "/readyz", "/browser-stream-server.js", "/index.html", "/style.css", "/examples", "/examples/echo/main.js"]
+        {
             assert!(refused(&["--path", taken]).contains(taken));
         }
+        assert!(args(&["--path", "/examples-of-mine"]).config().is_ok());
         assert!(refused(&["--config", "/nowhere/at/all.toml"]).contains("cannot read"));
     }
 }

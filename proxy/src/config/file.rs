@@ -3,20 +3,19 @@
 use std::{
     fmt::Display,
     fs,
-    net::SocketAddr,
     path::{Path, PathBuf},
     str::FromStr,
 };
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, ConfigError, limits::LimitsTable};
+use super::{Bind, Config, ConfigError, limits::LimitsTable};
 
 /// What a file may say; what it leaves out keeps its default. A key that is not here is an error: it would be a setting that silently does nothing.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
-    bind: Option<Text<SocketAddr>>,
+    bind: Option<Text<Bind>>,
     path: Option<Text<super::RoutePath>>,
     public_url: Option<Text<super::PublicUrl>>,
     allow_origin: Option<Vec<Text<super::Origin>>>,
@@ -41,7 +40,7 @@ pub(super) fn read(path: &Path, config: &mut Config) -> Result<(), ConfigError> 
 /// All of `config` as a file.
 pub(super) fn write(config: &Config) -> String {
     let file = File {
-        bind: Some(Text(config.bind)),
+        bind: Some(Text(Bind(config.bind))),
         path: Some(Text(config.path.clone())),
         public_url: config.public_url.clone().map(Text),
         allow_origin: Some(config.allow_origin.iter().cloned().map(Text).collect()),
@@ -58,7 +57,7 @@ pub(super) fn write(config: &Config) -> String {
 
 fn apply(text: &str, config: &mut Config) -> Result<(), String> {
     let file: File = toml::from_str(text).map_err(|error| one_line(text, &error))?;
-    set(&mut config.bind, file.bind);
+    set(&mut config.bind, file.bind.map(|Text(Bind(address))| Text(address)));
     set(&mut config.path, file.path);
     config.public_url = file.public_url.map(|url| url.0).or_else(|| config.public_url.take());
     set_all(&mut config.allow_origin, file.allow_origin);
@@ -84,12 +83,23 @@ fn set_all<T>(to: &mut Vec<T>, from: Option<Vec<Text<T>>>) {
 
 /// toml draws the place over several lines; a log wants one.
 fn one_line(text: &str, error: &toml::de::Error) -> String {
-    let message = error.message().lines().collect::<Vec<_>>().join(" ");
+    let mut message = error.message().lines().collect::<Vec<_>>().join(" ");
+    for (theirs, ours) in EXPECTED {
+        message = message.replace(theirs, ours);
+    }
     match error.span().and_then(|span| text.get(..span.start)) {
         Some(before) => format!("line {}: {message}", before.matches('\n').count() + 1),
         None => message,
     }
 }
+
+/// What the reader of TOML calls by the names of Rust, in words that say what to write.
+const EXPECTED: [(&str, &str); 4] = [
+    ("expected a sequence", "write a list, as in [\"one\", \"two\"]"),
+    ("expected a boolean", "write true or false"),
+    ("expected usize", "write a whole number"),
+    ("expected u64", "write a whole number"),
+];
 
 impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for Text<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -145,7 +155,11 @@ mod tests {
         for (text, says) in [
             ("open = true\nbnid = \"127.0.0.1:1\"\n", "line 2: unknown field `bnid`"),
             ("[limits]\nclient_max = 1\n", "line 2: unknown field `client_max`"),
-            ("bind = \"localhost\"\n", "line 1: \"localhost\": invalid socket address"),
+            ("bind = \"localhost\"\n", "line 1: \"localhost\": not an address and a port: write it as 127.0.0.1:8080"),
+            ("allow_origin = \"http://a\"\n", "line 1: invalid type: string \"http://a\", write a list, as in [\"one\", \"two\"]"),
+            ("[limits]\nclients_max = \"9\"\n", "line 2: invalid type: string \"9\", write a whole number"),
+            ("[limits]\nopen_timeout_ms = 1.5\n", "write a whole number"),
+            ("open = \"yes\"\n", "write true or false"),
             ("\nallow_origin = [\"*\"]\n", "line 2: \"*\": not an origin"),
             ("trusted_proxies = [\"10.0.0.1/8\"]\n", "line 1: \"10.0.0.1/8\": not an address or network"),
             ("prefix = [\"/a/\"]\n", "not a path"),

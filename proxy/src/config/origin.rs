@@ -18,7 +18,8 @@ pub(crate) struct Authority {
 
 /// The origin of a page: scheme, host and port, as in `https://example.com` (RFC 6454).
 ///
-/// Made by parsing; `null`, paths and wildcards are errors. Case and default ports make no difference.
+/// Made by parsing; `null`, paths and wildcards are errors. Case and default ports make no difference, nor does a slash at the end, because browsers copy it
+/// along.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     pub(crate) scheme: String,
@@ -53,6 +54,13 @@ impl FromStr for Origin {
     type Err = OriginError;
 
     fn from_str(text: &str) -> Result<Self, OriginError> {
+        Self::of_header(text.strip_suffix('/').unwrap_or(text))
+    }
+}
+
+impl Origin {
+    /// The value of an `Origin` header, in which no browser puts a slash at the end.
+    pub(crate) fn of_header(text: &str) -> Result<Self, OriginError> {
         let (scheme, authority) = text.split_once("://").ok_or(OriginError)?;
         let scheme_fits = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
@@ -76,7 +84,7 @@ impl fmt::Display for Origin {
 
 /// Where the proxy is reached from outside, as in `https://bss.example.com`: an origin of the web.
 ///
-/// Made by parsing; a slash at the end is allowed, because browsers copy it along.
+/// Made by parsing, as an [`Origin`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl(pub(crate) Origin);
 
@@ -89,7 +97,7 @@ impl FromStr for PublicUrl {
     type Err = PublicUrlError;
 
     fn from_str(text: &str) -> Result<Self, PublicUrlError> {
-        let origin: Origin = text.strip_suffix('/').unwrap_or(text).parse().map_err(|OriginError| PublicUrlError)?;
+        let origin: Origin = text.parse().map_err(|OriginError| PublicUrlError)?;
         if default_port(&origin.scheme).is_some() { Ok(Self(origin)) } else { Err(PublicUrlError) }
     }
 }
@@ -176,8 +184,14 @@ mod tests {
     }
 
     #[test]
+    fn a_slash_at_the_end_is_what_browsers_copy_along_and_no_header_has() {
+        assert_eq!("http://localhost:5173/".parse::<Origin>().map(|origin| origin.to_string()).as_deref(), Ok("http://localhost:5173"));
+        assert_eq!(Origin::of_header("http://localhost:5173/"), Err(OriginError));
+    }
+
+    #[test]
     fn what_is_not_an_origin_is_refused() {
-        for text in ["", "null", "*", "https://", "https://*", "example.com", "https://a/", "https://a/b", "https://u@a", "https://a:"] {
+        for text in ["", "null", "*", "https://", "https://*", "example.com", "https://a//", "https://a/b", "https://u@a", "https://a:"] {
             assert_eq!(text.parse::<Origin>(), Err(OriginError), "{text}");
         }
         for text in ["https://a:+80", "https://a:65536", "https://[::1", "https://[::1]80", "1x://a", "https://日本", "https://a b"] {

@@ -19,6 +19,12 @@ impl RoutePath {
         &self.0
     }
 
+    /// Whether the proxy itself answers there, with a route or a file: a WebSocket there would hide it.
+    pub(crate) fn is_ours(&self) -> bool {
+        let is_below = |folder: &str| self.0.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        OWN_PATHS.contains(&self.0.as_str()) || is_below("/examples")
+    }
+
     /// A path that is known to be one.
     pub(crate) fn literal(text: &'static str) -> Self {
         debug_assert!(is_path(text), "{text} is not a path");
@@ -39,6 +45,10 @@ impl fmt::Display for RoutePath {
         f.write_str(&self.0)
     }
 }
+
+/// Routes and files of the proxy, beside the examples.
+const OWN_PATHS: [&str; 6] =
+    ["/healthz", "/readyz", "/index.html", "/style.css", "/browser-stream-server.js", "/browser-stream-server.js.map"];
 
 fn is_path(text: &str) -> bool {
     let Some(rest) = text.strip_prefix('/') else { return false };

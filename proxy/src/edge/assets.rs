@@ -2,15 +2,19 @@
 //!
 //! A debug build reads them from the disk at each request, so that a page can be changed while the proxy runs.
 
+use std::{borrow::Cow, sync::Arc};
+
 use axum::{
     body::{Body, HttpBody},
-    extract::Request,
+    extract::{Request, State},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use rust_embed::{EmbeddedFile, RustEmbed};
+use sha2::{Digest, Sha256};
 
 use super::gate::Page;
+use crate::config::{Config, RoutePath};
 
 /// What `npm run build` in `browser-lib` made; empty if nobody ran it. Unit tests have a few files of their own.
 #[derive(RustEmbed)]
@@ -19,15 +23,47 @@ use super::gate::Page;
 #[allow_missing = true]
 struct Assets;
 
+/// What pages are told of where the proxy is: they stand in the first lines of each, and most pages need none of it.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    mux: RoutePath,
+    prefix: RoutePath,
+}
+
+impl Places {
+    pub(super) fn new(config: &Config) -> Self {
+        // Without a prefix nobody serves anything, wherever pages look for it.
+        let prefix = config.prefix.first().cloned().unwrap_or_else(|| RoutePath::literal(PREFIX));
+        Self { mux: config.path.clone(), prefix }
+    }
+
+    /// A page as it is served: `data-mux` and `data-prefix` of its `<html>` say where the WebSocket is, and under what names are served.
+    fn fill(&self, page: Cow<'static, [u8]>) -> Cow<'static, [u8]> {
+        let Self { mux, prefix } = self;
+        match std::str::from_utf8(&page) {
+            Ok(text) if (mux.as_str(), prefix.as_str()) != (MUX, PREFIX) => {
+                let text = text.replacen(&format!(r#"data-mux="{MUX}""#), &format!(r#"data-mux="{mux}""#), 1);
+                let text = text.replacen(&format!(r#"data-prefix="{PREFIX}""#), &format!(r#"data-prefix="{prefix}""#), 1);
+                text.into_bytes().into()
+            }
+            _ => page,
+        }
+    }
+}
+
+/// What the pages say as they are built: the defaults of [`Config`].
+const MUX: &str = "/mux";
+const PREFIX: &str = "/browser-server";
+
 /// Answers any path that is no other route's.
-pub(super) async fn serve(request: Request) -> Response {
+pub(super) async fn serve(State(places): State<Arc<Places>>, request: Request) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let allow = [(header::ALLOW, "GET, HEAD")];
         return (StatusCode::METHOD_NOT_ALLOWED, allow, "unsupported: files are read with GET\n").into_response();
     }
     let path = request.uri().path();
     let mut response = match find(path) {
-        Found::File(name, file) => file_response(&name, file, request.headers()),
+        Found::File(name, file) => file_response(&name, file, request.headers(), &places),
         Found::Folder => redirect(request.uri()),
         Found::Nothing => missing(path),
     };
@@ -60,12 +96,20 @@ fn find(path: &str) -> Found {
     }
 }
 
-fn file_response(name: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
-    let etag = etag(&file);
+fn file_response(name: &str, file: EmbeddedFile, asked: &HeaderMap, places: &Places) -> Response {
+    let is_page = name.ends_with(".html");
+    let (data, hash) = if is_page {
+        let data = places.fill(file.data);
+        let hash = Sha256::digest(&data).into();
+        (data, hash)
+    } else {
+        (file.data, file.metadata.sha256_hash())
+    };
+    let etag = etag(hash);
     let mut response = if knows(asked, &etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let mut response = Response::new(Body::from(file.data));
+        let mut response = Response::new(Body::from(data));
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(name)));
         response
     };
@@ -76,7 +120,7 @@ fn file_response(name: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response 
     // The browser asks each time and gets 304 as a rule: no release is ever mixed with the one before.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if name.ends_with(".html") {
+    if is_page {
         headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     }
@@ -84,8 +128,7 @@ fn file_response(name: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response 
 }
 
 /// A strong validator: the first 128 bits of the content's SHA-256.
-fn etag(file: &EmbeddedFile) -> String {
-    let hash = file.metadata.sha256_hash();
+fn etag(hash: [u8; 32]) -> String {
     let digits: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("\"{digits}\"")
 }
@@ -172,7 +215,7 @@ mod tests {
         if let Some(origin) = page {
             request.extensions_mut().insert(Page(HeaderValue::from_static(origin)));
         }
-        serve(request).await
+        serve(State(Arc::new(Places::new(&Config::default()))), request).await
     }
 
     async fn got(uri: &'static str) -> Response {
@@ -220,6 +263,36 @@ mod tests {
         assert_eq!(answer.status(), StatusCode::TEMPORARY_REDIRECT);
         assert_eq!(said(&answer, header::LOCATION), "echo/?name=a");
         assert_eq!(said(&got("/examples/echo").await, header::LOCATION), "echo/");
+    }
+
+    #[tokio::test]
+    async fn pages_are_told_where_the_websocket_and_the_names_are() {
+        let text = async |change: fn(&mut Config)| {
+            let mut config = Config::default();
+            change(&mut config);
+            let request = Request::get("/").body(Body::empty()).expect("a request");
+            let page = serve(State(Arc::new(Places::new(&config))), request).await;
+            let etag = said(&page, header::ETAG).to_owned();
+            let body = axum::body::to_bytes(page.into_body(), usize::MAX).await.expect("a page");
+            (String::from_utf8(body.to_vec()).expect("text"), etag)
+        };
+        let (usual, etag) = text(|_| {}).await;
+        assert!(usual.contains(r#"<html lang="en" data-mux="/mux" data-prefix="/browser-server">"#), "{usual}");
+        let (other, changed) = text(|config| {
+            config.path = RoutePath::literal("/ws");
+            config.prefix = vec![RoutePath::literal("/team"), RoutePath::literal("/browser-server")];
+        })
+        .await;
+        assert!(other.contains(r#"<html lang="en" data-mux="/ws" data-prefix="/team">"#), "{other}");
+        assert_ne!(etag, changed, "what a browser keeps is not that of another configuration");
+    }
+
+    #[test]
+    fn a_websocket_can_hide_no_file() {
+        for file in Assets::iter() {
+            let path: RoutePath = format!("/{file}").parse().expect("a path");
+            assert!(path.is_ours(), "{path}");
+        }
     }
 
     #[tokio::test]

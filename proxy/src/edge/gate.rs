@@ -4,6 +4,7 @@
 //! origin check stops every other page: a WebSocket may be opened across origins, and only the server can refuse it.
 
 use std::{
+    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
 };
@@ -64,7 +65,7 @@ impl Gate {
             return Err(Refusal::ForbiddenHost(host));
         }
         let Some(value) = only(headers, &header::ORIGIN).map_err(|_| Refusal::BadOrigin)? else { return Ok(None) };
-        let origin: Origin = value.to_str().ok().and_then(|text| text.parse().ok()).ok_or(Refusal::BadOrigin)?;
+        let origin = value.to_str().ok().and_then(|text| Origin::of_header(text).ok()).ok_or(Refusal::BadOrigin)?;
         if self.is_allowed(&origin, &host) { Ok(Some(Page(value.clone()))) } else { Err(Refusal::ForbiddenOrigin(origin)) }
     }
 
@@ -103,38 +104,44 @@ pub(super) async fn keep(State(gate): State<Arc<Gate>>, mut request: Request, ne
         }
         Err(refusal) => {
             gate.refusals.count(refusals::Refusal::Gate);
-            tracing::info!(?refusal, "request refused");
+            tracing::info!("request refused, {refusal}");
             refusal.into_response()
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    /// One line: the code, what was wrong and what to do. It says nothing that the asker wrote but hosts and origins that could be read as such.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadHost => f.write_str("bad_host: send exactly one Host header, with the host of this proxy"),
+            Self::ForbiddenHost(host) => write!(
+                f,
+                "forbidden_host: this proxy is not {host}; call it localhost, or start it with --public-url http://{host} (or https://, with TLS in front)"
+            ),
+            Self::BadOrigin => f.write_str(
+                "forbidden_origin: this page has no origin that could be allowed; serve it over http or https, without a sandbox",
+            ),
+            Self::ForbiddenOrigin(origin) => {
+                write!(f, "forbidden_origin: pages of {origin} may not use this proxy; start it with --allow-origin {origin}")
+            }
         }
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let (status, text) = match self {
-            Self::BadHost => (StatusCode::BAD_REQUEST, "bad_host: send exactly one Host header, with the host of this proxy\n".to_owned()),
-            Self::ForbiddenHost(host) => (
-                StatusCode::MISDIRECTED_REQUEST,
-                format!(
-                    "forbidden_host: this proxy is not {host}; call it localhost, or start it with --public-url http://{host} (or https://, with TLS in front)\n"
-                ),
-            ),
-            Self::BadOrigin => (
-                StatusCode::FORBIDDEN,
-                "forbidden_origin: this page has no origin that could be allowed; serve it over http or https, without a sandbox\n"
-                    .to_owned(),
-            ),
-            Self::ForbiddenOrigin(origin) => (
-                StatusCode::FORBIDDEN,
-                format!("forbidden_origin: pages of {origin} may not use this proxy; start it with --allow-origin {origin}\n"),
-            ),
+        let status = match self {
+            Self::BadHost => StatusCode::BAD_REQUEST,
+            Self::ForbiddenHost(_) => StatusCode::MISDIRECTED_REQUEST,
+            Self::BadOrigin | Self::ForbiddenOrigin(_) => StatusCode::FORBIDDEN,
         };
         let headers = [
             (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
             (header::CACHE_CONTROL, "no-store"),
         ];
-        (status, headers, text).into_response()
+        (status, headers, format!("{self}\n")).into_response()
     }
 }
 
@@ -224,6 +231,7 @@ mod tests {
         let refused = [
             ("localhost:8080", "null"),
             ("localhost:8080", ""),
+            ("localhost:8080", "http://localhost:8080/"),
             ("localhost:8080", "http://evil.example"),
             ("localhost:8080", "http://evil.example:8080"),
             ("localhost:8080", "http://localhost"),

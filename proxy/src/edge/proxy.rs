@@ -9,7 +9,7 @@ use axum::{
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{addresses::Addresses, assets, gate, gate::Gate, http, readiness::Readiness, shed, upgrade};
+use super::{addresses::Addresses, assets, assets::Places, gate, gate::Gate, http, readiness::Readiness, shed, upgrade};
 use crate::{config::Config, limits::Limits, memory::Memory, refusals::Refusals, route::StreamRouter, session::Sessions};
 
 /// The whole proxy: who may come in, the WebSocket, the sessions, and the files for the browser. Cheap to clone; every clone is the same.
@@ -70,6 +70,7 @@ impl Proxy {
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(async move || readiness.answer()))
             .fallback(assets::serve)
+            .with_state(Arc::new(Places::new(&self.inner.config)))
             .layer(middleware::from_fn(shed::keep))
             .layer(middleware::from_fn_with_state(self.inner.gate.clone(), gate::keep))
     }

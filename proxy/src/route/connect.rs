@@ -70,6 +70,8 @@ struct Request {
 
 /// A server that has accepted.
 struct Reached {
+    /// The client asked for a stream that goes on over other connections, and the server took it up.
+    resumes: bool,
     id: Uuid,
     seat: Seat,
     stream: Stream,
@@ -109,6 +111,7 @@ async fn reach(
     let server = seat.claim.session.clone();
     let mut stream = server.open_stream()?;
     let Request { meta, resume, need, peer } = request;
+    let asks_to_resume = resume.is_some();
     let path = format!("{}/accept/{}", proxy.prefix(), name.segment());
     stream.write_frame(&encode(&Open { id: Some(id.to_string()), meta, resume, need, peer, ..Open::to(path) }));
     if let Some(client) = client {
@@ -127,7 +130,7 @@ async fn reach(
     let (error, reset) = match answer {
         Ok(Ok(Reply { error: Some(error), .. })) => (allowed(&server, error), Code::Cancelled),
         Ok(Ok(reply)) => {
-            return Ok(Reached { id, seat, stream, reply });
+            return Ok(Reached { resumes: asks_to_resume && reply.resume.is_some(), id, seat, stream, reply });
         }
         Ok(Err(error)) => (error, Code::Cancelled),
         Err(_) => {
@@ -142,8 +145,12 @@ async fn reach(
 impl Reached {
     /// Tells the client that it is connected and leaves the two streams to one another.
     fn join(self, session: Arc<Session>, mut client: Stream) {
-        let Self { id, seat, stream, reply } = self;
+        let Self { resumes, id, seat, stream, reply } = self;
         let server = seat.claim.session.clone();
+        if resumes {
+            session.set_aside(&client);
+            server.set_aside(&stream);
+        }
         // Id and instance are the proxy's word, whatever the server said.
         let instance = Some(seat.claim.title.instance);
         client.write_frame(&encode(&Reply { id: Some(id.to_string()), instance, error: None, ..reply }));

@@ -1,6 +1,7 @@
 //! What happens to names, for the program that the proxy runs in.
 
 use std::{
+    fmt,
     pin::Pin,
     task::{Context, Poll},
     time::SystemTime,
@@ -14,6 +15,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use uuid::Uuid;
 
 use super::Name;
+use crate::error::RefusalCode;
 
 /// Something that happened to a name or to one of its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +119,34 @@ impl Event {
     }
 }
 
+impl fmt::Display for Event {
+    /// One line, without the time: the kind, the name as it would stand in a program, the id, and why. A name cannot break the line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind();
+        match self {
+            Self::ServerCreated { name, id, .. } | Self::ServerResumed { name, id, .. } | Self::ClientConnected { name, id, .. } => {
+                write!(f, "{kind} {:?} ({id})", name.as_str())
+            }
+            Self::ServerDestroyed { name, id, reason, .. }
+            | Self::ServerSuspended { name, id, reason, .. }
+            | Self::ClientDisconnected { name, id, reason, .. } => write!(f, "{kind} {:?} ({id}): {reason}", name.as_str()),
+            Self::Missed { count } => write!(f, "{kind} {count}"),
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Finished => f.write_str("finished"),
+            Self::Reset(code) => write!(f, "reset, {}", RefusalCode::from_number(*code)),
+            Self::Lost => f.write_str("the connection of one side went"),
+            Self::Released => f.write_str("an operator took the name away"),
+            Self::Superseded => f.write_str("one with a lease took the name back"),
+        }
+    }
+}
+
 /// The events of a [`StreamServerProxy`](super::StreamServerProxy) from the subscription on, in order.
 ///
 /// A subscriber that lags behind is told how many it missed; nobody waits for it. Polling it is cancel-safe.
@@ -141,5 +171,22 @@ impl Stream for Events {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         self.0.poll_next_unpin(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_reads_as_one_line() {
+        let (name, id, at) = (Name::try_from("日本 \"a\"").unwrap(), Uuid::nil(), SystemTime::UNIX_EPOCH);
+        let zeros = "00000000-0000-0000-0000-000000000000";
+        let line = |reason| Event::ClientDisconnected { name: name.clone(), id, reason, at }.to_string();
+        assert_eq!(line(Reason::Reset(15)), format!(r#"client.disconnected "日本 \"a\"" ({zeros}): reset, cancelled"#));
+        assert_eq!(line(Reason::Reset(4001)), format!(r#"client.disconnected "日本 \"a\"" ({zeros}): reset, 4001"#));
+        let created = Event::ServerCreated { name: name.clone(), id, at }.to_string();
+        assert_eq!(created, format!(r#"server.created "日本 \"a\"" ({zeros})"#));
+        assert_eq!(Event::Missed { count: 7 }.to_string(), "missed 7");
     }
 }

@@ -74,10 +74,10 @@ impl Registry {
 
     /// Tells the subscribers; nobody waits for them.
     pub fn emit(&self, event: Event) {
-        // The debug form escapes names: no peer writes lines of its own into the log.
+        // An event as text escapes names: no peer writes lines of its own into the log.
         match event {
-            Event::ClientConnected { .. } | Event::ClientDisconnected { .. } => tracing::debug!(?event, "{}", event.kind()),
-            _ => tracing::info!(?event, "{}", event.kind()),
+            Event::ClientConnected { .. } | Event::ClientDisconnected { .. } => tracing::debug!("{event}"),
+            _ => tracing::info!("{event}"),
         }
         // An error says that nobody has subscribed.
         let _ = self.events.send(event);
@@ -287,7 +287,10 @@ fn microseconds() -> u64 {
 
 fn refused(code: Code) -> OpenError {
     let why = match code {
-        Code::NameReserved => "the name is held for its owner, who may come back: try again in two minutes, stand by, or choose another",
+        Code::NameReserved => {
+            "the name is kept for its server, whose connection went and may come back: try again in two minutes, stand by, or choose another. \
+             End a server before its program ends, or listen with lease: false, and the name is free at once"
+        }
         Code::Superseded => "the same lease is used elsewhere, with a higher attempt",
         _ => "somebody serves under this name already: choose another, stand by, or end that server",
     };

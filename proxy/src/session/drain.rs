@@ -27,7 +27,7 @@ enum Until {
     Told,
     /// Until it has no streams.
     Empty,
-    /// Until it has none but those of claims and watches, which hold nobody up.
+    /// Until it has none but those that hold nobody up: of claims and watches, and such as go on over the peer's next connection.
     Idle,
 }
 
@@ -56,6 +56,11 @@ impl Sessions {
                 Self { process }.close_all(GOING_DOWN.code);
             }
         });
+    }
+
+    /// How many sessions have streams that hold them up when the process goes down: as long as they last, within the time that it gives them.
+    pub fn held_up(&self) -> usize {
+        self.list().iter().filter(|session| session.state.lock().is_held_up()).count()
     }
 
     /// Tells everybody when to come back; what is to be done when, in order.
@@ -95,13 +100,14 @@ impl Session {
         });
     }
 
-    /// This stream of the peer's does not keep the session from going.
-    pub(super) fn set_aside(&self, stream: &browser_stream_mux::Stream) {
+    /// This stream does not keep the session from going.
+    pub(crate) fn set_aside(&self, stream: &browser_stream_mux::Stream) {
         let mut state = self.state.lock();
         if let Some(end) = state.mux.value_mut(stream.id())
             && !std::mem::replace(&mut end.aside, true)
         {
             state.aside += 1;
+            state.leave_if_done();
         }
     }
 }
@@ -113,6 +119,10 @@ impl State {
             let after_ms = due.saturating_duration_since(Instant::now()).as_millis() as u64;
             self.say(&Note::with("drain", json!({ "after_ms": after_ms })));
         }
+    }
+
+    fn is_held_up(&self) -> bool {
+        self.mux.len() > self.aside + usize::from(self.control.is_some())
     }
 
     /// After streams ended: closes the session if it was to go and nothing keeps it any more.

@@ -109,7 +109,7 @@ struct State {
     frame_account: Charge,
     /// The peer's session stream, once it opened one.
     control: Option<StreamId>,
-    /// Streams that do not keep a session that is to go: those of claims and watches.
+    /// Streams that do not keep a session that is to go: those of claims and watches, and those that their ends resume.
     aside: usize,
     /// What is known of the session's going when the process goes down.
     leaving: Leaving,

@@ -12,7 +12,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::{Open, Reply, Session, control, encode};
-use crate::{error::OpenError, refusals::Refusal};
+use crate::{
+    error::{OpenError, RefusalCode},
+    refusals::Refusal,
+};
 
 /// The path of the stream that carries a session's own notes.
 const SESSION_PATH: &str = "/session";
@@ -51,7 +54,7 @@ impl Opening {
     fn accept_as(self, reply: &impl Serialize) -> Stream {
         let mut stream = self.stream;
         self.session.answered(&stream);
-        stream.write_frame(&encode(reply));
+        stream.write_reply(&encode(reply));
         stream
     }
 
@@ -110,11 +113,24 @@ pub(crate) async fn reply(session: &Session, stream: &mut Stream) -> Result<Repl
         Err(FrameError::Stream(browser_stream_mux::StreamError::Lost)) => {
             return Err(OpenError::new(Code::Unresponsive, "the server went away before it answered"));
         }
-        Err(FrameError::Stream(_)) => {
-            return Err(OpenError::new(Code::Busy, "the server refused the stream"));
+        Err(FrameError::Stream(browser_stream_mux::StreamError::Reset(number))) => {
+            return Err(OpenError { code: refusal(number), message: "the server reset the stream before it answered".into() });
+        }
+        Err(FrameError::Stream(browser_stream_mux::StreamError::Finished)) => {
+            return internal("the stream was finished before it was answered");
         }
     };
     Reply::parse(&body, limits.open_depth_max).or_else(|_| internal("the server's reply is malformed"))
+}
+
+/// What a reset instead of a reply refuses with: its own code where a server may refuse with that, else `busy`, for a stock peer that has no room for a
+/// stream resets it without a code.
+fn refusal(number: u32) -> RefusalCode {
+    match RefusalCode::from_number(number) {
+        RefusalCode::Known(Code::Gone) => Code::Gone.into(),
+        RefusalCode::Known(_) => Code::Busy.into(),
+        application => application,
+    }
 }
 
 /// The streams of one session that are being answered, polled by its reading task: what many of them say leaves together.

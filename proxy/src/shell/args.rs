@@ -7,7 +7,7 @@ use browser_stream_server::config::{RoutePath, Serve};
 use clap::{Args as Arguments, Parser, Subcommand, builder::NonEmptyStringValueParser};
 use serde_json::value::RawValue;
 
-use super::{connect::Connect, failure::STATUSES, forward::Forward, list::List, listen::Listen};
+use super::{connect::Connect, failure::STATUSES, forward::Forward, guess::unguessed, list::List, listen::Listen};
 
 /// The command line of `bss`.
 #[derive(Debug, Parser)]
@@ -17,6 +17,13 @@ pub struct Args {
     pub command: Option<Command>,
     #[command(flatten)]
     pub serve: Box<Serve>,
+}
+
+impl Args {
+    /// Reads the command line and the environment. Ends the process with a message where they are not understood, and for `--help` and `--version`.
+    pub fn read() -> Self {
+        Self::try_parse().unwrap_or_else(|error| unguessed(error).exit())
+    }
 }
 
 /// What is to be done.

@@ -8,6 +8,7 @@ mod connect;
 mod exec;
 mod failure;
 mod forward;
+mod guess;
 mod interrupt;
 mod list;
 mod listen;

@@ -6,7 +6,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::Connection;
 
@@ -15,7 +15,10 @@ const WAITING_MAX: usize = 256;
 
 /// The listeners of one peer, by the path of the opens that they take.
 #[derive(Default)]
-pub(crate) struct Routes(Mutex<HashMap<String, Target>>);
+pub(crate) struct Routes {
+    targets: Mutex<HashMap<String, Target>>,
+    freed: Notify,
+}
 
 /// A name, and who takes its clients.
 #[derive(Clone)]
@@ -32,10 +35,24 @@ pub(crate) struct Route {
 }
 
 impl Routes {
-    /// Takes the path for a name, with what comes in on it; `None` if it is taken.
-    pub(crate) fn take(self: &Arc<Self>, path: String, name: &str) -> Option<(Route, mpsc::Receiver<Connection>)> {
+    /// Takes the path for a name, with what comes in on it, once a listener that was dropped has given it up; `None` if a living one has it. Cancel-safe.
+    pub(crate) async fn take(self: &Arc<Self>, path: String, name: &str) -> Option<(Route, mpsc::Receiver<Connection>)> {
+        loop {
+            let mut freed = std::pin::pin!(self.freed.notified());
+            freed.as_mut().enable();
+            if let Some(taken) = self.take_now(path.clone(), name) {
+                return Some(taken);
+            }
+            if self.find(&path).is_some_and(|target| !target.listener.is_closed()) {
+                return None;
+            }
+            freed.await;
+        }
+    }
+
+    fn take_now(self: &Arc<Self>, path: String, name: &str) -> Option<(Route, mpsc::Receiver<Connection>)> {
         let (listener, connections) = mpsc::channel(WAITING_MAX);
-        match self.0.lock().entry(path.clone()) {
+        match self.targets.lock().entry(path.clone()) {
             Entry::Occupied(_) => None,
             Entry::Vacant(vacant) => {
                 vacant.insert(Target { name: name.into(), listener });
@@ -46,12 +63,13 @@ impl Routes {
 
     /// Who takes the clients that come in on this path.
     pub(super) fn find(&self, path: &str) -> Option<Target> {
-        self.0.lock().get(path).cloned()
+        self.targets.lock().get(path).cloned()
     }
 }
 
 impl Drop for Route {
     fn drop(&mut self) {
-        self.routes.0.lock().remove(&self.path);
+        self.routes.targets.lock().remove(&self.path);
+        self.routes.freed.notify_waiters();
     }
 }

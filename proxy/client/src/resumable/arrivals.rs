@@ -188,7 +188,7 @@ fn send(known: &UnboundedSender<Box<Arrival>>, arrival: Arrival) {
 
 fn answer(stream: &mut Stream, resume: Taken) {
     // A reply of a few bytes always has a form.
-    stream.write_frame(&serde_json::to_vec(&Reply { resume }).unwrap_or_default());
+    stream.write_reply(&serde_json::to_vec(&Reply { resume }).unwrap_or_default());
 }
 
 impl Driver {

@@ -167,3 +167,38 @@ async fn a_session_without_handles_ends_with_its_last_stream() {
     assert!(left.0 == noise(5000, 2) && right.0 == noise(5000, 1));
     assert!(soon(first).await.unwrap().is_ok() && soon(second).await.unwrap().is_ok());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_leaves_before_the_reset_that_follows_it() {
+    let pair = Pair::new();
+    for drops in [false, true] {
+        let mut near = pair.opener.open().unwrap();
+        near.write_all(b"!").await.unwrap();
+        let mut far = soon(pair.acceptor.accept()).await.unwrap();
+        far.write_reply(b"{}");
+        far.write_all(b"words").await.unwrap();
+        if drops {
+            drop(far)
+        } else {
+            far.reset(4001_u32)
+        }
+        assert_eq!(soon(near.read_frame(100)).await.unwrap().as_deref(), Some(&b"{}"[..]));
+        let mut words = [0; 5];
+        soon(near.read_exact(&mut words)).await.unwrap();
+        let code = if drops { Code::Cancelled.number() } else { 4001 };
+        assert_eq!(soon(near.read_chunk()).await, Err(StreamError::Reset(code)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_does_not_wait_for_more_than_the_peer_has_room_for() {
+    let pair = Pair::new();
+    let mut near = pair.opener.open().unwrap();
+    near.write_all(b"!").await.unwrap();
+    let mut far = soon(pair.acceptor.accept()).await.unwrap();
+    far.write_reply(b"{}");
+    far.write_chunk(Bytes::from(vec![0; 300 * 1024])).await.unwrap();
+    far.reset(4001_u32);
+    // The opener reads nothing: what is queued would wait for its credit for ever.
+    assert_eq!(soon(near.stopped()).await, End::Reset(4001));
+}

@@ -134,7 +134,7 @@ async fn a_page_on_a_slow_way_waits_for_no_more_than_a_turn_of_what_shares_its_m
     let (session, messages) = (session(), Arc::new(Mutex::new(Vec::new())));
     let _streams = [0, 1].map(|_| {
         let stream = session.open_stream().expect("a session that lives");
-        session.send(stream.id(), vec![0; 16 * TURN].into());
+        Host::send(session.as_ref(), stream.id(), vec![0; 16 * TURN].into());
         stream
     });
     *session.wire.lock() = Some(Wire::new(Box::new(Narrow(messages.clone())), session.wake.clone()));
