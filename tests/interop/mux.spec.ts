@@ -94,7 +94,7 @@ for (const role of ["connect", "serve"] as const) {
       expect(await rust.line()).toBe("serving");
       await begin(page, "connect", name);
     }
-    const [mine]: [Said, void] = await Promise.all([page.evaluate(() => kept.said), harass(shims, seed)]);
+    const [mine]: [Said, unknown] = await Promise.all([page.evaluate(() => kept.said), harass(shims, seed)]);
     const theirs: Said = JSON.parse(await rust.line());
     const odd = { do: "log", odd: [null, "日本語", { deep: -0.5 }] };
     expect(mine).toMatchObject({
