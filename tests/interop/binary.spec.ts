@@ -2,7 +2,7 @@
 
 import { createCipheriv, createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout } from "node:timers/promises";
@@ -195,6 +195,7 @@ test(`${BIG / MIB} MiB from a page to a Rust handler: equal, in flat memory on b
     await setTimeout(SAMPLE_MS);
   }
   const { last, sent, seconds, progress } = await upload;
+  await rm(path);
   expect(last).toMatchObject({ bytes: BIG, sha256 });
   expect([sent, progress]).toEqual([BIG, { sent: BIG, total: BIG }]);
   const { before, most: held } = last.rss;
