@@ -99,7 +99,7 @@ async fn an_end_without_a_reply_is_internal_a_reset_has_its_code_or_is_busy_and_
     setup.owner.next().await.1.finish();
     assert_eq!(reply(&mut finished).await.err().as_deref(), Some("internal"));
     assert_eq!(setup.proxy.refused("bad_reply"), 1);
-    for (number, code) in [(4001_u32, "4001"), (12, "gone"), (9, "busy"), (0, "busy"), (15, "busy"), (8, "busy"), (5, "busy")] {
+    for (number, code) in [(4001_u32, "4001"), (12, "busy"), (9, "busy"), (0, "busy"), (15, "busy"), (8, "busy"), (5, "busy")] {
         let mut reset = setup.client.begin("/browser-server/connect/NAME", json!({}));
         setup.owner.next().await.1.reset(number);
         assert_eq!(reply(&mut reset).await.err().as_deref(), Some(code), "{number}");

@@ -123,13 +123,12 @@ pub(crate) async fn reply(session: &Session, stream: &mut Stream) -> Result<Repl
     Reply::parse(&body, limits.open_depth_max).or_else(|_| internal("the server's reply is malformed"))
 }
 
-/// What a reset instead of a reply refuses with: its own code where a server may refuse with that, else `busy`, for a stock peer that has no room for a
-/// stream resets it without a code.
+/// What a reset instead of a reply refuses with: the application's own code, else `busy`. A stock peer that has no room for a stream resets it without a code,
+/// and a session that ends resets what it did not look at: both may be tried again.
 fn refusal(number: u32) -> RefusalCode {
     match RefusalCode::from_number(number) {
-        RefusalCode::Known(Code::Gone) => Code::Gone.into(),
+        application @ RefusalCode::Application(_) => application,
         RefusalCode::Known(_) => Code::Busy.into(),
-        application => application,
     }
 }
 
