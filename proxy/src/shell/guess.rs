@@ -6,6 +6,8 @@ use clap::error::{ContextKind, ContextValue, Error};
 pub fn unguessed(mut error: Error) -> Error {
     if error.get(ContextKind::SuggestedArg) == Some(&ContextValue::String("--open".into())) {
         error.remove(ContextKind::SuggestedArg);
+        // It shows the guess, too.
+        error.remove(ContextKind::Usage);
     }
     error
 }
