@@ -11,11 +11,12 @@ import { Session, type SessionHooks, type Stats } from "./session.ts";
 import { settler } from "./settler.ts";
 import type { Stream, StreamOptions } from "./stream.ts";
 import type { CloseInfo } from "./transport.ts";
-import { SUBPROTOCOL, socketUrl, type WebSocketClass, WebSocketTransport } from "./websocket.ts";
+import { doubt, SUBPROTOCOL, socketUrl, type WebSocketClass, WebSocketTransport } from "./websocket.ts";
 
 const LIBRARY = "browser-stream-server-js/0.1.0";
 /** Closed for what we did, or would meet again: coming back at once would only repeat it. The 4000s are our own closes. */
 const FAULTS = [1002, 1003, 1007, 1008, 1011, 1013, 4002, 4003];
+const DOWN = "the proxy said that it goes down, and is not back yet";
 /** What an upgrade was refused with for good, where a program may see it; 408, 425 and 429 pass. */
 const REFUSED = /response: 4(?!08|25|29)/;
 
@@ -100,6 +101,8 @@ class Mdm extends Emitter<MuxDemuxEvents> {
   #parting: Session | undefined;
   #next = settler<Session>();
   #isClosing = false;
+  /** The proxy said that it goes down, and has not come back. */
+  #isDown = false;
   #hasFailed = false;
 
   static {
@@ -162,6 +165,7 @@ class Mdm extends Emitter<MuxDemuxEvents> {
   close(): void {
     if (this.#isClosing) return;
     this.#isClosing = true;
+    this.#session.why = "this MuxDemux was closed";
     for (const leave of this.#leaving) leave();
     for (const session of this.#old) void session.close();
     if (this.#state === "waiting") this.#session.end({ code: 1000, reason: "" });
@@ -199,7 +203,8 @@ class Mdm extends Emitter<MuxDemuxEvents> {
         this.#opened(session);
       },
       missed: (info) => {
-        why = lost(`no connection to ${this.#target}: does the proxy run there, and allow this page (--allow-origin)?`);
+        why = lost(`no connection to ${this.#target}: ${this.#isDown ? DOWN : info.reason || doubt(this.#target)}`);
+        session.why ??= why.detail;
         this.#missed(session, info, why);
       },
       close: (info) => this.#lost(session, info, why ?? lost(`the connection to ${this.#target} broke`)),
@@ -219,6 +224,8 @@ class Mdm extends Emitter<MuxDemuxEvents> {
   }
 
   #opened(session: Session): void {
+    this.#isDown = false;
+    if (!this.#isClosing) session.why = undefined;
     this.#become("open");
     this.#ready.resolve();
     this.emit("open");
@@ -280,6 +287,7 @@ class Mdm extends Emitter<MuxDemuxEvents> {
     this.#redial.stop();
     this.#become("closed");
     this.#ready.reject(error);
+    this.#session.why ??= error.detail;
     this.#next.reject(error);
     this.#resumables.giveUp();
     if (info.code !== 1000) this.#fail(error);
@@ -325,6 +333,7 @@ class Mdm extends Emitter<MuxDemuxEvents> {
     if (note === "drain") {
       const after = (value as { after_ms?: unknown } | null | undefined)?.after_ms;
       const afterMs = typeof after === "number" ? after : undefined;
+      this.#isDown = true;
       this.emit("drain", afterMs);
       if (session === this.#session && this.#mayReturn) this.#replace("the proxy goes down", afterMs);
     } else if (note === "bye" || note === "limit") this.emit(note, value);

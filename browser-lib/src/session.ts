@@ -2,7 +2,7 @@
 
 import { Cell, type Host } from "./cell.ts";
 import { Drain } from "./drain.ts";
-import { NEVER_OPEN, StreamError } from "./error.ts";
+import { StreamError } from "./error.ts";
 import { ACCEPT_BODY_MAX, BODY_MAX } from "./framing.ts";
 import type { JsonObject } from "./json.ts";
 import { later, type Timer } from "./later.ts";
@@ -90,6 +90,8 @@ export class Session implements Host {
   readonly routes = new Map<string, (opening: Opening) => void>();
   /** The proxy answered: this was a connection, not just a socket. */
   isProven = false;
+  /** Why there is no connection, where that is known: what its streams fail with. */
+  why: string | undefined;
   /** The stream that introduced us: it alone keeps nothing alive. */
   hello: Stream | undefined;
   readonly #up = settler();
@@ -155,7 +157,8 @@ export class Session implements Host {
   /** Opens a cell's stream with this open; the cell fails where the session takes no streams. Throws `bad_request` if the open is too long. */
   start(cell: Cell, open: object): void {
     if (this.#state === "closed" || !this.#core.takesStreams) {
-      return cell.fail(new StreamError(this.#state === "closed" ? "lost" : "draining"), false);
+      const error = this.#state === "closed" ? new StreamError("lost", this.why) : new StreamError("draining");
+      return cell.fail(error, false);
     }
     cell.id = this.#core.open(cell);
     try {
@@ -200,10 +203,9 @@ export class Session implements Host {
   /** The connection is gone, or none came: all streams end `lost`. */
   end(info: CloseInfo): void {
     if (this.#state === "closed") return;
-    const told = this.#state === "connecting" ? NEVER_OPEN : undefined;
     this.#state = "closed";
     clearTimeout(this.#timer);
-    for (const cell of this.#core.values()) cell.fail(new StreamError("lost", told), true);
+    for (const cell of this.#core.values()) cell.fail(new StreamError("lost", this.why), true);
     this.#hooks.close(info);
   }
 
@@ -361,7 +363,7 @@ export class Session implements Host {
 
   /** The stream fails if no connection comes in time; what happens then is the proxy's to judge. */
   #bound(cell: Cell, patience: number): void {
-    const timer = setTimeout(() => cell.reset(new StreamError("timeout", NEVER_OPEN)), patience);
+    const timer = setTimeout(() => cell.reset(new StreamError("timeout", this.why)), patience);
     const stop = () => clearTimeout(timer);
     cell.closed.then(stop, stop);
     this.#up.promise.then(stop);
