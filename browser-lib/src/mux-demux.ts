@@ -5,6 +5,7 @@ import { StreamError } from "./error.ts";
 import { Emitter } from "./events.ts";
 import { readNotes } from "./framing.ts";
 import type { Opening } from "./opening.ts";
+import { demand } from "./options.ts";
 import { type Attempt, Redial } from "./redial.ts";
 import { Resumables } from "./resumable/resumables.ts";
 import { Session, type SessionHooks, type Stats } from "./session.ts";
@@ -355,5 +356,6 @@ function lost(message: string): StreamError {
 
 /** What lies under a user's handle, for servers and clients. */
 export function sessionOf(mdm: MuxDemux): Inside {
+  demand(mdm instanceof Mdm, "the first argument is a MuxDemux");
   return inside(mdm);
 }

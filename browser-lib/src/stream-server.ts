@@ -7,10 +7,11 @@ import { Emitter, report } from "./events.ts";
 import { type Inside, type MuxDemux, sessionOf } from "./mux-demux.ts";
 import { nameSegment } from "./name.ts";
 import type { Opening } from "./opening.ts";
+import { demand } from "./options.ts";
 import { admit } from "./resumable/arrivals.ts";
 import { settler } from "./settler.ts";
 import type { Stream } from "./stream.ts";
-import { PREFIX } from "./stream-client.ts";
+import { prefixOf } from "./stream-client.ts";
 
 /** What is known of a client before it is accepted. */
 export interface ClientOpen {
@@ -71,6 +72,8 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
   #isWatched = false;
   readonly #inside: Inside;
   readonly #options: StreamServerOptions;
+  readonly #prefix: string;
+  readonly #most: number;
   readonly #live = new Set<Opening>();
   #clients = 0;
   #isListening = false;
@@ -86,7 +89,7 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
   /** The last iteration was left: no other is expected. */
   #isLeft = false;
 
-  /** A server over `mdm`; `listen` gives it its name. */
+  /** A server over `mdm`; `listen` gives it its name. Throws `bad_request` for what is no MuxDemux, and for options that cannot be. */
   constructor(
     mdm: MuxDemux,
     options: StreamServerOptions | ((stream: Stream) => unknown) = {},
@@ -97,6 +100,9 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
     this.#inside = sessionOf(mdm);
     this.#options = typeof options === "function" ? {} : { ...options };
     this.#options.encoding ??= this.#inside.encoding;
+    this.#prefix = prefixOf(options as StreamServerOptions);
+    this.#most = this.#options.clientsMax ?? CLIENTS_MAX;
+    demand(this.#most > 0 && Number.isInteger(this.#most), "clientsMax is a whole number from 1");
     if (onStream) this.on("stream", (stream) => serve(stream, onStream));
   }
 
@@ -129,12 +135,13 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
    * Throws `bad_request` for what can be no name.
    */
   listen(name: string, { signal, ...request }: ListenOptions = {}): this {
-    if (this.#claim) throw new StreamError("bad_request", "this server has a name already");
+    demand(!this.#claim, "this server has a name already");
+    demand((request.persist ?? "tab") === "tab", 'persist is "tab"');
     const segment = nameSegment(name);
     const normal = name.normalize("NFC");
-    this.#claim = new Claim(this.#inside, this.#options.prefix ?? PREFIX, segment, request, {
+    this.#claim = new Claim(this.#inside, this.#prefix, segment, request, {
       notes: () => {
-        const most: [string, number] = ["clients_max", this.#options.clientsMax ?? CLIENTS_MAX];
+        const most: [string, number] = ["clients_max", this.#most];
         return this.#isPaused ? [most, ["pause"]] : [most];
       },
       take: (opening) => void this.#take(opening, normal),
@@ -218,8 +225,7 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
     if (!admit(this.#inside.resumables, opening, name, this.#options.resume !== false)) return;
     if (this.#isEnding || this.#isOver) return opening.refuse(new StreamError("gone"));
     const isIgnored = this.#isLeft && this.listenerCount("stream") === 0;
-    if (isIgnored || this.#live.size >= (this.#options.clientsMax ?? CLIENTS_MAX))
-      return opening.refuse(new StreamError("busy"));
+    if (isIgnored || this.#live.size >= this.#most) return opening.refuse(new StreamError("busy"));
     this.#live.add(opening);
     const forget = () => this.#live.delete(opening);
     opening.closed.then(forget, forget);
