@@ -1,6 +1,7 @@
 // The user's handle on the way to a proxy: every stream of a page rides on it, over one connection after the other.
 
-import { type Callable, callable } from "./callable.ts";
+import { callable } from "./callable.ts";
+import type { Bytes, Plain, Received, Text } from "./encoding.ts";
 import { StreamError } from "./error.ts";
 import { Emitter } from "./events.ts";
 import { readNotes } from "./framing.ts";
@@ -46,7 +47,7 @@ export interface Reconnecting extends Attempt {
   readonly error: StreamError;
 }
 
-export interface MuxDemuxEvents {
+export interface MuxDemuxEvents<D extends Received = Received> {
   /** Another state, told before what else tells of it. */
   state: [state: ConnectionState];
   /** A connection is up: the first, or the next one. */
@@ -58,7 +59,7 @@ export interface MuxDemuxEvents {
   /** It is over, or will be with this connection, because of this: it broke or could not be made (`lost`), or the proxy does not want us. Told once. */
   error: [error: StreamError];
   /** A stream that no server took. Without a listener such streams are refused `not_found`. */
-  stream: [stream: Stream, meta: unknown];
+  stream: [stream: Stream<D>, meta: unknown];
   /** The proxy is about to go away; it wants to see us again after so many milliseconds, not sooner. */
   drain: [afterMs: number | undefined];
   /** The proxy says why it will close the connection. */
@@ -85,7 +86,7 @@ export interface Inside {
 
 let inside: (mdm: MuxDemux) => Inside;
 
-class Mdm extends Emitter<MuxDemuxEvents> {
+class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
   /** Resolves when the first connection is up; rejects with why there will be none. Streams may be opened before. */
   readonly ready: Promise<void>;
   readonly #ready = settler();
@@ -154,9 +155,12 @@ class Mdm extends Emitter<MuxDemuxEvents> {
    * Opens a stream to the proxy's program: `path` is its route (default `/`), `meta` any JSON for it. Without a connection it waits for one, for 17 s, then
    * it fails `timeout`.
    */
-  createStream(meta?: unknown, options: StreamOptions & { path?: string } = {}): Stream {
+  createStream(meta?: unknown, options?: StreamOptions & { path?: string } & Plain): Stream<D>;
+  createStream(meta: unknown, options: StreamOptions & { path?: string } & Text): Stream<string>;
+  createStream(meta?: unknown, options?: StreamOptions & { path?: string }): Stream<D | string>;
+  createStream(meta?: unknown, options: StreamOptions & { path?: string } = {}): Stream<D | string> {
     const { path = "/", encoding = this.#options.encoding, signal } = options;
-    return this.#current().open({ path, encoding, signal, meta });
+    return this.#current().open({ path, encoding, signal, meta }) as Stream<D>;
   }
 
   /**
@@ -309,7 +313,8 @@ class Mdm extends Emitter<MuxDemuxEvents> {
 
   #take(opening: Opening): void {
     if (this.listenerCount("stream") === 0 || opening.joins) return opening.refuse(new StreamError("not_found"));
-    this.emit("stream", opening.accept({ encoding: this.#options.encoding }), opening.meta);
+    const stream = opening.accept({ encoding: this.#options.encoding }) as Stream<D>;
+    this.emit("stream", stream, opening.meta);
   }
 
   /** The session stream: says who we are and hears what the proxy has to say (PROTOCOL.md, section 7). Nothing waits for it. */
@@ -342,11 +347,21 @@ class Mdm extends Emitter<MuxDemuxEvents> {
 }
 
 /** The way to a proxy, with or without `new`. */
-export type MuxDemux = Mdm;
-export const MuxDemux: Callable<[url?: string | URL, options?: MuxDemuxOptions], Mdm> = /* @__PURE__ */ callable(Mdm);
+export type MuxDemux<D extends Received = Received> = Mdm<D>;
+export const MuxDemux: MuxDemuxClass = /* @__PURE__ */ callable(Mdm) as MuxDemuxClass;
+
+interface MuxDemuxClass {
+  new (url?: string | URL, options?: MuxDemuxOptions & Plain): Mdm<Bytes>;
+  new (url: string | URL | undefined, options: MuxDemuxOptions & Text): Mdm<string>;
+  new (url?: string | URL, options?: MuxDemuxOptions): Mdm;
+  (url?: string | URL, options?: MuxDemuxOptions & Plain): Mdm<Bytes>;
+  (url: string | URL | undefined, options: MuxDemuxOptions & Text): Mdm<string>;
+  (url?: string | URL, options?: MuxDemuxOptions): Mdm;
+  readonly prototype: Mdm;
+}
 
 /** A {@link MuxDemux} whose streams give text in Node's style, as the original's did. */
-export function boot(url?: string | URL, options?: MuxDemuxOptions): MuxDemux {
+export function boot(url?: string | URL, options?: MuxDemuxOptions): MuxDemux<string> {
   return new Mdm(url, { encoding: "utf8", ...options });
 }
 

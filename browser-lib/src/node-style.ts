@@ -1,10 +1,9 @@
 // Node's stream calls as one layer over a `{readable, writable}` pair. Use one style per direction: each takes that direction's lock.
 
 import { type Chunk, toBytes } from "./chunk.ts";
+import type { Bytes, Received } from "./encoding.ts";
 import { StreamError } from "./error.ts";
 import { Emitter, type Listener } from "./events.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 /** What a stream emits in Node's style. */
 export interface StreamEvents {
@@ -41,7 +40,7 @@ interface Sink {
 }
 
 /** The calls. Whoever extends it has the pair and says how it ended. */
-export abstract class NodeStyle extends Emitter<StreamEvents> {
+export abstract class NodeStyle<D extends Received = Received> extends Emitter<StreamEvents> {
   /** The bytes that come in. */
   abstract readonly readable: ReadableStream<Bytes>;
   /** Takes text and bytes. */
@@ -65,6 +64,8 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
   #dead: StreamError | undefined;
 
   /** Calls `listener` whenever the event happens; listening for "data" starts the flow unless `pause` was called. */
+  override on(event: "data", listener: Listener<[chunk: D]>): this;
+  override on<E extends keyof StreamEvents>(event: E, listener: Listener<StreamEvents[E]>): this;
   override on<E extends keyof StreamEvents>(event: E, listener: Listener<StreamEvents[E]>): this {
     super.on(event, listener);
     if (event === "data" && !this.#paused) this.resume();
@@ -72,6 +73,8 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
   }
 
   /** As {@link on}, for the next time only. */
+  override once(event: "data", listener: Listener<[chunk: D]>): this;
+  override once<E extends keyof StreamEvents>(event: E, listener: Listener<StreamEvents[E]>): this;
   override once<E extends keyof StreamEvents>(event: E, listener: Listener<StreamEvents[E]>): this {
     super.once(event, listener);
     if (event === "data" && !this.#paused) this.resume();
@@ -125,7 +128,10 @@ export abstract class NodeStyle extends Emitter<StreamEvents> {
     return this;
   }
 
-  /** Makes "data" give strings (a character that is split over chunks comes whole), or bytes again with `null`. */
+  /**
+   * Makes "data" give strings (a character that is split over chunks comes whole), or bytes again with `null`. The type of the stream does not follow: name that of
+   * the chunk in listeners, `(text: string) => …`; or ask for the encoding when the stream is opened.
+   */
   setEncoding(encoding: "utf8" | "utf-8" | null): this {
     this.#decoder = encoding === null ? undefined : new TextDecoder(encoding, { ignoreBOM: true });
     return this;

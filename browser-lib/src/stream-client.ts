@@ -1,6 +1,7 @@
 // Connects to servers by name.
 
-import { type Callable, callable } from "./callable.ts";
+import { callable } from "./callable.ts";
+import type { Plain, Received, Text } from "./encoding.ts";
 import { type Inside, type MuxDemux, sessionOf } from "./mux-demux.ts";
 import { nameSegment } from "./name.ts";
 import { demand } from "./options.ts";
@@ -28,12 +29,12 @@ export interface ConnectOptions extends StreamOptions {
   resume?: boolean | undefined;
 }
 
-class Client {
+class Client<D extends Received = Received> {
   readonly #inside: Inside;
   readonly #prefix: string;
 
   /** Connects over `mdm` to servers under `prefix`. Throws `bad_request` for what is none. */
-  constructor(mdm: MuxDemux, options: StreamClientOptions = {}) {
+  constructor(mdm: MuxDemux<D>, options: StreamClientOptions = {}) {
     this.#inside = sessionOf(mdm);
     this.#prefix = prefixOf(options);
   }
@@ -44,14 +45,18 @@ class Client {
    * Throws `bad_request` for what can be no name, and no `wait`. The stream fails with `not_found`, `busy`, `timeout`, `unresponsive`, `forbidden`, or a code
    * of the server's own.
    */
-  connect(name: string, options: ConnectOptions = {}): Stream {
+  connect(name: string, options?: ConnectOptions & Plain): Stream<D>;
+  connect(name: string, options: ConnectOptions & Text): Stream<string>;
+  connect(name: string, options?: ConnectOptions): Stream<D | string>;
+  connect(name: string, options: ConnectOptions = {}): Stream<D | string> {
     const { session, encoding, resumables } = this.#inside;
     const { wait, resume, ...rest } = options;
     demand(wait === undefined || (wait >= 0 && Number.isFinite(wait)), "wait is a number of milliseconds from 0");
     const path = `${this.#prefix}/connect/${nameSegment(name)}`;
     const patience = ANSWER_MS + (wait ?? WAIT_MS);
     const request = { ...rest, encoding: rest.encoding ?? encoding, path, fields: { wait }, patience };
-    return resume === false ? session.open(request) : open(resumables, name.normalize("NFC"), request);
+    const stream = resume === false ? session.open(request) : open(resumables, name.normalize("NFC"), request);
+    return stream as Stream<D>;
   }
 
   /**
@@ -74,6 +79,11 @@ export function prefixOf(options: { prefix?: string | undefined }): string {
 }
 
 /** Connects to servers by name, with or without `new`. */
-export type StreamClient = Client;
-export const StreamClient: Callable<[mdm: MuxDemux, options?: StreamClientOptions], Client> =
-  /* @__PURE__ */ callable(Client);
+export type StreamClient<D extends Received = Received> = Client<D>;
+export const StreamClient: StreamClientClass = /* @__PURE__ */ callable(Client) as StreamClientClass;
+
+interface StreamClientClass {
+  new <D extends Received>(mdm: MuxDemux<D>, options?: StreamClientOptions): Client<D>;
+  <D extends Received>(mdm: MuxDemux<D>, options?: StreamClientOptions): Client<D>;
+  readonly prototype: Client;
+}

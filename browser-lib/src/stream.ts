@@ -2,10 +2,9 @@
 
 import type { Cell, Resumption } from "./cell.ts";
 import type { Chunk } from "./chunk.ts";
+import type { Bytes, Received } from "./encoding.ts";
 import { resetNumber, StreamError } from "./error.ts";
 import { NodeStyle } from "./node-style.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 /** How a stream reads in Node's style, and what ends it. */
 export interface StreamOptions {
@@ -28,8 +27,10 @@ export interface StreamInfo {
  *
  * It ends in one of three ways, which are never mixed up: each side finishes its direction; one side resets both with a code; or the connection
  * is lost (`lost`; a stream between our own libraries only if that lasts). What arrived before a reset or loss can still be read, then reading fails (PROTOCOL.md, section 6).
+ *
+ * `D` is what "data" gives: `string` where an encoding was asked for, else bytes. `readable` and `for await` always give bytes.
  */
-export class Stream extends NodeStyle implements AsyncIterable<Bytes> {
+export class Stream<D extends Received = Received> extends NodeStyle<D> implements AsyncIterable<Bytes> {
   readonly #cell: Cell;
   readonly #info: StreamInfo;
 
