@@ -128,6 +128,11 @@ export abstract class NodeStyle<D extends Received = Received> extends Emitter<S
     return this;
   }
 
+  /** Whether what comes in flows in this style. */
+  protected get flows(): boolean {
+    return this.#flow !== undefined;
+  }
+
   /**
    * Makes "data" give strings (a character that is split over chunks comes whole), or bytes again with `null`. The type of the stream does not follow: name that of
    * the chunk in listeners, `(text: string) => …`; or ask for the encoding when the stream is opened.

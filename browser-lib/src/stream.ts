@@ -33,6 +33,8 @@ export interface StreamInfo {
 export class Stream<D extends Received = Received> extends NodeStyle<D> implements AsyncIterable<Bytes> {
   readonly #cell: Cell;
   readonly #info: StreamInfo;
+  /** Somebody looks at how it ends, or ended it. */
+  #isWatched = false;
 
   /** Streams come from a client, a server or `createStream`. */
   constructor(cell: Cell, info: StreamInfo, options: StreamOptions = {}) {
@@ -42,6 +44,8 @@ export class Stream<D extends Received = Received> extends NodeStyle<D> implemen
     if (options.encoding) this.setEncoding(options.encoding);
     this.tellEnd(cell.closed, cell.read.drained);
     if (options.signal) this.#obey(options.signal);
+    // Who takes streams takes only what was opened.
+    if (!("peer" in info)) cell.opened.catch((error) => this.#show(error));
   }
 
   /** The bytes that come in; a chunk's buffer is nobody else's and may be transferred. The sender may be at most a window (256 KiB, growing to 4 MiB for a fast reader, to 8 MiB where the stream is resumable) ahead of what is read here. */
@@ -83,13 +87,18 @@ export class Stream<D extends Received = Received> extends NodeStyle<D> implemen
     return this.#cell.host.resumption;
   }
 
-  /** Resolves when the other side accepted; rejects with the code it refused with. Writing need not wait for it. */
+  /**
+   * Resolves when the other side accepted; rejects with the code it refused with. Writing need not wait for it. The console shows a refusal that nobody
+   * looks for: here, in `closed`, in "error" or by reading `readable`.
+   */
   get opened(): Promise<void> {
+    this.#isWatched = true;
     return this.#cell.opened;
   }
 
   /** Resolves when both sides finished; rejects with a {@link StreamError} if the stream was reset, refused or lost. */
   get closed(): Promise<void> {
+    this.#isWatched = true;
     return this.#cell.closed;
   }
 
@@ -98,6 +107,7 @@ export class Stream<D extends Received = Received> extends NodeStyle<D> implemen
    * whole number from 256, `"busy"`, `"gone"`, `"limit"` or, as the default, `"cancelled"`; the proxy passes no others.
    */
   reset(code?: string | number): void {
+    this.#isWatched = true;
     this.#cell.reset(new StreamError(resetNumber(code)));
   }
 
@@ -121,11 +131,17 @@ export class Stream<D extends Received = Received> extends NodeStyle<D> implemen
     }
   }
 
+  /** A program that looks nowhere would wonder why nothing comes. */
+  #show(error: StreamError): void {
+    const isRead = this.#cell.read.isAsked && !this.flows;
+    if (!this.#isWatched && !isRead && this.listenerCount("error") === 0) console.error(error);
+  }
+
   #obey(signal: AbortSignal): void {
     const cancel = () => this.reset();
     if (signal.aborted) return cancel();
     signal.addEventListener("abort", cancel, { once: true });
     const forget = () => signal.removeEventListener("abort", cancel);
-    this.closed.then(forget, forget);
+    this.#cell.closed.then(forget, forget);
   }
 }
