@@ -163,6 +163,11 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
     return this.#current().open({ path, encoding, signal, meta }) as Stream<D>;
   }
 
+  /** Makes the next attempt to connect now, if one waits for its time; not before the time that a proxy which goes down has named. */
+  reconnect(): void {
+    this.#redial.hurry();
+  }
+
   /**
    * Gives up the names that are held, sends what was written, as far as credit goes, and closes; what is being dialed, once it is up or missed. Streams
    * that are still open end `lost` at both ends.
