@@ -18,7 +18,7 @@ import { doubt, SUBPROTOCOL, socketUrl, type WebSocketClass, WebSocketTransport 
 const LIBRARY = "browser-stream-server-js/0.1.0";
 /** Closed for what we did, or would meet again: coming back at once would only repeat it. The 4000s are our own closes. */
 const FAULTS = [1002, 1003, 1007, 1008, 1011, 1013, 4002, 4003];
-const DOWN = "the proxy said that it goes down, and is not back yet";
+const DOWN = "the proxy goes down";
 /** What an upgrade was refused with for good, where a program may see it; 408, 425 and 429 pass. */
 const REFUSED = /response: 4(?!08|25|29)/;
 
@@ -346,7 +346,7 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
       const afterMs = typeof after === "number" ? after : undefined;
       this.#isDown = true;
       this.emit("drain", afterMs);
-      if (session === this.#session && this.#mayReturn) this.#replace("the proxy goes down", afterMs);
+      if (session === this.#session && this.#mayReturn) this.#replace(DOWN, afterMs);
     } else if (note === "bye" || note === "limit") this.emit(note, value);
   }
 }

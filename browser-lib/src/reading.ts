@@ -50,11 +50,6 @@ export class ReadHalf {
     return this.#drained.promise;
   }
 
-  /** Whether somebody asked for it. */
-  get isAsked(): boolean {
-    return this.#stream !== undefined;
-  }
-
   /** Made when first asked for: a stream that is only written has none. */
   get readable(): ReadableStream<Bytes> {
     this.#stream ??= new ReadableStream<Bytes>(

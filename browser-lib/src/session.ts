@@ -157,8 +157,7 @@ export class Session implements Host {
   /** Opens a cell's stream with this open; the cell fails where the session takes no streams. Throws `bad_request` if the open is too long. */
   start(cell: Cell, open: object): void {
     if (this.#state === "closed" || !this.#core.takesStreams) {
-      const error = this.#state === "closed" ? new StreamError("lost", this.why) : new StreamError("draining");
-      return cell.fail(error, false);
+      return cell.fail(new StreamError(this.#state === "closed" ? "lost" : "draining", this.why), false);
     }
     cell.id = this.#core.open(cell);
     try {

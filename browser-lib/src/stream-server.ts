@@ -102,8 +102,9 @@ class Server<D extends Received = Received> extends Emitter<StreamServerEvents<D
     this.#options = typeof options === "function" ? {} : { ...options };
     this.#options.encoding ??= this.#inside.encoding;
     this.#prefix = prefixOf(options as StreamServerOptions);
-    this.#most = this.#options.clientsMax ?? CLIENTS_MAX;
-    demand(this.#most > 0 && Number.isInteger(this.#most), "clientsMax is a whole number from 1");
+    const { clientsMax = CLIENTS_MAX } = this.#options;
+    demand(Number.isInteger(clientsMax) && clientsMax > 0, "clientsMax is a whole number from 1");
+    this.#most = clientsMax;
     if (onStream) this.on("stream", (stream) => serve(stream, onStream));
   }
 

@@ -50,6 +50,7 @@ export class Stream<D extends Received = Received> extends NodeStyle<D> implemen
 
   /** The bytes that come in; a chunk's buffer is nobody else's and may be transferred. The sender may be at most a window (256 KiB, growing to 4 MiB for a fast reader, to 8 MiB where the stream is resumable) ahead of what is read here. */
   get readable(): ReadableStream<Bytes> {
+    this.#isWatched ||= !this.flows;
     return this.#cell.read.readable;
   }
 
@@ -133,8 +134,7 @@ export class Stream<D extends Received = Received> extends NodeStyle<D> implemen
 
   /** A program that looks nowhere would wonder why nothing comes. */
   #show(error: StreamError): void {
-    const isRead = this.#cell.read.isAsked && !this.flows;
-    if (!this.#isWatched && !isRead && this.listenerCount("error") === 0) console.error(error);
+    if (!this.#isWatched && this.listenerCount("error") === 0) console.error(error);
   }
 
   #obey(signal: AbortSignal): void {

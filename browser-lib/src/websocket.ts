@@ -89,7 +89,7 @@ export class WebSocketTransport implements Transport {
 export function doubt(url: string): string {
   const { location } = globalThis as { location?: Location };
   if (new URL(url).host === location?.host) {
-    return 'does a proxy serve this page? If not, name one, as in MuxDemux("ws://127.0.0.1:8080/mux")';
+    return "does the proxy serve this page? Else name it: MuxDemux(url)";
   }
   return `does the proxy run there${location ? ", and allow this page (--allow-origin)" : ""}?`;
 }

@@ -284,11 +284,11 @@ export class Resumable implements Host, Owner {
     const { received, acknowledged } = this.resumption;
     const isAsking = this.#opener && !this.endpoint.isReplied;
     const counts = `the other side cannot be reached any more: ${received} bytes had come, ${acknowledged} were acknowledged`;
-    let { code, message } =
+    let { code, message }: { code: string; message?: string | undefined } =
       outcome?.type === "reset" || outcome?.type === "refused"
         ? outcome.reason
-        : { code: "lost", message: isAsking ? "" : counts };
-    if (isAsking) message ||= this.#all.session.why ?? "";
+        : { code: "lost", message: isAsking ? undefined : counts };
+    if (isAsking) message ||= this.#all.session.why;
     const isOwn = /^\d+$/.test(code) && isApplicationCode(Number(code));
     if (outcome?.type === "reset" && !isOwn && !RESETS.includes(code)) [code, message] = ["internal", ""];
     this.cell.fail(new StreamError(code, message), true);
