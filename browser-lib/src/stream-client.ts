@@ -74,7 +74,7 @@ class Client<D extends Received = Received> {
 export function prefixOf(options: { prefix?: string | undefined }): string {
   demand(Object(options) === options, "options are an object");
   const { prefix = PREFIX } = options;
-  demand(/^(\/[^/]+)+$/.test(prefix), "a prefix is a path, as /team");
+  demand(/^(\/[^/]+)*$/.test(prefix), "a prefix is a path, as /team");
   return prefix;
 }
 
