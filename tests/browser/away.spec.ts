@@ -7,6 +7,8 @@ import { photograph } from "./photograph.ts";
 
 const status = (page: Page) => page.getByRole("status").first();
 const tryNow = (page: Page) => page.getByRole("button", { name: "Try now" });
+/** A press that does nothing where the page was quicker, and the button is gone. */
+const press = (page: Page) => page.locator("#try-now").dispatchEvent("click");
 
 /** Waits between two attempts are as long as can be, so that there is something to see. */
 async function slow(page: Page): Promise<void> {
@@ -34,16 +36,16 @@ test("echo: a server and a client that get no connection say so, and go on when 
   await expect(status(server)).toHaveText("No answer from the proxy");
   await expect(server.getByText("serves as soon as it does")).toBeVisible();
   await expect(status(client)).toHaveText("Reconnecting");
-  await expect(client.getByText("The proxy does not answer. This tab goes on trying")).toBeVisible();
+  await expect(client.getByText("goes on trying, for 17 seconds in all")).toBeVisible();
   for (const page of [server, client]) await expect(tryNow(page)).toBeVisible();
   await photograph(server, "echo-server-unanswered");
   await photograph(client, "echo-client-unanswered");
 
   shim.refuse(false);
-  await tryNow(server).click();
+  await press(server);
   await expect(status(server)).toHaveText("Serving");
   await expect(tryNow(server)).toBeHidden();
-  await tryNow(client).click();
+  await press(client);
   await expect(status(client)).toHaveText("Connected");
   await shim.stop();
 });
