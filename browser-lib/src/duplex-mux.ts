@@ -5,8 +5,9 @@ import { resetNumber, StreamError } from "./error.ts";
 import { Emitter } from "./events.ts";
 import { Violation } from "./mux/frame.ts";
 import type { Opening } from "./opening.ts";
-import { Session, type SessionHooks, type SessionStats } from "./session.ts";
+import { Session, type SessionHooks } from "./session.ts";
 import { settler } from "./settler.ts";
+import type { SessionStats } from "./stats.ts";
 import type { Role, Stream, StreamOptions } from "./stream.ts";
 
 /** Nothing is sent while the pair is held up, and nothing may be heard for as long. */

@@ -41,9 +41,6 @@ export function resetNumber(reason: unknown): number {
   return typeof reason === "number" || typeof reason === "string" ? codeNumber(reason) : codeNumber("cancelled");
 }
 
-/** Why an open did not even leave. */
-export const NEVER_OPEN = "there was no connection: does the proxy run there, and allow this page (--allow-origin)?";
-
 const MEANING: Readonly<Record<string, string>> = {
   not_found: "nobody serves that name or path",
   name_taken: "somebody else serves under that name",

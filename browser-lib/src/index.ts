@@ -8,17 +8,11 @@ export type { DuplexMux, DuplexMuxEvents, DuplexMuxOptions } from "./duplex-mux.
 export { StreamError } from "./error.ts";
 export type { Latest } from "./latest.ts";
 export type { Code } from "./mux/codes.ts";
-export {
-  boot,
-  type ConnectionState,
-  MuxDemux,
-  type MuxDemuxEvents,
-  type MuxDemuxOptions,
-  type Reconnecting,
-} from "./mux-demux.ts";
+export { boot, MuxDemux, type MuxDemuxOptions } from "./mux-demux.ts";
+export type { ConnectionState, MuxDemuxEvents, Reconnecting } from "./mux-demux-events.ts";
 export type { NodeDestination, StreamEvents } from "./node-style.ts";
 export type { Progress, Sendable, Sending, SendOptions } from "./send.ts";
-export type { SessionStats, Stats } from "./session.ts";
+export type { SessionStats, Stats } from "./stats.ts";
 export type { Role, Stream, StreamOptions } from "./stream.ts";
 export { type ConnectOptions, StreamClient, type StreamClientOptions } from "./stream-client.ts";
 export {

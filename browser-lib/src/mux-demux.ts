@@ -2,22 +2,27 @@
 
 import { type Duplex, isDuplex } from "./duplex.ts";
 import { DuplexMux, type DuplexMuxOptions } from "./duplex-mux.ts";
+import type { Bytes, Plain, Received, Text } from "./encoding.ts";
 import { StreamError } from "./error.ts";
 import { Emitter } from "./events.ts";
 import { readNotes } from "./framing.ts";
+import type { ConnectionState, MuxDemuxEvents } from "./mux-demux-events.ts";
 import type { Opening } from "./opening.ts";
-import { type Attempt, Redial } from "./redial.ts";
+import { demand } from "./options.ts";
+import { Redial } from "./redial.ts";
 import { Resumables } from "./resumable/resumables.ts";
 import { type Sendable, type Sending, type SendOptions, sendOver } from "./send.ts";
-import { Session, type SessionHooks, type Stats } from "./session.ts";
+import { Session, type SessionHooks } from "./session.ts";
 import { settler } from "./settler.ts";
+import type { Stats } from "./stats.ts";
 import type { Stream, StreamOptions } from "./stream.ts";
 import type { CloseInfo } from "./transport.ts";
-import { SUBPROTOCOL, socketUrl, type WebSocketClass, WebSocketTransport } from "./websocket.ts";
+import { doubt, SUBPROTOCOL, socketUrl, type WebSocketClass, WebSocketTransport } from "./websocket.ts";
 
 const LIBRARY = "browser-stream-server-js/0.1.0";
 /** Closed for what we did, or would meet again: coming back at once would only repeat it. The 4000s are our own closes. */
 const FAULTS = [1002, 1003, 1007, 1008, 1011, 1013, 4002, 4003];
+const DOWN = "the proxy goes down";
 /** What an upgrade was refused with for good, where a program may see it; 408, 425 and 429 pass. */
 const REFUSED = /response: 4(?!08|25|29)/;
 
@@ -34,37 +39,6 @@ export interface MuxDemuxOptions {
   protocols?: readonly string[] | undefined;
   /** `false`: the first connection is the only one. */
   reconnect?: boolean | undefined;
-}
-
-/**
- * How it stands with the connection: it is being made, it is up, it is gone and the next attempt waits for its time, or nothing comes any more.
- */
-export type ConnectionState = "connecting" | "open" | "waiting" | "closed";
-
-/** Why there is no connection, and when the next attempt to make one is. */
-export interface Reconnecting extends Attempt {
-  readonly error: StreamError;
-}
-
-export interface MuxDemuxEvents {
-  /** Another state, told before what else tells of it. */
-  state: [state: ConnectionState];
-  /** A connection is up: the first, or the next one. */
-  open: [];
-  /** The connection is gone, will be, or could not be made; another will be tried, at once or later. */
-  reconnecting: [next: Reconnecting];
-  /** It is over for good and all its streams have ended. */
-  close: [info: CloseInfo];
-  /** It is over, or will be with this connection, because of this: it broke or could not be made (`lost`), or the proxy does not want us. Told once. */
-  error: [error: StreamError];
-  /** A stream that no server took. Without a listener such streams are refused `not_found`. */
-  stream: [stream: Stream, meta: unknown];
-  /** The proxy is about to go away; it wants to see us again after so many milliseconds, not sooner. */
-  drain: [afterMs: number | undefined];
-  /** The proxy says why it will close the connection. */
-  bye: [code: unknown];
-  /** The proxy says which limit was reached. */
-  limit: [value: unknown];
 }
 
 /** What servers, clients and watches use of it. */
@@ -85,7 +59,7 @@ export interface Inside {
 
 let inside: (mdm: MuxDemux) => Inside;
 
-class Mdm extends Emitter<MuxDemuxEvents> {
+class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
   /** Resolves when the first connection is up; rejects with why there will be none. Streams may be opened before. */
   readonly ready: Promise<void>;
   readonly #ready = settler();
@@ -102,6 +76,8 @@ class Mdm extends Emitter<MuxDemuxEvents> {
   #parting: Session | undefined;
   #next = settler<Session>();
   #isClosing = false;
+  /** The proxy said that it goes down, and has not come back. */
+  #isDown = false;
   #hasFailed = false;
 
   static {
@@ -152,17 +128,20 @@ class Mdm extends Emitter<MuxDemuxEvents> {
    * Opens a stream to the proxy's program: `path` is its route (default `/`), `meta` any JSON for it. Without a connection it waits for one, for 17 s, then
    * it fails `timeout`.
    */
-  createStream(meta?: unknown, options: StreamOptions & { path?: string } = {}): Stream {
+  createStream(meta?: unknown, options?: StreamOptions & { path?: string } & Plain): Stream<D>;
+  createStream(meta: unknown, options: StreamOptions & { path?: string } & Text): Stream<string>;
+  createStream(meta?: unknown, options?: StreamOptions & { path?: string }): Stream<D | string>;
+  createStream(meta?: unknown, options: StreamOptions & { path?: string } = {}): Stream<D | string> {
     return this.#open(meta, options);
   }
 
   /** As {@link createStream}, to read only: our direction is finished. */
-  createReadStream(meta?: unknown, options?: StreamOptions & { path?: string }): Stream {
+  createReadStream(meta?: unknown, options?: StreamOptions & { path?: string }): Stream<D> {
     return this.#open(meta, options).end();
   }
 
   /** As {@link createStream}, to write only: the program is told so, and what it says all the same is dropped. */
-  createWriteStream(meta?: unknown, options?: StreamOptions & { path?: string }): Stream {
+  createWriteStream(meta?: unknown, options?: StreamOptions & { path?: string }): Stream<D> {
     return this.#open(meta, options, { one_way: true }).resume();
   }
 
@@ -173,7 +152,12 @@ class Mdm extends Emitter<MuxDemuxEvents> {
    * Throws `TypeError` for what cannot be sent, before anything is opened.
    */
   send(data: Sendable, meta?: unknown, options: StreamOptions & SendOptions & { path?: string } = {}): Sending {
-    return sendOver(data, options, () => this.createStream(meta, options));
+    return sendOver(data, options, () => this.#open(meta, options));
+  }
+
+  /** Makes the next attempt to connect now, if one waits for its time; not before the time that a proxy which goes down has named. */
+  reconnect(): void {
+    this.#redial.hurry();
   }
 
   /**
@@ -183,6 +167,7 @@ class Mdm extends Emitter<MuxDemuxEvents> {
   close(): void {
     if (this.#isClosing) return;
     this.#isClosing = true;
+    this.#session.why = "this MuxDemux was closed";
     for (const leave of this.#leaving) leave();
     for (const session of this.#old) void session.close();
     if (this.#state === "waiting") this.#session.end({ code: 1000, reason: "" });
@@ -194,9 +179,9 @@ class Mdm extends Emitter<MuxDemuxEvents> {
     return { ...this.#session.stats(), ...this.#resumables.stats() };
   }
 
-  #open(meta: unknown, options: StreamOptions & { path?: string } = {}, fields?: object): Stream {
+  #open(meta: unknown, options: StreamOptions & { path?: string } = {}, fields?: object): Stream<D> {
     const { path = "/", encoding = this.#options.encoding, ...rest } = options;
-    return this.#current().open({ ...rest, path, encoding, meta, fields });
+    return this.#current().open({ ...rest, path, encoding, meta, fields }) as Stream<D>;
   }
 
   /** The session for new streams; one that ran out of ids is followed by another. */
@@ -225,7 +210,8 @@ class Mdm extends Emitter<MuxDemuxEvents> {
         this.#opened(session);
       },
       missed: (info) => {
-        why = lost(`no connection to ${this.#target}: does the proxy run there, and allow this page (--allow-origin)?`);
+        why = lost(`no connection to ${this.#target}: ${this.#isDown ? DOWN : info.reason || doubt(this.#target)}`);
+        session.why ??= why.detail;
         this.#missed(session, info, why);
       },
       close: (info) => this.#lost(session, info, why ?? lost(`the connection to ${this.#target} broke`)),
@@ -245,6 +231,8 @@ class Mdm extends Emitter<MuxDemuxEvents> {
   }
 
   #opened(session: Session): void {
+    this.#isDown = false;
+    if (!this.#isClosing) session.why = undefined;
     this.#become("open");
     this.#ready.resolve();
     this.emit("open");
@@ -306,6 +294,7 @@ class Mdm extends Emitter<MuxDemuxEvents> {
     this.#redial.stop();
     this.#become("closed");
     this.#ready.reject(error);
+    this.#session.why ??= error.detail;
     this.#next.reject(error);
     this.#resumables.giveUp();
     if (info.code !== 1000) this.#fail(error);
@@ -326,7 +315,8 @@ class Mdm extends Emitter<MuxDemuxEvents> {
 
   #take(opening: Opening): void {
     if (this.listenerCount("stream") === 0 || opening.joins) return opening.refuse(new StreamError("not_found"));
-    this.emit("stream", opening.accept({ encoding: this.#options.encoding }), opening.meta);
+    const stream = opening.accept({ encoding: this.#options.encoding }) as Stream<D>;
+    this.emit("stream", stream, opening.meta);
   }
 
   /** The session stream: says who we are and hears what the proxy has to say (PROTOCOL.md, section 7). Nothing waits for it. */
@@ -351,19 +341,24 @@ class Mdm extends Emitter<MuxDemuxEvents> {
     if (note === "drain") {
       const after = (value as { after_ms?: unknown } | null | undefined)?.after_ms;
       const afterMs = typeof after === "number" ? after : undefined;
+      this.#isDown = true;
       this.emit("drain", afterMs);
-      if (session === this.#session && this.#mayReturn) this.#replace("the proxy goes down", afterMs);
+      if (session === this.#session && this.#mayReturn) this.#replace(DOWN, afterMs);
     } else if (note === "bye" || note === "limit") this.emit(note, value);
   }
 }
 
 /** The way to a proxy. */
-export type MuxDemux = Mdm;
+export type MuxDemux<D extends Received = Received> = Mdm<D>;
 
 /** With or without `new`: the way to a proxy, or to the other end of a pair of streams. */
 interface MuxDemuxClass {
+  new (url?: string | URL, options?: MuxDemuxOptions & Plain): Mdm<Bytes>;
+  new (url: string | URL | undefined, options: MuxDemuxOptions & Text): Mdm<string>;
   new (url?: string | URL, options?: MuxDemuxOptions): Mdm;
   new (duplex: Duplex, options?: DuplexMuxOptions): DuplexMux;
+  (url?: string | URL, options?: MuxDemuxOptions & Plain): Mdm<Bytes>;
+  (url: string | URL | undefined, options: MuxDemuxOptions & Text): Mdm<string>;
   (url?: string | URL, options?: MuxDemuxOptions): Mdm;
   (duplex: Duplex, options?: DuplexMuxOptions): DuplexMux;
   readonly prototype: Mdm;
@@ -379,7 +374,7 @@ export const MuxDemux: MuxDemuxClass = /* @__PURE__ */ new Proxy(Mdm, {
 }) as unknown as MuxDemuxClass;
 
 /** A {@link MuxDemux} whose streams give text in Node's style, as the original's did. */
-export function boot(url?: string | URL, options?: MuxDemuxOptions): MuxDemux {
+export function boot(url?: string | URL, options?: MuxDemuxOptions): MuxDemux<string> {
   return new Mdm(url, { encoding: "utf8", ...options });
 }
 
@@ -389,5 +384,6 @@ function lost(message: string): StreamError {
 
 /** What lies under a user's handle, for servers and clients. */
 export function sessionOf(mdm: MuxDemux): Inside {
+  demand(mdm instanceof Mdm, "the first argument is a MuxDemux");
   return inside(mdm);
 }

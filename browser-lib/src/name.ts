@@ -1,6 +1,6 @@
 // The name of a server: what may be one, and how it stands in a path (PROTOCOL.md, section 5).
 
-import { StreamError } from "./error.ts";
+import { demand } from "./options.ts";
 
 const NAME_BYTES_MAX = 128;
 
@@ -11,14 +11,15 @@ const INVISIBLE =
 
 /** The path's segment for a name, which is put into NFC first. Throws `bad_request` where it can be none. */
 export function nameSegment(name: string): string {
-  if (typeof name !== "string") throw new StreamError("bad_request", "a name is a string");
+  demand(typeof name === "string", "a name is a string");
   const normal = name.normalize("NFC");
   // A surrogate without its other half has no UTF-8.
   const broken = /\p{Cs}/u.test(normal);
   const length = new TextEncoder().encode(normal).length;
-  if (broken || length < 1 || length > NAME_BYTES_MAX || normal === "." || normal === ".." || INVISIBLE.test(normal)) {
-    const rule = `1 to ${NAME_BYTES_MAX} bytes of UTF-8 without control, bidi or zero-width characters, and not . or ..`;
-    throw new StreamError("bad_request", `a name has ${rule}`);
-  }
+  const isLong = length < 1 || length > NAME_BYTES_MAX;
+  demand(
+    !(broken || isLong || normal === "." || normal === ".." || INVISIBLE.test(normal)),
+    `a name has 1 to ${NAME_BYTES_MAX} bytes of UTF-8 without control, bidi or zero-width characters, and is not . or ..`,
+  );
   return encodeURIComponent(normal).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
 }

@@ -1,9 +1,8 @@
 // Node's stream calls as one layer over a `{readable, writable}` pair. Use one style per direction: each takes that direction's lock.
 
+import type { Bytes } from "./encoding.ts";
 import { StreamError } from "./error.ts";
 import { Emitter, type Listener } from "./events.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 /** What a stream emits in Node's style. */
 export interface StreamEvents<Data = string | Bytes> {
@@ -165,6 +164,11 @@ export abstract class NodeStyle<In, Out, Data> extends Emitter<StreamEvents<Data
     if (!this.#dead) this.#flow ??= this.#run();
     this.#wake?.();
     return this;
+  }
+
+  /** Whether what comes in flows in this style. */
+  protected get flows(): boolean {
+    return this.#flow !== undefined;
   }
 
   /**

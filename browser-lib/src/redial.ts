@@ -31,7 +31,7 @@ export class Redial {
       if (type === LEAVES) return persisted ? undefined : leave();
       if (type === "visibilitychange" && document.hidden) return;
       if (this.#timer === undefined) wake();
-      else if (performance.now() >= this.#notBefore) this.#go();
+      else this.hurry();
     };
     // A listener for visibilitychange may sit on the window, where all three come by.
     for (const type of [...WAKES, LEAVES])
@@ -52,6 +52,11 @@ export class Redial {
     clearTimeout(this.#timer);
     if (delayMs > 0) this.#timer = setTimeout(() => this.#go(), delayMs);
     else this.#go();
+  }
+
+  /** Dials now if that is planned for later, but not before the time that was named. */
+  hurry(): void {
+    if (this.#timer !== undefined && performance.now() >= this.#notBefore) this.#go();
   }
 
   /** The connection was a good one: the next attempt is the first again. */

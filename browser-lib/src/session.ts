@@ -2,7 +2,7 @@
 
 import { Cell, type Host } from "./cell.ts";
 import { Drain } from "./drain.ts";
-import { NEVER_OPEN, StreamError } from "./error.ts";
+import { StreamError } from "./error.ts";
 import { ACCEPT_BODY_MAX, BODY_MAX } from "./framing.ts";
 import type { JsonObject } from "./json.ts";
 import { later, type Timer } from "./later.ts";
@@ -13,6 +13,7 @@ import type { LivenessLimits } from "./mux/liveness.ts";
 import { Opening } from "./opening.ts";
 import { readReply } from "./reply.ts";
 import { settler } from "./settler.ts";
+import type { SessionStats } from "./stats.ts";
 import { Stream, type StreamInfo, type StreamOptions } from "./stream.ts";
 import type { CloseInfo, Transport } from "./transport.ts";
 
@@ -65,36 +66,14 @@ export interface OpenRequest extends StreamOptions {
   readonly isParting?: boolean;
 }
 
-/** What was counted. */
-export interface Stats extends SessionStats {
-  /** Times that resumable streams went on over another connection, and bytes that were sent more than once for them. */
-  readonly moves: number;
-  readonly resent: number;
-}
-
-/** What a session counted. */
-export interface SessionStats {
-  /** Streams that live. */
-  readonly streams: number;
-  /** Bytes that streams wait to send. */
-  readonly queued: number;
-  /** Bytes sent and received, headers included. */
-  readonly sent: number;
-  readonly received: number;
-  /** Bytes that may be under way to the proxy. */
-  readonly allowance: number;
-  /** Milliseconds that the last ping to the proxy took. */
-  readonly rtt: number | undefined;
-  /** Frames that had no meaning. */
-  readonly dropped: number;
-}
-
 /** What rides on one connection, from before it is made until it is gone. Streams may be opened all the while. */
 export class Session implements Host {
   /** Who takes the streams that the peer opens, by path. */
   readonly routes = new Map<string, (opening: Opening) => void>();
   /** The proxy answered: this was a connection, not just a socket. */
   isProven = false;
+  /** Why there is no connection, where that is known: what its streams fail with. */
+  why: string | undefined;
   /** The stream that introduced us: it alone keeps nothing alive. */
   hello: Stream | undefined;
   readonly #up = settler();
@@ -163,7 +142,7 @@ export class Session implements Host {
   /** Opens a cell's stream with this open; the cell fails where the session takes no streams. Throws `bad_request` if the open is too long. */
   start(cell: Cell, open: object): void {
     if (this.#state === "closed" || !this.#core.takesStreams) {
-      return cell.fail(new StreamError(this.#state === "closed" ? "lost" : "draining"), false);
+      return cell.fail(new StreamError(this.#state === "closed" ? "lost" : "draining", this.why), false);
     }
     cell.id = this.#core.open(cell);
     this.#core.prioritize(cell.id, cell.priority);
@@ -209,10 +188,9 @@ export class Session implements Host {
   /** The connection is gone, or none came: all streams end `lost`. */
   end(info: CloseInfo): void {
     if (this.#state === "closed") return;
-    const told = this.#state === "connecting" ? NEVER_OPEN : undefined;
     this.#state = "closed";
     clearTimeout(this.#timer);
-    for (const cell of this.#core.values()) cell.fail(new StreamError("lost", told), true);
+    for (const cell of this.#core.values()) cell.fail(new StreamError("lost", this.why), true);
     this.#hooks.close(info);
   }
 
@@ -391,7 +369,7 @@ export class Session implements Host {
 
   /** The stream fails if no connection comes in time; what happens then is the proxy's to judge. */
   #bound(cell: Cell, patience: number): void {
-    const timer = setTimeout(() => cell.reset(new StreamError("timeout", NEVER_OPEN)), patience);
+    const timer = setTimeout(() => cell.reset(new StreamError("timeout", this.why)), patience);
     const stop = () => clearTimeout(timer);
     cell.closed.then(stop, stop);
     this.#up.promise.then(stop);

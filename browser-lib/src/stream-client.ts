@@ -1,15 +1,17 @@
 // Connects to servers by name.
 
-import { type Callable, callable } from "./callable.ts";
-import { type MuxDemux, sessionOf } from "./mux-demux.ts";
+import { callable } from "./callable.ts";
+import type { Plain, Received, Text } from "./encoding.ts";
+import { type Inside, type MuxDemux, sessionOf } from "./mux-demux.ts";
 import { nameSegment } from "./name.ts";
+import { demand } from "./options.ts";
 import { open } from "./resumable/opener.ts";
 import { type Sendable, type Sending, type SendOptions, sendOver } from "./send.ts";
 import type { Stream, StreamOptions } from "./stream.ts";
 import { Watch } from "./watch.ts";
 
 /** Where servers live, unless another prefix is given. */
-export const PREFIX = "/browser-server";
+const PREFIX = "/browser-server";
 
 /** How long the proxy waits for a name, and for the server's answer. */
 const WAIT_MS = 2_000;
@@ -28,29 +30,34 @@ export interface ConnectOptions extends StreamOptions {
   resume?: boolean | undefined;
 }
 
-class Client {
-  readonly #mdm: MuxDemux;
+class Client<D extends Received = Received> {
+  readonly #inside: Inside;
   readonly #prefix: string;
 
-  /** Connects over `mdm` to servers under `prefix`. */
-  constructor(mdm: MuxDemux, options: StreamClientOptions = {}) {
-    this.#mdm = mdm;
-    this.#prefix = options.prefix ?? PREFIX;
+  /** Connects over `mdm` to servers under `prefix`. Throws `bad_request` for what is none. */
+  constructor(mdm: MuxDemux<D>, options: StreamClientOptions = {}) {
+    this.#inside = sessionOf(mdm);
+    this.#prefix = prefixOf(options);
   }
 
   /**
    * Connects to the server of that name. The stream can be written at once; `opened` resolves when the server accepted it.
    *
-   * Throws `bad_request` for what can be no name. The stream fails with `not_found`, `busy`, `timeout`, `unresponsive`, `forbidden`, or a code
+   * Throws `bad_request` for what can be no name, and no `wait`. The stream fails with `not_found`, `busy`, `timeout`, `unresponsive`, `forbidden`, or a code
    * of the server's own.
    */
-  connect(name: string, options: ConnectOptions = {}): Stream {
-    const { session, encoding, resumables } = sessionOf(this.#mdm);
+  connect(name: string, options?: ConnectOptions & Plain): Stream<D>;
+  connect(name: string, options: ConnectOptions & Text): Stream<string>;
+  connect(name: string, options?: ConnectOptions): Stream<D | string>;
+  connect(name: string, options: ConnectOptions = {}): Stream<D | string> {
+    const { session, encoding, resumables } = this.#inside;
     const { wait, resume, ...rest } = options;
+    demand(wait === undefined || (wait >= 0 && Number.isFinite(wait)), "wait is a number of milliseconds from 0");
     const path = `${this.#prefix}/connect/${nameSegment(name)}`;
     const patience = ANSWER_MS + (wait ?? WAIT_MS);
     const request = { ...rest, encoding: rest.encoding ?? encoding, path, fields: { wait }, patience };
-    return resume === false ? session.open(request) : open(resumables, name.normalize("NFC"), request);
+    const stream = resume === false ? session.open(request) : open(resumables, name.normalize("NFC"), request);
+    return stream as Stream<D>;
   }
 
   /**
@@ -75,11 +82,24 @@ class Client {
    * Throws `bad_request` for what can be no name.
    */
   watch(name: string, { signal }: { signal?: AbortSignal | undefined } = {}): Watch {
-    return new Watch(sessionOf(this.#mdm), `${this.#prefix}/watch/${nameSegment(name)}`, signal);
+    return new Watch(this.#inside, `${this.#prefix}/watch/${nameSegment(name)}`, signal);
   }
 }
 
+/** Where the servers live that are meant. Throws `bad_request` where that is no path. */
+export function prefixOf(options: { prefix?: string | undefined }): string {
+  demand(Object(options) === options, "options are an object");
+  const { prefix = PREFIX } = options;
+  demand(/^(\/[^/]+)*$/.test(prefix), "a prefix is a path, as /team");
+  return prefix;
+}
+
 /** Connects to servers by name, with or without `new`. */
-export type StreamClient = Client;
-export const StreamClient: Callable<[mdm: MuxDemux, options?: StreamClientOptions], Client> =
-  /* @__PURE__ */ callable(Client);
+export type StreamClient<D extends Received = Received> = Client<D>;
+export const StreamClient: StreamClientClass = /* @__PURE__ */ callable(Client) as StreamClientClass;
+
+interface StreamClientClass {
+  new <D extends Received>(mdm: MuxDemux<D>, options?: StreamClientOptions): Client<D>;
+  <D extends Received>(mdm: MuxDemux<D>, options?: StreamClientOptions): Client<D>;
+  readonly prototype: Client;
+}

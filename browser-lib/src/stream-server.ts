@@ -1,16 +1,18 @@
 // Serves under a name: holds the claim and takes its clients' streams.
 
-import { type Callable, callable } from "./callable.ts";
+import { callable } from "./callable.ts";
 import { Claim, type ClaimRequest, type Lease } from "./claim.ts";
+import type { Plain, Received, Text } from "./encoding.ts";
 import { StreamError } from "./error.ts";
 import { Emitter, report } from "./events.ts";
 import { type Inside, type MuxDemux, sessionOf } from "./mux-demux.ts";
 import { nameSegment } from "./name.ts";
 import type { Opening } from "./opening.ts";
+import { demand } from "./options.ts";
 import { admit } from "./resumable/arrivals.ts";
 import { settler } from "./settler.ts";
 import type { Stream } from "./stream.ts";
-import { PREFIX } from "./stream-client.ts";
+import { prefixOf } from "./stream-client.ts";
 
 /** What is known of a client before it is accepted. */
 export interface ClientOpen {
@@ -47,7 +49,7 @@ export interface HeldName {
   readonly id: string | undefined;
 }
 
-export interface StreamServerEvents {
+export interface StreamServerEvents<D extends Received = Received> {
   /** The name is ours. */
   listening: [held: HeldName];
   /** The connection is gone. The proxy keeps the name for us for 120 s; clients who come meanwhile wait. */
@@ -55,7 +57,7 @@ export interface StreamServerEvents {
   /** The name is ours again, on a new connection. */
   resumed: [held: HeldName];
   /** A client was accepted. */
-  stream: [stream: Stream];
+  stream: [stream: Stream<D>];
   /** The name was refused or lost; `listening` and `closed` reject with the same, an iteration throws it. The console shows it if nobody looks at any of them. */
   error: [error: StreamError];
   /** The name is no longer ours. */
@@ -64,13 +66,15 @@ export interface StreamServerEvents {
 
 const CLIENTS_MAX = 10_000;
 
-class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream> {
+class Server<D extends Received = Received> extends Emitter<StreamServerEvents<D>> implements AsyncIterable<Stream<D>> {
   readonly #listening = settler<HeldName>();
   readonly #closed = settler();
   /** Somebody looks at how the claim goes. */
   #isWatched = false;
   readonly #inside: Inside;
   readonly #options: StreamServerOptions;
+  readonly #prefix: string;
+  readonly #most: number;
   readonly #live = new Set<Opening>();
   #clients = 0;
   #isListening = false;
@@ -80,23 +84,27 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
   #isPaused = false;
   #error: StreamError | undefined;
   /** Accepted clients that an iteration has yet to take, and iterations that wait for one. */
-  readonly #untaken = new Set<Stream>();
+  readonly #untaken = new Set<Stream<D>>();
   #waiting: (() => void)[] = [];
   #iterations = 0;
   /** The last iteration was left: no other is expected. */
   #isLeft = false;
 
-  /** A server over `mdm`; `listen` gives it its name. */
+  /** A server over `mdm`; `listen` gives it its name. Throws `bad_request` for what is no MuxDemux, and for options that cannot be. */
   constructor(
-    mdm: MuxDemux,
-    options: StreamServerOptions | ((stream: Stream) => unknown) = {},
-    callback?: (stream: Stream) => unknown,
+    mdm: MuxDemux<D>,
+    options: StreamServerOptions | ((stream: Stream<D>) => unknown) = {},
+    callback?: (stream: Stream<D>) => unknown,
   ) {
     super();
     const onStream = typeof options === "function" ? options : callback;
     this.#inside = sessionOf(mdm);
     this.#options = typeof options === "function" ? {} : { ...options };
     this.#options.encoding ??= this.#inside.encoding;
+    this.#prefix = prefixOf(options as StreamServerOptions);
+    const { clientsMax = CLIENTS_MAX } = this.#options;
+    demand(Number.isInteger(clientsMax) && clientsMax > 0, "clientsMax is a whole number from 1");
+    this.#most = clientsMax;
     if (onStream) this.on("stream", (stream) => serve(stream, onStream));
   }
 
@@ -129,12 +137,13 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
    * Throws `bad_request` for what can be no name.
    */
   listen(name: string, { signal, ...request }: ListenOptions = {}): this {
-    if (this.#claim) throw new StreamError("bad_request", "this server has a name already");
+    demand(!this.#claim, "this server has a name already");
+    demand((request.persist ?? "tab") === "tab", 'persist is "tab"');
     const segment = nameSegment(name);
     const normal = name.normalize("NFC");
-    this.#claim = new Claim(this.#inside, this.#options.prefix ?? PREFIX, segment, request, {
+    this.#claim = new Claim(this.#inside, this.#prefix, segment, request, {
       notes: () => {
-        const most: [string, number] = ["clients_max", this.#options.clientsMax ?? CLIENTS_MAX];
+        const most: [string, number] = ["clients_max", this.#most];
         return this.#isPaused ? [most, ["pause"]] : [most];
       },
       take: (opening) => void this.#take(opening, normal),
@@ -175,7 +184,7 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
    * The clients as they come, until the name is given up; throws what it was refused or lost for. Streams that a callback or listener took, or that
    * ended meanwhile, are not among them. After the loop was left new clients are refused `busy`, unless there is another loop or a listener.
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Stream, void, undefined> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Stream<D>, void, undefined> {
     this.#isWatched = true;
     this.#isLeft = false;
     this.#iterations++;
@@ -218,8 +227,7 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
     if (!admit(this.#inside.resumables, opening, name, this.#options.resume !== false)) return;
     if (this.#isEnding || this.#isOver) return opening.refuse(new StreamError("gone"));
     const isIgnored = this.#isLeft && this.listenerCount("stream") === 0;
-    if (isIgnored || this.#live.size >= (this.#options.clientsMax ?? CLIENTS_MAX))
-      return opening.refuse(new StreamError("busy"));
+    if (isIgnored || this.#live.size >= this.#most) return opening.refuse(new StreamError("busy"));
     this.#live.add(opening);
     const forget = () => this.#live.delete(opening);
     opening.closed.then(forget, forget);
@@ -227,7 +235,7 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
     if (opening.isOver) return;
     if (refusal) return opening.refuse(refusal);
     this.#clients++;
-    const stream = opening.accept({ encoding: this.#options.encoding });
+    const stream = opening.accept({ encoding: this.#options.encoding }) as Stream<D>;
     const leave = () => {
       this.#clients--;
       this.#untaken.delete(stream);
@@ -272,18 +280,33 @@ class Server extends Emitter<StreamServerEvents> implements AsyncIterable<Stream
 }
 
 /** Serves under a name, with or without `new`. */
-export type StreamServer = Server;
-export const StreamServer: Callable<
-  [
+export type StreamServer<D extends Received = Received> = Server<D>;
+export const StreamServer: StreamServerClass = /* @__PURE__ */ callable(Server) as StreamServerClass;
+
+interface StreamServerClass {
+  new <D extends Received>(
+    mdm: MuxDemux<D>,
+    options?: (StreamServerOptions & Plain) | ((stream: Stream<D>) => unknown),
+    onStream?: (stream: Stream<D>) => unknown,
+  ): Server<D>;
+  new (
     mdm: MuxDemux,
-    options?: StreamServerOptions | ((stream: Stream) => unknown),
-    callback?: (stream: Stream) => unknown,
-  ],
-  Server
-> = /* @__PURE__ */ callable(Server);
+    options: StreamServerOptions & Text,
+    onStream?: (stream: Stream<string>) => unknown,
+  ): Server<string>;
+  new (mdm: MuxDemux, options?: StreamServerOptions, onStream?: (stream: Stream) => unknown): Server;
+  <D extends Received>(
+    mdm: MuxDemux<D>,
+    options?: (StreamServerOptions & Plain) | ((stream: Stream<D>) => unknown),
+    onStream?: (stream: Stream<D>) => unknown,
+  ): Server<D>;
+  (mdm: MuxDemux, options: StreamServerOptions & Text, onStream?: (stream: Stream<string>) => unknown): Server<string>;
+  (mdm: MuxDemux, options?: StreamServerOptions, onStream?: (stream: Stream) => unknown): Server;
+  readonly prototype: Server;
+}
 
 /** Calls the server's own callback. Where it fails its client is reset `internal`, instead of waiting for ever; the error goes where uncaught ones go. */
-function serve(stream: Stream, onStream: (stream: Stream) => unknown): void {
+function serve<D extends Received>(stream: Stream<D>, onStream: (stream: Stream<D>) => unknown): void {
   const failed = (error: unknown) => {
     stream.destroy(new StreamError("internal", "the server's own code failed"));
     report(error);

@@ -3,6 +3,7 @@
 import type { Cell, Resumption } from "./cell.ts";
 import { type Chunk, toBytes } from "./chunk.ts";
 import { each } from "./each.ts";
+import type { Bytes, Received } from "./encoding.ts";
 import { resetNumber, StreamError } from "./error.ts";
 import { Latest } from "./latest.ts";
 import { PRIORITY } from "./mux/entry.ts";
@@ -12,8 +13,6 @@ import { deliver, type Sendable, type SendOptions, sourceOf } from "./send.ts";
 import type { Codec } from "./values/codec.ts";
 import { json } from "./values/json.ts";
 import { Values, type ValuesOptions } from "./values/values.ts";
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 const PRIORITY_MAX = 64;
 
@@ -46,11 +45,15 @@ export interface StreamInfo {
  *
  * It ends in one of three ways, which are never mixed up: each side finishes its direction; one side resets both with a code; or the connection
  * is lost (`lost`; a stream between our own libraries only if that lasts). What arrived before a reset or loss can still be read, then reading fails (PROTOCOL.md, section 6).
+ *
+ * `D` is what "data" gives: `string` where an encoding was asked for, else bytes. `readable` and `for await` always give bytes.
  */
-export class Stream extends NodeStyle<Chunk, Bytes, string | Bytes> implements AsyncIterable<Bytes> {
+export class Stream<D extends Received = Received> extends NodeStyle<Chunk, Bytes, D> implements AsyncIterable<Bytes> {
   readonly #cell: Cell;
   readonly #info: StreamInfo;
   #decoder: TextDecoder | undefined;
+  /** Somebody looks at how it ends, or ended it. */
+  #isWatched = false;
 
   /** Streams come from a client, a server or `createStream`. */
   constructor(cell: Cell, info: StreamInfo, options: StreamOptions = {}) {
@@ -62,10 +65,13 @@ export class Stream extends NodeStyle<Chunk, Bytes, string | Bytes> implements A
     this.tellEnd(cell.closed, cell.read.drained);
     if (options.signal) this.#obey(options.signal);
     if (options.allowHalfOpen === false) void this.endBehind(cell.read.drained);
+    // Who takes streams takes only what was opened.
+    if (!("peer" in info)) cell.opened.catch((error) => this.#show(error));
   }
 
   /** The bytes that come in; a chunk's buffer is nobody else's and may be transferred. The sender may be at most a window (256 KiB, growing to 4 MiB for a fast reader, to 8 MiB where the stream is resumable) ahead of what is read here. */
   get readable(): ReadableStream<Bytes> {
+    this.#isWatched ||= !this.flows;
     return this.#cell.read.readable;
   }
 
@@ -121,13 +127,18 @@ export class Stream extends NodeStyle<Chunk, Bytes, string | Bytes> implements A
     this.#cell.priority = Math.min(PRIORITY_MAX, Math.max(1, Math.round(priority))) || PRIORITY;
   }
 
-  /** Resolves when the other side accepted; rejects with the code it refused with. Writing need not wait for it. */
+  /**
+   * Resolves when the other side accepted; rejects with the code it refused with. Writing need not wait for it. The console shows a refusal that nobody
+   * looks for: here, in `closed`, in "error" or by reading `readable`.
+   */
   get opened(): Promise<void> {
+    this.#isWatched = true;
     return this.#cell.opened;
   }
 
   /** Resolves when both sides finished; rejects with a {@link StreamError} if the stream was reset, refused or lost. */
   get closed(): Promise<void> {
+    this.#isWatched = true;
     return this.#cell.closed;
   }
 
@@ -163,6 +174,7 @@ export class Stream extends NodeStyle<Chunk, Bytes, string | Bytes> implements A
    */
   error(message: string, code: string | number = "internal"): void {
     const told = text(new TextEncoder().encode(message), MESSAGE_MAX);
+    this.#isWatched = true;
     this.#cell.reset(new StreamError(resetNumber(code), told), undefined, told);
   }
 
@@ -171,10 +183,15 @@ export class Stream extends NodeStyle<Chunk, Bytes, string | Bytes> implements A
     return each(this.readable);
   }
 
-  /** Makes "data" give strings (a character that is split over chunks comes whole), or bytes again with `null`. */
-  setEncoding(encoding: "utf8" | "utf-8" | null): this {
+  /**
+   * Makes "data" give strings (a character that is split over chunks comes whole), or bytes again with `null`. TypeScript knows of it by what this returns, which is the
+   * same stream.
+   */
+  setEncoding(encoding: "utf8" | "utf-8"): Stream<string>;
+  setEncoding(encoding: null): Stream<Bytes>;
+  setEncoding(encoding: "utf8" | "utf-8" | null): Stream<Received> {
     this.#decoder = encoding === null ? undefined : new TextDecoder(encoding, { ignoreBOM: true });
-    return this;
+    return this as Stream<Received>;
   }
 
   /**
@@ -189,12 +206,19 @@ export class Stream extends NodeStyle<Chunk, Bytes, string | Bytes> implements A
     return toBytes(chunk) as Bytes;
   }
 
-  protected override toData(bytes?: Bytes): string | Bytes | undefined {
-    return this.#decoder ? this.#decoder.decode(bytes, { stream: bytes !== undefined }) || undefined : bytes;
+  protected override toData(bytes?: Bytes): D | undefined {
+    const data = this.#decoder ? this.#decoder.decode(bytes, { stream: bytes !== undefined }) || undefined : bytes;
+    return data as D | undefined;
   }
 
   protected fail(error: StreamError): void {
+    this.#isWatched = true;
     this.#cell.reset(error);
+  }
+
+  /** A program that looks nowhere would wonder why nothing comes. */
+  #show(error: StreamError): void {
+    if (!this.#isWatched && this.listenerCount("error") === 0) console.error(error);
   }
 
   #obey(signal: AbortSignal): void {
@@ -202,6 +226,6 @@ export class Stream extends NodeStyle<Chunk, Bytes, string | Bytes> implements A
     if (signal.aborted) return cancel();
     signal.addEventListener("abort", cancel, { once: true });
     const forget = () => signal.removeEventListener("abort", cancel);
-    this.closed.then(forget, forget);
+    this.#cell.closed.then(forget, forget);
   }
 }

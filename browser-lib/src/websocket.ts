@@ -34,8 +34,8 @@ export class WebSocketTransport implements Transport {
   /** Dials at once. Throws `bad_request` if the URL is none. */
   constructor(url: string, given: WebSocketClass | undefined, protocols: readonly string[]) {
     const Socket = given ?? (globalThis.WebSocket as WebSocketClass | undefined);
-    if (!Socket) {
-      throw new StreamError("unsupported", "there is no WebSocket here: give one, as in MuxDemux(url, { WebSocket })");
+    if (typeof Socket !== "function") {
+      throw new StreamError("unsupported", "there is no WebSocket class: give one, as in MuxDemux(url, { WebSocket })");
     }
     // The platform's own copies what it is given to send; another one may keep it for later.
     this.#copies = given !== undefined && given !== globalThis.WebSocket;
@@ -83,6 +83,15 @@ export class WebSocketTransport implements Transport {
       else this.onmessage(new Uint8Array(event.data as ArrayBuffer));
     };
   }
+}
+
+/** What may be the cause of a connection that cannot be made: a page is not told. */
+export function doubt(url: string): string {
+  const { location } = globalThis as { location?: Location };
+  if (new URL(url).host === location?.host) {
+    return "does the proxy serve this page? Else name it: MuxDemux(url)";
+  }
+  return `does the proxy run there${location ? ", and allow this page (--allow-origin)" : ""}?`;
 }
 
 /** The WebSocket URL for what the user gave: a URL (http counts as ws), a path on the page's origin, or nothing for `/mux` there. */

@@ -21,6 +21,7 @@ describe("a proxy that goes down", () => {
     peer.to("/session").frame({ note: "drain", value: { after_ms: 3000 } });
     await until("the note", () => mdm.state === "waiting");
     happen("online");
+    mdm.reconnect();
     await vi.advanceTimersByTimeAsync(1000);
     // The old connection is closed earlier: that changes nothing.
     peer.cut(1012);

@@ -24,7 +24,9 @@ describe("dialing", () => {
   it("says what is missing where there is no page and no WebSocket", () => {
     expect(() => MuxDemux("/mux")).toThrow("no page to start from");
     vi.stubGlobal("WebSocket", undefined);
-    expect(() => MuxDemux("ws://x/")).toThrow("unsupported: there is no WebSocket here");
+    expect(() => MuxDemux("ws://x/")).toThrow("unsupported: there is no WebSocket class");
+    const options = { WebSocket: {} as unknown as typeof WebSocket };
+    expect(() => MuxDemux("ws://x/", options)).toThrow("unsupported: there is no WebSocket class");
     vi.unstubAllGlobals();
   });
 

@@ -141,6 +141,28 @@ describe("no other connection follows", () => {
   });
 });
 
+describe("a program that calls reconnect()", () => {
+  it("has the next attempt made now, once, and nothing while there is none to make", async () => {
+    const { mdm, dials, redialed, peer, behaviour } = await up();
+    mdm.reconnect();
+    expect(dials).toHaveLength(1);
+    behaviour.hold = true;
+    peer.cut();
+    mdm.reconnect();
+    expect(dials).toHaveLength(2);
+    (await redialed(2)).peer.cut();
+    expect([mdm.state, dials.length]).toEqual(["waiting", 2]);
+    mdm.reconnect();
+    expect([mdm.state, dials.length]).toEqual(["connecting", 3]);
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(dials).toHaveLength(3);
+    mdm.close();
+    dials.at(-1)?.peer.cut();
+    mdm.reconnect();
+    expect([mdm.state, dials.length]).toEqual(["closed", 3]);
+  });
+});
+
 describe("a page that wakes", () => {
   it.each(["online", "pageshow", "visibilitychange"])("dials at once on %s", async (type) => {
     const { happen } = page();

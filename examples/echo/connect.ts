@@ -1,18 +1,20 @@
 // The tab that connects: sends lines, shows what comes back and how long it took.
 
 import { MuxDemux, type Stream, StreamClient } from "browser-stream-server";
-import { button, code, element, explain, follow, mux, nameOnPage, prefix, show, tell } from "./page.ts";
+import { button, code, duration, element, explain, follow, mux, nameOnPage, prefix, show, tell } from "./page.ts";
 
 const view = element("client");
 const talk = element("talk");
 const field = element<HTMLInputElement>("message");
+const WAITS = "It waits up to two seconds for a tab that serves this name.";
+const UNANSWERED = "The proxy does not answer. This tab goes on trying, for 17 seconds in all.";
 const sentAt: number[] = []; // of the lines that are on their way, oldest first
 
 export function connect(name: string): void {
   const mdm = MuxDemux(mux);
-  follow(mdm);
-  mdm.on("state", (state) => {
-    element("kept").hidden = state === "open";
+  follow(mdm, (isAway) => {
+    element("kept").hidden = !isAway;
+    element("waits").textContent = isAway ? UNANSWERED : WAITS;
   });
   nameOnPage(name, `Talking to ${name}`);
   element<HTMLAnchorElement>("open-server").href = `?name=${encodeURIComponent(name)}`;
@@ -63,7 +65,7 @@ function receive(stream: Stream): void {
     rest = lines.pop() ?? "";
     for (const line of lines) {
       const time = performance.now() - (sentAt.shift() ?? performance.now());
-      say("theirs", line, `back after ${time.toFixed(1)} ms`);
+      say("theirs", line, `back after ${duration(time)}`);
     }
   });
 }

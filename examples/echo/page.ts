@@ -3,8 +3,10 @@
 import { type MuxDemux, StreamError } from "browser-stream-server";
 
 type State = "idle" | "working" | "good" | "bad";
+const LONG_MS = 1000; // a wait that somebody may want to cut short
 let told: [State, string] = ["idle", ""]; // what the top of the page says, unless there is no connection
-let nextTry: number | undefined; // when there is none: when the next one is tried
+let away = ""; // what it says then
+let nextTry = 0; // when the next connection is tried
 let timer = 0;
 
 export function element<E extends HTMLElement = HTMLElement>(id: string): E {
@@ -34,33 +36,53 @@ export function tell(state: State, text: string): void {
   paint();
 }
 
-/** While there is no connection, the line on top says so, and when the next one is tried. */
-export function follow(mdm: MuxDemux): void {
-  mdm.on("reconnecting", ({ delayMs }) => {
+/** While there is no connection, the line on top says so, and when the next one is tried. `changed` is told whether nothing goes through. */
+export function follow(mdm: MuxDemux, changed = (_isAway: boolean): void => {}): void {
+  let none = "No answer from the proxy";
+  let isGoing = false; // the proxy said that it goes down: streams live on for a moment, and it has named a time
+  mdm.on("drain", () => {
+    isGoing = true;
+  });
+  mdm.on("reconnecting", ({ attempt, delayMs }) => {
+    away = isGoing ? "The proxy goes down" : none;
     nextTry = performance.now() + delayMs;
+    const mayHurry = !isGoing || attempt > 1;
+    if (mayHurry) changed(true);
+    // Not for a blink; once it is there it stays, or it would be gone from under a finger.
+    if (mayHurry && delayMs >= LONG_MS) element("try-now").hidden = false;
     paint();
   });
   mdm.on("state", (state) => {
-    if (state === "open" || state === "closed") nextTry = undefined;
+    if (state === "open") [none, isGoing] = ["Reconnecting", false];
+    if (state === "open" || state === "closed") {
+      away = "";
+      changed(false);
+      element("try-now").hidden = true;
+    }
     paint();
   });
+  button("try-now", () => mdm.reconnect());
 }
 
 function paint(): void {
-  const isAway = nextTry !== undefined;
-  const [state, text] = isAway ? ["working", "Reconnecting"] : told;
-  const seconds = Math.ceil(((nextTry ?? 0) - performance.now()) / 1000);
+  const [state, text] = away ? ["working", away] : told;
+  const seconds = Math.ceil((nextTry - performance.now()) / 1000);
   element("status").dataset.state = state;
   // An unchanged text is not written again, so that a screen reader hears only changes; the seconds it does not hear.
   if (element("status-text").textContent !== text) element("status-text").textContent = text;
-  element("status-time").textContent = isAway && seconds > 0 ? `next try in ${seconds} s` : "";
+  element("status-time").textContent = away && seconds > 0 ? `next try in ${seconds} s` : "";
   clearTimeout(timer);
-  if (isAway && seconds > 0) timer = setTimeout(paint, 250);
+  if (away && seconds > 0) timer = setTimeout(paint, 250);
 }
 
 export function nameOnPage(name: string, title: string): void {
   document.title = title;
   for (const place of document.querySelectorAll("[data-name]")) place.textContent = name;
+}
+
+/** A time that a person can read. */
+export function duration(ms: number): string {
+  return ms < 1000 ? `${ms.toFixed(1)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
 export function code(error: unknown): string {

@@ -24,8 +24,11 @@ export function serve(suggestion: string): void {
 async function claim(name: string): Promise<void> {
   const mdm = MuxDemux(mux);
   const cancel = new AbortController();
-  follow(mdm);
+  follow(mdm, (isAway) => {
+    element("unanswered").hidden = !isAway;
+  });
   problem();
+  count({ served: -counts.served, bytes: -counts.bytes });
   tell("working", "Asking for the name");
   show(view, "working", "cancel-claim");
   button("cancel-claim", () => cancel.abort());
@@ -86,7 +89,8 @@ function lastClient(): Promise<void> {
 }
 
 function problem(error?: unknown): void {
-  const away = "Given up without a connection: the proxy keeps the name for two minutes, then it is free.";
+  const away =
+    "Given up without a connection: a proxy that still runs keeps the name for two minutes, then it is free.";
   element("name-problem").textContent = error ? (code(error) === "lost" ? away : explain(error)) : "";
   field.ariaInvalid = String(["name_taken", "bad_request"].includes(code(error)));
 }

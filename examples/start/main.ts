@@ -20,7 +20,8 @@ for (const place of document.querySelectorAll<HTMLElement>("[data-if-prefix]")) 
 for (const button of document.querySelectorAll<HTMLButtonElement>("[data-copy]")) {
   button.addEventListener("click", () => copy(button, element(button.dataset.copy ?? "")));
 }
-run.addEventListener("click", () => void runBoth());
+let running: AbortController | undefined;
+run.addEventListener("click", () => void (running ? running.abort() : runBoth()));
 document.addEventListener("visibilitychange", () => document.hidden || void ask());
 setInterval(() => document.hidden || void ask(), 5000);
 void ask().then(ask); // The first time includes the connection.
@@ -49,11 +50,16 @@ function show(state: "good" | "bad", text: string): void {
 async function runBoth(): Promise<void> {
   const name = `start-${crypto.getRandomValues(new Uint32Array(1))[0]?.toString(36)}`;
   const mdm = MuxDemux(mux);
-  run.disabled = true;
+  running = new AbortController();
+  const { signal } = running;
+  run.textContent = "Cancel";
   result.textContent = "Connecting";
+  mdm.on("reconnecting", () => {
+    result.textContent = "The proxy does not answer. This page goes on trying.";
+  });
   try {
-    await StreamServer(mdm, { prefix }, (stream) => stream.pipe(stream)).listen(name).listening;
-    const stream = StreamClient(mdm, { prefix }).connect(name, { encoding: "utf8" });
+    await StreamServer(mdm, { prefix }, (stream) => stream.pipe(stream)).listen(name, { signal }).listening;
+    const stream = StreamClient(mdm, { prefix }).connect(name, { encoding: "utf8", signal });
     await stream.opened;
     const start = performance.now();
     const text = await new Promise((resolve, reject) => {
@@ -61,10 +67,11 @@ async function runBoth(): Promise<void> {
     });
     result.textContent = `“${text}” came back after ${milliseconds(performance.now() - start)}.`;
   } catch (error) {
-    result.textContent = `It did not work: ${error instanceof StreamError ? error.detail : error}.`;
+    const why = error instanceof StreamError ? error.detail : error;
+    result.textContent = signal.aborted ? "Cancelled." : `It did not work: ${why}.`;
   } finally {
     mdm.close();
-    run.disabled = false;
+    running = undefined;
     run.textContent = "Run again";
     run.focus();
   }

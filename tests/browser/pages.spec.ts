@@ -30,6 +30,11 @@ test("echo: a second tab types and sees it come back, and the first counts its c
   await expect(server.locator("#served")).toHaveText("1");
   await server.getByRole("button", { name: "Stop" }).click();
   await expect(server.getByRole("button", { name: "Serve" })).toBeVisible();
+
+  await server.getByLabel("Name").fill(`${name} again`);
+  await server.getByRole("button", { name: "Serve" }).click();
+  await expect(server.getByRole("heading")).toContainText(`${name} again`);
+  for (const count of ["#clients", "#served", "#bytes"]) await expect(server.locator(count)).toHaveText("0");
 });
 
 test("echo: a name that somebody serves is refused in words, and a client without a server is told what to do", async ({
@@ -48,6 +53,11 @@ test("echo: a name that somebody serves is refused in words, and a client withou
   }
   await expect(second.getByRole("alert")).toContainText("Another tab serves this name");
   await photograph(second, "echo-taken");
+
+  await second.getByLabel("Name").fill(" ");
+  await second.getByRole("button", { name: "Serve" }).click();
+  await expect(second.getByRole("heading"), "a blank is no name").toHaveText("A tab that serves");
+  expect(await second.locator("#name:invalid").count()).toBe(1);
 
   const lonely = await tab(`${realProxy.url}examples/echo/?connect=nobody`);
   await expect(lonely.locator("#end")).toContainText("Nobody serves this name yet");
@@ -77,8 +87,10 @@ test("echo: both tabs say when the connection is away and when the next one is t
   for (const page of [server, client]) {
     await expect(page.getByRole("status").first()).toHaveText("Reconnecting");
     await expect(page.locator("#status-time")).toHaveText(/^next try in [2-5] s$/, { timeout: 20_000 });
+    await expect(page.getByRole("button", { name: "Try now" })).toBeVisible();
   }
-  await expect(server.getByText("The proxy keeps the name for two minutes")).toBeVisible();
+  await expect(server.getByText("If the proxy still runs it keeps the name for two minutes")).toBeVisible();
+  await expect(server.getByRole("link", { name: "Open a client tab" })).toBeHidden();
   await expect(client.getByText("What you send now is kept")).toBeVisible();
   await client.getByRole("textbox", { name: "Message" }).fill("while it was away");
   await client.keyboard.press("Enter");
@@ -86,8 +98,10 @@ test("echo: both tabs say when the connection is away and when the next one is t
   await photograph(client, "echo-reconnecting");
 
   shim.refuse(false);
-  for (const page of [server, client]) await page.evaluate(() => dispatchEvent(new Event("online")));
+  // Where the page was quicker the button is gone, and the press does nothing.
+  for (const page of [server, client]) await page.locator("#try-now").dispatchEvent("click");
   await expect(server.getByRole("status")).toHaveText("Serving");
+  await expect(server.getByRole("button", { name: "Try now" })).toBeHidden();
   await expect(server.locator("#status-time")).toHaveText("");
   await expect(server.getByText("It serves as long as it stays open")).toBeVisible();
   await expect(client.getByRole("status").first()).toHaveText("Connected");
@@ -102,6 +116,7 @@ test("echo: both tabs say when the connection is away and when the next one is t
 test("the start page says that the proxy answers, and runs its own snippet", async ({ tab }) => {
   const page = await tab();
   await expect(page.getByText("The proxy answers")).toBeVisible();
+  await expect(page.locator("#delay")).toHaveText(/ms$/);
   await photograph(page, "start");
   await page.getByRole("button", { name: "Run both here" }).click();
   await expect(page.locator("#result")).toContainText("hello");

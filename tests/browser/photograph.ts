@@ -15,6 +15,10 @@ export async function photograph(page: Page, what: string): Promise<void> {
   await page.screenshot({ path: `${shots}${what}-360.png`, fullPage: true });
   const width = await page.evaluate(() => document.documentElement.scrollWidth);
   expect(width, `${what} fits into 360 pixels`).toBeLessThanOrEqual(360);
+  const cut = await page
+    .locator("pre")
+    .evaluateAll((all) => all.filter((pre) => pre.scrollWidth > pre.clientWidth).length);
+  expect(cut, `no code of ${what} is cut off at 360 pixels`).toBe(0);
   await page.setViewportSize({ width: 1280, height: 720 });
   await page.emulateMedia({ colorScheme: "light" });
 }

@@ -1,7 +1,8 @@
-/** The two pages of the README and the two snippets of the start page, as they stand there. */
+/** The page of the README and the two snippets of the start page, as they stand there. */
 
 import { readFile } from "node:fs/promises";
 import type { Browser } from "@playwright/test";
+import { startProxy } from "../harness/proxy.mjs";
 import { expect, type Page, test, tryConnect } from "./fixture.ts";
 
 interface Pages {
@@ -33,12 +34,42 @@ async function expectHello(browser: Browser, url: string, probe: Page, { name, s
   }
 }
 
-test("the README's server tab and client tab work as they are printed", async ({ browser, realProxy, tab }) => {
+test("the README's page serves in one tab and is a client in another, as it is printed, from a server of its own", async ({
+  browser,
+}) => {
   const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
-  const [server = "", client = ""] = [...readme.matchAll(/^```html\n(.*?)^```$/gms)].map((match) => match[1] ?? "");
-  expect(server).toContain('listen("NAME")');
-  expect(client).toContain('connect("NAME"');
-  await expectHello(browser, realProxy.url, await tab(), { name: "NAME", server, client });
+  const [, html = ""] = /^```html\n(.*?)^```$/ms.exec(readme) ?? [];
+  const [, origin = ""] = /--allow-origin (http\S+)$/m.exec(readme) ?? [];
+  expect([html, origin]).toEqual([expect.stringContaining('listen("NAME")'), "http://localhost:5173"]);
+  const proxy = await startProxy(["--allow-origin", origin]);
+  const context = await browser.newContext();
+  const errors: string[] = [];
+  context.on("console", (message) => errors.push(message.text()));
+  const body = html.replaceAll("127.0.0.1:8080", `127.0.0.1:${proxy.port}`);
+  await context.route(`${origin}/**`, (route) => route.fulfill({ contentType: "text/html", body }));
+  const server = await context.newPage();
+  await server.goto(`${origin}/`);
+  await expect(server.locator("pre")).toHaveText("serving");
+  const opening = server.waitForEvent("popup");
+  await server.getByRole("link", { name: "Open a client tab" }).click();
+  await expect((await opening).locator("pre")).toHaveText("hello");
+  await expect(server.locator("pre")).toContainText('a client: {"from":"a tab"}');
+  expect(errors).toEqual([]);
+  await context.close();
+  await proxy.stop();
+});
+
+test("the start page's client says on the console that nobody serves", async ({ browser, realProxy, tab }) => {
+  const start = await tab();
+  const code = await start.locator("#client-code").textContent();
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const said = page.waitForEvent("console", (message) => message.type() === "error");
+  const body = `<script type="module">${code?.replace('"echo"', '"nobody-echoes"')}</script>`;
+  await page.route(`${realProxy.url}alone`, (route) => route.fulfill({ contentType: "text/html", body }));
+  await page.goto(`${realProxy.url}alone`);
+  expect((await said).text()).toContain("not_found: nobody serves");
+  await context.close();
 });
 
 test("the README's values cross from tab to tab as what they are", async ({ realProxy, tab }) => {

@@ -1,6 +1,9 @@
 /** The library outside a browser: Node with an injected WebSocket, as a server and as a client. */
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { WebSocket } from "ws";
 import { install } from "../harness/in-page.mjs";
@@ -103,4 +106,25 @@ test("a closed library leaves nothing that keeps Node running", { timeout: 30_00
   const closed = new Promise((resolve) => mdm.on("close", resolve));
   mdm.close();
   await closed;
+});
+
+test("the README's line for Node frees the names at Ctrl-C", { timeout: 60_000 }, async () => {
+  const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+  const [line = ""] = /^process\.once\("SIGINT".*$/m.exec(readme) ?? [];
+  const program = `
+    import { MuxDemux, StreamServer } from "${new URL("../../browser-lib/dist/index.js", import.meta.url)}";
+    import { WebSocket } from "${import.meta.resolve("ws")}";
+    const mdm = MuxDemux("${proxy.mux}", { WebSocket });
+    ${line}
+    StreamServer(mdm, () => {}).listen("node-ctrl-c").on("listening", () => process.stdout.write("serving"));
+  `;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", program], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(child.stdout, "data");
+  child.kill("SIGINT");
+  assert.deepEqual(await once(child, "exit"), [130, null]);
+  const mdm = dial();
+  await StreamServer(mdm).listen("node-ctrl-c").listening;
+  mdm.close();
 });

@@ -295,9 +295,13 @@ export class Resumable implements Host, Owner {
     const { outcome } = this.endpoint;
     if (outcome?.type === "clean") return this.cell.ended(true);
     const { received, acknowledged } = this.resumption;
+    const isAsking = this.#opener && !this.endpoint.isReplied;
     const counts = `the other side cannot be reached any more: ${received} bytes had come, ${acknowledged} were acknowledged`;
-    let { code, message } =
-      outcome?.type === "reset" || outcome?.type === "refused" ? outcome.reason : { code: "lost", message: counts };
+    let { code, message }: { code: string; message?: string | undefined } =
+      outcome?.type === "reset" || outcome?.type === "refused"
+        ? outcome.reason
+        : { code: "lost", message: isAsking ? undefined : counts };
+    if (isAsking) message ||= this.#all.session.why;
     const isOwn = /^\d+$/.test(code) && isApplicationCode(Number(code));
     if (outcome?.type === "reset" && !isOwn && !RESETS.includes(code)) [code, message] = ["internal", ""];
     this.cell.fail(new StreamError(code, message), true);

@@ -1,6 +1,5 @@
 // The course of a stream: which carrier takes its records, when one is dead, and how it ends (RESUME.md, sections 3 to 5).
 
-import { NEVER_OPEN } from "../error.ts";
 import type { Budget } from "./budget.ts";
 import type { Carrier } from "./carrier.ts";
 import type { Client } from "./client.ts";
@@ -257,7 +256,8 @@ export abstract class Course {
     // An outcome that the hold brings is itself remembered for one.
     if (!client) return this.end(this.#lost, this.outcome ? "freed" : "tombstone", now);
     if (!client.isReplied) {
-      const message = client.births > 0 ? "the open was not answered in time" : NEVER_OPEN;
+      // Why there was no connection to open it over, the shell knows.
+      const message = client.births > 0 ? "the open was not answered in time" : "";
       const reason = client.refusal ?? { code: "timeout", message };
       return this.end({ type: "refused", reason }, "freed", now);
     }
