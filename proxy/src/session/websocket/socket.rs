@@ -75,7 +75,8 @@ impl<S: AsyncRead + Send + 'static> Readable for ReadHalf<S> {
 #[cfg(target_os = "linux")]
 const NOT_SENT_MAX: u32 = 128 * 1024;
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use tokio::net::TcpListener;
 
