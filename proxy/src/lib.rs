@@ -7,6 +7,7 @@ mod buffer;
 pub mod config;
 mod edge;
 mod error;
+mod feature;
 mod limits;
 mod memory;
 mod refusals;
@@ -17,6 +18,7 @@ pub use browser_stream_mux::{Body, BodyError, Code, Progress, Stream, StreamErro
 pub use config::Config;
 pub use edge::{Proxy, mux};
 pub use error::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
+pub use feature::{IceServers, TurnServer};
 pub use limits::Limits;
 pub use route::{BadName, ConnectOptions, Event, Events, Handler, LeaseKey, LeaseKeyError, Name, Reason, StreamRouter, StreamServerProxy};
 pub use session::{Instance, Open, Opening, Opens, SendError, Session, Sessions, transport, websocket};

@@ -8,6 +8,7 @@ mod drain;
 mod ends;
 mod fairness;
 mod honest;
+mod ice;
 mod inside;
 mod ladder;
 mod leases;

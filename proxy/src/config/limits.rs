@@ -63,6 +63,9 @@ table! {
         sessions_per_address_max,
         connections_per_address_max,
         open_depth_max,
+        stun_per_address_per_second,
+        stun_per_address_burst,
+        stun_per_second,
         connections_max,
         events_buffer;
     bytes:

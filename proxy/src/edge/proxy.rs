@@ -6,10 +6,13 @@ use axum::{
     Router, middleware,
     routing::{MethodRouter, get},
 };
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{
+    net::{TcpListener, UdpSocket},
+    time::timeout,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{addresses::Addresses, assets, assets::Places, gate, gate::Gate, http, readiness::Readiness, shed, upgrade};
+use super::{addresses::Addresses, assets, assets::Places, gate, gate::Gate, http, readiness::Readiness, shed, stun, stun::Stun, upgrade};
 use crate::{config::Config, limits::Limits, memory::Memory, refusals::Refusals, route::StreamRouter, session::Sessions};
 
 /// The whole proxy: who may come in, the WebSocket, the sessions, and the files for the browser. Cheap to clone; every clone is the same.
@@ -134,6 +137,23 @@ impl Proxy {
             () = ending => {}
         }
         Ok(())
+    }
+
+    /// Listens for STUN at [`Config::stun`], where that is set: hand the socket to [`serve_stun`](Self::serve_stun).
+    ///
+    /// # Errors
+    /// As the system gives them, with a text that says what to do.
+    pub async fn listen_stun(&self) -> io::Result<Option<UdpSocket>> {
+        match self.inner.config.stun {
+            Some(bind) => stun::listen(bind).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Tells who asks by STUN (RFC 8489) by which address it is seen, within the limits, until the proxy is shut down.
+    pub async fn serve_stun(&self, socket: UdpSocket) {
+        let stun = Stun::new(&self.inner.limits, self.inner.refusals.clone());
+        self.inner.stop.run_until_cancelled(stun.serve(socket)).await;
     }
 
     /// The live sessions.

@@ -1,0 +1,5 @@
+//! What is built on streams and the registry only.
+
+mod ice;
+
+pub use ice::{IceServers, TurnServer};
