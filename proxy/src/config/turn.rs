@@ -19,7 +19,10 @@ impl FromStr for TurnUrl {
         let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
         // An authority without a user, as HTTP has it: a name, an address, [an IPv6 address], and maybe a port.
         let authority: http::uri::Authority = place.parse().map_err(|_| TurnUrlError)?;
-        let is_place = !authority.host().is_empty() && !place.contains('@') && (authority.port_u16().is_some() || !place.ends_with(':'));
+        let is_place = match authority.port_u16() {
+            Some(port) => place == format!("{}:{port}", authority.host()),
+            None => place == authority.host(),
+        };
         let is_transport = matches!(query, None | Some("transport=udp" | "transport=tcp"));
         if is_place && is_transport { Ok(Self(text.to_owned())) } else { Err(TurnUrlError) }
     }
