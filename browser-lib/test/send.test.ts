@@ -40,6 +40,8 @@ const kinds: [name: string, data: () => Sendable, total: number | undefined][] =
   ["a Node stream", () => Readable.from(pieces()), undefined],
 ];
 
+const WHAT = "what can be sent is text, bytes, a Blob, or a stream or an iterable of text and bytes";
+
 describe("what can be sent", () => {
   it.each(kinds)("%s: its bytes, its meta, its progress, and the end", async (_, data, total) => {
     const { peer, stream, told } = send(data());
@@ -76,8 +78,9 @@ describe("what can be sent", () => {
     const { mdm, peer } = dial();
     const locked = new ReadableStream();
     locked.getReader();
-    for (const wrong of [7, null, undefined, {}, locked] as unknown[])
-      expect(() => mdm.send(wrong as Sendable)).toThrow(TypeError);
+    for (const wrong of [7, null, undefined, {}] as unknown[])
+      expect(() => mdm.send(wrong as Sendable)).toThrow(new TypeError(WHAT));
+    expect(() => mdm.send(locked)).toThrow(TypeError);
     await settle();
     expect(peer.streams.map(({ first }) => first?.path)).toEqual(["/session"]);
   });

@@ -229,6 +229,7 @@ describe("a value that cannot be read", () => {
     const { items, codes } = await told("0000000131000000013f");
     expect(items).toEqual([1]);
     expect(codes).toEqual(["bad_value", "bad_value", "cancelled", "bad_value"]);
+    expect(new ValueError("bad_value", "").name).toBe("ValueError");
   });
 
   test("is refused by its length, before its bytes came", async () => {
