@@ -1,6 +1,7 @@
 import { PassThrough, Readable } from "node:stream";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { type Chunk, type Progress, type Sendable, StreamClient } from "../src/index.ts";
+import { holdClock } from "./clock.ts";
 import { collect, joined, pattern } from "./joined.ts";
 import { dial, outcome, settle, until } from "./peer.ts";
 import { passes } from "./splice.ts";
@@ -177,12 +178,7 @@ describe("its course", () => {
 });
 
 describe("between pages", () => {
-  beforeEach(() => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-  });
-  afterEach(() => {
-    vi.useRealTimers();
-  });
+  holdClock();
 
   it("a client sends to a name, the server sends back on the same stream", async () => {
     const { page, served, far, client } = await joined();
