@@ -67,6 +67,9 @@ export class Values<T = unknown> extends NodeStyle<T, T, T> implements AsyncIter
     if (!(Number.isInteger(max) && max > 0 && max <= LENGTH_MAX)) {
       throw new RangeError(`max is a whole number of bytes from 1 to ${LENGTH_MAX}, not ${max}`);
     }
+    if (typeof codec?.encode !== "function" || typeof codec.decode !== "function") {
+      throw new TypeError('a codec has encode and decode: json, or msgpack of "browser-stream-server/msgpack"');
+    }
     this.#below = below;
     this.#codec = codec;
     this.#max = max;
