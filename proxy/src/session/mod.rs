@@ -52,6 +52,7 @@ use rate::Bucket;
 
 pub(crate) use browser_stream_mux::End as Ended;
 pub(crate) use control::Note;
+pub(crate) use effect::together;
 pub(crate) use end::Watch;
 pub use instance::Instance;
 pub(crate) use instance::bytes_of_hex;
@@ -251,6 +252,10 @@ const GO_AWAY_NORMAL: u32 = 0;
 impl Host for Session {
     fn send(&self, id: StreamId, bytes: Bytes) {
         self.change(|state, effects| state.send(id, bytes, effects));
+    }
+
+    fn share(&self, id: StreamId, chunks: &[Bytes]) {
+        self.change(|state, effects| state.share(id, chunks, effects));
     }
 
     fn finish(&self, id: StreamId) {
