@@ -48,7 +48,6 @@ use effect::Effects;
 use end::End;
 use flush::{Turn, Wire};
 pub(crate) use process::Process;
-use rate::Bucket;
 
 pub(crate) use browser_stream_mux::End as Ended;
 pub(crate) use control::Note;
@@ -61,6 +60,7 @@ pub use open::{Open, Reply};
 pub(crate) use open::{Peer, encode, parse};
 pub use opening::Opening;
 pub(crate) use opening::{refuse, reply};
+pub(crate) use rate::{Bucket, Rate};
 pub use send::SendError;
 pub use sessions::Sessions;
 pub(crate) use splice::{end, forward, watch};

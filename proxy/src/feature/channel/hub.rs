@@ -169,8 +169,8 @@ impl Hub {
         })
     }
 
-    /// One more reader: it gets what is kept, and what comes from the next message on.
-    pub fn subscribe(&self, id: Uuid, stream: impl FnOnce() -> Stream) -> Result<Result<Arc<Reader>, OpenError>, Over> {
+    /// One more reader, whose stream is made where it is certain that it comes in: it gets what is kept, and what comes from the next message on.
+    pub fn subscribe(&self, id: Uuid, stream: impl FnOnce() -> Option<Stream>) -> Result<Result<Arc<Reader>, OpenError>, Over> {
         together(|| {
             let mut members = self.members.lock();
             if members.is_over {
@@ -180,10 +180,11 @@ impl Hub {
                 self.refusals.count(Refusal::ChannelMembers);
                 return Ok(Err(OpenError::new(Code::Limit, "as many subscribe to that channel as may")));
             }
+            let Some(stream) = stream() else { return Err(Over) };
             let number = members.next_reader;
             members.next_reader += 1;
             let most = self.limits.channel_queue_bytes_max;
-            let reader = Reader::new(number, id, stream(), self.policy, most, self.memory.clone(), self.refusals.clone());
+            let reader = Reader::new(number, id, stream, self.policy, most, self.memory.clone(), self.refusals.clone());
             let reader = Arc::new(reader);
             let (items, absent) = members.welcome(&reader);
             self.took(reader.tell(&items));

@@ -12,13 +12,8 @@ mod pair;
 mod publisher;
 mod reader;
 mod registry;
-#[cfg(test)]
-mod tests;
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::sync::{Arc, OnceLock};
 
 use browser_stream_mux::{Code, Stream};
 use browser_stream_protocol::channel::{Accepted, CHANNEL_PREFIX, ChannelOptions, Ending, Policy, Publisher, Subscription};
@@ -35,14 +30,14 @@ use self::{
     hub::Hub,
     publisher::{Publishing, Source},
     reader::Reader,
-    registry::{Registry, Wait},
+    registry::Registry,
 };
 use crate::{
     error::OpenError,
     limits::Limits,
     memory::Memory,
     refusals::{Refusal, Refusals},
-    route::{Handler, Name, StreamRouter},
+    route::{self, Handler, Name, StreamRouter},
     session::{Opening, Peer, encode},
 };
 
@@ -118,7 +113,7 @@ pub struct ChannelStatus {
 /// Who publishes, as subscribers are told.
 #[derive(Serialize)]
 struct Who<'a> {
-    id: Uuid,
+    id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     peer: Option<Peer>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -189,7 +184,7 @@ impl Channels {
         self.check(&options)?;
         let (near, far) = pair::pair(&self.ground().memory);
         let id = Uuid::new_v4();
-        let who = encode(&Who { id, peer: None, meta: Some(&meta) });
+        let who = encode(&Who { id: id.to_string(), peer: None, meta: Some(&meta) });
         if who.len() > self.inner.limits.open_bytes_max {
             return Err(bad(&format!("meta is too long: {} bytes at most", self.inner.limits.open_bytes_max)));
         }
@@ -207,12 +202,17 @@ impl Channels {
     pub async fn subscribe(&self, name: &str) -> Result<Subscription, OpenError> {
         let name = Name::try_from(name).map_err(|error| bad(&error))?;
         let (near, far) = pair::pair(&self.ground().memory);
-        let id = Uuid::new_v4();
-        let mut far = Some(far);
-        let (hub, reader) = self.attend(&name, self.inner.limits.wait_default, id, || far.take()).await?;
-        let accepted = Accepted::new(id, hub.info(None));
-        tokio::spawn(self.clone().run_reader(name, hub, reader));
-        Ok(Subscription::new(near, accepted))
+        let (id, mut far) = (Uuid::new_v4(), Some(far));
+        loop {
+            let hub = self.inner.registry.wait(&name, self.inner.limits.wait_default).await?;
+            let Ok(reader) = hub.subscribe(id, || far.take()) else {
+                self.inner.registry.forget(&name, &hub);
+                continue;
+            };
+            let (reader, accepted) = (reader?, Accepted::new(id, hub.info(None)));
+            tokio::spawn(self.clone().run_reader(name, hub, reader));
+            return Ok(Subscription::new(near, accepted));
+        }
     }
 
     /// What the sessions of the process count in, from now on.
@@ -269,30 +269,6 @@ impl Channels {
         }
     }
 
-    /// One more reader of a channel, which it waits for.
-    async fn attend(
-        &self,
-        name: &Name,
-        wait: Duration,
-        id: Uuid,
-        mut stream: impl FnMut() -> Option<Stream>,
-    ) -> Result<(Arc<Hub>, Arc<Reader>), OpenError> {
-        loop {
-            let hub = match self.inner.registry.wait(name, wait).await {
-                Wait::Here(hub) => hub,
-                Wait::Nobody => return Err(OpenError::new(Code::NotFound, "nobody publishes in that channel")),
-                Wait::Draining => return Err(OpenError::new(Code::Draining, "the proxy goes down: try again on a new connection")),
-            };
-            match hub.subscribe(id, &mut stream) {
-                Ok(reader) => {
-                    self.tell(ChannelEvent::SubscriberJoined { name: name.clone(), id });
-                    return Ok((hub, reader?));
-                }
-                Err(hub::Over) => self.inner.registry.forget(name, &hub),
-            }
-        }
-    }
-
     fn publishing(&self, hub: Arc<Hub>, publisher: Arc<publisher::Publisher>, wait_for: u32, stream: Stream, account: Account) -> Publishing {
         let Ground { memory, refusals } = self.ground();
         let batcher = Batcher::new(publisher.number, self.inner.limits.channel_message_bytes_max, memory);
@@ -312,6 +288,7 @@ impl Channels {
 
     async fn run_reader(self, name: Name, hub: Arc<Hub>, reader: Arc<Reader>) {
         let seat = Seat { hub: &hub, reader: &reader };
+        self.tell(ChannelEvent::SubscriberJoined { name: name.clone(), id: reader.id });
         let code = reader.attend(self.inner.limits.channel_stall_max, || hub.caught_up()).await;
         seat.leave(code);
         self.tell(ChannelEvent::SubscriberLeft { name, id: reader.id, code });
@@ -364,7 +341,7 @@ impl Channels {
             let options = options(&opening)?;
             self.check(&options)?;
             let peer = Some(Peer { session: opening.session().id().to_string() });
-            let who = encode(&Who { id, peer, meta: opening.open().meta.as_deref() });
+            let who = encode(&Who { id: id.to_string(), peer, meta: opening.open().meta.as_deref() });
             Ok((name, options, who))
         });
         let (name, options, who) = match asked {
@@ -393,24 +370,34 @@ impl Channels {
                 return opening.refuse(error).await;
             }
         };
+        let wait = match route::wait(&self.inner.limits, opening.open().wait) {
+            Ok(wait) => wait,
+            Err(error) => return opening.refuse(error).await,
+        };
         let id = Uuid::new_v4();
-        let wait = self.inner.limits.wait(opening.open().wait);
-        let registry = &self.inner.registry;
-        // Until it is certain that it may come in, its stream is the opening's.
-        let found = tokio::select! {
-            biased;
-            () = opening.given_up() => return,
-            found = registry.wait(&name, wait) => found,
-        };
-        let error = match found {
-            Wait::Here(hub) => match hub.admit() {
-                Ok(()) => return self.enter(name, hub, id, opening).await,
-                Err(error) => error,
-            },
-            Wait::Nobody => OpenError::new(Code::NotFound, "nobody publishes in that channel"),
-            Wait::Draining => OpenError::new(Code::Draining, "the proxy goes down: try again on a new connection"),
-        };
-        opening.refuse(error).await;
+        loop {
+            let found = tokio::select! {
+                biased;
+                () = opening.given_up() => return,
+                found = self.inner.registry.wait(&name, wait) => found,
+            };
+            let hub = match found {
+                Ok(hub) => hub,
+                Err(error) => return opening.refuse(error).await,
+            };
+            // Answered where it is certain that it comes in, and before anything else is said to it.
+            let mut coming = Some(opening);
+            let accepted = Accepted::new(id, hub.info(None));
+            match (hub.subscribe(id, || coming.take().map(|opening| opening.accept_with(&accepted))), coming) {
+                (Ok(Ok(reader)), _) => return self.run_reader(name, hub, reader).await,
+                (Ok(Err(error)), Some(opening)) => return opening.refuse(error).await,
+                (Err(hub::Over), Some(waits)) => {
+                    self.inner.registry.forget(&name, &hub);
+                    opening = waits;
+                }
+                (_, None) => return,
+            }
+        }
     }
 }
 

@@ -74,20 +74,42 @@ impl Publisher {
 pub(super) struct Publishing {
     pub hub: Arc<Hub>,
     pub publisher: Arc<Publisher>,
-    pub source: Source,
-    pub account: Account,
+    source: Source,
+    account: Account,
     /// So many readers have to have been there before anything is taken.
-    pub wait_for: u32,
-    pub refusals: Arc<Refusals>,
+    wait_for: u32,
+    refusals: Arc<Refusals>,
     /// When there is progress to tell.
-    pub due: Option<Instant>,
-    pub told_readers: Option<u64>,
-    pub told_progress: (u64, u64),
+    due: Option<Instant>,
+    told_readers: Option<u64>,
+    told_progress: (u64, u64),
+}
+
+/// A publisher's place, freed whatever happens.
+struct Seat {
+    hub: Arc<Hub>,
+    number: u32,
+    is_left: bool,
+}
+
+impl Seat {
+    fn leave(&mut self, ending: Ending) -> Vec<(u32, u64)> {
+        self.is_left = true;
+        self.hub.leave(self.number, ending)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        if !self.is_left {
+            self.leave(Ending::new(Code::Internal, ""));
+        }
+    }
 }
 
 /// Where its messages come from.
 pub(super) struct Source {
-    pub stream: Stream,
+    stream: Stream,
     decoder: Decoder<Published>,
     batcher: Batcher,
     ending: Option<Ending>,
@@ -155,8 +177,13 @@ impl Source {
 }
 
 impl Publishing {
-    /// Publishes until the publisher ends, and tells it then how far that came.
-    pub async fn run(mut self, linger: Duration) {
+    pub fn new(hub: Arc<Hub>, publisher: Arc<Publisher>, source: Source, account: Account, wait_for: u32, refusals: Arc<Refusals>) -> Self {
+        Self { hub, publisher, source, account, wait_for, refusals, due: None, told_readers: None, told_progress: (0, 0) }
+    }
+
+    /// Publishes until the publisher ends, says so to `left`, and tells it then how far its messages came.
+    pub async fn run(mut self, linger: Duration, left: impl FnOnce(&Ending)) {
+        let mut seat = Seat { hub: self.hub.clone(), number: self.publisher.number, is_left: false };
         let (ending, is_told) = match self.publish().await {
             Over::Ended(ending) => (ending, true),
             Over::Bad(code, why) => {
@@ -165,7 +192,8 @@ impl Publishing {
                 (Ending::new(code, why), false)
             }
         };
-        let marks = self.hub.leave(self.publisher.number, ending);
+        let marks = seat.leave(ending.clone());
+        left(&ending);
         if !is_told || self.source.stream.cell().end().is_some() {
             return;
         }
