@@ -276,11 +276,10 @@ impl Hub {
         if !self.memory.pressed() {
             return false;
         }
-        let kept = {
-            let mut members = self.members.lock();
-            std::mem::replace(&mut members.replay, Backlog::new(self.memory.clone()))
-        };
-        drop(kept);
+        let mut members = self.members.lock();
+        while members.replay.drop_oldest().is_some() {}
+        members.replay.tidy();
+        drop(members);
         self.policy == Policy::Wait && self.memory.pressed()
     }
 
