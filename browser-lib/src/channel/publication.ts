@@ -199,8 +199,8 @@ export class Publication extends Emitter<PublicationEvents> {
   }
 
   /**
-   * Sends one message: bytes, text, a Blob, or what comes piece by piece, which leaves while it is still coming. Resolves to its bytes when they have left, at the speed of the
-   * slowest reader under `wait`; awaiting it is the backpressure. Bytes belong to the publication until then.
+   * Sends one message: bytes, text, a Blob, or what comes piece by piece, which leaves while it is still coming. Resolves to its bytes when they have left, or are
+   * copied, where they are few: at the speed of the slowest reader under `wait`, so that awaiting it is the backpressure. Bytes belong to the publication until then.
    *
    * Rejects with what its source threw, `cancelled` by the signal, and `limit` where it is too large: that message is cut off, and the next may be sent. Rejects as `closed` does where
    * the publication ends first. Throws `TypeError` for what cannot be sent, and after `end`.
@@ -272,6 +272,7 @@ export class Publication extends Emitter<PublicationEvents> {
       left.catch(ignore);
     };
     try {
+      await this.#within(this.#stream.opened, signal);
       this.#check(total ?? 0);
       for (
         let next = await this.#within(source.next(), signal);
