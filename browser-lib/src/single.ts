@@ -1,7 +1,9 @@
 // The single file for pages: the library, and what the files of its other entries take from it.
 
 export { callable } from "./callable.ts";
+export { toBytes } from "./chunk.ts";
 export { each } from "./each.ts";
+export { resetNumber } from "./error.ts";
 export { Emitter } from "./events.ts";
 export { toHex } from "./hex.ts";
 export * from "./index.ts";

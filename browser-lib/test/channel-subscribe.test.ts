@@ -297,7 +297,8 @@ it.each([
   ["a publisher that has not joined", says.last(1, "x")],
   ["an empty PART", says.part(0, "")],
   ["a part that is too long", says.part(0, new Uint8Array(65_537)).subarray(0, 6)],
-  ["an integer that is not the shortest", Uint8Array.of(3, 0x80, 0)],
+  ["an integer that is too long", Uint8Array.of(3, ...new Uint8Array(8).fill(0x80))],
+  ["an integer that is too large", Uint8Array.of(3, ...new Uint8Array(7).fill(0xff), 0x10)],
   ["a JOINED that is no JSON", says.joined(1).fill(0x7b, -4)],
 ])("what is no record ends the subscription: %s", async (_, bytes) => {
   const { subscription, far } = await subscribed();

@@ -22,14 +22,14 @@ export class Parser {
     return this.bytes(1)[0] ?? 0;
   }
 
-  /** LEB128, in as few bytes as its value takes. */
+  /** LEB128. */
   integer(): number {
     let value = 0;
     for (let index = 0; index < INTEGER_BYTES_MAX; index++) {
       const byte = this.byte();
       value += (byte & 0x7f) * 2 ** (7 * index);
       if (byte >= 0x80) continue;
-      if (value <= Number.MAX_SAFE_INTEGER && (byte > 0 || index === 0)) return value;
+      if (value <= Number.MAX_SAFE_INTEGER) return value;
       break;
     }
     throw malformed("an integer that is too long");
