@@ -153,6 +153,11 @@ export class Publication extends Emitter<PublicationEvents> {
     );
   }
 
+  /** The unique id that the proxy gave this publication, its readers' `message.from.id`; known once `opened` resolved. */
+  get id(): string | undefined {
+    return this.#stream.id;
+  }
+
   /** Resolves when the proxy took it; rejects with why it did not. */
   get opened(): Promise<void> {
     return this.#stream.opened;

@@ -86,6 +86,11 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
     void this.#begin();
   }
 
+  /** The unique id that the proxy gave us, the publisher's `reader.id`; known once `opened` resolved. */
+  get id(): string | undefined {
+    return this.#stream.id;
+  }
+
   /** Resolves when the proxy has put us among the readers and said who publishes; rejects with why it did not. */
   get opened(): Promise<void> {
     return this.#opened.promise;
