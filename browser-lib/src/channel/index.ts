@@ -2,14 +2,6 @@
 
 export { Channel, type ChannelOptions, type SubscribeOptions } from "./channel.ts";
 export type { Message, Sender, Whole } from "./message.ts";
-export type {
-  ChannelProgress,
-  ChannelReader,
-  GoneReader,
-  MessageOptions,
-  Policy,
-  Publication,
-  PublicationEvents,
-  PublishOptions,
-} from "./publication.ts";
+export type { MessageOptions, Policy, Publication, PublishOptions } from "./publication.ts";
+export type { ChannelProgress, ChannelReader, GoneReader, PublicationEvents } from "./publication-events.ts";
 export type { Subscription, SubscriptionEvents } from "./subscription.ts";
