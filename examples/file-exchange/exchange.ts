@@ -55,7 +55,8 @@ export class Exchange {
     for await (const state of this.#client.watch(this.name)) {
       if (this.presence === "refused") return;
       if (state === "up") this.#list ? this.#become("here") : void this.#look();
-      else if (this.presence !== "over") this.#become(state === "suspended" ? "away" : this.files.size ? "gone" : "nobody");
+      else if (this.presence !== "over")
+        this.#become(state === "suspended" ? "away" : this.files.size ? "gone" : "nobody");
     }
   }
 
@@ -73,7 +74,10 @@ export class Exchange {
 
   get(file: Listed, from: number, have: string | undefined, channel: boolean): Stream {
     const more = have === undefined ? {} : { have };
-    return this.#client.connect(this.name, { wait: WAIT_MS, meta: { ...this.#ask("get"), file: file.id, from, channel, ...more } });
+    return this.#client.connect(this.name, {
+      wait: WAIT_MS,
+      meta: { ...this.#ask("get"), file: file.id, from, channel, ...more },
+    });
   }
 
   /** Starts the first that waits, if none is coming. */
@@ -99,7 +103,8 @@ export class Exchange {
       this.#failed(error);
     }
     this.#list = undefined;
-    if (this.presence !== "over" && this.presence !== "refused") setTimeout(() => this.#list ?? void this.#look(), AGAIN_MS);
+    if (this.presence !== "over" && this.presence !== "refused")
+      setTimeout(() => this.#list ?? void this.#look(), AGAIN_MS);
   }
 
   #failed(error: unknown): void {

@@ -76,7 +76,8 @@ class Getting {
       for (;;) {
         const length = u32(await Promise.race([this.#bytes.need(4), ...(channel ? [channel.then(never)] : [])]));
         if (length === 0) break;
-        if (length < NOTE) await this.#piece(await this.#bytes.need(DIGEST), await this.#bytes.need(this.#fits(length)));
+        if (length < NOTE)
+          await this.#piece(await this.#bytes.need(DIGEST), await this.#bytes.need(this.#fits(length)));
         else channel = this.#note(await this.#bytes.need(Math.min(length - NOTE, NOTE_MAX))) ?? channel;
       }
       const digest = await this.#bytes.need(DIGEST);
@@ -106,7 +107,8 @@ class Getting {
 
   #fits(length: number): number {
     const { file, piece, sink } = this.#options;
-    if (length !== Math.min(piece, file.size - sink.held)) throw new BadPiece("A piece has another length than it should.");
+    if (length !== Math.min(piece, file.size - sink.held))
+      throw new BadPiece("A piece has another length than it should.");
     return length;
   }
 

@@ -1,11 +1,7 @@
 // Writes a file of the browser's private file system in place: only a worker may, and only so is it there after a reload.
 
 /** What the page wants. Each is answered in turn. */
-export type Order =
-  | { open: string[] }
-  | { cut: number }
-  | { write: Uint8Array<ArrayBuffer> }
-  | { close: true };
+export type Order = { open: string[] } | { cut: number } | { write: Uint8Array<ArrayBuffer> } | { close: true };
 
 /** How many bytes are there now, or what failed. */
 export type Answer = { held: number } | { error: string };

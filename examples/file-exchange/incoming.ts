@@ -76,7 +76,11 @@ export class Incoming {
     } catch (error) {
       this.error = error;
       if (this.#abort.signal.aborted) await this.#drop("cancelled");
-      else this.#become("failed");
+      else {
+        // What went straight into a download cannot be gone on with.
+        if (!this.continues && !(error instanceof Gone)) await this.#begin();
+        this.#become("failed");
+      }
     }
     this.#exchange.schedule();
   }
@@ -86,6 +90,7 @@ export class Incoming {
       const sink = (this.#sink ??= await sinkFor(this.#exchange.name, this.file, this.#exchange.piece));
       this.pace = new Pace(sink.held);
       this.#changed();
+      if (sink.held === this.file.size && this.#exchange.presence !== "here") return;
       try {
         return await this.#get(sink, signal);
       } catch (error) {
@@ -112,7 +117,7 @@ export class Incoming {
     });
   }
 
-  /** What is here is of another file. */
+  /** What is here is of no use. */
   async #begin(): Promise<void> {
     await this.#sink?.drop();
     this.#sink = undefined;

@@ -82,5 +82,5 @@ function watched(stream: ReadableStream<Uint8Array>, port: MessagePort): Readabl
 
 /** As RFC 8187 wants it. */
 function encoded(name: string): string {
-  return encodeURIComponent(name.toWellFormed()).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
+  return encodeURIComponent(name).replace(/['()*]/g, (c) => `%${c.charCodeAt(0).toString(16)}`);
 }

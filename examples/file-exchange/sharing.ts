@@ -1,11 +1,11 @@
 // The sender: files under a code, everybody who looks at them, and what is on its way to whom.
 
-import { MuxDemux, type Stream, StreamError, StreamServer, type Values } from "browser-stream-server";
+import { MuxDemux, type Stream, StreamError, StreamServer, type Values, type Verdict } from "browser-stream-server";
 import { type Place, placeOf } from "./code.ts";
 import { randomHex } from "./digest.ts";
 import { Start } from "./start.ts";
 import { type Offered, Transfer } from "./transfer.ts";
-import { type Ask, type Bye, CODES, type List, type Listed, PIECE, readAsk } from "./wire.ts";
+import { type Ask, type Bye, CODES, FILES_MAX, type List, type Listed, PIECE, readAsk, wellFormed } from "./wire.ts";
 
 /** Somebody who opened the link. */
 export interface Receiver {
@@ -18,6 +18,8 @@ export interface Receiver {
 }
 
 const CLIENTS_MAX = 1_000;
+/** How long everybody has to read the goodbye. */
+const BYE_MS = 1_000;
 
 export class Sharing {
   readonly code: string;
@@ -66,14 +68,20 @@ export class Sharing {
     return this.#server.closed;
   }
 
-  add(files: Iterable<File>): void {
-    for (const file of files) {
-      const { name, size, type, lastModified: modified } = file;
-      const same = this.missing.find((known) => known.name === name && known.size === size && known.modified === modified);
+  /** Adds files to the list. Gives how many were too many. */
+  add(files: File[]): number {
+    const some = files.slice(0, FILES_MAX - this.#offered.size);
+    for (const file of some) {
+      const { size, type, lastModified: modified } = file;
+      const name = wellFormed(file.name);
+      const same = this.missing.find(
+        (known) => known.name === name && known.size === size && known.modified === modified,
+      );
       const id = same?.id ?? randomHex(8);
       this.#offered.set(id, { file, listed: { id, name, size, type, modified } });
     }
     this.#tellList();
+    return files.length - some.length;
   }
 
   /** Takes a file off the list, and from whoever is getting it. */
@@ -98,8 +106,9 @@ export class Sharing {
   async stop(): Promise<void> {
     for (const { transfers } of this.receivers.values()) for (const transfer of transfers.values()) transfer.cancel();
     const bye = { type: "bye", reason: "The sender stopped sharing." } as const;
+    const goodbyes = [...this.#lists].map((list) => list.end(bye).closed);
     // One that does not read shall not hold the others up.
-    await Promise.allSettled([...this.#lists].map((list) => list.end(bye)));
+    await Promise.race([Promise.allSettled(goodbyes), new Promise((resolve) => setTimeout(resolve, BYE_MS))]);
     await this.#server?.end().catch(() => {}); // Lost is given up, too.
     this.mdm.close();
   }
@@ -155,10 +164,11 @@ export class Sharing {
 }
 
 /** Lets in who has the key. */
-function judge({ key }: Place): (open: { meta: unknown }) => true | StreamError {
+function judge({ key }: Place): (open: { meta: unknown }) => Verdict {
   return ({ meta }) => {
     const ask = readAsk(meta);
-    if (!ask) return new StreamError("bad_request", "this is a file exchange, version 1");
-    return ask.key === key || new StreamError("forbidden", "the code is another");
+    if (!ask) throw new StreamError("bad_request", "this is a file exchange, version 1");
+    if (ask.key !== key) throw new StreamError("forbidden", "the code is another");
+    return true;
   };
 }

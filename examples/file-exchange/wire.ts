@@ -5,6 +5,9 @@ import type { Bytes } from "./digest.ts";
 /** Bytes of a piece that this sender sends; a receiver takes others, too. */
 export const PIECE = 256 * 1024;
 
+/** Files that are shared at once: so a list is well below what a value may have. */
+export const FILES_MAX = 1_000;
+
 /** Why a `get` was reset. */
 export const CODES = {
   cancelledByReceiver: 4001,
@@ -84,8 +87,15 @@ function readListed(value: unknown): Listed {
 /** A name without a path and without what no file system takes. */
 function safe(name: string): string {
   const last = name.slice(0, NAME_MAX).split(/[/\\]/).pop() ?? "";
-  const plain = last.replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, "").replace(/^\.+/, "");
+  const plain = wellFormed(last)
+    .replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, "")
+    .replace(/^\.+/, "");
   return plain.trim() || "file";
+}
+
+/** Half a character, which some file systems allow, becomes a mark. */
+export function wellFormed(name: string): string {
+  return new TextDecoder().decode(new TextEncoder().encode(name));
 }
 
 /** The u32 and the digest that stand before a piece, or for the end. */
