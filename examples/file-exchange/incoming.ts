@@ -87,7 +87,8 @@ export class Incoming {
 
   async #receive(signal: AbortSignal): Promise<void> {
     for (let again = 0; ; ) {
-      const sink = (this.#sink ??= await sinkFor(this.#exchange.name, this.file, this.#exchange.piece));
+      this.#sink ??= await sinkFor(this.#exchange.name, this.file, this.#exchange.piece);
+      const sink = this.#sink;
       this.pace = new Pace(sink.held);
       this.#changed();
       if (sink.held === this.file.size && this.#exchange.presence !== "here") return;

@@ -5,8 +5,8 @@ import type { Listed } from "./wire.ts";
 
 /** A service worker that is asked for nothing would be ended. */
 const AWAKE_MS = 10_000;
-/** How long a blob's address is kept for the download to begin. */
-const BLOB_MS = 60_000;
+/** How long a frame, or a blob's address, is kept for the download to begin. */
+const LEFT_MS = 60_000;
 
 /** The download was cancelled, or the browser did not want it. */
 export class NotSaved extends Error {
@@ -35,7 +35,8 @@ export async function saveStream(file: Listed, bytes: ReadableStream<Bytes>): Pr
   } finally {
     clearInterval(awake);
     port.close();
-    frame.remove();
+    // The download may not have left its frame yet.
+    setTimeout(() => frame.remove(), LEFT_MS);
   }
 }
 
@@ -59,5 +60,5 @@ export function saveBlob(file: Listed, blob: Blob): void {
   link.href = URL.createObjectURL(blob);
   link.download = file.name;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), BLOB_MS);
+  setTimeout(() => URL.revokeObjectURL(link.href), LEFT_MS);
 }

@@ -125,7 +125,7 @@ function paint(): void {
   for (const going of moving()) going.pace.measure(going.arrived);
   offered.show(files.map((file) => [file.id, file]));
   receivers.show(here);
-  element("share").hidden = element("people").hidden = !sharing || files.length + missing.length === 0;
+  element("share").hidden = element("people").hidden = !sharing;
   element("have").hidden = sharing !== undefined;
   element("drop").toggleAttribute("data-small", files.length > 0);
   say("choose", files.length > 0 ? "Add files" : "Choose files");
