@@ -1,5 +1,8 @@
 /** The file-exchange example: senders and receivers as people use them. */
 
+import { writeFile } from "node:fs/promises";
+import { networkInterfaces } from "node:os";
+import { startProxy } from "../harness/proxy.mjs";
 import { holdFiles, keptBytes, letThrough, PIECE, row, sample, save, sha256, sha256Of, share } from "./exchange.ts";
 import { expect, type Page, test } from "./fixture.ts";
 
