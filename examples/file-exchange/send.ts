@@ -9,7 +9,7 @@ import { Row, Rows } from "./row.ts";
 import { type Receiver, Sharing } from "./sharing.ts";
 import { takeFiles } from "./take.ts";
 import type { Transfer } from "./transfer.ts";
-import { count, size, transfer } from "./words.ts";
+import { count, isolated, size, transfer } from "./words.ts";
 
 let sharing: Sharing | undefined;
 
@@ -130,7 +130,7 @@ function paint(): void {
   element("drop").toggleAttribute("data-small", files.length > 0);
   say("choose", files.length > 0 ? "Add files" : "Choose files");
   if (sharing && missing.length > 0) {
-    const names = missing.map(({ name }) => `“${name}”`).join(", ");
+    const names = missing.map(({ name }) => isolated(name)).join(", ");
     say(
       "send-problem",
       `This page was loaded again, and may not read files before you choose them again: ${names}. The link stays the same, and receivers go on where they were.`,

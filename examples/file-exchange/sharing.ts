@@ -122,7 +122,10 @@ export class Sharing {
   }
 
   #receiver({ me, as }: Ask): Receiver {
-    const receiver = this.receivers.get(me) ?? { me, as, looks: 0, transfers: new Map() };
+    const there = this.receivers.get(me);
+    if (there) return there;
+    const sameName = [...this.receivers.values()].filter((other) => other.as.replace(/ \(\d+\)$/, "") === as).length;
+    const receiver = { me, as: sameName > 0 ? `${as} (${sameName + 1})` : as, looks: 0, transfers: new Map() };
     this.receivers.set(me, receiver);
     return receiver;
   }

@@ -23,6 +23,11 @@ export function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? "" : "s"}`;
 }
 
+/** A name in a sentence: written from right to left it shall not turn what stands around it. */
+export function isolated(name: string): string {
+  return `\u2068${name}\u2069`;
+}
+
 function time(seconds: number): string {
   if (seconds < 1) return "less than a second left";
   if (seconds < 100) return `${Math.ceil(seconds)} s left`;
@@ -64,7 +69,8 @@ export function incoming(file: Incoming, waits: boolean): string {
 
 /** What the sender reads of a transfer. */
 export function transfer({ state, arrived, offered, pace, error }: Transfer): string {
-  const { name, size: all } = offered.listed;
+  const { size: all } = offered.listed;
+  const name = isolated(offered.listed.name);
   const code = error instanceof StreamError ? Number(error.code) : 0;
   switch (state) {
     case "waiting":
@@ -99,5 +105,5 @@ const advice: Record<string, string> = {
   [CODES.cancelledBySender]: "The sender cancelled it.",
   [CODES.unreadable]:
     "The sender cannot read this file any more: it was changed, moved or deleted there. Ask them to choose it again.",
-  [CODES.noSuchFile]: "The sender took it off the list. If they share it again, it goes on.",
+  [CODES.noSuchFile]: "The sender does not share it now. If they do again, it goes on.",
 };
