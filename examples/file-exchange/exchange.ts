@@ -1,8 +1,9 @@
 // The receiver: what is shared under a code, whether the sender is there, and the files that come.
 
 import { MuxDemux, type Stream, StreamClient, StreamError } from "browser-stream-server";
+import { Channel } from "browser-stream-server/channel";
 import { type Place, placeOf } from "./code.ts";
-import { randomHex } from "./digest.ts";
+import { type Bytes, randomHex } from "./digest.ts";
 import { heldOf } from "./held.ts";
 import { Incoming } from "./incoming.ts";
 import { type Ask, type Listed, PIECE, readSaid } from "./wire.ts";
@@ -78,6 +79,11 @@ export class Exchange {
       wait: WAIT_MS,
       meta: { ...this.#ask("get"), file: file.id, from, channel, ...more },
     });
+  }
+
+  /** The messages of a channel, whole. */
+  async *subscribe(name: string, signal: AbortSignal): AsyncGenerator<Bytes, void, undefined> {
+    for await (const { data } of Channel(this.mdm).subscribe(name, { signal }).whole()) yield data;
   }
 
   /** Starts the first that waits, if none is coming. */

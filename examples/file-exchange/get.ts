@@ -2,11 +2,13 @@
 
 import { type Stream, StreamError } from "browser-stream-server";
 import { type Bytes, hex, sha256, Total } from "./digest.ts";
-import { Exactly, fromU64, u32 } from "./exactly.ts";
+import { Exactly, fromU64, u32, u64 } from "./exactly.ts";
 import type { Sink } from "./sink.ts";
 import { CODES, type Listed, NOTE, NOTE_MAX } from "./wire.ts";
 
 const DIGEST = 32;
+/** In front of each message of a channel stands where its piece begins. */
+const OFFSET = 8;
 /** How often the sender hears how much has arrived. */
 const TELL_MS = 250;
 
@@ -19,8 +21,8 @@ export interface GetOptions {
   /** Aborts when the user cancels. */
   readonly signal: AbortSignal;
   progressed(): void;
-  /** Makes an iteration of the messages of a channel, where there are channels. */
-  subscribe?: ((name: string, signal: AbortSignal) => AsyncIterable<Bytes>) | undefined;
+  /** The messages of a channel, whole. */
+  subscribe(name: string, signal: AbortSignal): AsyncIterable<Bytes>;
 }
 
 /** Gets what the sink does not hold yet. Throws what ended it earlier: a `StreamError`, or what the sink threw. */
@@ -62,6 +64,8 @@ class Getting {
   readonly #total = new Total();
   readonly #overChannel = new AbortController();
   #toldAt = 0;
+  /** The sender of a channel goes by what it hears. */
+  #tellMs = TELL_MS;
 
   constructor(options: GetOptions, stream: Stream) {
     this.#options = options;
@@ -91,17 +95,19 @@ class Getting {
   /** Pieces come over a channel from now on. */
   #note(text: Bytes): Promise<void> | undefined {
     const { channel } = JSON.parse(new TextDecoder().decode(text)) as { channel?: string };
-    const { subscribe } = this.#options;
-    if (!channel || !subscribe) return undefined;
-    const listening = this.#listen(subscribe(channel, this.#overChannel.signal));
+    if (!channel) return undefined;
+    const listening = this.#listen(this.#options.subscribe(channel, this.#overChannel.signal));
     listening.catch(() => {}); // Looked at when the next frame comes.
     return listening;
   }
 
   async #listen(messages: AsyncIterable<Bytes>): Promise<void> {
+    this.#tellMs = 0;
     for await (const message of messages) {
-      this.#fits(message.length - DIGEST);
-      await this.#piece(message.slice(0, DIGEST), message.slice(DIGEST));
+      // Who subscribed too late, or missed one, has a stream of its own for the rest.
+      if (u64(message) !== this.#options.sink.held) throw new StreamError("lagging");
+      this.#fits(message.length - OFFSET - DIGEST);
+      await this.#piece(message.slice(OFFSET, OFFSET + DIGEST), message.slice(OFFSET + DIGEST));
     }
   }
 
@@ -132,7 +138,7 @@ class Getting {
 
   #tell(): void {
     const now = performance.now();
-    if (now - this.#toldAt < TELL_MS) return;
+    if (now - this.#toldAt < this.#tellMs) return;
     this.#toldAt = now;
     this.#writer.write(fromU64(this.#options.sink.held)).catch(() => {}); // Reading fails with the same.
   }

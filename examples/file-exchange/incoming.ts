@@ -27,6 +27,8 @@ export class Incoming {
   readonly #changed: () => void;
   #sink: Sink | undefined;
   #abort = new AbortController();
+  /** Pieces may come over a channel with others', as long as that goes well. */
+  #mayShare = true;
 
   constructor(file: Listed, exchange: Exchange, changed: () => void) {
     this.file = file;
@@ -96,6 +98,8 @@ export class Incoming {
         return await this.#get(sink, signal);
       } catch (error) {
         signal.throwIfAborted();
+        this.#mayShare = false;
+        if (error instanceof StreamError && error.code === "lagging") continue;
         if (codeOf(error) === CODES.otherFile && sink.held > 0) await this.#begin();
         else if (error instanceof BadPiece && again++ < AGAIN_MAX) continue;
         else if (error instanceof StreamError && AWAY.includes(error.code)) await this.#sender(signal);
@@ -111,7 +115,8 @@ export class Incoming {
       piece,
       sink,
       signal,
-      open: (from, have) => this.#exchange.get(this.file, from, have, false),
+      open: (from, have) => this.#exchange.get(this.file, from, have, this.#mayShare && from === 0),
+      subscribe: (name, signal) => this.#exchange.subscribe(name, signal),
       progressed: () => {
         if (this.state !== "coming") this.#become("coming");
       },

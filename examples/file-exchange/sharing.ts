@@ -3,8 +3,9 @@
 import { MuxDemux, type Stream, StreamError, StreamServer, type Values, type Verdict } from "browser-stream-server";
 import { type Place, placeOf } from "./code.ts";
 import { randomHex } from "./digest.ts";
+import type { Offered } from "./pieces.ts";
 import { Start } from "./start.ts";
-import { type Offered, Transfer } from "./transfer.ts";
+import { Transfer } from "./transfer.ts";
 import { type Ask, type Bye, CODES, FILES_MAX, type List, type Listed, PIECE, readAsk, wellFormed } from "./wire.ts";
 
 /** Somebody who opened the link. */
@@ -40,7 +41,7 @@ export class Sharing {
     this.#prefix = prefix;
     this.#known = known;
     this.#changed = changed;
-    this.#start = new Start(this.mdm, prefix);
+    this.#start = new Start(this.mdm);
   }
 
   get files(): Listed[] {

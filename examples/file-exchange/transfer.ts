@@ -1,29 +1,13 @@
 // One file on its way to one receiver, at the sender.
 
 import { type Stream, StreamError } from "browser-stream-server";
-import { type Bytes, hex, sha256, Total } from "./digest.ts";
+import { type Bytes, hex, Total } from "./digest.ts";
 import { Exactly, u64 } from "./exactly.ts";
 import { Pace } from "./pace.ts";
-import { type Ask, CODES, head, type Listed, note, PIECE } from "./wire.ts";
+import { type Offered, pieceAt, pieces } from "./pieces.ts";
+import { type Ask, CODES, head, note, PIECE } from "./wire.ts";
 
 export type TransferState = "waiting" | "sending" | "done" | "failed" | "cancelled";
-
-/** A file that is shared. */
-export interface Offered {
-  readonly listed: Listed;
-  readonly file: File;
-}
-
-/** A piece of a file, ready to go. */
-export interface Piece {
-  readonly bytes: Bytes;
-  readonly digest: Bytes;
-}
-
-/** The file is not what it was when it was chosen. */
-export class Unreadable extends Error {
-  override readonly name = "Unreadable";
-}
 
 export class Transfer {
   readonly offered: Offered;
@@ -36,6 +20,7 @@ export class Transfer {
   readonly #stream: Stream;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array | string>;
   readonly #changed: () => void;
+  #wakes: (() => void)[] = [];
 
   constructor(stream: Stream, offered: Offered, ask: Ask, changed: () => void) {
     this.offered = offered;
@@ -76,8 +61,14 @@ export class Transfer {
     if (!this.isOver) this.#stream.error("The sender cancelled it.", CODES.cancelledBySender);
   }
 
+  /** Resolves when more has arrived, or it is over. */
+  moved(): Promise<void> {
+    return new Promise((resolve) => this.#wakes.push(resolve));
+  }
+
   #give(error: unknown): void {
     this.#stream.closed.catch(() => {}); // We know.
+    if (error instanceof Unshared) return this.#stream.reset("busy");
     const code = error instanceof OtherFile ? CODES.otherFile : CODES.unreadable;
     this.#stream.error(error instanceof Error ? error.message : String(error), code);
   }
@@ -117,12 +108,18 @@ export class Transfer {
     const numbers = new Exactly(this.#stream.readable);
     for (let number = await numbers.take(8); number; number = await numbers.take(8)) {
       this.arrived = Math.min(u64(number), this.offered.listed.size);
+      this.#wake();
     }
   }
 
   #become(state: TransferState): void {
     this.state = state;
     this.#changed();
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const wake of this.#wakes.splice(0)) wake();
   }
 }
 
@@ -133,27 +130,9 @@ export interface Shared {
   readonly ended: Promise<Bytes>;
 }
 
+/** The channel broke: each receiver asks for the rest on a stream of its own. */
+export class Unshared extends Error {
+  override readonly name = "Unshared";
+}
+
 class OtherFile extends Error {}
-
-/** The pieces of a file from there on; the next is read while one is on its way. Throws {@link Unreadable}. */
-export async function* pieces(offered: Offered, from: number): AsyncGenerator<Piece, void, undefined> {
-  const { size } = offered.listed;
-  let next = from < size ? pieceAt(offered, from) : undefined;
-  for (let at = from; next; at += PIECE) {
-    const piece = await next;
-    next = at + PIECE < size ? pieceAt(offered, at + PIECE) : undefined;
-    next?.catch(() => {}); // Looked at in its turn.
-    yield piece;
-  }
-}
-
-async function pieceAt({ file, listed }: Offered, at: number): Promise<Piece> {
-  const end = Math.min(at + PIECE, listed.size);
-  const buffer = await file
-    .slice(at, end)
-    .arrayBuffer()
-    .catch(() => new ArrayBuffer());
-  const bytes = new Uint8Array(buffer);
-  if (bytes.length !== end - at) throw new Unreadable("The file was changed, moved or deleted at the sender.");
-  return { bytes, digest: await sha256(bytes) };
-}

@@ -53,7 +53,7 @@ export function incoming(file: Incoming, waits: boolean): string {
       return "Waiting for its turn";
     case "coming":
       if (file.held === 0 && waits) return "Waiting for the sender to start it for all";
-      return progress(file.held, file.file.size, file.pace);
+      return `${progress(file.held, file.file.size, file.pace)}${file.continues ? "" : " · begins anew if this page is loaded again"}`;
     case "away":
       return `The sender is away. ${part} is here, and it goes on when they are back.`;
     case "saving":
