@@ -3,8 +3,8 @@
 import { MuxDemux, type Stream, StreamClient, StreamError } from "browser-stream-server";
 import { Channel } from "browser-stream-server/channel";
 import { type Place, placeOf } from "./code.ts";
-import { type Bytes, randomHex } from "./digest.ts";
-import { heldOf } from "./held.ts";
+import type { Bytes } from "./digest.ts";
+import { heldOf, isFree } from "./held.ts";
 import { Incoming } from "./incoming.ts";
 import { type Ask, type Listed, PIECE, readSaid } from "./wire.ts";
 
@@ -32,17 +32,20 @@ export class Exchange {
   piece = PIECE;
   readonly files = new Map<string, Incoming>();
   readonly #client: StreamClient;
-  readonly #me = randomHex(8);
-  readonly #as: string;
+  readonly #self: { me: string; as: string };
   readonly #changed: () => void;
   #place: Place = { name: "", key: "" };
   #list: Stream | undefined;
   #wake: (() => void)[] = [];
 
-  constructor({ mux, prefix }: { mux?: string; prefix?: string }, as: string, changed: () => void) {
+  constructor(
+    { mux, prefix }: { mux?: string; prefix?: string },
+    self: { me: string; as: string },
+    changed: () => void,
+  ) {
     this.mdm = MuxDemux(mux);
     this.#client = StreamClient(this.mdm, { prefix });
-    this.#as = as;
+    this.#self = self;
     this.#changed = changed;
   }
 
@@ -93,7 +96,7 @@ export class Exchange {
   }
 
   #ask(what: Ask["do"]): Ask {
-    return { exchange: 1, key: this.#place.key, me: this.#me, as: this.#as, do: what };
+    return { exchange: 1, key: this.#place.key, ...this.#self, do: what };
   }
 
   /** Follows the list as long as it lasts. */
@@ -137,7 +140,7 @@ export class Exchange {
       this.files.set(file.id, incoming);
       incoming.isListed = true;
       // What was coming when the page was reloaded, or when the sender went, goes on by itself.
-      if (there ? incoming.isBroken : held.has(file.id)) incoming.want();
+      if (there ? incoming.isBroken : held.has(file.id) && (await isFree(file.id))) incoming.want();
     }
     const ids = new Set(said.files.map(({ id }) => id));
     for (const [id, incoming] of this.files) {

@@ -18,6 +18,7 @@ export class Held implements Sink {
   readonly #folder: FileSystemDirectoryHandle;
   readonly #file: Listed;
   readonly #worker = new Worker(new URL("hold.worker.js", location.href));
+  #unlock = (): void => {};
   readonly #waiting: { resolve(held: number): void; reject(error: Error): void }[] = [];
 
   private constructor(folder: FileSystemDirectoryHandle, file: Listed) {
@@ -34,21 +35,28 @@ export class Held implements Sink {
   static async open(exchange: string, file: Listed, piece: number): Promise<Held | undefined> {
     const folder = await folderOf(exchange, true).catch(() => undefined);
     if (!folder) return undefined;
+    if (!(await isFree(file.id))) return undefined;
     const held = new Held(folder, file);
-    const until = performance.now() + OPEN_MS;
-    for (;;) {
-      try {
-        const there = await held.#order({ open: [FOLDER, exchange, file.id] });
-        const whole = there >= file.size ? file.size : there - (there % piece);
-        held.held = await held.#order({ cut: whole });
-        return held;
-      } catch {
-        if (performance.now() > until) break;
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
+    // Until the page goes, or lets go.
+    void navigator.locks.request(lockOf(file.id), () => {
+      return new Promise<void>((resolve) => {
+        held.#unlock = resolve;
+      });
+    });
+    try {
+      const there = await held.#order({ open: [FOLDER, exchange, file.id] });
+      const whole = there >= file.size ? file.size : there - (there % piece);
+      held.held = await held.#order({ cut: whole });
+      return held;
+    } catch {
+      held.#leave();
+      return undefined;
     }
-    held.#worker.terminate();
-    return undefined;
+  }
+
+  #leave(): void {
+    this.#worker.terminate();
+    this.#unlock();
   }
 
   async write(bytes: Bytes): Promise<void> {
@@ -68,7 +76,7 @@ export class Held implements Sink {
 
   async drop(): Promise<void> {
     await this.#order({ close: true });
-    this.#worker.terminate();
+    this.#leave();
     await this.#folder.removeEntry(this.#file.id).catch(() => {}); // Another tab may have it open, or removed it.
   }
 
@@ -82,6 +90,16 @@ export class Held implements Sink {
       this.#worker.postMessage(order, transfer);
     });
   }
+}
+
+/** Whether no other tab is getting this file; the page before this one may have it for a moment. */
+export async function isFree(id: string): Promise<boolean> {
+  const signal = AbortSignal.timeout(OPEN_MS);
+  return await navigator.locks.request(lockOf(id), { signal }, () => true).catch(() => false);
+}
+
+function lockOf(id: string): string {
+  return `file-exchange ${id}`;
 }
 
 /** Bytes that are kept of the files of an exchange, by their ids. */

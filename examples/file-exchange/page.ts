@@ -38,6 +38,13 @@ export function follow(mdm: MuxDemux): void {
   tell();
 }
 
+/** How far all that moves is stands in front of the title, for who looks at another tab. */
+export function title(moving: [bytes: number, all: number][], text: string): void {
+  const [bytes, all] = moving.reduce(([a, b], [c, d]) => [a + c, b + d], [0, 0]);
+  const part = all > 0 ? `${Math.floor((100 * bytes) / all)} % · ` : "";
+  if (document.title !== part + text) document.title = part + text;
+}
+
 /** Calls `paint` soon after each change, once for all changes of a moment, and often while something moves. Gives what tells of a change. */
 export function painter(paint: () => void, isMoving: () => boolean): () => void {
   let isDue = false;

@@ -1,23 +1,30 @@
 // The page of a receiver.
 
+import { randomHex } from "./digest.ts";
 import { Exchange, type Presence } from "./exchange.ts";
 import { forgetOld } from "./held.ts";
 import type { Incoming } from "./incoming.ts";
-import { announce, element, follow, guard, painter, proxy, say } from "./page.ts";
+import { keepOnLeaving, takeKept } from "./keep.ts";
+import { announce, element, follow, guard, painter, proxy, say, title } from "./page.ts";
 import { Row, Rows } from "./row.ts";
 import { isUnlimited } from "./sink.ts";
+import { stayAwake } from "./wake.ts";
 import { count, incoming, size } from "./words.ts";
+
+/** As whom the sender knows this page, also after it was loaded again. */
+const KEY = "file-exchange receiver";
 
 let exchange: Exchange;
 const told = new Map<Incoming, string>();
 
 /** Shows what is shared under the code, and gets it. */
 export function receive(code: string): void {
-  document.title = "Receive files";
   element("receive").hidden = false;
   element("limited").hidden = isUnlimited();
   const changed = painter(paint, () => all().some(({ isRunning }) => isRunning));
-  exchange = new Exchange(proxy, device(), changed);
+  const me = takeKept<string>(KEY) ?? randomHex(8);
+  keepOnLeaving(KEY, () => me);
+  exchange = new Exchange(proxy, { me, as: device() }, changed);
   const rows = new Rows(element("incoming"), shown, (id) => {
     return new Row({ act: () => get([exchange.files.get(id)]), stop: () => exchange.files.get(id)?.cancel() });
   });
@@ -37,6 +44,13 @@ export function receive(code: string): void {
   function paint(): void {
     for (const file of all()) if (file.state === "coming") file.pace.measure(file.held);
     rows.show(exchange.files);
+    title(
+      all()
+        .filter(({ isRunning }) => isRunning)
+        .map(({ held, file }) => [held, file.size]),
+      "Receive files",
+    );
+    void stayAwake(all().some(({ isRunning }) => isRunning));
     head();
     for (const file of all()) tell(file);
   }
@@ -90,7 +104,7 @@ function shown(file: Incoming): Parameters<Row["show"]>[0] {
   const { file: listed, state, held } = file;
   const isOpen = exchange.presence === "here" && file.isListed;
   const part = file.isRunning || state === "waiting" ? (listed.size === 0 ? 1 : held / listed.size) : undefined;
-  const act = state === "offered" ? "Save" : isIdle(file) ? "Try again" : "";
+  const act = state === "offered" ? "Save" : state === "done" ? "Save again" : isIdle(file) ? "Try again" : "";
   const stop = state === "waiting" || state === "coming" || state === "away" ? "Cancel" : "";
   const own = { name: listed.name, size: size(listed.size), told: incoming(file, exchange.waits), part, state };
   return { ...own, act: isOpen ? act : "", stop };

@@ -1,22 +1,13 @@
 // The sender: files under a code, everybody who looks at them, and what is on its way to whom.
 
-import { MuxDemux, type Stream, StreamError, StreamServer, type Values, type Verdict } from "browser-stream-server";
-import { type Place, placeOf } from "./code.ts";
+import { MuxDemux, type Stream, StreamServer, type Values } from "browser-stream-server";
+import { placeOf } from "./code.ts";
 import { randomHex } from "./digest.ts";
 import type { Offered } from "./pieces.ts";
+import { judge, type Receiver, Receivers } from "./receivers.ts";
 import { Start } from "./start.ts";
 import { Transfer } from "./transfer.ts";
 import { type Ask, type Bye, CODES, FILES_MAX, type List, type Listed, PIECE, readAsk, wellFormed } from "./wire.ts";
-
-/** Somebody who opened the link. */
-export interface Receiver {
-  readonly me: string;
-  readonly as: string;
-  /** How many lists it looks at: none, and it went away. */
-  looks: number;
-  /** The newest of each file. */
-  readonly transfers: Map<string, Transfer>;
-}
 
 const CLIENTS_MAX = 1_000;
 /** How long everybody has to read the goodbye. */
@@ -25,7 +16,7 @@ const BYE_MS = 1_000;
 export class Sharing {
   readonly code: string;
   readonly mdm: MuxDemux;
-  readonly receivers = new Map<string, Receiver>();
+  readonly receivers = new Receivers();
   readonly #prefix: string | undefined;
   readonly #changed: () => void;
   readonly #offered = new Map<string, Offered>();
@@ -88,7 +79,7 @@ export class Sharing {
   /** Takes a file off the list, and from whoever is getting it. */
   remove(id: string): void {
     this.#offered.delete(id);
-    for (const { transfers } of this.receivers.values()) transfers.get(id)?.cancel();
+    for (const { transfers } of this.receivers.all) transfers.get(id)?.cancel();
     this.#tellList();
   }
 
@@ -105,7 +96,7 @@ export class Sharing {
 
   /** Says goodbye to everybody and gives the name up. */
   async stop(): Promise<void> {
-    for (const { transfers } of this.receivers.values()) for (const transfer of transfers.values()) transfer.cancel();
+    for (const transfer of this.receivers.transfers) transfer.cancel();
     const bye = { type: "bye", reason: "The sender stopped sharing." } as const;
     const goodbyes = [...this.#lists].map((list) => list.end(bye).closed);
     // One that does not read shall not hold the others up.
@@ -117,18 +108,9 @@ export class Sharing {
   #serve(stream: Stream): void {
     const ask = readAsk(stream.meta);
     if (!ask) return stream.reset();
-    const receiver = this.#receiver(ask);
+    const receiver = this.receivers.of(ask);
     if (ask.do === "list") void this.#list(stream, receiver);
     else void this.#get(stream, receiver, ask);
-  }
-
-  #receiver({ me, as }: Ask): Receiver {
-    const there = this.receivers.get(me);
-    if (there) return there;
-    const sameName = [...this.receivers.values()].filter((other) => other.as.replace(/ \(\d+\)$/, "") === as).length;
-    const receiver = { me, as: sameName > 0 ? `${as} (${sameName + 1})` : as, looks: 0, transfers: new Map() };
-    this.receivers.set(me, receiver);
-    return receiver;
   }
 
   async #list(stream: Stream, receiver: Receiver): Promise<void> {
@@ -145,6 +127,7 @@ export class Sharing {
     }
     this.#lists.delete(values);
     receiver.looks--;
+    this.receivers.left(receiver);
     this.#changed();
   }
 
@@ -165,14 +148,4 @@ export class Sharing {
     for (const values of this.#lists) values.send(this.#listNow()).catch(() => {}); // Its own loop tells.
     this.#changed();
   }
-}
-
-/** Lets in who has the key. */
-function judge({ key }: Place): (open: { meta: unknown }) => Verdict {
-  return ({ meta }) => {
-    const ask = readAsk(meta);
-    if (!ask) throw new StreamError("bad_request", "this is a file exchange, version 1");
-    if (ask.key !== key) throw new StreamError("forbidden", "the code is another");
-    return true;
-  };
 }

@@ -111,6 +111,7 @@ class InMemory implements Sink {
 
   async finish(): Promise<void> {
     saveBlob(this.#file, new Blob(this.#parts, { type: this.#file.type }));
+    await this.drop();
   }
 
   async drop(): Promise<void> {

@@ -22,6 +22,16 @@ export function takeFiles(take: (files: File[]) => void): void {
     event.preventDefault();
     entered = 0;
     mark(false);
-    given([...(event.dataTransfer?.files ?? [])]);
+    given(filesOf(event.dataTransfer));
   });
+}
+
+/** What was dropped, without folders: a page reads none. */
+function filesOf(dropped: DataTransfer | null): File[] {
+  const folders = [...(dropped?.items ?? [])]
+    .map((item) => item.webkitGetAsEntry())
+    .filter((entry) => entry?.isDirectory);
+  const names = new Set(folders.map((entry) => entry?.name));
+  if (names.size > 0) say("hint", "Folders are not sent: choose the files in them, or pack them first");
+  return [...(dropped?.files ?? [])].filter(({ name }) => !names.has(name));
 }

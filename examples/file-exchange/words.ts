@@ -5,6 +5,8 @@ import { Gone } from "./exchange.ts";
 import { BadPiece } from "./get.ts";
 import type { Incoming } from "./incoming.ts";
 import type { Pace } from "./pace.ts";
+import { newest, type Receiver } from "./receivers.ts";
+import type { Shown } from "./row.ts";
 import { NotSaved } from "./save.ts";
 import { TooLarge } from "./sink.ts";
 import type { Transfer } from "./transfer.ts";
@@ -67,8 +69,24 @@ export function incoming(file: Incoming, waits: boolean): string {
   }
 }
 
-/** What the sender reads of a transfer. */
-export function transfer({ state, arrived, offered, pace, error }: Transfer): string {
+/** What the sender reads of a receiver, of so many files. */
+export function person(receiver: Receiver, files: number): Shown {
+  const now = newest(receiver);
+  const done = [...receiver.transfers.values()].filter(({ state }) => state === "done").length;
+  const name = receiver.as || "Somebody";
+  if (!now) return { name, told: "Looks at the list", state: "looking" };
+  const { size: all } = now.offered.listed;
+  return {
+    name,
+    size: done > 0 ? `has ${done} of ${count(files, "file")}` : "",
+    told: transfer(now),
+    part: now.isOver ? undefined : all === 0 ? 1 : now.arrived / all,
+    state: now.state,
+    stop: now.isOver ? "" : "Cancel",
+  };
+}
+
+function transfer({ state, arrived, offered, pace, error }: Transfer): string {
   const { size: all } = offered.listed;
   const name = isolated(offered.listed.name);
   const code = error instanceof StreamError ? Number(error.code) : 0;
