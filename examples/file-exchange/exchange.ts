@@ -153,6 +153,8 @@ export class Exchange {
 
   #become(presence: Presence): void {
     this.presence = presence;
+    if (presence === "gone" || presence === "over")
+      for (const file of this.files.values()) file.senderGone(this.reason);
     for (const wake of this.#wake.splice(0)) wake();
     this.#changed();
   }

@@ -26,7 +26,9 @@ export class Incoming {
   readonly #exchange: Exchange;
   readonly #changed: () => void;
   #sink: Sink | undefined;
+  /** Aborts when the user cancels, and when the sender is known to be gone. */
   #abort = new AbortController();
+  #gone = new AbortController();
   /** Pieces may come over a channel with others', as long as that goes well. */
   #mayShare = true;
 
@@ -58,6 +60,7 @@ export class Incoming {
   /** It stands in line. */
   want(): void {
     this.#abort = new AbortController();
+    this.#gone = new AbortController();
     this.#become("waiting");
   }
 
@@ -65,6 +68,11 @@ export class Incoming {
   cancel(): void {
     this.#abort.abort(new StreamError("cancelled"));
     if (this.state === "waiting" || this.state === "failed") void this.#drop("cancelled");
+  }
+
+  /** The sender is gone, and not only its connection: what is on its way will not come. */
+  senderGone(reason: string): void {
+    this.#gone.abort(new Gone(reason));
   }
 
   /** Gets what is missing and saves it. Resolves when that is over, however it ended. */
@@ -114,7 +122,7 @@ export class Incoming {
       file: this.file,
       piece,
       sink,
-      signal,
+      signal: AbortSignal.any([signal, this.#gone.signal]),
       open: (from, have) => this.#exchange.get(this.file, from, have, this.#mayShare && from === 0),
       subscribe: (name, signal) => this.#exchange.subscribe(name, signal),
       progressed: () => {

@@ -106,7 +106,7 @@ function shown(file: Incoming): Parameters<Row["show"]>[0] {
   const part = file.isRunning || state === "waiting" ? (listed.size === 0 ? 1 : held / listed.size) : undefined;
   const act = state === "offered" ? "Save" : state === "done" ? "Save again" : isIdle(file) ? "Try again" : "";
   const stop = state === "waiting" || state === "coming" || state === "away" ? "Cancel" : "";
-  const own = { name: listed.name, size: size(listed.size), told: incoming(file, exchange.waits), part, state };
+  const own = { name: listed.name, size: size(listed.size), told: incoming(file, exchange), part, state };
   return { ...own, act: isOpen ? act : "", stop };
 }
 
@@ -115,7 +115,7 @@ function tell(file: Incoming): void {
   const before = told.get(file);
   told.set(file, file.state);
   const isNews = ["done", "failed", "cancelled", "away"].includes(file.state);
-  if (before && before !== file.state && isNews) announce(`${file.file.name}: ${incoming(file, exchange.waits)}`);
+  if (before && before !== file.state && isNews) announce(`${file.file.name}: ${incoming(file, exchange)}`);
 }
 
 /** What the sender may call us: the browser and the system. */

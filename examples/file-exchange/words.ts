@@ -1,7 +1,7 @@
 // Numbers, states and errors in words for people.
 
 import { StreamError } from "browser-stream-server";
-import { Gone } from "./exchange.ts";
+import { type Exchange, Gone } from "./exchange.ts";
 import { BadPiece } from "./get.ts";
 import type { Incoming } from "./incoming.ts";
 import type { Pace } from "./pace.ts";
@@ -46,9 +46,10 @@ export function progress(bytes: number, all: number, pace: Pace): string {
 }
 
 /** What the receiver reads of a file. */
-export function incoming(file: Incoming, waits: boolean): string {
+export function incoming(file: Incoming, { presence, waits }: Exchange): string {
   const part = `${size(file.held)} of ${size(file.file.size)}`;
-  switch (file.state) {
+  const isAway = file.state === "coming" && presence === "away";
+  switch (isAway ? "away" : file.state) {
     case "offered":
       return "";
     case "waiting":

@@ -5,6 +5,7 @@ import { networkInterfaces } from "node:os";
 import { startProxy } from "../harness/proxy.mjs";
 import { holdFiles, keptBytes, letThrough, PIECE, row, sample, save, sha256, sha256Of, share } from "./exchange.ts";
 import { expect, type Page, test } from "./fixture.ts";
+import { photograph } from "./photograph.ts";
 
 const MIB = 1 << 20;
 
@@ -17,6 +18,7 @@ function downloadsOf(page: Page): string[] {
 
 test("files go to several receivers at once, each as it was, under its name", async ({ tab, realProxy }) => {
   const sender = await tab(`${realProxy.url}examples/file-exchange/`);
+  await photograph(sender, "file-exchange-idle");
   const files = [
     sample("été 日本 🎉 (1).bin", 8 * MIB + 123),
     sample("تقرير.pdf", 300_000, "application/pdf"),
@@ -26,6 +28,8 @@ test("files go to several receivers at once, each as it was, under its name", as
   const link = await share(sender, files);
   const receivers = await Promise.all([tab(link), tab(link), tab(link)]);
   await expect(sender.getByRole("heading", { name: "3 receivers here" })).toBeVisible();
+  await photograph(sender, "file-exchange-shared");
+  if (receivers[0]) await photograph(receivers[0], "file-exchange-listed");
   await Promise.all(
     receivers.map(async (receiver) => {
       for (const file of files) {
@@ -38,6 +42,8 @@ test("files go to several receivers at once, each as it was, under its name", as
     }),
   );
   await expect(row(sender, "has 4 of 4 files")).toHaveCount(3);
+  await photograph(sender, "file-exchange-sent");
+  if (receivers[0]) await photograph(receivers[0], "file-exchange-done");
 });
 
 test("all files are saved by one press, one after the other", async ({ tab, realProxy }) => {
@@ -60,6 +66,8 @@ test("a receiver that comes late gets the file from its start, while another is 
   const first = save(early, file.name);
   await expect(row(early, file.name)).toContainText("2.1 MB of 4.2 MB");
   const late = await tab(link);
+  await photograph(sender, "file-exchange-sending");
+  await photograph(early, "file-exchange-receiving");
   const second = save(late, file.name);
   await letThrough(sender, 1000);
   for (const download of [await first, await second]) expect(await sha256Of(download)).toBe(sha256(file.buffer));
@@ -155,6 +163,7 @@ test("a sender that is loaded again chooses its files again, and receivers go on
   sender.on("dialog", (dialog) => dialog.accept());
   await sender.reload();
   await expect(sender.getByRole("alert").first()).toContainText("choose them again: \u2068again.bin\u2069");
+  await photograph(sender, "file-exchange-again");
   await expect(row(receiver, file.name)).toContainText(/The sender (is away|does not share it now)/);
   const downloading = receiver.waitForEvent("download");
   expect(await share(sender, path), "the link is the same").toBe(link);
@@ -176,6 +185,50 @@ test("a sender whose tab dies: receivers are told, and no file looks complete", 
   expect(downloads).toEqual([]);
 });
 
+test("a sender whose tab crashed: receivers are told at once that it is away, and later that it is gone", async ({
+  tab,
+}) => {
+  const config = test.info().outputPath("bss.toml");
+  await writeFile(config, "[limits]\nlease_grace_ms = 4000\n");
+  const proxy = await startProxy(["--config", config]);
+  const sender = await tab(`${proxy.url}examples/file-exchange/`);
+  const file = sample("crashed.bin", 4 * MIB);
+  const link = await share(sender, [file]);
+  await holdFiles(sender, 8);
+  const receiver = await tab(link);
+  const downloads = downloadsOf(receiver);
+  await row(receiver, file.name).getByRole("button", { name: "Save" }).click();
+  await expect(row(receiver, file.name)).toContainText("2.1 MB of 4.2 MB");
+  const session = await sender.context().newCDPSession(sender);
+  session.send("Page.crash").catch(() => {}); // There is nobody to answer.
+  await expect(row(receiver, file.name)).toContainText("The sender is away. 2.1 MB of 4.2 MB is here");
+  await expect(row(receiver, file.name)).toContainText("Broke off: the sender is gone. 2.1 MB is kept here for a day.");
+  await expect(receiver.getByText("The sender is gone: their page was closed.")).toBeVisible();
+  await photograph(receiver, "file-exchange-gone");
+  expect(downloads).toEqual([]);
+  await proxy.stop();
+});
+
+test("two tabs with one link do not get into each other's way", async ({ tab, realProxy }) => {
+  const sender = await tab(`${realProxy.url}examples/file-exchange/`);
+  const file = sample("two tabs.bin", 4 * MIB);
+  const link = await share(sender, [file]);
+  await holdFiles(sender, 8);
+  const first = await tab(link);
+  const one = save(first, file.name);
+  await expect(row(first, file.name)).toContainText("2.1 MB of 4.2 MB");
+  const second = await first.context().newPage();
+  await second.goto(link);
+  await expect(
+    row(second, file.name).getByRole("button", { name: "Save" }),
+    "it does not begin by itself",
+  ).toBeVisible();
+  const two = save(second, file.name);
+  await expect(row(second, file.name)).toContainText("begins anew if this page is loaded again");
+  await letThrough(sender, 1000);
+  for (const download of [await one, await two]) expect(await sha256Of(download)).toBe(sha256(file.buffer));
+});
+
 test("a piece that arrives damaged is refused, asked for once more, and then given up", async ({ tab, realProxy }) => {
   const sender = await tab(`${realProxy.url}examples/file-exchange/`);
   const files = [sample("once.bin", 2 * MIB), sample("always.bin", 2 * MIB)];
@@ -191,6 +244,7 @@ test("a piece that arrives damaged is refused, asked for once more, and then giv
   await row(receiver, "always.bin").getByRole("button", { name: "Save" }).click();
   await expect(row(receiver, "always.bin")).toContainText("A piece arrived damaged twice, and was refused.");
   await expect(row(sender, "was refused")).toBeVisible();
+  await photograph(receiver, "file-exchange-failed");
   expect(downloads).toEqual([]);
 });
 
@@ -261,7 +315,7 @@ test("a receiver that stops is let go by those who share, and gets the rest alon
       for (const go of held.splice(0)) go();
     };
     Worker.prototype.postMessage = function (message: unknown, transfer?: unknown) {
-      const go = () => post.call(this, message, transfer as Transferable[]);
+      const go = () => post.call(this, message, transfer as StructuredSerializeOptions);
       if (orders++ < 6) go();
       else held.push(go);
     };
@@ -296,6 +350,7 @@ test("a page over plain http says what is missing, and takes files in memory, ch
   await expect(sender.getByText("This address is of this machine only.")).toBeHidden();
   const receiver = await tab(link);
   await expect(receiver.getByText("This page came over plain http.")).toBeVisible();
+  await photograph(receiver, "file-exchange-plain");
   const download = await save(receiver, file.name);
   expect(download.suggestedFilename()).toBe(file.name);
   expect(await sha256Of(download)).toBe(sha256(file.buffer));
