@@ -36,7 +36,8 @@ export async function get(options: GetOptions): Promise<void> {
   try {
     await new Getting(options, stream).run();
     await stream.closed;
-  } catch (error) {
+  } catch (thrown) {
+    const error = known(thrown);
     refuse(stream, error);
     throw signal.aborted ? signal.reason : error;
   } finally {
@@ -44,12 +45,22 @@ export async function get(options: GetOptions): Promise<void> {
   }
 }
 
+/** What does not go by the protocol counts as a piece that is not right. */
+function known(thrown: unknown): StreamError | NoRoom | BadPiece {
+  if (thrown instanceof StreamError || thrown instanceof NoRoom || thrown instanceof BadPiece) return thrown;
+  return new BadPiece(thrown instanceof Error ? thrown.message : String(thrown));
+}
+
 /** Tells the sender what was our doing. A stream that is over already does not hear it. */
-function refuse(stream: Stream, error: unknown): void {
+function refuse(stream: Stream, error: StreamError | NoRoom | BadPiece): void {
   stream.closed.catch(() => {}); // We know.
-  if (error instanceof StreamError) return stream.reset();
-  const isBad = error instanceof BadPiece;
-  stream.error(isBad ? error.message : "The receiver cannot keep it.", isBad ? CODES.badPiece : CODES.cannotWrite);
+  if (error instanceof StreamError) stream.reset();
+  else stream.error(error.message, error instanceof NoRoom ? CODES.cannotWrite : CODES.badPiece);
+}
+
+/** What came cannot be kept. */
+export class NoRoom extends Error {
+  override readonly name = "NoRoom";
 }
 
 /** A piece, or what should be one, that is not what was announced. */
@@ -82,7 +93,7 @@ class Getting {
         if (length === 0) break;
         if (length < NOTE)
           await this.#piece(await this.#bytes.need(DIGEST), await this.#bytes.need(this.#fits(length)));
-        else channel = this.#note(await this.#bytes.need(Math.min(length - NOTE, NOTE_MAX))) ?? channel;
+        else channel = this.#note(await this.#bytes.need(noteOf(length))) ?? channel;
       }
       const digest = await this.#bytes.need(DIGEST);
       await channel;
@@ -122,7 +133,9 @@ class Getting {
     if (hex(await sha256(bytes)) !== hex(digest)) throw new BadPiece("A piece is not what its SHA-256 says.");
     this.#total.add(digest);
     const { sink, signal } = this.#options;
-    await sink.write(bytes);
+    await sink.write(bytes).catch((error: unknown) => {
+      throw new NoRoom(String(error));
+    });
     signal.throwIfAborted();
     this.#options.progressed();
     this.#tell();
@@ -142,6 +155,12 @@ class Getting {
     this.#toldAt = now;
     this.#writer.write(fromU64(this.#options.sink.held)).catch(() => {}); // Reading fails with the same.
   }
+}
+
+/** The length of a note. */
+function noteOf(length: number): number {
+  if (length - NOTE > NOTE_MAX) throw new BadPiece("A note is too long.");
+  return length - NOTE;
 }
 
 /** A channel that has ended says nothing more: the end comes on the stream. */

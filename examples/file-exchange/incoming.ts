@@ -82,6 +82,7 @@ export class Incoming {
       await this.#receive(this.#abort.signal);
       this.#become("saving");
       await this.#sink?.finish();
+      this.#sink = undefined;
       this.#become("done");
     } catch (error) {
       this.error = error;
