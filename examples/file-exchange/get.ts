@@ -3,6 +3,7 @@
 import { type Stream, StreamError } from "browser-stream-server";
 import { type Bytes, hex, sha256, Total } from "./digest.ts";
 import { Exactly, fromU64, u32, u64 } from "./exactly.ts";
+import { BadPiece, known, NoRoom, refuse } from "./refused.ts";
 import type { Sink } from "./sink.ts";
 import { CODES, type Listed, NOTE, NOTE_MAX } from "./wire.ts";
 
@@ -43,29 +44,6 @@ export async function get(options: GetOptions): Promise<void> {
   } finally {
     signal.removeEventListener("abort", cancel);
   }
-}
-
-/** What does not go by the protocol counts as a piece that is not right. */
-function known(thrown: unknown): StreamError | NoRoom | BadPiece {
-  if (thrown instanceof StreamError || thrown instanceof NoRoom || thrown instanceof BadPiece) return thrown;
-  return new BadPiece(thrown instanceof Error ? thrown.message : String(thrown));
-}
-
-/** Tells the sender what was our doing. A stream that is over already does not hear it. */
-function refuse(stream: Stream, error: StreamError | NoRoom | BadPiece): void {
-  stream.closed.catch(() => {}); // We know.
-  if (error instanceof StreamError) stream.reset();
-  else stream.error(error.message, error instanceof NoRoom ? CODES.cannotWrite : CODES.badPiece);
-}
-
-/** What came cannot be kept. */
-export class NoRoom extends Error {
-  override readonly name = "NoRoom";
-}
-
-/** A piece, or what should be one, that is not what was announced. */
-export class BadPiece extends Error {
-  override readonly name = "BadPiece";
 }
 
 class Getting {

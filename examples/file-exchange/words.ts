@@ -2,10 +2,10 @@
 
 import { StreamError } from "browser-stream-server";
 import { type Exchange, Gone } from "./exchange.ts";
-import { BadPiece, NoRoom } from "./get.ts";
 import type { Incoming } from "./incoming.ts";
 import type { Pace } from "./pace.ts";
 import { newest, type Receiver } from "./receivers.ts";
+import { BadPiece, NoRoom } from "./refused.ts";
 import type { Shown } from "./row.ts";
 import { NotSaved } from "./save.ts";
 import { TooLarge } from "./sink.ts";
