@@ -7,6 +7,7 @@ mod limits;
 mod network;
 mod origin;
 mod path;
+mod tls;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -16,6 +17,7 @@ pub use network::{Network, NetworkError};
 pub(crate) use origin::{Authority, Host};
 pub use origin::{Origin, OriginError, PublicUrl, PublicUrlError};
 pub use path::{RoutePath, RoutePathError};
+pub use tls::{Tls, TlsError};
 
 use crate::limits::Limits;
 
@@ -46,6 +48,9 @@ pub struct Config {
     /// Where the key of leases is kept, so that servers have their names back from a proxy that was started again; without it, each process
     /// has its own.
     pub lease_key: Option<PathBuf>,
+    /// How `bss` speaks TLS itself; a program of one's own reads an [`Identity`](crate::tls::Identity) and gives it to
+    /// [`Proxy::with_tls`](crate::Proxy::with_tls).
+    pub tls: Option<Tls>,
     /// The bounds that peers are held to.
     pub limits: Limits,
 }
@@ -62,6 +67,7 @@ impl Default for Config {
             list_names: None,
             trusted_proxies: Vec::new(),
             lease_key: None,
+            tls: None,
             limits: Limits::default(),
         }
     }
@@ -112,6 +118,9 @@ pub enum ConfigError {
         /// Where and what, on one line.
         message: String,
     },
+    /// What is said of TLS does not fit.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Others could reach the proxy, and nobody said that they may.
     #[error(
         "refusing to listen on {0}: everybody who reaches this address could use the proxy; add --open if they may, or --bind 127.0.0.1:{port}",

@@ -9,9 +9,12 @@ mod edge;
 mod error;
 mod limits;
 mod memory;
+mod private;
 mod refusals;
 mod route;
 mod session;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use browser_stream_mux::{Body, BodyError, Code, Progress, Stream, StreamError};
 pub use config::Config;

@@ -55,7 +55,7 @@ async fn serve(config: Config, key: LeaseKey) -> anyhow::Result<()> {
     let proxy = Proxy::new(config, router);
     let listener = proxy.listen().await?;
     let stop = signalled()?;
-    writeln!(std::io::stdout(), "browser-stream-server is at {}", Proxy::url(&listener)?)?;
+    writeln!(std::io::stdout(), "browser-stream-server is at {}", proxy.url(&listener)?)?;
     let stop = async {
         stop.await;
         tracing::info!("{}", ending(proxy.sessions().held_up(), limits.drain_timeout));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Bind, Config, ConfigError, Network, Origin, PublicUrl, RoutePath, file};
+use super::{Bind, Config, ConfigError, Network, Origin, PublicUrl, RoutePath, file, tls};
 
 /// Settings: the command line goes before the environment, that before the file, that before the default.
 #[derive(Debug, Default, Args)]
@@ -38,6 +38,18 @@ pub struct Serve {
     /// Keep the key of leases in this file, made if missing: servers have their names back after a restart
     #[arg(long, env = "BSS_LEASE_KEY", value_name = "FILE")]
     lease_key: Option<PathBuf>,
+    /// Speak TLS with a certificate that bss makes and keeps: browsers warn once, and phones have all that they have on localhost; `off` is none
+    #[arg(long, env = "BSS_TLS", value_name = "self-signed")]
+    tls: Option<tls::Mode>,
+    /// Keep the self-signed certificate and its key in this folder [default: browser-stream-server in ~/.local/state]
+    #[arg(long, env = "BSS_TLS_DIR", value_name = "FOLDER")]
+    tls_dir: Option<PathBuf>,
+    /// Speak TLS with the certificate of this PEM file, those that vouch for it behind it; read again when it changes
+    #[arg(long, env = "BSS_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// The key of that certificate, PEM as well
+    #[arg(long, env = "BSS_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
     /// Read settings from this TOML file; its keys are those of --print-config
     #[arg(long, env = "BSS_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -68,7 +80,8 @@ impl Serve {
         if let Some(path) = &self.config {
             file::read(path, &mut config)?;
         }
-        let Config { bind, path, public_url, allow_origin, prefix, open, list_names, trusted_proxies, lease_key, limits } = config;
+        let said = tls::Said { mode: self.tls, certificate: self.tls_cert, key: self.tls_key, folder: self.tls_dir };
+        let Config { bind, path, public_url, allow_origin, prefix, open, list_names, trusted_proxies, lease_key, tls, limits } = config;
         let config = Config {
             bind: self.bind.map_or(bind, |Bind(address)| address),
             path: self.path.unwrap_or(path),
@@ -79,6 +92,7 @@ impl Serve {
             list_names: self.list_names.or(list_names),
             trusted_proxies: self.trusted_proxies.unwrap_or(trusted_proxies),
             lease_key: self.lease_key.or(lease_key),
+            tls: said.tls()?.unwrap_or(tls),
             limits,
         };
         config.check().map(|()| config)

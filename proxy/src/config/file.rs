@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bind, Config, ConfigError, limits::LimitsTable};
+use super::{Bind, Config, ConfigError, limits::LimitsTable, tls};
 
 /// What a file may say; what it leaves out keeps its default. A key that is not here is an error: it would be a setting that silently does nothing.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -24,6 +24,10 @@ struct File {
     list_names: Option<bool>,
     trusted_proxies: Option<Vec<Text<super::Network>>>,
     lease_key: Option<PathBuf>,
+    tls: Option<Text<tls::Mode>>,
+    tls_dir: Option<PathBuf>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
     limits: LimitsTable,
 }
 
@@ -39,6 +43,7 @@ pub(super) fn read(path: &Path, config: &mut Config) -> Result<(), ConfigError> 
 
 /// All of `config` as a file.
 pub(super) fn write(config: &Config) -> String {
+    let tls::Said { mode, certificate, key, folder } = tls::Said::of(config.tls.as_ref());
     let file = File {
         bind: Some(Text(Bind(config.bind))),
         path: Some(Text(config.path.clone())),
@@ -49,6 +54,10 @@ pub(super) fn write(config: &Config) -> String {
         list_names: config.list_names,
         trusted_proxies: Some(config.trusted_proxies.iter().copied().map(Text).collect()),
         lease_key: config.lease_key.clone(),
+        tls: mode.map(Text),
+        tls_dir: folder,
+        tls_cert: certificate,
+        tls_key: key,
         limits: LimitsTable::from(&config.limits),
     };
     // Texts, numbers and one table: TOML has a form for each, so this cannot fail; if it did, the text would say so.
@@ -66,6 +75,10 @@ fn apply(text: &str, config: &mut Config) -> Result<(), String> {
     config.list_names = file.list_names.or(config.list_names);
     set_all(&mut config.trusted_proxies, file.trusted_proxies);
     config.lease_key = file.lease_key.or_else(|| config.lease_key.take());
+    let said = tls::Said { mode: file.tls.map(|mode| mode.0), certificate: file.tls_cert, key: file.tls_key, folder: file.tls_dir };
+    if let Some(tls) = said.tls().map_err(|error| error.to_string())? {
+        config.tls = tls;
+    }
     file.limits.apply(&mut config.limits).map_err(|error| format!("[limits] {error}"))
 }
 
@@ -132,6 +145,7 @@ mod tests {
         config.allow_origin = vec!["http://localhost:3000".parse().expect("an origin")];
         config.trusted_proxies = vec!["10.0.0.0/8".parse().expect("a network")];
         config.lease_key = Some("/var/lib/bss/lease.key".into());
+        config.tls = Some(super::super::Tls::Files { certificate: "/etc/tls.pem".into(), key: "/etc/tls.key".into() });
         config.limits.connections_max = 7;
         config.limits.open_timeout = Duration::from_millis(1234);
         config.limits.memory_budget_bytes = 5 << 30;
@@ -163,6 +177,8 @@ mod tests {
             ("\nallow_origin = [\"*\"]\n", "line 2: \"*\": not an origin"),
             ("trusted_proxies = [\"10.0.0.1/8\"]\n", "line 1: \"10.0.0.1/8\": not an address or network"),
             ("prefix = [\"/a/\"]\n", "not a path"),
+            ("tls = \"yes\"\n", "line 1: \"yes\": write self-signed or off"),
+            ("tls_cert = \"a\"\n", "belong together"),
             ("open = 1\n", "line 1: invalid type"),
             ("open =\n", "line 1: "),
             ("[limits]\nclients_max = 0\n", "clients_max = 0 would refuse everything"),
