@@ -2,10 +2,10 @@
 
 mod shell;
 
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{IsTerminal, stderr};
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use browser_stream_server::{Config, LeaseKey, Proxy, StreamRouter, StreamServerProxy, config::Serve, config::Start};
+use browser_stream_server::{Config, LeaseKey, Proxy, StreamRouter, StreamServerProxy, config::Serve, config::Start, tls::Identity};
 use shell::{Args, Client, Command, Task};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -28,8 +28,8 @@ fn start(serve: Serve) -> ExitCode {
             print!("{text}");
             return ExitCode::SUCCESS;
         }
-        Ok(Start::Serve(config)) => match config.lease_key.as_deref().map(LeaseKey::read_or_make).transpose() {
-            Ok(key) => match self::serve(*config, key.unwrap_or_else(LeaseKey::random)) {
+        Ok(Start::Serve(config)) => match secrets(&config) {
+            Ok((key, identity)) => match self::serve(*config, key, identity) {
                 Ok(()) => return ExitCode::SUCCESS,
                 Err(error) => (1, format!("{error:#}")),
             },
@@ -41,21 +41,31 @@ fn start(serve: Serve) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// What is read from files that nobody else may read, or made.
+fn secrets(config: &Config) -> anyhow::Result<(LeaseKey, Option<Identity>)> {
+    let key = config.lease_key.as_deref().map(LeaseKey::read_or_make).transpose()?;
+    Ok((key.unwrap_or_else(LeaseKey::random), config.tls.as_ref().map(shell::identity).transpose()?))
+}
+
 #[tokio::main]
-async fn serve(config: Config, key: LeaseKey) -> anyhow::Result<()> {
+async fn serve(config: Config, key: LeaseKey, identity: Option<Identity>) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal()).init();
     let limits = Arc::new(config.limits.clone());
+    let public = config.public_url.as_ref().map(ToString::to_string);
     let mut router = StreamRouter::new();
     for prefix in &config.prefix {
         let names = StreamServerProxy::with_lease_key(prefix.as_str(), limits.clone(), key.clone());
         names.list_names(config.lists_names());
         router = router.mount(names);
     }
-    let proxy = Proxy::new(config, router);
+    let proxy = match identity.clone() {
+        Some(identity) => Proxy::with_tls(config, router, identity),
+        None => Proxy::new(config, router),
+    };
     let listener = proxy.listen().await?;
     let stop = signalled()?;
-    writeln!(std::io::stdout(), "browser-stream-server is at {}", proxy.url(&listener)?)?;
+    shell::welcome(&proxy.url(&listener)?, listener.local_addr()?, public, identity.as_ref())?;
     let stop = async {
         stop.await;
         tracing::info!("{}", ending(proxy.sessions().held_up(), limits.drain_timeout));

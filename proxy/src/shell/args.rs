@@ -7,7 +7,7 @@ use browser_stream_server::config::{RoutePath, Serve};
 use clap::{Args as Arguments, Parser, Subcommand, builder::NonEmptyStringValueParser};
 use serde_json::value::RawValue;
 
-use super::{connect::Connect, failure::STATUSES, forward::Forward, guess::unguessed, list::List, listen::Listen};
+use super::{connect::Connect, failure::STATUSES, forward::Forward, guess::unguessed, list::List, listen::Listen, trust::Fingerprint};
 
 /// The command line of `bss`.
 #[derive(Debug, Parser)]
@@ -79,6 +79,9 @@ pub struct Far {
     /// Over TLS, trust the certificates of this PEM file instead of those that browsers trust
     #[arg(long, env = "BSS_CA", value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    /// Over TLS, trust the certificate with this SHA-256 and no other: what `bss serve --tls self-signed` prints
+    #[arg(long, env = "BSS_FINGERPRINT", value_name = "SHA-256", conflicts_with = "ca")]
+    pub fingerprint: Option<Fingerprint>,
     /// How long a stream waits to go on after a connection broke, ours or the far side's, before it is lost: 120 s at most
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub grace: Option<Duration>,

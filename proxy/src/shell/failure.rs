@@ -4,6 +4,8 @@ use std::{fmt, io, process::ExitCode};
 
 use browser_stream_client::{Code, ConnectError, DialError, ListenError, RefusalCode, StreamError};
 
+use super::trust::distrust;
+
 /// The statuses, as the help has them.
 pub const STATUSES: &str = "\
 Exit statuses:
@@ -49,6 +51,12 @@ impl Failure {
 
     /// There is no connection to the proxy at this URL.
     pub fn dial(url: &str, error: &DialError) -> Self {
+        if let DialError::Io(error) = error
+            && let Some(why) = distrust(error)
+        {
+            let advice = "if it is the one that `bss serve --tls` printed there, give that SHA-256 with --fingerprint, or the file with --ca";
+            return Self { status: 69, line: format!("no_proxy: the certificate of {url} is not believed: {}; {advice}", line(&why)) };
+        }
         if matches!(error, DialError::Timeout(_) | DialError::Io(_) | DialError::NotAProxy(_)) {
             let advice = format!("start `bss serve` there, or say with --url or BSS_URL where it is ({url})");
             return Self { status: 69, line: format!("no_proxy: {}; {advice}", line(&error.to_string())) };

@@ -9,6 +9,8 @@ mod exec;
 mod failure;
 mod forward;
 mod guess;
+mod here;
+mod identity;
 mod interrupt;
 mod list;
 mod listen;
@@ -18,6 +20,7 @@ mod progress;
 mod standard;
 mod tcp;
 mod trust;
+mod welcome;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -26,8 +29,10 @@ use tokio::{runtime::Runtime, time::timeout};
 use args::Far;
 pub use args::{Args, Client, Command, Task};
 use failure::Failure;
+pub use identity::identity;
 use interrupt::Interrupt;
 use peer::Proxy;
+pub use welcome::welcome;
 
 /// How long streams and names that are given up may take to be let go of.
 const GIVEN_UP_MAX: Duration = Duration::from_secs(2);

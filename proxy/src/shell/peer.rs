@@ -51,6 +51,9 @@ impl Proxy {
         if let Some(file) = &far.ca {
             dial = dial.tls(trusting(file)?);
         }
+        if let Some(fingerprint) = far.fingerprint {
+            dial = dial.tls(fingerprint.trusting()?);
+        }
         if let Some(grace) = far.grace {
             dial = dial.grace(grace);
         }

@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::program::{Program, Proxy, within};
 
 /// A terminal: what is read from it, and what a program has as its stderr.
-fn terminal() -> (File, Stdio) {
+pub fn terminal() -> (File, Stdio) {
     let reader = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
     grantpt(&reader).expect("ours");
     unlockpt(&reader).expect("ours");
@@ -22,7 +22,7 @@ fn terminal() -> (File, Stdio) {
 }
 
 /// All that is shown until nobody has the terminal any more.
-async fn shown(mut terminal: File) -> String {
+pub async fn shown(mut terminal: File) -> String {
     let reading = tokio::task::spawn_blocking(move || {
         let mut text = Vec::new();
         let mut buffer = [0; 1024];
