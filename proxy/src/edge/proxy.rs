@@ -9,9 +9,18 @@ use axum::{
 use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{addresses::Addresses, assets, assets::Places, gate, gate::{Gate, OwnTls}, http, readiness::Readiness, shed, upgrade};
 #[cfg(feature = "tls")]
 use super::secure;
+use super::{
+    addresses::Addresses,
+    assets,
+    assets::Places,
+    gate,
+    gate::{Gate, OwnTls},
+    http,
+    readiness::Readiness,
+    shed, upgrade,
+};
 #[cfg(feature = "tls")]
 use crate::tls::Identity;
 use crate::{config::Config, limits::Limits, memory::Memory, refusals::Refusals, route::StreamRouter, session::Sessions};

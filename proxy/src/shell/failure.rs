@@ -54,7 +54,8 @@ impl Failure {
         if let DialError::Io(error) = error
             && let Some(why) = distrust(error)
         {
-            let advice = "if it is the one that `bss serve --tls` printed there, give that SHA-256 with --fingerprint, or the file with --ca";
+            let advice =
+                "if it is the one that `bss serve --tls` printed there, give that SHA-256 with --fingerprint, or the file with --ca";
             return Self { status: 69, line: format!("no_proxy: the certificate of {url} is not believed: {}; {advice}", line(&why)) };
         }
         if matches!(error, DialError::Timeout(_) | DialError::Io(_) | DialError::NotAProxy(_)) {
@@ -117,6 +118,11 @@ impl Failure {
         Self { status: status(code), line: format!("{code}: {name}: {said}") }
     }
 
+    /// An exchange of files that did not come to its end, with a line that begins with its code.
+    pub fn exchange(status: u8, said: &str) -> Self {
+        Self { status, line: line(said) }
+    }
+
     /// Whether it is this machine's, so that the next client would meet it, too.
     pub fn is_local(&self) -> bool {
         matches!(self.status, 74 | 141)
@@ -143,11 +149,12 @@ impl fmt::Display for Failure {
 }
 
 /// What the other side says comes from elsewhere: one line, and nothing that a terminal obeys.
-fn line(text: &str) -> String {
+pub fn line(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
-fn status(code: RefusalCode) -> u8 {
+/// The status for a code.
+pub fn status(code: RefusalCode) -> u8 {
     let RefusalCode::Known(code) = code else { return 70 };
     match code {
         Code::BadRequest => 2,

@@ -34,7 +34,7 @@ pub fn names() -> Vec<String> {
 }
 
 /// Its own name, without a domain.
-fn host() -> Option<String> {
+pub fn host() -> Option<String> {
     let uname = uname();
     let host = uname.nodename().to_str().ok()?.split('.').next()?.to_ascii_lowercase();
     (!host.is_empty() && host != "localhost").then_some(host)

@@ -2,10 +2,7 @@
 
 use std::{env, path::PathBuf};
 
-use browser_stream_server::{
-    config::Tls,
-    tls::Identity,
-};
+use browser_stream_server::{config::Tls, tls::Identity};
 
 use super::here;
 

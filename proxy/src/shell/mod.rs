@@ -1,10 +1,11 @@
 //! Names from the shell: `bss` as a peer.
 //!
 //! `args` is what one types, `peer` the connection to the proxy, `pipe` carries a stream to and from files, `tcp` to and from a socket, `exec` to and
-//! from a process; `connect`, `listen`, `forward` and `list` are the commands, `failure` how they end when they do not end well.
+//! from a process; `connect`, `listen`, `forward`, `list`, and `send` and `receive` of `exchange` are the commands, `failure` how they end when they do not end well.
 
 mod args;
 mod connect;
+mod exchange;
 mod exec;
 mod failure;
 mod forward;
@@ -17,6 +18,7 @@ mod listen;
 mod peer;
 mod pipe;
 mod progress;
+mod rate;
 mod standard;
 mod tcp;
 mod trust;
@@ -78,6 +80,8 @@ impl Task {
             Self::Listen(listen) => listen.run(proxy).await,
             Self::Forward(forward) => forward.run(proxy).await,
             Self::List(list) => list.run(proxy).await,
+            Self::Send(send) => send.run(proxy).await,
+            Self::Receive(receive) => receive.run(proxy).await,
         }
     }
 }

@@ -71,6 +71,11 @@ impl Proxy {
         self.peer.server().with_prefix(&self.prefix)
     }
 
+    /// Where it was dialled.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Resolves when the proxy refuses us for good.
     pub async fn refuses(&self) -> Failure {
         let mut states = self.peer.states();

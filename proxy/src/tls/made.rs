@@ -49,7 +49,8 @@ pub(super) fn read_or_make(folder: &Path, names: &[String]) -> Result<Made, Iden
     let wanted = || ALWAYS.into_iter().map(str::to_owned).chain(names.iter().cloned()).filter(|name| is_name(name));
     let pair = key_pair(&key, &failed)?;
     let before = fs::read_to_string(&certificate).unwrap_or_default();
-    let mut known: Vec<String> = before.lines().find_map(|line| line.strip_prefix(FOR)).unwrap_or_default().split(' ').map(str::to_owned).collect();
+    let mut known: Vec<String> =
+        before.lines().find_map(|line| line.strip_prefix(FOR)).unwrap_or_default().split(' ').map(str::to_owned).collect();
     known.retain(|name| is_name(name));
     if certificates_fit(&certificate, &key) && holds(before.as_bytes(), wanted()) {
         return Ok(Made { certificate, key, names: known });
@@ -99,9 +100,9 @@ fn holds(pem: &[u8], names: impl Iterator<Item = String>) -> bool {
     let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::new(ring::default_provider()));
     let (Ok(verifier), Ok(now)) = (builder.build(), SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)) else { return false };
     let then = UnixTime::since_unix_epoch(now + LEFT_MIN);
-    names.filter(|name| !matches!(name.parse(), Ok(IpAddr::V6(_)))).all(|name| {
-        ServerName::try_from(name).is_ok_and(|name| verifier.verify_server_cert(&certificate, &[], &name, &[], then).is_ok())
-    })
+    names
+        .filter(|name| !matches!(name.parse(), Ok(IpAddr::V6(_))))
+        .all(|name| ServerName::try_from(name).is_ok_and(|name| verifier.verify_server_cert(&certificate, &[], &name, &[], then).is_ok()))
 }
 
 /// What can stand in a certificate.

@@ -32,7 +32,11 @@ fn one_for_another_network_is_made_with_the_same_key_and_remembers_the_first() {
     let key = fs::read(folder.path().join("key.pem")).expect("a key");
     let work = made(folder.path(), &["198.51.100.9"]);
     assert_ne!(home.fingerprint(), work.fingerprint());
-    assert_eq!(made(folder.path(), &["192.0.2.7", "2001:db8::5"]).fingerprint(), work.fingerprint(), "back at home, with an address of the day");
+    assert_eq!(
+        made(folder.path(), &["192.0.2.7", "2001:db8::5"]).fingerprint(),
+        work.fingerprint(),
+        "back at home, with an address of the day"
+    );
     assert_eq!(fs::read(folder.path().join("key.pem")).expect("a key"), key);
     assert!(["localhost", "192.0.2.7", "198.51.100.9"].iter().all(|name| work.names.iter().any(|known| known == name)), "{:?}", work.names);
 }

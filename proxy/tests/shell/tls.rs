@@ -6,12 +6,12 @@ use tempfile::tempdir;
 
 use crate::{
     program::{Program, bss, run, serving, within},
-    terminal::{shown, terminal},
+    terminal::{shown_until, terminal},
 };
 
 /// A proxy over TLS, where it is, and what else it printed.
 struct Secure {
-    program: Program,
+    _program: Program,
     url: String,
     fingerprint: String,
     file: String,
@@ -23,7 +23,7 @@ async fn secure(args: &[&str]) -> Secure {
     assert!(url.starts_with("https://127.0.0.1:"), "{url}");
     let line = program.line().await;
     let (file, fingerprint) = line.strip_prefix("certificate: ").and_then(|rest| rest.split_once(", SHA-256 ")).expect("a certificate");
-    Secure { url, fingerprint: fingerprint.to_owned(), file: file.to_owned(), program }
+    Secure { url, fingerprint: fingerprint.to_owned(), file: file.to_owned(), _program: program }
 }
 
 #[tokio::test]
@@ -98,14 +98,9 @@ async fn on_a_terminal_a_proxy_for_the_network_shows_its_addresses_and_a_code_fo
     let mut command = bss(&["serve", "--open", "--bind", "0.0.0.0:0", "--public-url", "https://box.example", "--tls", "self-signed"]);
     let mut program = Program::start(command.args(["--tls-dir"]).arg(folder.path()).stdout(stdout).stderr(Stdio::piped()));
     drop(command);
-    let shown = tokio::spawn(shown(reader));
-    // The certificate is there before anything is printed; the port's answer says that it was.
-    crate::program::until(|| folder.path().join("certificate.pem").exists()).await;
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let shown = shown_until(reader, "\x1b[97;40m████").await;
     program.signal(rustix::process::Signal::TERM);
     within(program.0.wait()).await.expect("it ends");
-    drop(program);
-    let shown = shown.await.expect("no panic");
     assert!(shown.starts_with("browser-stream-server is at https://127.0.0.1:"), "{shown}");
     assert!(shown.contains("certificate: ") && shown.contains("\x1b[97;40m████"), "{shown}");
 }
