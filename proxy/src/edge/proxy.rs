@@ -10,7 +10,9 @@ use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{addresses::Addresses, assets, assets::Places, gate, gate::Gate, http, readiness::Readiness, shed, upgrade};
-use crate::{config::Config, limits::Limits, memory::Memory, refusals::Refusals, route::StreamRouter, session::Sessions};
+use crate::{
+    config::Config, feature::channel::Channels, limits::Limits, memory::Memory, refusals::Refusals, route::StreamRouter, session::Sessions,
+};
 
 /// The whole proxy: who may come in, the WebSocket, the sessions, and the files for the browser. Cheap to clone; every clone is the same.
 ///
@@ -32,6 +34,7 @@ pub(super) struct Inner {
     pub(super) callers: Arc<Addresses>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) sessions: Sessions,
+    channels: Channels,
     pub(super) memory: Arc<Memory>,
     pub(super) refusals: Arc<Refusals>,
     /// Sessions, and connections that become one; awaited first.
@@ -45,19 +48,25 @@ pub(super) struct Inner {
 }
 
 impl Proxy {
-    /// A proxy that sends what peers open where `router` says.
+    /// A proxy that sends what peers open where `router` says; [channels](Self::channels) have routes below `/channel`.
+    ///
+    /// # Panics
+    /// If `router` has those routes already.
     pub fn new(config: Config, router: StreamRouter) -> Self {
         let limits = Arc::new(config.limits.clone());
-        let sessions = Sessions::new(limits.clone(), Arc::new(router));
+        let channels = Channels::new(limits.clone());
+        let sessions = Sessions::new(limits.clone(), Arc::new(channels.mount(router)));
         let memory = sessions.memory().clone();
         let refusals = sessions.counters().clone();
+        channels.belong_to(&memory, &refusals);
         let (peers, tasks) = (TaskTracker::new(), TaskTracker::new());
         let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
         let gate = Arc::new(Gate::new(&config, refusals.clone()));
         let addresses = Arc::new(Addresses::new(limits.sessions_per_address_max, &config.trusted_proxies));
         let callers = Arc::new(Addresses::new(limits.connections_per_address_max, &config.trusted_proxies));
         let readiness = Arc::new(Readiness::new(&limits, memory.clone(), draining.clone()));
-        let inner = Inner { config, limits, gate, addresses, callers, readiness, sessions, memory, refusals, peers, tasks, draining, stop };
+        let inner =
+            Inner { config, limits, gate, addresses, callers, readiness, sessions, channels, memory, refusals, peers, tasks, draining, stop };
         Self { inner: Arc::new(inner) }
     }
 
@@ -141,6 +150,11 @@ impl Proxy {
         &self.inner.sessions
     }
 
+    /// The channels below `/channel`: what there are, publishing and subscribing from inside the process, their events.
+    pub fn channels(&self) -> &Channels {
+        &self.inner.channels
+    }
+
     /// How often the proxy refused, shed or cut so far, by reason: stable names, each once and always in the same order.
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.inner.refusals.iter()
@@ -153,8 +167,9 @@ impl Proxy {
     /// Cancel-safe: dropping the future ends the waiting, and the sessions go all the same. Called again, the sooner end counts: with
     /// [`Duration::ZERO`] all are closed at once.
     pub async fn shutdown(&self, deadline: Duration) {
-        let Inner { sessions, draining, stop, peers, tasks, .. } = &*self.inner;
+        let Inner { sessions, channels, draining, stop, peers, tasks, .. } = &*self.inner;
         draining.cancel();
+        channels.drain();
         sessions.drain(deadline);
         wait(peers, deadline.saturating_add(SHUTDOWN_MAX)).await;
         stop.cancel();
