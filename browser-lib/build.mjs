@@ -4,7 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, watch } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
@@ -15,6 +15,8 @@ const assets = join(here, "../proxy/assets");
 const SINGLE = "browser-stream-server.js";
 /** The codec that has a library in it: the package's entry `./msgpack`, and a file of its own for pages. */
 const MSGPACK = "browser-stream-server-msgpack.js";
+/** Channels: the package's entry `./channel`, and a file of its own for pages, which takes what it shares with the library from that. */
+const CHANNEL = "browser-stream-server-channel.js";
 /**
  * What it measures, up to the next 256 bytes. Mux, server, client, connections that come back, names that are kept and watches: 14.3 KiB, of which 0.4 let
  * streams change what carries them. Resumable streams: 8.5 for the core, a SHA-256 for pages without a secure context among it, and 2.9 for what drives it.
@@ -26,10 +28,12 @@ const BUDGET = 30.75 * 1024;
 const NODE_BUDGET = 1024;
 /** What it measures, likewise: @msgpack/msgpack is 5.5 KiB of it, its licence 0.4. */
 const MSGPACK_BUDGET = 7.75 * 1024;
+/** What channels add to the library, in the same way. */
+const CHANNEL_BUDGET = 5 * 1024;
 
 const common = { bundle: true, format: "esm", target: "es2022", logLevel: "warning", absWorkingDir: here };
 
-const single = { ...common, entryPoints: [join(here, "src/index.ts")], minify: true };
+const single = { ...common, entryPoints: [join(here, "src/single.ts")], minify: true };
 const msgpack = {
   ...common,
   entryPoints: [join(here, "src/msgpack.ts")],
@@ -37,12 +41,23 @@ const msgpack = {
   banner: { js: `/*! Contains @msgpack/msgpack. ${licence("@msgpack/msgpack")} */` },
 };
 
+/** What an entry shares with the library it takes from there, so that a page has each of it once: one class of errors, one of connections. */
+const fromSingle = {
+  name: "from-single",
+  setup(setup) {
+    setup.onResolve({ filter: /^\.\.\// }, () => ({ path: `./${SINGLE}`, external: true }));
+  },
+};
+
+const channel = { ...common, entryPoints: [join(here, "src/channel/index.ts")], minify: true, plugins: [fromSingle] };
+
 /** Pages import the library from the proxy that serves them. */
 const libraryFromProxy = {
   name: "library-from-proxy",
   setup(setup) {
     setup.onResolve({ filter: /^browser-stream-server$/ }, () => ({ path: `/${SINGLE}`, external: true }));
     setup.onResolve({ filter: /^browser-stream-server\/msgpack$/ }, () => ({ path: `/${MSGPACK}`, external: true }));
+    setup.onResolve({ filter: /^browser-stream-server\/channel$/ }, () => ({ path: `/${CHANNEL}`, external: true }));
   },
 };
 
@@ -66,6 +81,9 @@ async function buildAll() {
     execFileSync(process.execPath, [tsc, "-p", join(here, config)], { stdio: "inherit" });
   await build({ ...single, outfile: join(dist, SINGLE), sourcemap: "linked" });
   await build({ ...msgpack, outfile: join(dist, "msgpack.js") });
+  await build({ ...channel, outfile: join(dist, CHANNEL) });
+  // Fails here, not in a page, where the single file lacks what it takes from there.
+  await import(pathToFileURL(join(dist, CHANNEL)).href);
   await buildAssets();
   await size();
 }
@@ -73,7 +91,7 @@ async function buildAll() {
 async function buildAssets() {
   rmSync(assets, { recursive: true, force: true });
   mkdirSync(assets, { recursive: true });
-  for (const file of [SINGLE, `${SINGLE}.map`]) cpSync(join(dist, file), join(assets, file));
+  for (const file of [SINGLE, `${SINGLE}.map`, CHANNEL]) cpSync(join(dist, file), join(assets, file));
   cpSync(join(dist, "msgpack.js"), join(assets, MSGPACK));
   for (const file of ["index.html", "style.css"]) {
     if (existsSync(join(examples, file))) cpSync(join(examples, file), join(assets, file));
@@ -81,7 +99,7 @@ async function buildAssets() {
   for (const name of existsSync(examples) ? readdirSync(examples) : []) await buildExample(name);
 }
 
-/** An example is a folder with a main.ts; one without an index.html has its page elsewhere, or is no page at all. */
+/** An example is a folder with a main.ts, and workers beside it; one without an index.html has its page elsewhere, or is no page at all. */
 async function buildExample(name) {
   const [from, to] = [join(examples, name), join(assets, "examples", name)];
   for (const file of ["index.html", "captions.vtt"].filter((file) => existsSync(join(from, file)))) {
@@ -89,10 +107,12 @@ async function buildExample(name) {
     cpSync(join(from, file), join(to, file));
   }
   if (!existsSync(join(from, "main.ts"))) return;
+  const workers = readdirSync(from).filter((file) => file.endsWith(".worker.ts"));
   await build({
     ...common,
-    entryPoints: [join(from, "main.ts")],
-    outfile: join(to, "main.js"),
+    entryPoints: ["main.ts", ...workers].map((file) => join(from, file)),
+    outdir: to,
+    nodePaths: [join(here, "node_modules")],
     plugins: [libraryFromProxy],
   });
 }
@@ -100,6 +120,7 @@ async function buildExample(name) {
 async function size() {
   await measure(SINGLE, single, BUDGET);
   await measure(MSGPACK, msgpack, MSGPACK_BUDGET);
+  await measure(CHANNEL, channel, CHANNEL_BUDGET);
   const entryPoints = [join(here, "src/node/index.ts")];
   const own = { ...common, entryPoints, platform: "node", plugins: [withoutLibrary], minify: true };
   await measure("browser-stream-server/node", own, NODE_BUDGET);

@@ -7,6 +7,7 @@ mod buffer;
 pub mod config;
 mod edge;
 mod error;
+mod feature;
 mod limits;
 mod memory;
 mod private;
@@ -17,9 +18,14 @@ mod session;
 pub mod tls;
 
 pub use browser_stream_mux::{Body, BodyError, Code, Progress, Stream, StreamError};
+pub use browser_stream_protocol::channel::{
+    ChannelInfo, ChannelOptions, Closed, Ending, Incoming, Message, MessageWriter, News, Policy, PublishError, Publisher, PublisherInfo,
+    Publishers, SubscribeError, Subscription,
+};
 pub use config::Config;
 pub use edge::{Proxy, mux};
 pub use error::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
+pub use feature::channel::{ChannelEvent, ChannelEvents, ChannelStatus, Channels};
 pub use limits::Limits;
 pub use route::{BadName, ConnectOptions, Event, Events, Handler, LeaseKey, LeaseKeyError, Name, Reason, StreamRouter, StreamServerProxy};
 pub use session::{Instance, Open, Opening, Opens, SendError, Session, Sessions, transport, websocket};

@@ -90,6 +90,24 @@ pub struct Limits {
     pub drain_timeout: Duration,
     /// Events that a subscriber may lag behind before it misses some.
     pub events_buffer: usize,
+    /// Channels at once, about 2 KiB each beside what they keep.
+    pub channels_max: usize,
+    /// Who publish in one channel at once: for many to many there are rooms.
+    pub channel_publishers_max: usize,
+    /// Who subscribe to one channel at once, about 1 KiB each: a message costs the proxy as much work as it has subscribers.
+    pub channel_readers_max: usize,
+    /// Bytes of one message: what a page can well put together. The proxy itself keeps none whole.
+    pub channel_message_bytes_max: usize,
+    /// The most that a channel keeps for who subscribes later.
+    pub channel_replay_bytes_max: usize,
+    /// What may wait for a subscriber that is behind, where the channel's policy is to drop or disconnect.
+    pub channel_queue_bytes_max: usize,
+    /// How long a subscriber whose channel waits for it may take nothing.
+    pub channel_stall_max: Duration,
+    /// Parts of messages, times subscribers, that one session may cause in a second: a few hundred nanoseconds each, so a tenth of a core.
+    pub channel_deliveries_per_second: usize,
+    /// Such deliveries at once, on top of the rate; beyond, the session's publishers are read no faster.
+    pub channel_deliveries_burst: usize,
 }
 
 impl Default for Limits {
@@ -133,6 +151,15 @@ impl Default for Limits {
             connections_max: 16 * 1024,
             drain_timeout: Duration::from_secs(30),
             events_buffer: 1024,
+            channels_max: 1024,
+            channel_publishers_max: 64,
+            channel_readers_max: 1024,
+            channel_message_bytes_max: 16 * MIB,
+            channel_replay_bytes_max: MIB,
+            channel_queue_bytes_max: MIB,
+            channel_stall_max: Duration::from_secs(10),
+            channel_deliveries_per_second: 200_000,
+            channel_deliveries_burst: 200_000,
         }
     }
 }

@@ -68,6 +68,18 @@ refusals! {
     BadReply = "bad_reply",
     /// Notes that are oversized or malformed: the stream that they came on is reset.
     BadNote = "bad_note",
+    /// Opens of channels: as many are there as may be.
+    Channels = "channels",
+    /// Publishers and subscribers of a channel that has as many as it may.
+    ChannelMembers = "channel_members",
+    /// Publishers reset because a message was too long, or what they sent was no record.
+    ChannelRecord = "channel_record",
+    /// Subscribers disconnected because they fell too far behind.
+    ChannelLagging = "channel_lagging",
+    /// Messages left out for a subscriber that was behind.
+    ChannelSkipped = "channel_skipped",
+    /// Publishers read more slowly, once for each pause, because their messages have too many subscribers.
+    ChannelRateSlowed = "channel_rate_slowed",
     /// Opens to a session with too much queued.
     QueueBusy = "queue_busy",
     /// Streams reset because too much was queued for their session.

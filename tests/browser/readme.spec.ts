@@ -101,6 +101,29 @@ test("the README's values cross from tab to tab as what they are", async ({ real
   await page.goto("about:blank");
 });
 
+test("the README's channel carries its messages from one page to two others", async ({ realProxy, tab, name }) => {
+  const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+  const snippets = [...readme.matchAll(/^```js\n(.*?)^```$/gms)].flatMap(([, code = ""]) =>
+    code.includes("import { Channel }") ? [code.replace('"NAME"', `"${name}"`)] : [],
+  );
+  const [publish = "", subscribe = ""] = snippets;
+  expect(snippets.map((code) => code.includes("publish("))).toEqual([true, false]);
+  const open = async (code: string) => {
+    const page = await tab();
+    const said: string[] = [];
+    page.on("console", (message) => said.push(message.text()));
+    const body = `<script type="module">${code}</script>`;
+    await page.route(`${realProxy.url}channel`, (route) => route.fulfill({ contentType: "text/html", body }));
+    await page.goto(`${realProxy.url}channel`);
+    return said;
+  };
+  const readers = [await open(subscribe)];
+  await open(publish.replace("waitFor: 1", "waitFor: 2"));
+  readers.push(await open(subscribe));
+  const all = ["0 one numbers", "1 two numbers", "2 three numbers", "that was all"];
+  for (const said of readers) await expect.poll(() => said).toEqual(all);
+});
+
 test("the start page's server and client work in two tabs as they are displayed", async ({
   browser,
   realProxy,

@@ -4,6 +4,7 @@
 
 mod backpressure;
 mod budget;
+mod channel;
 mod drain;
 mod ends;
 mod fairness;

@@ -1,4 +1,5 @@
-//! Streams to and from browser tabs, for Rust programs: [`StreamClient`] connects to a name, [`StreamServer`] serves under one.
+//! Streams to and from browser tabs, for Rust programs: [`StreamClient`] connects to a name, [`StreamServer`] serves under one, a [`Channel`] goes from
+//! one to many.
 //!
 //! ```no_run
 //! use browser_stream_client::{Peer, StreamClient};
@@ -31,6 +32,7 @@
 
 mod answer;
 mod backoff;
+mod channel;
 mod claim;
 mod client;
 mod connection;
@@ -53,7 +55,12 @@ mod websocket;
 mod wire;
 
 pub use browser_stream_mux::{Body, BodyError, Code, Progress, StreamError};
+pub use browser_stream_protocol::channel::{
+    ChannelInfo, ChannelOptions, Closed, Ending, Incoming, Message, MessageWriter, News, Policy, PublishError, Publisher, PublisherInfo,
+    Publishers, SubscribeError, Subscription,
+};
 pub use browser_stream_protocol::{APPLICATION_CODE_MIN, BadName, OpenError, RefusalCode};
+pub use channel::{Channel, Publish, Subscribe};
 pub use client::{Connect, StreamClient};
 pub use connection::Connection;
 pub use dial::{Dial, DialError};

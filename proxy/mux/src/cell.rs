@@ -48,7 +48,7 @@ pub(crate) struct Taken<B> {
 }
 
 /// A writer waits while this much of its stream has not left.
-pub(crate) const QUEUED_MAX: usize = 256 * 1024;
+pub const QUEUED_MAX: usize = 256 * 1024;
 
 impl Cell {
     /// The cell of a new stream.
@@ -149,6 +149,18 @@ impl Cell {
         }
     }
 
+    /// Resolves when nothing more can come: the peer finished, or the stream ended. It and a reader must not wait at the same time. Cancel-safe.
+    pub async fn peer_done(&self) {
+        poll_fn(|cx| self.poll_peer_done(cx)).await;
+    }
+
+    /// Resolves when less than 256 KiB of what was written is still queued here, or the stream was reset or lost. As with
+    /// [`drained`](Self::drained) one waits at a time. Cancel-safe.
+    pub async fn room(&self) {
+        // An end is no news to who waits for room: it finds that when it writes.
+        let _ = poll_fn(|cx| self.poll_room(cx)).await;
+    }
+
     pub(crate) fn poll_peer_done(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut state = self.state.lock();
         if state.finished || state.end.is_some() {
@@ -158,7 +170,8 @@ impl Cell {
         Poll::Pending
     }
 
-    pub(crate) fn peer_finished(&self) -> bool {
+    /// Whether the peer has finished its direction.
+    pub fn peer_finished(&self) -> bool {
         self.state.lock().finished
     }
 
@@ -172,7 +185,8 @@ impl Cell {
         self.state.lock().queued += bytes;
     }
 
-    pub(crate) fn queued(&self) -> usize {
+    /// How many bytes that were written have not left.
+    pub fn queued(&self) -> usize {
         self.state.lock().queued
     }
 

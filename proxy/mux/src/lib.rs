@@ -24,7 +24,7 @@ mod stream;
 mod window;
 
 pub use body::{Body, BodyError, Progress};
-pub use cell::{Cell, End};
+pub use cell::{Cell, End, QUEUED_MAX};
 pub use code::{Code, UnknownCode};
 pub use connection::{Connection, Counts, Event, Role, View};
 pub use error::{Dead, FrameError, OpenError, SessionError, StreamError, Violation};

@@ -22,6 +22,10 @@ pub trait Host: Send + Sync + 'static {
     fn send_all(&self, id: StreamId, chunks: &mut dyn Iterator<Item = Bytes>) {
         chunks.for_each(|bytes| self.send(id, bytes));
     }
+    /// Queues bytes that other streams are sent as well, as slices of one memory that somebody else accounts for.
+    fn share(&self, id: StreamId, chunks: &[Bytes]) {
+        self.send_all(id, &mut chunks.iter().cloned());
+    }
     /// Finishes our direction.
     fn finish(&self, id: StreamId);
     /// Resets the stream at once.
@@ -142,6 +146,16 @@ impl Stream {
             self.host.send_all(self.id, &mut chunks.drain(..));
         }
         chunks.clear();
+        is_open
+    }
+
+    /// Takes chunks that other streams are sent as well, in the same way: none is copied, and whoever made them accounts for their memory.
+    pub fn share_now(&mut self, chunks: &[Bytes]) -> bool {
+        let is_open = !self.finished && self.cell.end().is_none();
+        if is_open {
+            self.count(chunks.iter().map(Bytes::len).sum());
+            self.host.share(self.id, chunks);
+        }
         is_open
     }
 

@@ -1,9 +1,13 @@
-//! What the proxy and its Rust client say in the same words (`PROTOCOL.md`): the [`Name`] of a server, and the [`OpenError`] of a refusal.
+//! What the proxy and its Rust client say in the same words (`PROTOCOL.md`): the [`Name`] of a server, the [`OpenError`] of a refusal, and
+//! [channels](channel).
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
+pub mod channel;
+mod integer;
 mod name;
 mod refusal;
 
+pub use integer::INTEGER_MAX;
 pub use name::{BadName, NAME_BYTES_MAX, Name};
 pub use refusal::{APPLICATION_CODE_MIN, OpenError, RefusalCode};

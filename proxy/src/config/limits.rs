@@ -64,14 +64,22 @@ table! {
         connections_per_address_max,
         open_depth_max,
         connections_max,
-        events_buffer;
+        events_buffer,
+        channels_max,
+        channel_publishers_max,
+        channel_readers_max,
+        channel_deliveries_per_second,
+        channel_deliveries_burst;
     bytes:
         open_bytes_max,
         waiting_bytes_max,
         queued_cap_falls_at_bytes,
         queued_busy_at_bytes,
         queued_reset_at_bytes,
-        memory_budget_bytes;
+        memory_budget_bytes,
+        channel_message_bytes_max,
+        channel_replay_bytes_max,
+        channel_queue_bytes_max;
     times:
         open_timeout_ms => open_timeout,
         wait_default_ms => wait_default,
@@ -87,6 +95,7 @@ table! {
         watch_interval_ms => watch_interval,
         list_interval_ms => list_interval,
         drain_timeout_ms => drain_timeout,
+        channel_stall_ms => channel_stall_max,
 }
 
 /// A limit that cannot work.

@@ -160,7 +160,8 @@ fn missing(path: &str) -> Response {
 
 /// The files that pages of other origins load.
 fn is_library(path: &str) -> bool {
-    path.starts_with("/browser-stream-server.js") || path == "/browser-stream-server-msgpack.js"
+    let entries = ["/browser-stream-server-msgpack.js", "/browser-stream-server-channel.js"];
+    path.starts_with("/browser-stream-server.js") || entries.contains(&path)
 }
 
 /// Lets the page that was let in read the answer, and keeps caches from handing it to another.

@@ -23,7 +23,9 @@ use super::{
 };
 #[cfg(feature = "tls")]
 use crate::tls::Identity;
-use crate::{config::Config, limits::Limits, memory::Memory, refusals::Refusals, route::StreamRouter, session::Sessions};
+use crate::{
+    config::Config, feature::channel::Channels, limits::Limits, memory::Memory, refusals::Refusals, route::StreamRouter, session::Sessions,
+};
 
 /// The whole proxy: who may come in, the WebSocket, the sessions, and the files for the browser. Cheap to clone; every clone is the same.
 ///
@@ -48,6 +50,7 @@ pub(super) struct Inner {
     pub(super) callers: Arc<Addresses>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) sessions: Sessions,
+    channels: Channels,
     pub(super) memory: Arc<Memory>,
     pub(super) refusals: Arc<Refusals>,
     /// Sessions, and connections that become one; awaited first.
@@ -61,7 +64,10 @@ pub(super) struct Inner {
 }
 
 impl Proxy {
-    /// A proxy that sends what peers open where `router` says.
+    /// A proxy that sends what peers open where `router` says; [channels](Self::channels) have routes below `/channel`.
+    ///
+    /// # Panics
+    /// If `router` has those routes already.
     pub fn new(config: Config, router: StreamRouter) -> Self {
         Self { inner: Arc::new(Inner::new(config, router, None)) }
     }
@@ -155,6 +161,11 @@ impl Proxy {
         &self.inner.sessions
     }
 
+    /// The channels below `/channel`: what there are, publishing and subscribing from inside the process, their events.
+    pub fn channels(&self) -> &Channels {
+        &self.inner.channels
+    }
+
     /// How often the proxy refused, shed or cut so far, by reason: stable names, each once and always in the same order.
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.inner.refusals.iter()
@@ -167,8 +178,9 @@ impl Proxy {
     /// Cancel-safe: dropping the future ends the waiting, and the sessions go all the same. Called again, the sooner end counts: with
     /// [`Duration::ZERO`] all are closed at once.
     pub async fn shutdown(&self, deadline: Duration) {
-        let Inner { sessions, draining, stop, peers, tasks, .. } = &*self.inner;
+        let Inner { sessions, channels, draining, stop, peers, tasks, .. } = &*self.inner;
         draining.cancel();
+        channels.drain();
         sessions.drain(deadline);
         wait(peers, deadline.saturating_add(SHUTDOWN_MAX)).await;
         stop.cancel();
@@ -179,9 +191,11 @@ impl Proxy {
 impl Inner {
     fn new(config: Config, router: StreamRouter, tls: Option<OwnTls>) -> Self {
         let limits = Arc::new(config.limits.clone());
-        let sessions = Sessions::new(limits.clone(), Arc::new(router));
+        let channels = Channels::new(limits.clone());
+        let sessions = Sessions::new(limits.clone(), Arc::new(channels.mount(router)));
         let memory = sessions.memory().clone();
         let refusals = sessions.counters().clone();
+        channels.belong_to(&memory, &refusals);
         let (peers, tasks) = (TaskTracker::new(), TaskTracker::new());
         let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
         let gate = Arc::new(Gate::new(&config, tls, refusals.clone()));
@@ -198,6 +212,7 @@ impl Inner {
             callers,
             readiness,
             sessions,
+            channels,
             memory,
             refusals,
             peers,

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::{ConnectOptions, Event, Name, Reason, StreamServerProxy, registry::Seat};
 use crate::{
     error::{OpenError, RefusalCode},
+    limits::Limits,
     refusals::Refusal,
     session::{self, Ended, Open, Opening, Peer, Reply, Session, Watch, encode},
 };
@@ -43,7 +44,7 @@ pub(super) async fn connect(proxy: StreamServerProxy, opening: Opening, segment:
 /// What a client's open asks for.
 fn asked(proxy: &StreamServerProxy, session: &Session, open: Open, segment: &str) -> Result<(Name, Duration, Request), OpenError> {
     let name = Name::from_segment(segment).map_err(|error| OpenError::new(Code::BadRequest, error.to_string()))?;
-    let wait = wait(proxy, open.wait)?;
+    let wait = wait(&proxy.inner.limits, open.wait)?;
     let peer = Some(Peer { session: session.id().to_string() });
     Ok((name, wait, Request { meta: open.meta, resume: open.resume, need: open.need, peer }))
 }
@@ -222,8 +223,7 @@ const LOST: u64 = 1;
 const RESET: u64 = 1 << 32;
 
 /// How long a connect waits for its name: what it asked for, within what is allowed.
-fn wait(proxy: &StreamServerProxy, asked_ms: Option<f64>) -> Result<Duration, OpenError> {
-    let limits = &proxy.inner.limits;
+pub(crate) fn wait(limits: &Limits, asked_ms: Option<f64>) -> Result<Duration, OpenError> {
     let Some(asked_ms) = asked_ms else {
         return Ok(limits.wait_default);
     };

@@ -12,6 +12,7 @@ mod server_proxy;
 mod watch;
 
 pub use browser_stream_protocol::{BadName, Name};
+pub(crate) use connect::wait;
 pub use events::{Event, Events, Reason};
 pub use lease_key::{LeaseKey, LeaseKeyError};
 pub use router::{Handler, StreamRouter};

@@ -207,6 +207,15 @@ impl Effects {
     }
 }
 
+/// Runs `work` and then writes, with no lock of its caller's held, what it has queued for however many sessions. Not for the reading task of a session, which does
+/// that by itself.
+pub(crate) fn together<R>(work: impl FnOnce() -> R) -> R {
+    let mut effects = Effects::default();
+    let result = effects.corked(work);
+    effects.run();
+    result
+}
+
 impl Drop for Effects {
     /// Nobody has written what is left, for whoever had to has panicked: the sessions' own tasks do.
     fn drop(&mut self) {
@@ -284,6 +293,15 @@ impl State {
             end.moves();
         }
         self.hold_to_ladder(effects);
+    }
+
+    /// Queues bytes that go to other streams, too.
+    pub(super) fn share(&mut self, id: StreamId, chunks: &[Bytes], effects: &mut Effects) {
+        for chunk in chunks {
+            self.mux.deliver(id, chunk.clone());
+        }
+        self.hold_to_ladder(effects);
+        self.book();
     }
 
     /// Hands the far sender the credit that is due to it.

@@ -48,10 +48,10 @@ use effect::Effects;
 use end::End;
 use flush::{Turn, Wire};
 pub(crate) use process::Process;
-use rate::Bucket;
 
 pub(crate) use browser_stream_mux::End as Ended;
 pub(crate) use control::Note;
+pub(crate) use effect::together;
 pub(crate) use end::Watch;
 pub use instance::Instance;
 pub(crate) use instance::bytes_of_hex;
@@ -60,6 +60,7 @@ pub use open::{Open, Reply};
 pub(crate) use open::{Peer, encode, parse};
 pub use opening::Opening;
 pub(crate) use opening::{refuse, reply};
+pub(crate) use rate::{Bucket, Rate};
 pub use send::SendError;
 pub use sessions::Sessions;
 pub(crate) use splice::{end, forward, watch};
@@ -251,6 +252,10 @@ const GO_AWAY_NORMAL: u32 = 0;
 impl Host for Session {
     fn send(&self, id: StreamId, bytes: Bytes) {
         self.change(|state, effects| state.send(id, bytes, effects));
+    }
+
+    fn share(&self, id: StreamId, chunks: &[Bytes]) {
+        self.change(|state, effects| state.share(id, chunks, effects));
     }
 
     fn finish(&self, id: StreamId) {

@@ -46,6 +46,9 @@ pub struct Open {
     /// Resumption's field, end to end: passed on as it is and never logged, for it holds a secret.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub resume: Option<Box<RawValue>>,
+    /// To publish: how the channel is to work.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Box<RawValue>>,
     /// What the proxy itself knows of the client; what a client says here is dropped.
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub peer: Option<Peer>,

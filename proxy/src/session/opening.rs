@@ -58,6 +58,11 @@ impl Opening {
         stream
     }
 
+    /// Takes the stream with this reply; what the peer sent right behind its open comes out first.
+    pub(crate) fn accept_with(self, reply: &impl Serialize) -> Stream {
+        self.accept_as(reply)
+    }
+
     /// Takes the stream with this reply, and the peer's session may go while it is open: what is said on it is about the peer, not for it.
     pub(crate) fn accept_aside(self, reply: &impl Serialize) -> Stream {
         self.session.set_aside(&self.stream);

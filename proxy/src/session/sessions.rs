@@ -64,6 +64,11 @@ impl Sessions {
         &self.process.memory
     }
 
+    /// Bytes that buffers, queues and what channels keep hold now, against [`Limits::memory_budget_bytes`].
+    pub fn memory_used(&self) -> usize {
+        self.process.memory.used()
+    }
+
     /// Where refusals are counted.
     pub(crate) fn counters(&self) -> &Arc<Refusals> {
         &self.process.refusals

@@ -1,0 +1,66 @@
+//! What a session owes for the deliveries that its publishers cause: one message to many costs as much as many.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Weak},
+};
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::{
+    limits::Limits,
+    session::{Bucket, Rate},
+};
+
+/// The accounts of all sessions that publish.
+pub(super) struct Accounts {
+    rate: Rate,
+    by_session: Mutex<HashMap<Uuid, Weak<Mutex<Bucket>>>>,
+}
+
+/// The account of one session; all its publishers share it.
+pub(super) struct Account {
+    rate: Rate,
+    bucket: Arc<Mutex<Bucket>>,
+}
+
+impl Accounts {
+    pub fn new(limits: &Limits) -> Self {
+        let rate = Rate::new(limits.channel_deliveries_per_second, limits.channel_deliveries_burst);
+        Self { rate, by_session: Mutex::default() }
+    }
+
+    pub fn of(&self, session: Uuid) -> Account {
+        let mut accounts = self.by_session.lock();
+        if accounts.len() >= 2 * SPARE {
+            // Those that nobody uses any more: as many as there are, now and then.
+            accounts.retain(|_, account| account.strong_count() > 0);
+        }
+        let known = accounts.get(&session).and_then(Weak::upgrade);
+        let bucket = known.unwrap_or_else(|| {
+            let bucket = Arc::new(Mutex::new(Bucket::new(Instant::now().into_std())));
+            accounts.insert(session, Arc::downgrade(&bucket));
+            bucket
+        });
+        Account { rate: self.rate, bucket }
+    }
+}
+
+impl Account {
+    /// So many parts went out.
+    pub fn charge(&self, deliveries: usize) {
+        self.bucket.lock().charge(&self.rate, deliveries as u64, 1, Instant::now().into_std());
+    }
+
+    /// Until when nothing more may go out, if it owes too much.
+    pub fn owes(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let over = self.bucket.lock().charge(&self.rate, 0, 1, now.into_std());
+        (!over.is_zero()).then(|| now + over)
+    }
+}
+
+/// Accounts that may stand here unused.
+const SPARE: usize = 64;

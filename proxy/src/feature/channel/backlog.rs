@@ -1,0 +1,248 @@
+//! Records that wait, and which of them may be left out: whole messages, the oldest first.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use super::batch::{Item, Kind};
+use crate::memory::Memory;
+
+/// What a record that waits counts beside its bytes: its place in the queue.
+pub(super) const ITEM_COSTS: usize = 64;
+
+/// Records that wait for one reader, or for who comes later.
+#[derive(Debug)]
+pub(super) struct Backlog {
+    items: VecDeque<Item>,
+    /// Bytes on the wire.
+    wire: usize,
+    /// Publishers of whose message under way nothing more is taken.
+    absent: Vec<u32>,
+    memory: Arc<Memory>,
+}
+
+/// A message that was left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Dropped {
+    pub publisher: u32,
+    /// Where it stood.
+    pub at: usize,
+}
+
+impl Backlog {
+    pub fn new(memory: Arc<Memory>) -> Self {
+        Self { items: VecDeque::new(), wire: 0, absent: Vec::new(), memory }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Bytes on the wire.
+    pub fn wire(&self) -> usize {
+        self.wire
+    }
+
+    /// What counts against a bound.
+    pub fn cost(&self) -> usize {
+        self.wire + self.items.len() * ITEM_COSTS
+    }
+
+    pub fn items(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter()
+    }
+
+    /// Nothing more of this publisher's message under way is wanted.
+    pub fn miss(&mut self, publisher: u32) {
+        if !self.misses(publisher) {
+            self.absent.push(publisher);
+        }
+    }
+
+    pub fn misses(&self, publisher: u32) -> bool {
+        self.absent.contains(&publisher)
+    }
+
+    /// Whether all that comes is wanted.
+    pub fn misses_nothing(&self) -> bool {
+        self.absent.is_empty()
+    }
+
+    /// Whether this record is wanted; the first of a message always is.
+    pub fn wants(&mut self, item: &Item) -> bool {
+        if self.absent.is_empty() || matches!(item.kind, Kind::Word | Kind::Skipped(_)) {
+            return true;
+        }
+        if item.begins() {
+            self.absent.retain(|&publisher| publisher != item.publisher);
+            return true;
+        }
+        !self.misses(item.publisher)
+    }
+
+    pub fn push(&mut self, item: Item) {
+        self.insert(self.items.len(), item);
+    }
+
+    pub fn pop(&mut self) -> Option<Item> {
+        let item = self.items.pop_front()?;
+        self.forget(&item);
+        if self.items.is_empty() {
+            self.items = VecDeque::new();
+        }
+        Some(item)
+    }
+
+    /// Leaves out the oldest message whose first part still waits.
+    pub fn drop_oldest(&mut self) -> Option<Dropped> {
+        let at = self.items.iter().position(Item::begins)?;
+        let (publisher, message) = self.items.get(at).map(|item| (item.publisher, item.message))?;
+        if !self.take_out(at, publisher, message) {
+            self.miss(publisher);
+        }
+        Some(Dropped { publisher, at })
+    }
+
+    /// Says at this place that one more message of this publisher was left out.
+    pub fn tell(&mut self, Dropped { publisher, at }: Dropped) {
+        let place = at.checked_sub(1);
+        for near in place.into_iter().chain([at]) {
+            if let Some(Item { publisher: of, kind: Kind::Skipped(messages), .. }) = self.items.get_mut(near)
+                && *of == publisher
+            {
+                *messages += 1;
+                return;
+            }
+        }
+        let (head, body) = Default::default();
+        self.insert(at, Item { publisher, message: 0, kind: Kind::Skipped(1), payload: 0, head, body });
+    }
+
+    /// Forgets a message that will never be whole, and of which nothing has left.
+    pub fn cut(&mut self, publisher: u32, message: u64) {
+        if let Some(at) = self.items.iter().position(|item| item.publisher == publisher && item.message == message && item.begins()) {
+            self.take_out(at, publisher, message);
+        }
+    }
+
+    /// Takes all out that there is of a publisher.
+    pub fn forget_all_of(&mut self, publisher: u32) {
+        let items = std::mem::take(&mut self.items);
+        for item in items {
+            if item.publisher == publisher { self.forget(&item) } else { self.items.push_back(item) }
+        }
+    }
+
+    /// Takes out what stands in front and is about no message.
+    pub fn tidy(&mut self) {
+        while self.items.front().is_some_and(|item| item.kind == Kind::Word) {
+            self.pop();
+        }
+    }
+
+    /// Takes a message out that begins at this place; whether its end was there.
+    fn take_out(&mut self, mut at: usize, publisher: u32, message: u64) -> bool {
+        while let Some(item) = self.items.get(at) {
+            let is_word = matches!(item.kind, Kind::Word | Kind::Skipped(_));
+            if is_word || item.publisher != publisher || item.message != message {
+                at += 1;
+                continue;
+            }
+            let ends = item.ends();
+            if let Some(item) = self.items.remove(at) {
+                self.forget(&item);
+            }
+            if ends {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn insert(&mut self, at: usize, item: Item) {
+        self.memory.take(ITEM_COSTS);
+        self.wire += item.wire();
+        self.items.insert(at, item);
+    }
+
+    fn forget(&mut self, item: &Item) {
+        self.memory.give(ITEM_COSTS);
+        self.wire -= item.wire();
+    }
+}
+
+impl Drop for Backlog {
+    fn drop(&mut self) {
+        self.memory.give(self.items.len() * ITEM_COSTS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn part(publisher: u32, message: u64, begins: bool, ends: bool) -> Item {
+        Item { publisher, message, kind: Kind::Part { begins, ends }, payload: 9, head: Bytes::from_static(&[0; 10]), body: Bytes::new() }
+    }
+
+    fn backlog(items: impl IntoIterator<Item = Item>) -> Backlog {
+        let mut backlog = Backlog::new(Arc::new(Memory::new(usize::MAX)));
+        items.into_iter().for_each(|item| backlog.push(item));
+        backlog
+    }
+
+    fn left(backlog: &Backlog) -> Vec<(u32, u64)> {
+        backlog.items().map(|item| (item.publisher, item.message)).collect()
+    }
+
+    #[test]
+    fn the_oldest_whole_message_goes_first_and_none_of_which_a_part_has_left() {
+        let mut backlog = backlog([part(0, 4, false, true), part(0, 5, true, false), part(0, 5, false, true), part(0, 6, true, true)]);
+        assert_eq!(backlog.drop_oldest(), Some(Dropped { publisher: 0, at: 1 }));
+        assert_eq!(left(&backlog), [(0, 4), (0, 6)]);
+        assert!(backlog.drop_oldest().is_some());
+        assert_eq!(backlog.drop_oldest(), None, "a part of it has left");
+        assert!(backlog.misses_nothing());
+    }
+
+    #[test]
+    fn the_rest_of_a_message_that_was_left_out_is_not_wanted() {
+        let mut backlog = backlog([part(3, 1, true, false)]);
+        backlog.drop_oldest();
+        assert!(!backlog.wants(&part(3, 1, false, false)) && backlog.wants(&part(4, 0, false, false)));
+        assert!(!backlog.wants(&part(3, 1, false, true)));
+        assert!(backlog.wants(&part(3, 2, true, false)) && backlog.wants(&part(3, 2, false, true)));
+    }
+
+    #[test]
+    fn messages_of_others_in_between_stay() {
+        let mut backlog = backlog([part(0, 0, true, false), part(1, 0, true, true), part(0, 0, false, true)]);
+        backlog.drop_oldest();
+        assert_eq!(left(&backlog), [(1, 0)]);
+    }
+
+    #[test]
+    fn what_is_left_out_in_a_row_is_told_once() {
+        let mut backlog = backlog([part(0, 1, false, true), part(0, 2, true, true), part(0, 3, true, true), part(0, 4, true, true)]);
+        for _ in 0..3 {
+            let dropped = backlog.drop_oldest().unwrap();
+            backlog.tell(dropped);
+        }
+        let told: Vec<Kind> = backlog.items().map(|item| item.kind).collect();
+        assert_eq!(told, [Kind::Part { begins: false, ends: true }, Kind::Skipped(3)]);
+    }
+
+    #[test]
+    fn its_places_count_in_the_memory_and_are_given_back() {
+        let memory = Arc::new(Memory::new(usize::MAX));
+        let mut backlog = Backlog::new(memory.clone());
+        (0..10).for_each(|message| backlog.push(part(0, message, true, true)));
+        assert_eq!((memory.used(), backlog.wire(), backlog.cost()), (10 * ITEM_COSTS, 100, 100 + 10 * ITEM_COSTS));
+        backlog.pop();
+        backlog.drop_oldest();
+        backlog.cut(0, 9);
+        assert_eq!((memory.used(), backlog.wire()), (7 * ITEM_COSTS, 70));
+        drop(backlog);
+        assert_eq!(memory.used(), 0);
+    }
+}

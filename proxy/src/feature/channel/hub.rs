@@ -1,0 +1,411 @@
+//! One live channel: who publishes, who reads, and what is kept for who comes later.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicIsize, AtomicUsize, Ordering},
+    },
+};
+
+use browser_stream_mux::{Code, Stream};
+use browser_stream_protocol::channel::{ChannelInfo, ChannelOptions, Delivered, Ending, News, Policy, Publishers};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{
+    backlog::Backlog,
+    batch::{Batch, Item, Kind},
+    publisher::Publisher,
+    reader::{Reader, Took},
+};
+use crate::{
+    error::OpenError,
+    limits::Limits,
+    memory::Memory,
+    refusals::{Refusal, Refusals},
+    session::together,
+};
+
+/// A channel as long as somebody publishes in it.
+pub(super) struct Hub {
+    pub policy: Policy,
+    replay_max: usize,
+    is_open: bool,
+    limits: Arc<Limits>,
+    memory: Arc<Memory>,
+    refusals: Arc<Refusals>,
+    members: Mutex<Members>,
+    /// Readers that publishers wait for.
+    full: AtomicIsize,
+    /// A reader has room again, or is gone; or there are as many as were waited for.
+    changed: Notify,
+    /// The most readers that were here at once.
+    most_readers: AtomicUsize,
+    /// An operator ended it.
+    pub stopped: CancellationToken,
+}
+
+struct Members {
+    publishers: Vec<Member>,
+    readers: Vec<Arc<Reader>>,
+    replay: Backlog,
+    next_publisher: u32,
+    next_reader: u32,
+    is_over: bool,
+}
+
+/// A publisher, or one that has left and of whose messages some are kept.
+struct Member {
+    shared: Arc<Publisher>,
+    /// Who it is, as readers are told.
+    who: Bytes,
+    /// Messages that are over.
+    messages: u64,
+    is_midway: bool,
+    /// Bytes of its messages that went out.
+    published: u64,
+    /// What readers had taken that are gone.
+    delivered_before: u64,
+    /// What it was told last, for that only grows.
+    told: (u64, u64),
+    left: Option<Ending>,
+}
+
+/// How far a publisher's messages came.
+pub(super) struct Progress {
+    /// What the slowest has taken, and all together.
+    pub told: (u64, u64),
+    /// Whether nothing is missing.
+    pub is_all: bool,
+}
+
+/// What a channel is made of, for who looks at it.
+pub(super) struct Census {
+    pub publishers: usize,
+    pub readers: usize,
+    pub replay_bytes: usize,
+    pub queued_bytes: u64,
+    pub messages: u64,
+    pub bytes: u64,
+}
+
+/// A channel that ended while somebody came: there may be another by now.
+#[derive(Debug)]
+pub(super) struct Over;
+
+impl Hub {
+    /// A channel as its first publisher wants it.
+    pub fn new(options: &ChannelOptions, limits: Arc<Limits>, memory: Arc<Memory>, refusals: Arc<Refusals>) -> Self {
+        let replay = Backlog::new(memory.clone());
+        let members = Members { publishers: Vec::new(), readers: Vec::new(), replay, next_publisher: 0, next_reader: 0, is_over: false };
+        Self {
+            policy: options.policy,
+            replay_max: options.replay as usize,
+            is_open: options.publishers == Publishers::Many,
+            limits,
+            memory,
+            refusals,
+            members: Mutex::new(members),
+            full: AtomicIsize::new(0),
+            changed: Notify::new(),
+            most_readers: AtomicUsize::new(0),
+            stopped: CancellationToken::new(),
+        }
+    }
+
+    /// What holds here, for a publisher with this number or for a reader.
+    pub fn info(&self, number: Option<u32>) -> ChannelInfo {
+        let mut info = ChannelInfo::default();
+        info.policy = self.policy;
+        info.replay = u32::try_from(self.replay_max).unwrap_or(u32::MAX);
+        info.publishers = if self.is_open { Publishers::Many } else { Publishers::One };
+        info.number = number;
+        info.message_bytes_max = self.limits.channel_message_bytes_max as u64;
+        info
+    }
+
+    /// One more publisher.
+    pub fn publish(&self, options: &ChannelOptions, id: Uuid, who: Bytes) -> Result<Result<Arc<Publisher>, OpenError>, Over> {
+        together(|| {
+            let mut members = self.members.lock();
+            if members.is_over {
+                return Err(Over);
+            }
+            let live = members.live().count();
+            if live > 0 && !(self.is_open && options.publishers == Publishers::Many) {
+                let why = "somebody publishes in that channel: both have to allow others (publishers: \"many\")";
+                return Ok(Err(OpenError::new(Code::NameTaken, why)));
+            }
+            if live >= self.limits.channel_publishers_max {
+                self.refusals.count(Refusal::ChannelMembers);
+                return Ok(Err(OpenError::new(Code::Limit, "as many publish in that channel as may")));
+            }
+            let number = members.next_publisher;
+            members.next_publisher += 1;
+            let shared = Arc::new(Publisher::new(number, id));
+            let joined = [Item::word(number, &Delivered::Joined { publisher: number, first: 0, who: who.clone() })];
+            for reader in &members.readers {
+                reader.begin(number, 0);
+                self.took(reader.tell(&joined));
+                shared.hear(News::Came { reader: reader.number, id: reader.id.into_bytes() });
+            }
+            let (messages, published, delivered_before) = (0, 0, 0);
+            let left = None;
+            members.publishers.push(Member {
+                shared: shared.clone(),
+                who,
+                messages,
+                is_midway: false,
+                published,
+                delivered_before,
+                told: (0, 0),
+                left,
+            });
+            Ok(Ok(shared))
+        })
+    }
+
+    /// One more reader, whose stream is made where it is certain that it comes in: it gets what is kept, and what comes from the next message on.
+    pub fn subscribe(&self, id: Uuid, stream: impl FnOnce() -> Option<Stream>) -> Result<Result<Arc<Reader>, OpenError>, Over> {
+        together(|| {
+            let mut members = self.members.lock();
+            if members.is_over {
+                return Err(Over);
+            }
+            if members.readers.len() >= self.limits.channel_readers_max {
+                self.refusals.count(Refusal::ChannelMembers);
+                return Ok(Err(OpenError::new(Code::Limit, "as many subscribe to that channel as may")));
+            }
+            let Some(stream) = stream() else { return Err(Over) };
+            let number = members.next_reader;
+            members.next_reader += 1;
+            let most = self.limits.channel_queue_bytes_max;
+            let reader = Reader::new(number, id, stream, self.policy, most, self.memory.clone(), self.refusals.clone());
+            let reader = Arc::new(reader);
+            let (items, absent) = members.welcome(&reader);
+            self.took(reader.tell(&items));
+            absent.into_iter().for_each(|publisher| reader.miss(publisher));
+            for member in members.live() {
+                member.shared.hear(News::Came { reader: number, id: id.into_bytes() });
+            }
+            members.readers.push(reader.clone());
+            if self.most_readers.fetch_max(members.readers.len(), Ordering::AcqRel) < members.readers.len() {
+                self.changed.notify_waiters();
+            }
+            Ok(Ok(reader))
+        })
+    }
+
+    /// Hands every reader what a publisher sent, and keeps what is to be kept; how many readers there were.
+    pub fn deliver(&self, publisher: u32, batch: &Batch) -> usize {
+        together(|| {
+            let mut members = self.members.lock();
+            for reader in &members.readers {
+                self.took(reader.hand(batch));
+            }
+            if self.replay_max > 0 {
+                batch.items.iter().for_each(|item| self.keep(&mut members.replay, item));
+            }
+            if let Some(member) = members.publishers.iter_mut().find(|member| member.shared.number == publisher) {
+                (member.messages, member.is_midway) = (batch.messages, batch.is_midway);
+                member.published += batch.payload;
+            }
+            members.readers.len()
+        })
+    }
+
+    fn keep(&self, replay: &mut Backlog, item: &Item) {
+        if !replay.wants(item) {
+            return;
+        }
+        if item.kind == Kind::Cut {
+            return replay.cut(item.publisher, item.message);
+        }
+        replay.push(item.owned(&self.memory));
+        let most = if self.memory.pressed() { 0 } else { self.replay_max };
+        while replay.cost() > most && replay.drop_oldest().is_some() {}
+        replay.tidy();
+    }
+
+    fn took(&self, took: Took) {
+        if took == Took::Full {
+            self.full.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// A reader that publishers waited for has room again.
+    pub fn caught_up(&self) {
+        if self.full.fetch_sub(1, Ordering::AcqRel) <= 1 {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Resolves when no reader is waited for. Cancel-safe.
+    pub async fn room(&self) {
+        self.until(|| self.full.load(Ordering::Acquire) <= 0).await;
+    }
+
+    /// Whether there ever were so many readers at once.
+    pub fn has_had(&self, readers: u32) -> bool {
+        self.most_readers.load(Ordering::Acquire) >= readers as usize
+    }
+
+    /// Resolves when that is so. Cancel-safe.
+    pub async fn readers_came(&self, readers: u32) {
+        self.until(|| self.has_had(readers)).await;
+    }
+
+    async fn until(&self, what: impl Fn() -> bool) {
+        while !what() {
+            let mut changed = std::pin::pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if !what() {
+                changed.await;
+            }
+        }
+    }
+
+    /// Whether readers are waited for, and there is no memory for what comes.
+    pub fn waits_for_memory(&self) -> bool {
+        if !self.memory.pressed() {
+            return false;
+        }
+        let kept = {
+            let mut members = self.members.lock();
+            std::mem::replace(&mut members.replay, Backlog::new(self.memory.clone()))
+        };
+        drop(kept);
+        self.policy == Policy::Wait && self.memory.pressed()
+    }
+
+    /// How many read.
+    pub fn readers(&self) -> u64 {
+        self.members.lock().readers.len() as u64
+    }
+
+    /// How far a publisher's messages came.
+    pub fn progress(&self, publisher: u32) -> Progress {
+        let mut members = self.members.lock();
+        let Members { publishers, readers, .. } = &mut *members;
+        let Some(member) = publishers.iter_mut().find(|member| member.shared.number == publisher) else {
+            return Progress { told: (0, 0), is_all: true };
+        };
+        let lag = readers.iter().map(|reader| reader.lag()).max().unwrap_or_default();
+        let taken: u64 = readers.iter().map(|reader| reader.taken(publisher, member.published)).sum();
+        let (slowest, delivered) = member.told;
+        member.told = (slowest.max(member.published.saturating_sub(lag)), delivered.max(member.delivered_before + taken));
+        Progress { told: member.told, is_all: lag == 0 }
+    }
+
+    /// A reader is gone, with this code.
+    pub fn part(&self, reader: &Reader, code: u32) {
+        let mut members = self.members.lock();
+        members.readers.retain(|one| one.number != reader.number);
+        for member in members.publishers.iter_mut().filter(|member| member.left.is_none()) {
+            let taken = reader.taken(member.shared.number, member.published);
+            member.delivered_before += taken;
+            member.shared.hear(News::Left { reader: reader.number, code, taken });
+        }
+        drop(members);
+        if reader.give_up() {
+            self.caught_up();
+        }
+    }
+
+    /// A publisher ended. With the last of them the channel is over. What every reader has to have taken before that is known to be all.
+    pub fn leave(&self, publisher: u32, ending: Ending) -> Vec<(u32, u64)> {
+        together(|| {
+            let mut members = self.members.lock();
+            let is_last = members.live().all(|member| member.shared.number == publisher);
+            let left = Item::word(publisher, &Delivered::Left(publisher, ending.clone()));
+            for reader in &members.readers {
+                if is_last {
+                    reader.end(&[left.clone(), Item::word(publisher, &Delivered::End(ending.clone()))]);
+                } else {
+                    self.took(reader.tell(std::slice::from_ref(&left)));
+                }
+            }
+            members.is_over |= is_last;
+            let is_kept = members.replay.items().any(|item| item.publisher == publisher);
+            if let Some(member) = members.publishers.iter_mut().find(|member| member.shared.number == publisher) {
+                member.left = Some(ending);
+            }
+            if is_last {
+                members.replay = Backlog::new(self.memory.clone());
+            } else if is_kept {
+                members.replay.push(left);
+            }
+            members.forget_the_gone(publisher, self.limits.channel_publishers_max);
+            members.readers.iter().map(|reader| (reader.number, reader.handed().0)).collect()
+        })
+    }
+
+    /// Whether the channel is over.
+    pub fn is_over(&self) -> bool {
+        self.members.lock().is_over
+    }
+
+    /// Whether each of these readers has taken so much, or is gone.
+    pub fn have_taken(&self, marks: &[(u32, u64)]) -> bool {
+        let members = self.members.lock();
+        members.readers.iter().all(|reader| marks.iter().all(|&(number, mark)| number != reader.number || reader.handed().1 >= mark))
+    }
+
+    /// Who is here, and what is kept.
+    pub fn census(&self) -> Census {
+        let members = self.members.lock();
+        Census {
+            publishers: members.live().count(),
+            readers: members.readers.len(),
+            replay_bytes: members.replay.wire(),
+            queued_bytes: members.readers.iter().map(|reader| reader.lag()).sum(),
+            messages: members.publishers.iter().map(|member| member.messages).sum(),
+            bytes: members.publishers.iter().map(|member| member.published).sum(),
+        }
+    }
+}
+
+impl Members {
+    fn live(&self) -> impl Iterator<Item = &Member> {
+        self.publishers.iter().filter(|member| member.left.is_none())
+    }
+
+    /// What a new reader gets first: who publishes, and what is kept of them; and of whose message under way it gets nothing.
+    fn welcome(&self, reader: &Reader) -> (Vec<Item>, Vec<u32>) {
+        let (mut items, mut absent) = (Vec::new(), Vec::new());
+        for member in &self.publishers {
+            let publisher = member.shared.number;
+            let mut kept = self.replay.items().filter(|item| item.publisher == publisher && item.begins()).peekable();
+            let under_way = member.messages + u64::from(member.is_midway);
+            let first = kept.peek().map_or(under_way, |item| item.message);
+            if member.left.is_some() && kept.peek().is_none() {
+                continue;
+            }
+            // Either all of it is kept so far, or nothing.
+            if member.is_midway && !kept.any(|item| item.message == member.messages) {
+                absent.push(publisher);
+            }
+            items.push(Item::word(publisher, &Delivered::Joined { publisher, first, who: member.who.clone() }));
+            let kept: usize = self.replay.items().filter(|item| item.publisher == publisher).map(|item| item.payload).sum();
+            reader.begin(publisher, member.published.saturating_sub(kept as u64));
+        }
+        let joined: HashSet<u32> = items.iter().map(|item| item.publisher).collect();
+        items.extend(self.replay.items().filter(|item| joined.contains(&item.publisher)).cloned());
+        (items, absent)
+    }
+
+    /// Forgets publishers that have left, but for some of whom messages are kept.
+    fn forget_the_gone(&mut self, publisher: u32, most: usize) {
+        let Self { publishers, readers, replay, .. } = self;
+        let mut gone: Vec<u32> = publishers.iter().filter(|member| member.left.is_some()).map(|member| member.shared.number).collect();
+        gone.truncate(gone.len().saturating_sub(most));
+        gone.into_iter().for_each(|oldest| replay.forget_all_of(oldest));
+        let kept: HashSet<u32> = replay.items().filter(|item| item.kind != Kind::Word).map(|item| item.publisher).collect();
+        publishers.retain(|member| member.left.is_none() || kept.contains(&member.shared.number));
+        readers.iter().for_each(|reader| reader.forget(publisher));
+    }
+}

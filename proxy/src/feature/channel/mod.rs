@@ -1,0 +1,430 @@
+//! Channels: one publishes, many read, nothing is stored (PROTOCOL.md, section 12).
+//!
+//! A publisher's task takes what comes, makes records of it once (`batch`), and hands the same bytes to all readers (`hub`, `reader`), which queue them in
+//! their sessions without a copy. A reader's task does nothing until its reader is behind.
+
+mod account;
+mod backlog;
+mod batch;
+mod events;
+mod hub;
+mod pair;
+mod publisher;
+mod reader;
+mod registry;
+
+use std::sync::{Arc, OnceLock};
+
+use browser_stream_mux::{Code, Stream};
+use browser_stream_protocol::channel::{Accepted, CHANNEL_PREFIX, ChannelOptions, Ending, Policy, Publisher, Subscription};
+use bytes::Bytes;
+use futures::{FutureExt, future::BoxFuture};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::broadcast;
+use uuid::Uuid;
+
+use self::{
+    account::{Account, Accounts},
+    batch::Batcher,
+    hub::Hub,
+    publisher::{Publishing, Source},
+    reader::Reader,
+    registry::Registry,
+};
+use crate::{
+    error::OpenError,
+    limits::Limits,
+    memory::Memory,
+    refusals::{Refusal, Refusals},
+    route::{self, Handler, Name, StreamRouter},
+    session::{Opening, Peer, encode},
+};
+
+pub use events::{ChannelEvent, ChannelEvents};
+
+/// What an ended channel's members are told.
+const STOPPED: &str = "the proxy ended the channel";
+
+/// The channels of one prefix. Cheap to clone; every clone is the same.
+///
+/// A [`Proxy`](crate::Proxy) has them below `/channel`: [`Proxy::channels`](crate::Proxy::channels). Peers publish and subscribe there, and so does the program that the proxy runs in:
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use browser_stream_server::{ChannelOptions, Channels, Limits};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> anyhow::Result<()> {
+/// # let channels = Channels::new(Arc::new(Limits::default()));
+/// let mut publisher = channels.publish("news", ChannelOptions::new().wait_for(1), &"of today")?;
+/// let mut subscription = channels.subscribe("news").await?;
+/// publisher.send("something happened").await?;
+/// let message = subscription.next().await?.expect("it is not the end");
+/// assert_eq!(message.bytes, "something happened");
+/// assert_eq!(message.publisher.meta::<String>().as_deref(), Some("of today"));
+///
+/// tokio::spawn(publisher.end());
+/// assert!(subscription.next().await?.is_none(), "a clean end");
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Channels {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    prefix: String,
+    limits: Arc<Limits>,
+    registry: Registry,
+    accounts: Accounts,
+    ground: OnceLock<Ground>,
+    events: broadcast::Sender<ChannelEvent>,
+}
+
+/// What a process has one of.
+#[derive(Clone)]
+struct Ground {
+    memory: Arc<Memory>,
+    refusals: Arc<Refusals>,
+}
+
+/// A channel as it is at this moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ChannelStatus {
+    /// Its name.
+    pub name: Name,
+    /// What happens where a subscriber falls behind.
+    pub policy: Policy,
+    /// Who publish.
+    pub publishers: usize,
+    /// Who subscribe.
+    pub subscribers: usize,
+    /// Bytes that are kept for who subscribes later.
+    pub replay_bytes: usize,
+    /// Bytes that wait to leave, over all subscribers; most of them are the same ones.
+    pub queued_bytes: u64,
+    /// Messages that were published.
+    pub messages: u64,
+    /// Bytes of messages.
+    pub bytes: u64,
+}
+
+/// Who publishes, as subscribers are told.
+#[derive(Serialize)]
+struct Who<'a> {
+    id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peer: Option<Peer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    meta: Option<&'a RawValue>,
+}
+
+impl Channels {
+    /// Channels below `/channel`.
+    pub fn new(limits: Arc<Limits>) -> Self {
+        Self::with_prefix(CHANNEL_PREFIX, limits)
+    }
+
+    /// Channels below another prefix.
+    pub fn with_prefix(prefix: &str, limits: Arc<Limits>) -> Self {
+        let (events, _) = broadcast::channel(limits.events_buffer.max(1));
+        let (registry, accounts) = (Registry::new(limits.channels_max), Accounts::new(&limits));
+        let prefix = prefix.trim_end_matches('/').to_owned();
+        Self { inner: Arc::new(Inner { prefix, limits, registry, accounts, ground: OnceLock::new(), events }) }
+    }
+
+    /// Adds their routes.
+    ///
+    /// # Panics
+    /// If there are routes of the same patterns already.
+    pub fn mount(&self, router: StreamRouter) -> StreamRouter {
+        let prefix = &self.inner.prefix;
+        router
+            .route(&format!("{prefix}/publish/{{name}}"), Publish(self.clone()))
+            .route(&format!("{prefix}/subscribe/{{name}}"), Subscribe(self.clone()))
+    }
+
+    /// What happens to channels from now on.
+    pub fn events(&self) -> ChannelEvents {
+        ChannelEvents::new(self.inner.events.subscribe())
+    }
+
+    /// The channels that there are, in no order.
+    pub fn list(&self) -> Vec<ChannelStatus> {
+        let status = |(name, hub): (Name, Arc<Hub>)| {
+            let census = hub.census();
+            ChannelStatus {
+                name,
+                policy: hub.policy,
+                publishers: census.publishers,
+                subscribers: census.readers,
+                replay_bytes: census.replay_bytes,
+                queued_bytes: census.queued_bytes,
+                messages: census.messages,
+                bytes: census.bytes,
+            }
+        };
+        self.inner.registry.list().into_iter().map(status).collect()
+    }
+
+    /// Ends a channel, as an operator: subscribers and publishers are told `gone`. False if nobody publishes there.
+    pub fn end(&self, name: &str) -> bool {
+        let hub = Name::try_from(name).ok().and_then(|name| self.inner.registry.find(&name));
+        hub.inspect(|hub| hub.stopped.cancel()).is_some()
+    }
+
+    /// Publishes from inside the process; `meta`, any JSON, is told to every subscriber.
+    ///
+    /// # Errors
+    /// `bad_request` for a name, option or meta that cannot be, `name_taken` where somebody publishes already and both do not allow others, `limit`.
+    pub fn publish(&self, name: &str, options: ChannelOptions, meta: &impl Serialize) -> Result<Publisher, OpenError> {
+        let name = Name::try_from(name).map_err(|error| bad(&error))?;
+        let meta = to_raw_value(meta).map_err(|error| bad(&format!("meta is no JSON: {error}")))?;
+        self.check(&options)?;
+        let (near, far) = pair::pair(&self.ground().memory);
+        let id = Uuid::new_v4();
+        let who = encode(&Who { id: id.to_string(), peer: None, meta: Some(&meta) });
+        if who.len() > self.inner.limits.open_bytes_max {
+            return Err(bad(&format!("meta is too long: {} bytes at most", self.inner.limits.open_bytes_max)));
+        }
+        let (hub, shared) = self.join(&name, &options, id, who.into())?;
+        let accepted = Accepted::new(id, hub.info(Some(shared.number)));
+        let publishing = self.publishing(hub, shared, options.wait_for, far, self.inner.accounts.of(Uuid::nil()));
+        tokio::spawn(self.clone().run_publisher(name, publishing));
+        Ok(Publisher::new(near, accepted))
+    }
+
+    /// Subscribes from inside the process; waits two seconds for somebody who publishes.
+    ///
+    /// # Errors
+    /// `bad_request` for a name that cannot be, `not_found` where nobody publishes, `limit`, `draining`.
+    pub async fn subscribe(&self, name: &str) -> Result<Subscription, OpenError> {
+        let name = Name::try_from(name).map_err(|error| bad(&error))?;
+        let (near, far) = pair::pair(&self.ground().memory);
+        let (id, mut far) = (Uuid::new_v4(), Some(far));
+        loop {
+            let hub = self.inner.registry.wait(&name, self.inner.limits.wait_default).await?;
+            let Ok(reader) = hub.subscribe(id, || far.take()) else {
+                self.inner.registry.forget(&name, &hub);
+                continue;
+            };
+            let (reader, accepted) = (reader?, Accepted::new(id, hub.info(None)));
+            tokio::spawn(self.clone().run_reader(name, hub, reader));
+            return Ok(Subscription::new(near, accepted));
+        }
+    }
+
+    /// What the sessions of the process count in, from now on.
+    pub(crate) fn belong_to(&self, memory: &Arc<Memory>, refusals: &Arc<Refusals>) {
+        self.inner.ground.get_or_init(|| Ground { memory: memory.clone(), refusals: refusals.clone() });
+    }
+
+    /// The process goes down: whoever waits for a channel is told so. Those that there are go on as long as their sessions do.
+    pub(crate) fn drain(&self) {
+        self.inner.registry.drain();
+    }
+
+    fn ground(&self) -> Ground {
+        let alone = || Ground { memory: Arc::new(Memory::new(self.inner.limits.memory_budget_bytes)), refusals: Arc::default() };
+        self.inner.ground.get_or_init(alone).clone()
+    }
+
+    fn tell(&self, event: ChannelEvent) {
+        // Nobody listening is no fault.
+        let _ = self.inner.events.send(event);
+    }
+
+    fn check(&self, options: &ChannelOptions) -> Result<(), OpenError> {
+        let Limits { channel_readers_max, channel_replay_bytes_max, .. } = *self.inner.limits;
+        if options.wait_for as usize > channel_readers_max {
+            return Err(bad(&format!("wait_for: {channel_readers_max} at most, for no more may subscribe")));
+        }
+        if options.replay as usize > channel_replay_bytes_max {
+            return Err(bad(&format!("replay: {channel_replay_bytes_max} bytes at most")));
+        }
+        Ok(())
+    }
+
+    /// One more publisher of a channel, which may be new.
+    fn join(
+        &self,
+        name: &Name,
+        options: &ChannelOptions,
+        id: Uuid,
+        who: Bytes,
+    ) -> Result<(Arc<Hub>, Arc<publisher::Publisher>), OpenError> {
+        let Ground { memory, refusals } = self.ground();
+        loop {
+            let make = || Hub::new(options, self.inner.limits.clone(), memory.clone(), refusals.clone());
+            let Some((hub, is_new)) = self.inner.registry.get_or_make(name, make) else {
+                refusals.count(Refusal::Channels);
+                return Err(OpenError::new(Code::Limit, "there are as many channels as may be"));
+            };
+            // One that ended in this moment is not there the next time.
+            if let Ok(joined) = hub.publish(options, id, who.clone()) {
+                let shared = joined?;
+                if is_new {
+                    self.tell(ChannelEvent::Created { name: name.clone() });
+                }
+                self.tell(ChannelEvent::PublisherJoined { name: name.clone(), id });
+                self.inner.registry.announce(name);
+                return Ok((hub, shared));
+            }
+            self.inner.registry.forget(name, &hub);
+        }
+    }
+
+    fn publishing(
+        &self,
+        hub: Arc<Hub>,
+        publisher: Arc<publisher::Publisher>,
+        wait_for: u32,
+        stream: Stream,
+        account: Account,
+    ) -> Publishing {
+        let Ground { memory, refusals } = self.ground();
+        let batcher = Batcher::new(publisher.number, self.inner.limits.channel_message_bytes_max, memory);
+        Publishing::new(hub, publisher, Source::new(stream, batcher), account, wait_for, refusals)
+    }
+
+    async fn run_publisher(self, name: Name, publishing: Publishing) {
+        let (hub, id) = (publishing.hub.clone(), publishing.publisher.id);
+        let left = |ending: &Ending| {
+            self.tell(ChannelEvent::PublisherLeft { name: name.clone(), id, ending: ending.clone() });
+            if hub.is_over() && self.inner.registry.forget(&name, &hub) {
+                self.tell(ChannelEvent::Destroyed { name: name.clone(), ending: ending.clone() });
+            }
+        };
+        publishing.run(self.inner.limits.refused_linger, left).await;
+    }
+
+    async fn run_reader(self, name: Name, hub: Arc<Hub>, reader: Arc<Reader>) {
+        let seat = Seat { hub: &hub, reader: &reader };
+        self.tell(ChannelEvent::SubscriberJoined { name: name.clone(), id: reader.id });
+        let code = reader.attend(self.inner.limits.channel_stall_max, || hub.caught_up()).await;
+        seat.leave(code);
+        self.tell(ChannelEvent::SubscriberLeft { name, id: reader.id, code });
+        reader.close(self.inner.limits.refused_linger).await;
+    }
+}
+
+/// A reader's place, freed whatever happens.
+struct Seat<'a> {
+    hub: &'a Hub,
+    reader: &'a Reader,
+}
+
+impl Seat<'_> {
+    fn leave(self, code: u32) {
+        self.hub.part(self.reader, code);
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.hub.part(self.reader, Code::Internal.number());
+    }
+}
+
+/// The route of those who publish.
+struct Publish(Channels);
+
+impl Handler for Publish {
+    fn call(&self, opening: Opening) -> BoxFuture<'static, ()> {
+        self.0.clone().publish_for(opening).boxed()
+    }
+}
+
+/// The route of those who subscribe.
+struct Subscribe(Channels);
+
+impl Handler for Subscribe {
+    fn call(&self, opening: Opening) -> BoxFuture<'static, ()> {
+        self.0.clone().subscribe_for(opening).boxed()
+    }
+}
+
+impl Channels {
+    async fn publish_for(self, opening: Opening) {
+        self.belong_to(&opening.session().process.memory, &opening.session().process.refusals);
+        let id = Uuid::new_v4();
+        let asked = name(&opening).and_then(|name| {
+            let options = options(&opening)?;
+            self.check(&options)?;
+            let peer = Some(Peer { session: opening.session().id().to_string() });
+            let who = encode(&Who { id: id.to_string(), peer, meta: opening.open().meta.as_deref() });
+            Ok((name, options, who))
+        });
+        let (name, options, who) = match asked {
+            Ok(asked) => asked,
+            Err(error) => {
+                opening.session().count(Refusal::BadOpen);
+                return opening.refuse(error).await;
+            }
+        };
+        let (hub, shared) = match self.join(&name, &options, id, who.into()) {
+            Ok(joined) => joined,
+            Err(error) => return opening.refuse(error).await,
+        };
+        let account = self.inner.accounts.of(opening.session().id());
+        let stream = opening.accept_with(&Accepted::new(id, hub.info(Some(shared.number))));
+        let publishing = self.publishing(hub, shared, options.wait_for, stream, account);
+        self.run_publisher(name, publishing).await;
+    }
+
+    async fn subscribe_for(self, mut opening: Opening) {
+        self.belong_to(&opening.session().process.memory, &opening.session().process.refusals);
+        let name = match name(&opening) {
+            Ok(name) => name,
+            Err(error) => {
+                opening.session().count(Refusal::BadOpen);
+                return opening.refuse(error).await;
+            }
+        };
+        let wait = match route::wait(&self.inner.limits, opening.open().wait) {
+            Ok(wait) => wait,
+            Err(error) => return opening.refuse(error).await,
+        };
+        let id = Uuid::new_v4();
+        loop {
+            let found = tokio::select! {
+                biased;
+                () = opening.given_up() => return,
+                found = self.inner.registry.wait(&name, wait) => found,
+            };
+            let hub = match found {
+                Ok(hub) => hub,
+                Err(error) => return opening.refuse(error).await,
+            };
+            // Answered where it is certain that it comes in, and before anything else is said to it.
+            let mut coming = Some(opening);
+            let accepted = Accepted::new(id, hub.info(None));
+            match (hub.subscribe(id, || coming.take().map(|opening| opening.accept_with(&accepted))), coming) {
+                (Ok(Ok(reader)), _) => return self.run_reader(name, hub, reader).await,
+                (Ok(Err(error)), Some(opening)) => return opening.refuse(error).await,
+                (Err(hub::Over), Some(waits)) => {
+                    self.inner.registry.forget(&name, &hub);
+                    opening = waits;
+                }
+                (_, None) => return,
+            }
+        }
+    }
+}
+
+/// The channel's name at the end of the path.
+fn name(opening: &Opening) -> Result<Name, OpenError> {
+    let segment = opening.open().path.rsplit('/').next().unwrap_or_default();
+    Name::from_segment(segment).map_err(|error| bad(&error))
+}
+
+fn options(opening: &Opening) -> Result<ChannelOptions, OpenError> {
+    let Some(field) = &opening.open().channel else { return Ok(ChannelOptions::default()) };
+    serde_json::from_str(field.get()).map_err(|error| bad(&format!("channel: {error}")))
+}
+
+fn bad(why: &impl ToString) -> OpenError {
+    OpenError::new(Code::BadRequest, why.to_string())
+}

@@ -1,0 +1,303 @@
+//! One subscriber of a channel: what it is handed, what waits for it, and when it is too far behind.
+
+use std::{sync::Arc, time::Duration};
+
+use browser_stream_mux::{Cell, Code, End, QUEUED_MAX, Stream};
+use browser_stream_protocol::channel::{Delivered, Policy, Records};
+use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
+use uuid::Uuid;
+
+use super::{
+    backlog::Backlog,
+    batch::{Batch, Item, Kind},
+};
+use crate::{
+    memory::Memory,
+    refusals::{Refusal, Refusals},
+};
+
+/// A subscriber. Its own task waits for it; publishers' tasks hand it what they have.
+pub(super) struct Reader {
+    pub number: u32,
+    pub id: Uuid,
+    policy: Policy,
+    /// Bytes that may wait here.
+    most: usize,
+    cell: Arc<Cell>,
+    /// Its task has something to do.
+    roused: Notify,
+    line: Mutex<Line>,
+    memory: Arc<Memory>,
+    refusals: Arc<Refusals>,
+}
+
+struct Line {
+    stream: Stream,
+    backlog: Backlog,
+    /// Its task catches up. Where the policy is to wait, publishers wait for it.
+    is_behind: bool,
+    /// Bytes that it was ever to have.
+    handed: u64,
+    /// What had been published, by publisher, before the first that it gets.
+    bases: Vec<(u32, u64)>,
+    /// The channel is over: what waits is the last.
+    is_last: bool,
+}
+
+/// How often a reader that takes nothing is looked at before it counts as stalled.
+const STALL_LOOKS: u32 = 10;
+
+/// What the channel learns when it hands something to a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Took {
+    /// It has room for more.
+    Well,
+    /// From now on it is behind: publishers wait for it.
+    Full,
+}
+
+impl Reader {
+    pub fn new(number: u32, id: Uuid, stream: Stream, policy: Policy, most: usize, memory: Arc<Memory>, refusals: Arc<Refusals>) -> Self {
+        let cell = stream.cell().clone();
+        let backlog = Backlog::new(memory.clone());
+        let line = Line { stream, backlog, is_behind: false, handed: 0, bases: Vec::new(), is_last: false };
+        Self { number, id, policy, most, cell, roused: Notify::new(), line: Mutex::new(line), memory, refusals }
+    }
+
+    /// Hands it what a publisher sent, without a copy.
+    pub fn hand(&self, batch: &Batch) -> Took {
+        let mut line = self.line.lock();
+        if line.backlog.is_empty() && line.backlog.misses_nothing() && (self.policy == Policy::Wait || self.cell.queued() < QUEUED_MAX) {
+            line.handed += batch.bytes as u64;
+            line.stream.share_now(&batch.wire);
+        } else {
+            batch.items.iter().for_each(|item| self.queue(&mut line, item));
+        }
+        self.look(&mut line)
+    }
+
+    /// Hands it single records.
+    pub fn tell(&self, items: &[Item]) -> Took {
+        let mut line = self.line.lock();
+        items.iter().for_each(|item| self.queue(&mut line, item));
+        self.look(&mut line)
+    }
+
+    /// What was published by this publisher before the first that it gets.
+    pub fn begin(&self, publisher: u32, base: u64) {
+        self.line.lock().bases.push((publisher, base));
+    }
+
+    /// It gets nothing of this publisher's message under way.
+    pub fn miss(&self, publisher: u32) {
+        self.line.lock().backlog.miss(publisher);
+    }
+
+    /// A publisher is gone.
+    pub fn forget(&self, publisher: u32) {
+        self.line.lock().bases.retain(|&(of, _)| of != publisher);
+    }
+
+    /// Nothing more comes behind these records.
+    pub fn end(&self, items: &[Item]) {
+        let mut line = self.line.lock();
+        items.iter().for_each(|item| self.queue(&mut line, item));
+        line.is_last = true;
+        drop(line);
+        self.roused.notify_one();
+    }
+
+    /// Bytes that have not left for it.
+    pub fn lag(&self) -> u64 {
+        (self.line.lock().backlog.wire() + self.cell.queued()) as u64
+    }
+
+    /// Bytes that were ever handed to it, and those of them that it has taken.
+    pub fn handed(&self) -> (u64, u64) {
+        let line = self.line.lock();
+        let lag = line.backlog.wire() + self.cell.queued();
+        (line.handed, line.handed.saturating_sub(lag as u64))
+    }
+
+    /// How much it has taken of a publisher's messages, of which so many bytes were published.
+    pub fn taken(&self, publisher: u32, published: u64) -> u64 {
+        let line = self.line.lock();
+        let base = line.bases.iter().find(|(of, _)| *of == publisher).map_or(0, |(_, base)| *base);
+        let lag = line.backlog.wire() + self.cell.queued();
+        published.saturating_sub(base).saturating_sub(lag as u64)
+    }
+
+    /// One record on its way: to the stream, or behind those that wait.
+    fn queue(&self, line: &mut Line, item: &Item) {
+        if !line.backlog.wants(item) {
+            return;
+        }
+        line.handed += item.wire() as u64;
+        if self.policy == Policy::Wait || (line.backlog.is_empty() && self.cell.queued() < QUEUED_MAX) {
+            line.send(item);
+            return;
+        }
+        line.backlog.push(item.clone());
+        // Where there is no memory nothing waits.
+        let most = if self.memory.pressed() { 0 } else { self.most };
+        while line.backlog.cost() > most {
+            if self.policy == Policy::Disconnect {
+                return self.lags(line);
+            }
+            let Some(dropped) = line.backlog.drop_oldest() else { return };
+            line.backlog.tell(dropped);
+            self.refusals.count(Refusal::ChannelSkipped);
+        }
+    }
+
+    fn lags(&self, line: &mut Line) {
+        if self.cell.end().is_none() {
+            line.stream.reset(Code::Lagging);
+            self.refusals.count(Refusal::ChannelLagging);
+        }
+        line.backlog = Backlog::new(self.memory.clone());
+    }
+
+    /// Whether it has fallen behind just now; then its task sees to it.
+    fn look(&self, line: &mut Line) -> Took {
+        let is_behind = !line.backlog.is_empty() || self.cell.queued() >= QUEUED_MAX;
+        if !is_behind || line.is_behind || self.cell.end().is_some() {
+            return Took::Well;
+        }
+        line.is_behind = true;
+        self.roused.notify_one();
+        if self.policy == Policy::Wait { Took::Full } else { Took::Well }
+    }
+
+    /// Hands it what waits, as far as there is room; once it has caught up, whether it was behind.
+    fn refill(&self) -> Option<bool> {
+        let mut line = self.line.lock();
+        while self.cell.queued() < QUEUED_MAX {
+            match line.backlog.pop() {
+                Some(item) => line.send(&item),
+                None => return Some(std::mem::take(&mut line.is_behind)),
+            }
+        }
+        None
+    }
+
+    /// Publishers do not wait for it any more; whether they did.
+    pub fn give_up(&self) -> bool {
+        let mut line = self.line.lock();
+        std::mem::take(&mut line.is_behind) && self.policy == Policy::Wait
+    }
+
+    /// Waits for the reader's sake until it is gone, or has all there ever will be; the code of its end. `caught_up` is called whenever it has room again.
+    pub async fn attend(&self, stall_max: Duration, caught_up: impl Fn()) -> u32 {
+        loop {
+            tokio::select! {
+                biased;
+                code = self.gone() => return code,
+                () = self.roused.notified() => {}
+            }
+            match self.catch_up(stall_max).await {
+                Err(code) => return code,
+                Ok(was_behind) if was_behind && self.policy == Policy::Wait => caught_up(),
+                Ok(_) => {}
+            }
+            if self.line.lock().is_last {
+                return self.part(stall_max).await;
+            }
+        }
+    }
+
+    /// Hands it what waits, at its pace, and says whether that was anything; the code of its end where it ends first.
+    async fn catch_up(&self, stall_max: Duration) -> Result<bool, u32> {
+        let mut stall = Stall::default();
+        loop {
+            if let Some(was_behind) = self.refill() {
+                return Ok(was_behind);
+            }
+            tokio::select! {
+                biased;
+                code = self.gone() => return Err(code),
+                _ = timeout(stall_max / STALL_LOOKS, self.cell.room()) => {}
+            }
+            if self.is_waited_for() && stall.exceeds(self.handed().1, stall_max) {
+                self.lags(&mut self.line.lock());
+            }
+        }
+    }
+
+    fn is_waited_for(&self) -> bool {
+        self.policy == Policy::Wait || self.line.lock().is_last
+    }
+
+    /// All was handed to it: waits until it has taken that.
+    async fn part(&self, stall_max: Duration) -> u32 {
+        self.line.lock().stream.finish();
+        let mut stall = Stall::default();
+        loop {
+            tokio::select! {
+                biased;
+                how = self.cell.stopped() => return code(how),
+                done = timeout(stall_max / STALL_LOOKS, self.cell.drained()) => if done.is_ok() {
+                    return self.cell.end().map_or(0, code);
+                },
+            }
+            if stall.exceeds(self.handed().1, stall_max) {
+                self.lags(&mut self.line.lock());
+            }
+        }
+    }
+
+    /// Resolves when the subscriber finishes, resets, or is lost, with its code.
+    async fn gone(&self) -> u32 {
+        self.cell.peer_done().await;
+        self.cell.end().map_or(0, code)
+    }
+
+    /// Lets go of its stream: what is queued leaves, and it has a moment to say that it has all.
+    pub async fn close(&self, linger: Duration) {
+        self.line.lock().stream.finish();
+        let _ = timeout(linger, self.cell.peer_done()).await;
+    }
+}
+
+impl Line {
+    fn send(&mut self, item: &Item) {
+        if let Kind::Skipped(messages) = item.kind {
+            let mut record = BytesMut::new();
+            Delivered::Skipped { publisher: item.publisher, messages }.write(&mut record);
+            self.stream.write_now(record.freeze());
+            return;
+        }
+        let both: [Bytes; 2] = [item.head.clone(), item.body.clone()];
+        let wire = if item.body.is_empty() { both.get(..1) } else { both.get(..) };
+        self.stream.share_now(wire.unwrap_or_default());
+    }
+}
+
+/// Since when a reader has taken nothing more.
+#[derive(Default)]
+struct Stall {
+    taken: u64,
+    since: Option<Instant>,
+}
+
+impl Stall {
+    /// Whether it had taken so much for so long.
+    fn exceeds(&mut self, taken: u64, most: Duration) -> bool {
+        let since = self.since.filter(|_| taken <= self.taken).unwrap_or_else(Instant::now);
+        *self = Self { taken, since: Some(since) };
+        since.elapsed() >= most
+    }
+}
+
+fn code(how: End) -> u32 {
+    match how {
+        End::Lost => Code::Lost.number(),
+        End::Reset(0) => Code::Cancelled.number(),
+        End::Reset(code) => code,
+    }
+}

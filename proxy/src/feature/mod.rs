@@ -1,0 +1,3 @@
+//! What is built on streams and routes alone.
+
+pub mod channel;

@@ -1,0 +1,141 @@
+//! What a channel may cost.
+
+use std::time::Duration;
+
+use browser_stream_mux::Code;
+use harness::{pattern, until, within};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::{Hall, publish, rest, subscribe, text};
+
+#[tokio::test(start_paused = true)]
+async fn threat_24_one_message_to_many_costs_its_sender_as_much_as_many() {
+    let hall = Hall::with(|limits| (limits.channel_deliveries_per_second, limits.channel_deliveries_burst) = (1000, 1000));
+    let mut took = Vec::new();
+    for (name, readers) in [("FEW", 1), ("MANY", 10)] {
+        let mut publisher = hall.publish(name, json!({})).await;
+        let mut subscriptions = Vec::new();
+        for _ in 0..readers {
+            subscriptions.push(hall.subscribe(name).await);
+        }
+        let begun = Instant::now();
+        let sending = tokio::spawn(async move {
+            for number in 0..500 {
+                publisher.send(format!("{number}")).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            publisher.member.end().await.unwrap();
+        });
+        for subscription in &mut subscriptions {
+            assert_eq!(rest(subscription).await.0.len(), 500);
+        }
+        sending.await.unwrap();
+        took.push(begun.elapsed());
+    }
+    // 500 deliveries are within the burst; 5,000 are four seconds beyond it.
+    assert!(took[0] < Duration::from_millis(1500), "{took:?}");
+    assert!((Duration::from_millis(3500)..Duration::from_secs(6)).contains(&took[1]), "{took:?}");
+    assert!(hall.proxy.refused("channel_rate_slowed") > 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_publishers_of_a_session_share_what_it_may_cause() {
+    let hall = Hall::with(|limits| (limits.channel_deliveries_per_second, limits.channel_deliveries_burst) = (100, 100));
+    let peer = hall.proxy.peer();
+    let begun = Instant::now();
+    let mut sending = Vec::new();
+    for name in ["A", "B", "C", "D"] {
+        let (reply, stream) = publish(&peer, name, json!({})).await.unwrap();
+        let mut publisher = browser_stream_server::Publisher::new(stream, serde_json::from_value(reply).unwrap());
+        let mut reader = hall.subscribe(name).await;
+        sending.push(tokio::spawn(async move {
+            for _ in 0..100 {
+                publisher.send("x").await.unwrap();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            tokio::join!(publisher.end(), rest(&mut reader)).0.unwrap();
+        }));
+    }
+    for sending in sending {
+        within(sending).await.unwrap();
+    }
+    assert!(begun.elapsed() > Duration::from_millis(2500), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_beyond_the_limit_ends_its_publisher_and_is_never_whole() {
+    let hall = Hall::with(|limits| limits.channel_message_bytes_max = 100_000);
+    let mut publisher = hall.publish("NAME", json!({})).await;
+    let mut reader = hall.subscribe("NAME").await;
+    assert_eq!(publisher.channel().message_bytes_max, 100_000);
+    publisher.send(vec![1; 100_000]).await.unwrap();
+    let _ = publisher.send(vec![2; 100_001]).await;
+    let (got, ended) = rest(&mut reader).await;
+    assert_eq!((got, ended), (vec![vec![1; 100_000]], Err(Code::Limit.number())));
+    assert_eq!(hall.proxy.refused("channel_record"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_channels_publishers_and_subscribers_and_no_more() {
+    let hall = Hall::with(|limits| {
+        (limits.channels_max, limits.channel_publishers_max, limits.channel_readers_max) = (2, 2, 2);
+    });
+    let many = json!({ "publishers": "many" });
+    let first = hall.publish("ONE", many.clone()).await;
+    let _two = (hall.publish("ONE", many.clone()).await, hall.publish("TWO", json!({})).await);
+    let peer = hall.proxy.peer();
+    assert_eq!(publish(&peer, "ONE", many.clone()).await.err().as_deref(), Some("limit"));
+    assert_eq!(publish(&peer, "THREE", json!({})).await.err().as_deref(), Some("limit"));
+    let _readers = (hall.subscribe("ONE").await, hall.subscribe("ONE").await);
+    assert_eq!(subscribe(&peer, "ONE").await.err().as_deref(), Some("limit"));
+    assert_eq!((hall.proxy.refused("channels"), hall.proxy.refused("channel_members")), (1, 2));
+    within(first.member.end()).await.unwrap();
+    publish(&peer, "ONE", many).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_left_when_all_have_gone() {
+    let hall = Hall::new();
+    let mut publisher = hall.publish("NAME", json!({ "policy": "drop", "replay": 1_000_000 })).await;
+    let (stalled, mut good) = (hall.subscribe("NAME").await, hall.subscribe("NAME").await);
+    for seed in 0..40 {
+        publisher.send(pattern(seed, 100_000)).await.unwrap();
+        within(good.next()).await.unwrap();
+    }
+    let status = &hall.channels.list()[0];
+    assert!(status.replay_bytes > 800_000 && status.queued_bytes > 1_000_000, "{status:?}");
+    assert!(hall.proxy.sessions.memory_used() > 1_000_000);
+    drop((publisher, stalled, good));
+    until(|| hall.channels.list().is_empty() && hall.proxy.sessions.is_empty()).await;
+    until(|| hall.proxy.sessions.memory_used() == 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_memory_nothing_is_kept_or_queued_and_who_keeps_up_gets_all() {
+    let hall = Hall::with(|limits| limits.memory_budget_bytes = 256 * 1024);
+    let mut publisher = hall.publish("NAME", json!({ "policy": "drop", "replay": 1_000_000 })).await;
+    let (mut good, _stalled) = (hall.subscribe("NAME").await, hall.subscribe("NAME").await);
+    for seed in 0..40 {
+        publisher.send(pattern(seed, 20_000)).await.unwrap();
+        assert_eq!(within(good.next()).await.unwrap().unwrap().bytes, pattern(seed, 20_000));
+    }
+    assert!(hall.proxy.sessions.memory_used() < 512 * 1024, "{}", hall.proxy.sessions.memory_used());
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_streams_of_a_stalled_subscribers_session_go_on() {
+    let hall = Hall::new();
+    let mut publisher = hall.publish("NAME", json!({ "policy": "drop" })).await;
+    let stalled = hall.subscribe("NAME").await;
+    let _other = hall.publish("OTHER", json!({ "replay": 100 })).await;
+    for seed in 0..40 {
+        publisher.send(pattern(seed, 100_000)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let (reply, stream) = subscribe(&stalled.peer, "OTHER").await.unwrap();
+    let mut second = browser_stream_server::Subscription::new(stream, serde_json::from_value(reply).unwrap());
+    let mut other = _other;
+    other.send("here").await.unwrap();
+    assert_eq!(text(&mut second).await, "here");
+}
