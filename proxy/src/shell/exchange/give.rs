@@ -47,7 +47,7 @@ impl Onlooker {
 impl Drop for Onlooker {
     fn drop(&mut self) {
         // What does not fit now would not be heard in time either.
-        let _ = self.values.send(&Told::Bye { reason: "They stopped sharing.".into() }).now_or_never();
+        let _ = self.values.send(&Told::Bye { reason: "The sender stopped sharing.".into() }).now_or_never();
         self.values.stream_mut().finish();
     }
 }

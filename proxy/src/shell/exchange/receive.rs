@@ -175,7 +175,7 @@ impl Sender {
         loop {
             match list.next::<Told>().await {
                 Ok(Some(Told::Bye { reason })) => {
-                    return Failure::exchange(70, &format!("gone: the sender stopped: {reason}; what came of a file is kept"));
+                    return goodbye(&reason);
                 }
                 Ok(Some(_)) => {}
                 // It is away, or what it says is not understood; the files tell whether it comes back.
@@ -194,13 +194,19 @@ async fn first(list: &mut Values<Stream, Json>) -> Result<Files, Failure> {
         match list.next::<Told>().await {
             Ok(Some(Told::Files(files))) if files.is_sound() => return Ok(files),
             Ok(Some(Told::Other)) => {}
-            Ok(Some(Told::Bye { reason })) => return Err(Failure::exchange(70, &format!("gone: the sender stopped: {reason}"))),
+            Ok(Some(Told::Bye { reason })) => return Err(goodbye(&reason)),
             Ok(Some(Told::Files(_)) | None) => {
                 return Err(Failure::exchange(70, "internal: the sender does not keep to the protocol of exchanges"));
             }
             Err(error) => return Err(Failure::exchange(70, &format!("{}: the sender's list did not come: {error}", error.code()))),
         }
     }
+}
+
+/// The sender says why it goes.
+fn goodbye(reason: &str) -> Failure {
+    let reason = if reason.is_empty() { "The sender stopped sharing." } else { reason };
+    Failure::exchange(70, &format!("gone: {reason} What came of a file is kept"))
 }
 
 /// Whether to ask again; else why not.
