@@ -5,7 +5,9 @@ mod shell;
 use std::io::{IsTerminal, stderr};
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use browser_stream_server::{Config, LeaseKey, Proxy, StreamRouter, StreamServerProxy, config::Serve, config::Start, tls::Identity};
+use browser_stream_server::{
+    Config, LeaseKey, Proxy, StreamRouter, StreamServerProxy, config::Serve, config::Start, config::Tls, tls::Identity,
+};
 use shell::{Args, Client, Command, Task};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -33,6 +35,10 @@ fn start(serve: Serve) -> ExitCode {
             print!("{text}");
             return ExitCode::SUCCESS;
         }
+        Ok(Start::Check(config)) => match check(&config) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => (2, error.to_string()),
+        },
         Ok(Start::Serve(config)) => match secrets(&config) {
             Ok((key, identity)) => match self::serve(*config, key, identity) {
                 Ok(()) => return ExitCode::SUCCESS,
@@ -44,6 +50,18 @@ fn start(serve: Serve) -> ExitCode {
     };
     eprintln!("bss: {error}");
     ExitCode::from(code)
+}
+
+/// Reads what `serve` would read, and makes nothing.
+fn check(config: &Config) -> anyhow::Result<()> {
+    if let Some(path) = config.lease_key.as_deref().filter(|path| path.exists()) {
+        LeaseKey::read_or_make(path)?;
+    }
+    if let Some(tls @ Tls::Files { .. }) = &config.tls {
+        shell::identity(tls)?;
+    }
+    println!("the settings can be used");
+    Ok(())
 }
 
 /// What is read from files that nobody else may read, or made.

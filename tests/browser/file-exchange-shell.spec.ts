@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { bss } from "../harness/programs.mjs";
 import { holdFiles, row, sample, save, sha256, sha256Of, share } from "./exchange.ts";
-import { expect, test as base } from "./fixture.ts";
+import { test as base, expect } from "./fixture.ts";
 
 const MIB = 1 << 20;
 

@@ -56,6 +56,9 @@ pub struct Serve {
     /// Print the settings as they are in effect, as TOML, and end
     #[arg(long)]
     print_config: bool,
+    /// Check the settings, and the files that they name, and end
+    #[arg(long, conflicts_with = "print_config")]
+    check: bool,
 }
 
 /// What the command line asks for.
@@ -63,6 +66,8 @@ pub struct Serve {
 pub enum Start {
     /// To serve.
     Serve(Box<Config>),
+    /// To say whether it could serve.
+    Check(Box<Config>),
     /// To print this text and end.
     Print(String),
 }
@@ -70,9 +75,13 @@ pub enum Start {
 impl Serve {
     /// Puts all layers together and checks the whole.
     pub fn start(self) -> Result<Start, ConfigError> {
-        let print = self.print_config;
+        let (print, check) = (self.print_config, self.check);
         let config = self.config()?;
-        Ok(if print { Start::Print(config.to_toml()) } else { Start::Serve(Box::new(config)) })
+        Ok(match (print, check) {
+            (true, _) => Start::Print(config.to_toml()),
+            (_, true) => Start::Check(Box::new(config)),
+            _ => Start::Serve(Box::new(config)),
+        })
     }
 
     fn config(self) -> Result<Config, ConfigError> {

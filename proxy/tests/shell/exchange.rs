@@ -201,7 +201,7 @@ async fn list(proxy: &Proxy, code: &str) -> Value {
 }
 
 #[tokio::test]
-async fn threat_24_a_sender_that_lies_leaves_no_file_that_looks_complete_and_none_outside_the_folder() {
+async fn a_sender_that_lies_leaves_no_file_that_looks_complete_and_none_outside_the_folder() {
     let proxy = Proxy::start().await;
     let code = "h4k2-9xqd-7mwz";
     let (name, key) = name_and_key(code);

@@ -70,7 +70,10 @@ async fn certificates_of_ones_own_are_served_and_those_that_cannot_be_are_told_i
         ended.failed(2, "");
         assert!(ended.stderr.contains(says), "{ended:?}");
     }
+    let check = ["serve", "--tls-cert", &certificate, "--tls-key", &key, "--check"];
+    assert_eq!(run(&mut bss(&check), b"").await.stdout(), "the settings can be used\n");
     fs::write(&certificate, "nothing").expect("written");
+    run(&mut bss(&check), b"").await.failed(2, "");
     let ended = run(&mut bss(&["ls", "--url", &url, "--ca", &certificate]), b"").await;
     ended.failed(74, "cannot trust ");
 }

@@ -69,8 +69,20 @@ fn line(label: &str, held: u64, of: u64, (bytes, time): (u64, Duration), columns
     let bar = format!("{}{}", "█".repeat(full), "░".repeat(WIDTH - full.min(WIDTH)));
     let rest = format!("{bar} {:3.0} % of {}, {}/s{left}", share * 100.0, size(of as f64), size(rate));
     // A line that wraps cannot be written over.
-    let room = columns.saturating_sub(rest.chars().count() + 2);
-    format!("{}{} {rest}", label.chars().take(room).collect::<String>(), if room == 0 { "" } else { ":" })
+    let room = columns.saturating_sub(rest.chars().count() + 3);
+    let mut taken = 0;
+    let fits = |character: &char| {
+        taken += width(*character);
+        taken <= room
+    };
+    let label: String = label.chars().take_while(fits).collect();
+    let whole = if label.is_empty() { rest } else { format!("{label}: {rest}") };
+    whole.chars().take(columns.saturating_sub(1)).collect()
+}
+
+/// Columns that a character may take at most.
+fn width(character: char) -> usize {
+    if character.is_ascii() { 1 } else { 2 }
 }
 
 /// A time as one says it.
@@ -93,8 +105,9 @@ mod tests {
         assert_eq!(line("a.txt", 5 << 20, 10 << 20, passed, 80), "a.txt: ██████████░░░░░░░░░░  50 % of 10.0 MiB, 1.0 MiB/s, 5 s left");
         assert_eq!(line("a", 0, 0, (0, Duration::ZERO), 80), "a: ████████████████████ 100 % of 0 B, 0 B/s");
         for columns in [10, 50, 60, 70] {
-            let long = line(&"日".repeat(100), 1, 2, passed, columns).chars().count();
-            assert!(long <= columns.max(50), "{long} {columns}");
+            let line = line(&"日".repeat(100), 1, 2, passed, columns);
+            let wide = line.chars().filter(|character| *character == '日').count();
+            assert!(line.chars().count() + wide < columns, "{line} {columns}");
         }
         assert_eq!([59.4, 61.0, 7322.0].map(clock), ["59 s", "1:01 min", "2:02 h"]);
     }

@@ -45,10 +45,8 @@ impl FromStr for Code {
             letter => letter as u8,
         });
         let letters: Vec<u8> = letters.collect();
-        match letters.try_into() {
-            Ok(letters) if <[u8; LENGTH]>::iter(&letters).all(|letter| ALPHABET.contains(letter)) => Ok(Self(letters)),
-            _ => Err(CodeError),
-        }
+        let letters: [u8; LENGTH] = letters.try_into().map_err(|_| CodeError)?;
+        if letters.iter().all(|letter| ALPHABET.contains(letter)) { Ok(Self(letters)) } else { Err(CodeError) }
     }
 }
 

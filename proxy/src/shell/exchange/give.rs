@@ -169,7 +169,7 @@ impl Drop for Giving {
 }
 
 /// A piece as it is sent: its digest, its frame, its length.
-type Prepared = (([u8; wire::DIGEST]), Bytes, u64);
+type Prepared = ([u8; wire::DIGEST], Bytes, u64);
 
 /// Begins to read the piece at this place.
 fn prepared(reader: &Arc<Reader>, at: u64) -> JoinHandle<io::Result<Prepared>> {

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn threat_23_a_name_stays_in_its_folder_and_is_seen_there() {
+    fn a_name_stays_in_its_folder_and_is_seen_there() {
         for (name, kept) in [
             ("été 日本.png", "été 日本.png"),
             ("صورة.png", "صورة.png"),

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn threat_23_a_file_that_is_there_is_left_alone_unless_it_shall_be_overwritten() {
+    fn a_file_that_is_there_is_left_alone_unless_it_shall_be_overwritten() {
         let folder = tempdir().expect("a folder");
         fs::write(folder.path().join("a.txt"), "mine").expect("written");
         let received = |overwrite| {
