@@ -301,10 +301,15 @@ impl Hub {
                 }
             }
             members.is_over |= is_last;
-            let is_kept = members.replay.items().any(|item| item.publisher == publisher);
-            if let Some(member) = members.publishers.iter_mut().find(|member| member.shared.number == publisher) {
+            let Members { publishers, replay, .. } = &mut *members;
+            if let Some(member) = publishers.iter_mut().find(|member| member.shared.number == publisher) {
                 member.has_left = true;
+                if member.is_midway {
+                    // It will never be whole.
+                    replay.cut(publisher, member.messages);
+                }
             }
+            let is_kept = replay.items().any(|item| item.publisher == publisher);
             if is_last {
                 members.replay = Backlog::new(self.memory.clone());
             } else if is_kept {
