@@ -15,11 +15,11 @@ mod route;
 mod session;
 
 pub use browser_stream_mux::{Body, BodyError, Code, Progress, Stream, StreamError};
-pub use config::Config;
 pub use browser_stream_protocol::channel::{
-    ChannelInfo, ChannelOptions, Closed, Ending, Incoming, Message, MessageWriter, News, Policy, PublishError, Publisher, PublisherInfo, Publishers,
-    SubscribeError, Subscription,
+    ChannelInfo, ChannelOptions, Closed, Ending, Delivery, Message, MessageWriter, News, Policy, PublishError, Publisher, PublisherInfo,
+    Publishers, SubscribeError, Subscription,
 };
+pub use config::Config;
 pub use edge::{Proxy, mux};
 pub use error::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
 pub use feature::channel::{ChannelEvent, ChannelEvents, ChannelStatus, Channels};

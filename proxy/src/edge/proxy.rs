@@ -65,8 +65,22 @@ impl Proxy {
         let addresses = Arc::new(Addresses::new(limits.sessions_per_address_max, &config.trusted_proxies));
         let callers = Arc::new(Addresses::new(limits.connections_per_address_max, &config.trusted_proxies));
         let readiness = Arc::new(Readiness::new(&limits, memory.clone(), draining.clone()));
-        let inner =
-            Inner { config, limits, gate, addresses, callers, readiness, sessions, channels, memory, refusals, peers, tasks, draining, stop };
+        let inner = Inner {
+            config,
+            limits,
+            gate,
+            addresses,
+            callers,
+            readiness,
+            sessions,
+            channels,
+            memory,
+            refusals,
+            peers,
+            tasks,
+            draining,
+            stop,
+        };
         Self { inner: Arc::new(inner) }
     }
 
