@@ -6,10 +6,8 @@ mod late;
 mod policies;
 mod publishers;
 
-use std::sync::Arc;
-
 use browser_stream_mux::Stream;
-use browser_stream_server::{Channels, Incoming, Limits, Publisher, Subscription};
+use browser_stream_server::{Channels, Delivery, Limits, Publisher, Subscription};
 use harness::{Peer, Proxy, within};
 use serde_json::{Value, json};
 
@@ -27,9 +25,8 @@ impl Hall {
     pub fn with(change: impl FnOnce(&mut Limits)) -> Self {
         let mut limits = Limits::default();
         change(&mut limits);
-        let channels = Channels::new(Arc::new(limits.clone()));
-        let proxy = Proxy::with(limits, |router| channels.mount(router));
-        Self { proxy, channels }
+        let proxy = Proxy::with(limits, |router| router);
+        Self { channels: proxy.channels.clone(), proxy }
     }
 
     /// A peer of its own that publishes.
@@ -98,6 +95,6 @@ pub async fn rest(subscription: &mut Subscription) -> (Vec<Vec<u8>>, Result<(), 
 }
 
 /// The next thing that comes, whatever it is.
-pub async fn next(subscription: &mut Subscription) -> Incoming {
+pub async fn next(subscription: &mut Subscription) -> Delivery {
     within(subscription.incoming()).await.expect("the channel goes on").expect("it is not the end")
 }
