@@ -3,6 +3,7 @@
 import { type Stream, StreamError } from "browser-stream-server";
 import { type Bytes, hex, sha256, Total } from "./digest.ts";
 import { Exactly, fromU64, u32, u64 } from "./exactly.ts";
+import { BadPiece, known, NoRoom, refuse } from "./refused.ts";
 import type { Sink } from "./sink.ts";
 import { CODES, type Listed, NOTE, NOTE_MAX } from "./wire.ts";
 
@@ -36,25 +37,13 @@ export async function get(options: GetOptions): Promise<void> {
   try {
     await new Getting(options, stream).run();
     await stream.closed;
-  } catch (error) {
+  } catch (thrown) {
+    const error = known(thrown);
     refuse(stream, error);
     throw signal.aborted ? signal.reason : error;
   } finally {
     signal.removeEventListener("abort", cancel);
   }
-}
-
-/** Tells the sender what was our doing. A stream that is over already does not hear it. */
-function refuse(stream: Stream, error: unknown): void {
-  stream.closed.catch(() => {}); // We know.
-  if (error instanceof StreamError) return stream.reset();
-  const isBad = error instanceof BadPiece;
-  stream.error(isBad ? error.message : "The receiver cannot keep it.", isBad ? CODES.badPiece : CODES.cannotWrite);
-}
-
-/** A piece, or what should be one, that is not what was announced. */
-export class BadPiece extends Error {
-  override readonly name = "BadPiece";
 }
 
 class Getting {
@@ -82,7 +71,7 @@ class Getting {
         if (length === 0) break;
         if (length < NOTE)
           await this.#piece(await this.#bytes.need(DIGEST), await this.#bytes.need(this.#fits(length)));
-        else channel = this.#note(await this.#bytes.need(Math.min(length - NOTE, NOTE_MAX))) ?? channel;
+        else channel = this.#note(await this.#bytes.need(noteOf(length))) ?? channel;
       }
       const digest = await this.#bytes.need(DIGEST);
       await channel;
@@ -122,7 +111,9 @@ class Getting {
     if (hex(await sha256(bytes)) !== hex(digest)) throw new BadPiece("A piece is not what its SHA-256 says.");
     this.#total.add(digest);
     const { sink, signal } = this.#options;
-    await sink.write(bytes);
+    await sink.write(bytes).catch((error: unknown) => {
+      throw new NoRoom(String(error));
+    });
     signal.throwIfAborted();
     this.#options.progressed();
     this.#tell();
@@ -142,6 +133,12 @@ class Getting {
     this.#toldAt = now;
     this.#writer.write(fromU64(this.#options.sink.held)).catch(() => {}); // Reading fails with the same.
   }
+}
+
+/** The length of a note. */
+function noteOf(length: number): number {
+  if (length - NOTE > NOTE_MAX) throw new BadPiece("A note is too long.");
+  return length - NOTE;
 }
 
 /** A channel that has ended says nothing more: the end comes on the stream. */

@@ -1,8 +1,8 @@
 // A file that the browser keeps for this page while it comes, so that a page that was reloaded goes on where it was.
 
-import type { Bytes } from "./digest.ts";
+import { type Bytes, randomHex } from "./digest.ts";
 import type { Answer, Order } from "./hold.worker.ts";
-import { saveStream } from "./save.ts";
+import { canSaveStreams, saveBlob, saveStream } from "./save.ts";
 import type { Sink } from "./sink.ts";
 import type { Listed } from "./wire.ts";
 
@@ -11,6 +11,11 @@ const FOLDER = "file-exchange";
 const KEPT_MS = 24 * 60 * 60 * 1000;
 /** The page before this one may have the file open for a moment. */
 const OPEN_MS = 3_000;
+
+/** TypeScript does not know of it yet. */
+interface Movable extends FileSystemFileHandle {
+  move(name: string): Promise<void>;
+}
 
 export class Held implements Sink {
   readonly continues = true;
@@ -69,9 +74,19 @@ export class Held implements Sink {
   }
 
   async finish(): Promise<void> {
-    const whole = await this.#whole();
-    await saveStream(this.#file, whole.stream());
+    if (!canSaveStreams()) return this.#saveBlob();
+    await saveStream(this.#file, (await this.#whole()).stream());
     await this.drop();
+  }
+
+  /** As a file on the disk, which takes no memory either; but nothing tells when it was copied, so it stays until it is old. */
+  async #saveBlob(): Promise<void> {
+    await this.#order({ close: true });
+    this.#leave();
+    const handle = await this.#folder.getFileHandle(this.#file.id);
+    // Under another name nobody takes it for one that is still coming.
+    await (handle as Movable).move(`${this.#file.id}.${randomHex(4)}.saved`);
+    saveBlob(this.#file, await handle.getFile());
   }
 
   async drop(): Promise<void> {

@@ -2,8 +2,9 @@
 
 import { StreamError } from "browser-stream-server";
 import { type Exchange, Gone } from "./exchange.ts";
-import { BadPiece, get } from "./get.ts";
+import { get } from "./get.ts";
 import { Pace } from "./pace.ts";
+import { BadPiece } from "./refused.ts";
 import { type Sink, sinkFor } from "./sink.ts";
 import { CODES, type Listed } from "./wire.ts";
 
@@ -82,6 +83,7 @@ export class Incoming {
       await this.#receive(this.#abort.signal);
       this.#become("saving");
       await this.#sink?.finish();
+      this.#sink = undefined;
       this.#become("done");
     } catch (error) {
       this.error = error;

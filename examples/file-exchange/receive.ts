@@ -21,6 +21,7 @@ const told = new Map<Incoming, string>();
 export function receive(code: string): void {
   element("receive").hidden = false;
   element("limited").hidden = isUnlimited();
+  if (isSecureContext) say("limited-why", "This window keeps nothing for pages, as private ones do.");
   const changed = painter(paint, () => all().some(({ isRunning }) => isRunning));
   const me = takeKept<string>(KEY) ?? randomHex(8);
   keepOnLeaving(KEY, () => me);

@@ -13,9 +13,16 @@ export class NotSaved extends Error {
   override readonly name = "NotSaved";
 }
 
-/** Only pages of https, and of this machine, have service workers. */
+/** Only pages of https, and of this machine, have service workers; and some browsers hand no stream to one. */
 export function canSaveStreams(): boolean {
-  return isSecureContext && "serviceWorker" in navigator;
+  if (!isSecureContext || !("serviceWorker" in navigator)) return false;
+  const stream = new ReadableStream();
+  try {
+    structuredClone(stream, { transfer: [stream as unknown as Transferable] });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Downloads what the stream gives, under the file's name. Resolves when the browser has all of it; rejects {@link NotSaved}. */

@@ -30,9 +30,13 @@ export class TooLarge extends Error {
   override readonly name = "TooLarge";
 }
 
-/** Whether a page may do all that it needs for files of any size: https, or this machine. */
+/** Whether a page may do what it needs for files of any size. */
 export function isUnlimited(): boolean {
-  return canSaveStreams();
+  return canKeep() || canSaveStreams();
+}
+
+function canKeep(): boolean {
+  return isSecureContext && navigator.storage?.getDirectory !== undefined;
 }
 
 /** The best way for this file: kept by the browser until it is whole, else straight to the downloads, else in memory. */
@@ -47,7 +51,7 @@ export async function sinkFor(exchange: string, file: Listed, piece: number): Pr
 }
 
 async function hasRoom(bytes: number): Promise<boolean> {
-  if (!canSaveStreams() || !navigator.storage?.getDirectory) return false;
+  if (!canKeep()) return false;
   const { quota = 0, usage = 0 } = await navigator.storage.estimate();
   return quota - usage > bytes + SPARE;
 }

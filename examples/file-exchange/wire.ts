@@ -70,7 +70,7 @@ export function readAsk(meta: unknown): Ask | undefined {
 /** A value of the list, if it is one that we know. Throws what to tell the user if it is broken. */
 export function readSaid(value: unknown): List | Bye | undefined {
   const { type, reason, piece, waits, files } = fields(value);
-  if (type === "bye") return { type, reason: typeof reason === "string" ? reason : "" };
+  if (type === "bye") return { type, reason: typeof reason === "string" ? reason.slice(0, 200) : "" };
   if (type !== "files") return undefined;
   const isPiece = isSize(piece) && piece >= 1 << 16 && piece <= 1 << 20 && (piece & (piece - 1)) === 0;
   if (!isPiece || !Array.isArray(files)) throw new TypeError("The list of files cannot be read.");

@@ -2,10 +2,10 @@
 
 import { StreamError } from "browser-stream-server";
 import { type Exchange, Gone } from "./exchange.ts";
-import { BadPiece } from "./get.ts";
 import type { Incoming } from "./incoming.ts";
 import type { Pace } from "./pace.ts";
 import { newest, type Receiver } from "./receivers.ts";
+import { BadPiece, NoRoom } from "./refused.ts";
 import type { Shown } from "./row.ts";
 import { NotSaved } from "./save.ts";
 import { TooLarge } from "./sink.ts";
@@ -116,7 +116,10 @@ function why(error: unknown, file: Incoming): string {
   if (error instanceof NotSaved) return `It was not saved: ${error.message} Try again.`;
   if (error instanceof Gone)
     return `Broke off: the sender is gone.${kept} It goes on if they share again under this link.`;
-  if (!(error instanceof StreamError)) return "There is no room for it here. Free some, and try again.";
+  if (error instanceof NoRoom)
+    return "It cannot be kept here: there is no room, or the download was stopped. Try again.";
+  if (!(error instanceof StreamError))
+    return `It failed: ${error instanceof Error ? error.message : error}. Try again.`;
   return advice[error.code] ?? `It failed: ${error.message}. Try again.`;
 }
 

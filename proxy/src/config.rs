@@ -8,6 +8,7 @@ mod network;
 mod origin;
 mod path;
 mod tls;
+mod turn;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -18,6 +19,7 @@ pub(crate) use origin::{Authority, Host};
 pub use origin::{Origin, OriginError, PublicUrl, PublicUrlError};
 pub use path::{RoutePath, RoutePathError};
 pub use tls::{Tls, TlsError};
+pub use turn::{TurnUrl, TurnUrlError};
 
 use crate::limits::Limits;
 
@@ -51,6 +53,12 @@ pub struct Config {
     /// How `bss` speaks TLS itself; a program of one's own reads an [`Identity`](crate::tls::Identity) and gives it to
     /// [`Proxy::with_tls`](crate::Proxy::with_tls).
     pub tls: Option<Tls>,
+    /// Where STUN is answered, over UDP: pages learn there by which address others may reach them directly. Off where it is not set.
+    pub stun: Option<SocketAddr>,
+    /// A TURN server beside the proxy, which takes logins that are made with [`turn_secret`](Self::turn_secret).
+    pub turn: Vec<TurnUrl>,
+    /// The file with the secret that the TURN server has, too.
+    pub turn_secret: Option<PathBuf>,
     /// The bounds that peers are held to.
     pub limits: Limits,
 }
@@ -68,6 +76,9 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             lease_key: None,
             tls: None,
+            stun: None,
+            turn: Vec::new(),
+            turn_secret: None,
             limits: Limits::default(),
         }
     }
@@ -89,8 +100,14 @@ impl Config {
         if !self.open && !self.bind.ip().to_canonical().is_loopback() {
             return Err(ConfigError::Open(self.bind));
         }
+        if self.stun.is_some_and(|bind| bind.port() == 0) {
+            return Err(ConfigError::Stun);
+        }
+        if self.turn.is_empty() != self.turn_secret.is_none() {
+            return Err(ConfigError::Turn);
+        }
         for (index, prefix) in self.prefix.iter().enumerate() {
-            if prefix.as_str() == "/session" || self.prefix[..index].contains(prefix) {
+            if matches!(prefix.as_str(), "/session" | "/ice") || self.prefix[..index].contains(prefix) {
                 return Err(ConfigError::Prefix(prefix.clone()));
             }
         }
@@ -130,6 +147,12 @@ pub enum ConfigError {
     /// A prefix stands there twice, or is the protocol's own.
     #[error("--prefix {0} cannot be used: it is given twice, or is the protocol's own path")]
     Prefix(RoutePath),
+    /// Pages are told the port, so it must be known.
+    #[error("--stun needs a port: 0.0.0.0:3478 is the usual one")]
+    Stun,
+    /// A TURN server needs its secret, and a secret its server.
+    #[error("--turn and --turn-secret go together: the server's address, and a file with the secret that it has as static-auth-secret")]
+    Turn,
     /// The path of the WebSocket is another route.
     #[error("--path {0} cannot be used: the proxy has another route or a file there; choose one such as /mux or /ws")]
     Path(RoutePath),

@@ -5,8 +5,10 @@ mod shell;
 use std::io::{IsTerminal, stderr};
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
+use anyhow::Context;
 use browser_stream_server::{
-    Config, LeaseKey, Proxy, StreamRouter, StreamServerProxy, config::Serve, config::Start, config::Tls, tls::Identity,
+    Config, IceServers, LeaseKey, Proxy, StreamRouter, StreamServerProxy, TurnServer, config::Serve, config::Start, config::Tls,
+    tls::Identity,
 };
 use shell::{Args, Client, Command, Task};
 use tokio::signal::unix::{SignalKind, signal};
@@ -60,6 +62,7 @@ fn check(config: &Config) -> anyhow::Result<()> {
     if let Some(tls @ Tls::Files { .. }) = &config.tls {
         shell::identity(tls)?;
     }
+    ice(config)?;
     println!("the settings can be used");
     Ok(())
 }
@@ -82,11 +85,16 @@ async fn serve(config: Config, key: LeaseKey, identity: Option<Identity>) -> any
         names.list_names(config.lists_names());
         router = router.mount(names);
     }
+    let router = router.route("/ice", ice(&config)?);
     let proxy = match identity.clone() {
         Some(identity) => Proxy::with_tls(config, router, identity),
         None => Proxy::new(config, router),
     };
     let listener = proxy.listen().await?;
+    if let Some(socket) = proxy.listen_stun().await? {
+        let proxy = proxy.clone();
+        tokio::spawn(async move { proxy.serve_stun(socket).await });
+    }
     let stop = signalled()?;
     shell::welcome(&proxy.url(&listener)?, listener.local_addr()?, public, identity.as_ref())?;
     let stop = async {
@@ -95,6 +103,21 @@ async fn serve(config: Config, key: LeaseKey, identity: Option<Identity>) -> any
     };
     Ok(proxy.serve_until(listener, stop).await?)
 }
+
+/// The servers that help pages to a direct connection.
+fn ice(config: &Config) -> anyhow::Result<IceServers> {
+    let mut servers = IceServers::new();
+    if let Some(stun) = config.stun {
+        servers = servers.stun(stun.port());
+    }
+    let Some(path) = &config.turn_secret else { return Ok(servers) };
+    let secret = std::fs::read_to_string(path).with_context(|| format!("cannot read the secret {path:?} that --turn-secret names"))?;
+    let urls = config.turn.iter().map(ToString::to_string).collect();
+    Ok(servers.turn(TurnServer { urls, secret: secret.trim().to_owned(), lifetime: TURN_LOGIN }))
+}
+
+/// A login outlives a long call, and is worth nothing the day after.
+const TURN_LOGIN: Duration = Duration::from_secs(12 * 3600);
 
 /// What somebody who ended it is told, who may wonder why it is still there.
 fn ending(held_up: usize, most: Duration) -> String {

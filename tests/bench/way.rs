@@ -124,7 +124,7 @@ pub fn is_end(flags: u16) -> bool {
 }
 
 /// The open of a stream, a reply or a note, as it travels.
-fn framed(json: &str) -> Vec<u8> {
+pub fn framed(json: &str) -> Vec<u8> {
     let mut bytes = (json.len() as u16).to_be_bytes().to_vec();
     bytes.extend_from_slice(json.as_bytes());
     bytes

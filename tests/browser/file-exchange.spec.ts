@@ -50,12 +50,13 @@ test("files go to several receivers at once, each as it was, under its name", as
   if (receivers[0]) await photograph(receivers[0], "file-exchange-done");
 });
 
-test("all files are saved by one press, one after the other", async ({ tab, realProxy }) => {
+test("all files are saved by one press, one after the other, and one again", async ({ tab, realProxy }) => {
   const sender = await tab(`${realProxy.url}examples/file-exchange/`);
   const link = await share(sender, [sample("a.bin", MIB), sample("b.bin", MIB)]);
   const receiver = await tab(link);
   await receiver.getByRole("button", { name: "Save all" }).click();
   await expect(receiver.getByRole("heading", { name: "2 of 2 saved" })).toBeVisible();
+  expect((await save(receiver, "a.bin", "Save again")).suggestedFilename()).toBe("a.bin");
 });
 
 test("a receiver that comes late gets the file from its start, while another is in the middle of it", async ({
@@ -271,6 +272,25 @@ test("where the browser's storage is too small a file goes straight into the dow
   await letThrough(sender, 1000);
   expect(await sha256Of(await save(receiver, file.name, "Try again"))).toBe(sha256(file.buffer));
   expect(await keptBytes(receiver)).toBe(0);
+});
+
+test("a browser that hands no stream to a service worker downloads the file that it kept", async ({
+  tab,
+  realProxy,
+}) => {
+  const sender = await tab(`${realProxy.url}examples/file-exchange/`);
+  const file = sample("handed 手.bin", 2 * MIB + 1);
+  const receiver = await tab(await share(sender, [file]));
+  await receiver.evaluate(() => {
+    globalThis.structuredClone = () => {
+      throw new DOMException("no stream", "DataCloneError");
+    };
+  });
+  const download = await save(receiver, file.name);
+  expect(download.suggestedFilename()).toBe(file.name);
+  expect(await sha256Of(download)).toBe(sha256(file.buffer));
+  await receiver.reload();
+  await expect(row(receiver, file.name).getByRole("button", { name: "Save" }), "nothing begins again").toBeVisible();
 });
 
 test("the sender may start everybody together: each waits for it, and the file is read once for all", async ({

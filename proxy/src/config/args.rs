@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Bind, Config, ConfigError, Network, Origin, PublicUrl, RoutePath, file, tls};
+use super::{Bind, Config, ConfigError, Network, Origin, PublicUrl, RoutePath, TurnUrl, file, tls};
 
 /// Settings: the command line goes before the environment, that before the file, that before the default.
 #[derive(Debug, Default, Args)]
@@ -38,6 +38,15 @@ pub struct Serve {
     /// Keep the key of leases in this file, made if missing: servers have their names back after a restart
     #[arg(long, env = "BSS_LEASE_KEY", value_name = "FILE")]
     lease_key: Option<PathBuf>,
+    /// Answer STUN at this UDP address, such as 0.0.0.0:3478: helps pages to find a direct way to each other
+    #[arg(long, env = "BSS_STUN", value_name = "ADDRESS:PORT")]
+    stun: Option<Bind>,
+    /// A TURN server that shares --turn-secret with the proxy, such as turn:turn.example.com:3478; may be given several times
+    #[arg(long, env = "BSS_TURN", value_name = "URL", value_delimiter = ',')]
+    turn: Option<Vec<TurnUrl>>,
+    /// The file with that secret: coturn's static-auth-secret
+    #[arg(long, env = "BSS_TURN_SECRET", value_name = "FILE")]
+    turn_secret: Option<PathBuf>,
     /// Speak TLS with a certificate that bss makes and keeps: browsers warn once, and phones have all that they have on localhost; `off` is none
     #[arg(long, env = "BSS_TLS", value_name = "self-signed")]
     tls: Option<tls::Mode>,
@@ -90,7 +99,22 @@ impl Serve {
             file::read(path, &mut config)?;
         }
         let said = tls::Said { mode: self.tls, certificate: self.tls_cert, key: self.tls_key, folder: self.tls_dir };
-        let Config { bind, path, public_url, allow_origin, prefix, open, list_names, trusted_proxies, lease_key, tls, limits } = config;
+        let Config {
+            bind,
+            path,
+            public_url,
+            allow_origin,
+            prefix,
+            open,
+            list_names,
+            trusted_proxies,
+            lease_key,
+            stun,
+            turn,
+            turn_secret,
+            tls,
+            limits,
+        } = config;
         let config = Config {
             bind: self.bind.map_or(bind, |Bind(address)| address),
             path: self.path.unwrap_or(path),
@@ -101,6 +125,9 @@ impl Serve {
             list_names: self.list_names.or(list_names),
             trusted_proxies: self.trusted_proxies.unwrap_or(trusted_proxies),
             lease_key: self.lease_key.or(lease_key),
+            stun: self.stun.map(|Bind(address)| address).or(stun),
+            turn: self.turn.unwrap_or(turn),
+            turn_secret: self.turn_secret.or(turn_secret),
             tls: said.tls()?.unwrap_or(tls),
             limits,
         };
@@ -192,6 +219,10 @@ mod tests {
             assert!(refused(&["--path", taken]).contains(taken));
         }
         assert!(args(&["--path", "/examples-of-mine"]).config().is_ok());
+        assert!(refused(&["--stun", "0.0.0.0:0"]).contains("port"));
+        assert!(refused(&["--turn", "turn:t:3478"]).contains("--turn-secret"));
+        assert!(refused(&["--turn-secret", "/a"]).contains("--turn"));
+        assert!(args(&["--turn", "turn:t:3478", "--turn-secret", "/a", "--stun", "0.0.0.0:3478"]).config().is_ok());
         assert!(refused(&["--config", "/nowhere/at/all.toml"]).contains("cannot read"));
     }
 }

@@ -24,6 +24,9 @@ struct File {
     list_names: Option<bool>,
     trusted_proxies: Option<Vec<Text<super::Network>>>,
     lease_key: Option<PathBuf>,
+    stun: Option<Text<Bind>>,
+    turn: Option<Vec<Text<super::TurnUrl>>>,
+    turn_secret: Option<PathBuf>,
     tls: Option<Text<tls::Mode>>,
     tls_dir: Option<PathBuf>,
     tls_cert: Option<PathBuf>,
@@ -54,6 +57,9 @@ pub(super) fn write(config: &Config) -> String {
         list_names: config.list_names,
         trusted_proxies: Some(config.trusted_proxies.iter().copied().map(Text).collect()),
         lease_key: config.lease_key.clone(),
+        stun: config.stun.map(|address| Text(Bind(address))),
+        turn: Some(config.turn.iter().cloned().map(Text).collect()),
+        turn_secret: config.turn_secret.clone(),
         tls: mode.map(Text),
         tls_dir: folder,
         tls_cert: certificate,
@@ -75,6 +81,9 @@ fn apply(text: &str, config: &mut Config) -> Result<(), String> {
     config.list_names = file.list_names.or(config.list_names);
     set_all(&mut config.trusted_proxies, file.trusted_proxies);
     config.lease_key = file.lease_key.or_else(|| config.lease_key.take());
+    config.stun = file.stun.map(|Text(Bind(address))| address).or(config.stun);
+    set_all(&mut config.turn, file.turn);
+    config.turn_secret = file.turn_secret.or_else(|| config.turn_secret.take());
     let said = tls::Said { mode: file.tls.map(|mode| mode.0), certificate: file.tls_cert, key: file.tls_key, folder: file.tls_dir };
     if let Some(tls) = said.tls().map_err(|error| error.to_string())? {
         config.tls = tls;
@@ -129,7 +138,7 @@ impl<T: Display> Serialize for Text<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{net::SocketAddr, time::Duration};
 
     use super::*;
 
@@ -145,6 +154,9 @@ mod tests {
         config.allow_origin = vec!["http://localhost:3000".parse().expect("an origin")];
         config.trusted_proxies = vec!["10.0.0.0/8".parse().expect("a network")];
         config.lease_key = Some("/var/lib/bss/lease.key".into());
+        config.stun = Some(SocketAddr::from(([192, 0, 2, 1], 3478)));
+        config.turn = vec!["turn:turn.example.com:3478".parse().expect("a TURN server")];
+        config.turn_secret = Some("/var/lib/bss/turn.secret".into());
         config.tls = Some(super::super::Tls::Files { certificate: "/etc/tls.pem".into(), key: "/etc/tls.key".into() });
         config.limits.connections_max = 7;
         config.limits.open_timeout = Duration::from_millis(1234);

@@ -9,6 +9,7 @@ mod readiness;
 #[cfg(feature = "tls")]
 mod secure;
 mod shed;
+mod stun;
 mod upgrade;
 
 pub use proxy::{Proxy, mux};

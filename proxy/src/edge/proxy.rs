@@ -6,7 +6,10 @@ use axum::{
     Router, middleware,
     routing::{MethodRouter, get},
 };
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{
+    net::{TcpListener, UdpSocket},
+    time::timeout,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 #[cfg(feature = "tls")]
@@ -19,7 +22,9 @@ use super::{
     gate::{Gate, OwnTls},
     http,
     readiness::Readiness,
-    shed, upgrade,
+    shed, stun,
+    stun::Stun,
+    upgrade,
 };
 #[cfg(feature = "tls")]
 use crate::tls::Identity;
@@ -154,6 +159,23 @@ impl Proxy {
             () = ending => {}
         }
         Ok(())
+    }
+
+    /// Listens for STUN at [`Config::stun`], where that is set: hand the socket to [`serve_stun`](Self::serve_stun).
+    ///
+    /// # Errors
+    /// As the system gives them, with a text that says what to do.
+    pub async fn listen_stun(&self) -> io::Result<Option<UdpSocket>> {
+        match self.inner.config.stun {
+            Some(bind) => stun::listen(bind).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Tells who asks by STUN (RFC 8489) by which address it is seen, within the limits, until the proxy is shut down.
+    pub async fn serve_stun(&self, socket: UdpSocket) {
+        let stun = Stun::new(&self.inner.limits, self.inner.refusals.clone());
+        self.inner.stop.run_until_cancelled(stun.serve(socket)).await;
     }
 
     /// The live sessions.

@@ -105,7 +105,7 @@ async fn nothing_is_left_when_all_have_gone() {
     }
     let status = &hall.channels.list()[0];
     assert!(status.replay_bytes > 800_000 && status.queued_bytes > 1_000_000, "{status:?}");
-    assert!(hall.proxy.sessions.memory_used() > 1_000_000);
+    assert!(hall.proxy.sessions.memory_used() > 800_000);
     drop((publisher, stalled, good));
     until(|| hall.channels.list().is_empty() && hall.proxy.sessions.is_empty()).await;
     until(|| hall.proxy.sessions.memory_used() == 0).await;
@@ -128,14 +128,13 @@ async fn other_streams_of_a_stalled_subscribers_session_go_on() {
     let hall = Hall::new();
     let mut publisher = hall.publish("NAME", json!({ "policy": "drop" })).await;
     let stalled = hall.subscribe("NAME").await;
-    let _other = hall.publish("OTHER", json!({ "replay": 100 })).await;
+    let mut other = hall.publish("OTHER", json!({ "replay": 100 })).await;
     for seed in 0..40 {
         publisher.send(pattern(seed, 100_000)).await.unwrap();
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let (reply, stream) = subscribe(&stalled.peer, "OTHER").await.unwrap();
     let mut second = browser_stream_server::Subscription::new(stream, serde_json::from_value(reply).unwrap());
-    let mut other = _other;
     other.send("here").await.unwrap();
     assert_eq!(text(&mut second).await, "here");
 }

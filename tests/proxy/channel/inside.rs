@@ -29,7 +29,7 @@ async fn the_program_publishes_to_peers_and_reads_what_they_publish() {
     let mut subscription = hall.channels.subscribe("THEIRS").await.unwrap();
     theirs.send("from a peer").await.unwrap();
     assert_eq!(text(&mut subscription).await, "from a peer");
-    drop(theirs);
+    drop(theirs.member);
     assert_eq!(rest(&mut subscription).await, (vec![], Err(Code::Cancelled.number())));
 }
 
@@ -61,7 +61,7 @@ async fn each_change_of_a_channel_is_an_event() {
     let publisher = hall.publish("NAME", json!({})).await;
     let reader = hall.subscribe("NAME").await;
     let id = reader.id().to_owned();
-    drop(reader);
+    drop(reader.member);
     let mut kinds = Vec::new();
     for _ in 0..4 {
         let event = within(events.next()).await.unwrap();

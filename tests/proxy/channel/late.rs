@@ -22,7 +22,7 @@ async fn a_late_subscriber_begins_with_the_next_message() {
     publisher.send("missed").await.unwrap();
     let mut message = publisher.message();
     message.push("under ").await.unwrap();
-    published(&hall, 1).await;
+    until(|| hall.channels.list()[0].bytes == 12).await;
     let mut late = hall.subscribe("NAME").await;
     let Incoming::Joined(who) = next(&mut late).await else { panic!("who publishes") };
     assert_eq!(who.first, 2, "one was over, and one under way");

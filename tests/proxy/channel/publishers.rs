@@ -109,7 +109,10 @@ async fn a_publisher_that_dies_is_no_clean_end() {
     let mut publisher = hall.publish("NAME", json!({})).await;
     let mut reader = hall.subscribe("NAME").await;
     publisher.send("whole").await.unwrap();
-    publisher.message().push("cut short").await.unwrap();
+    let mut message = publisher.message();
+    message.push("cut short").await.unwrap();
+    // As the tab's own death: nothing is said any more.
+    std::mem::forget(message);
     assert_eq!(text(&mut reader).await, "whole");
     publisher.peer.vanish();
     assert_eq!(rest(&mut reader).await, (vec![], Err(Code::Lost.number())));
@@ -171,7 +174,7 @@ async fn a_publisher_is_told_who_comes_and_goes_and_how_far_it_is() {
     }
     assert!(told.contains(&News::Came { reader: 0, id }) && told.contains(&News::Readers(1)), "{told:?}");
     assert_eq!(told.last(), Some(&News::Progress { slowest: 1000, delivered: 1000 }));
-    drop(reader);
+    drop(reader.member);
     let left = within(publisher.news()).await.unwrap().unwrap();
     assert!(matches!(left, News::Left { reader: 0, code: 15, taken: 1000 }), "{left:?}");
     assert_eq!(within(publisher.news()).await.unwrap(), Some(News::Readers(0)));

@@ -72,7 +72,9 @@ struct Member {
     delivered_before: u64,
     /// What it was told last, for that only grows.
     told: (u64, u64),
-    left: Option<Ending>,
+    has_left: bool,
+    /// Nobody asks any more how far its messages came.
+    is_done: bool,
 }
 
 /// How far a publisher's messages came.
@@ -154,7 +156,6 @@ impl Hub {
                 shared.hear(News::Came { reader: reader.number, id: reader.id.into_bytes() });
             }
             let (messages, published, delivered_before) = (0, 0, 0);
-            let left = None;
             members.publishers.push(Member {
                 shared: shared.clone(),
                 who,
@@ -163,7 +164,8 @@ impl Hub {
                 published,
                 delivered_before,
                 told: (0, 0),
-                left,
+                has_left: false,
+                is_done: false,
             });
             Ok(Ok(shared))
         })
@@ -274,11 +276,10 @@ impl Hub {
         if !self.memory.pressed() {
             return false;
         }
-        let kept = {
-            let mut members = self.members.lock();
-            std::mem::replace(&mut members.replay, Backlog::new(self.memory.clone()))
-        };
-        drop(kept);
+        let mut members = self.members.lock();
+        while members.replay.drop_oldest().is_some() {}
+        members.replay.tidy();
+        drop(members);
         self.policy == Policy::Wait && self.memory.pressed()
     }
 
@@ -305,7 +306,7 @@ impl Hub {
     pub fn part(&self, reader: &Reader, code: u32) {
         let mut members = self.members.lock();
         members.readers.retain(|one| one.number != reader.number);
-        for member in members.publishers.iter_mut().filter(|member| member.left.is_none()) {
+        for member in members.publishers.iter_mut().filter(|member| !member.is_done) {
             let taken = reader.taken(member.shared.number, member.published);
             member.delivered_before += taken;
             member.shared.hear(News::Left { reader: reader.number, code, taken });
@@ -332,16 +333,24 @@ impl Hub {
             members.is_over |= is_last;
             let is_kept = members.replay.items().any(|item| item.publisher == publisher);
             if let Some(member) = members.publishers.iter_mut().find(|member| member.shared.number == publisher) {
-                member.left = Some(ending);
+                member.has_left = true;
             }
             if is_last {
                 members.replay = Backlog::new(self.memory.clone());
             } else if is_kept {
                 members.replay.push(left);
             }
-            members.forget_the_gone(publisher, self.limits.channel_publishers_max);
             members.readers.iter().map(|reader| (reader.number, reader.handed().0)).collect()
         })
+    }
+
+    /// A publisher that has left wants to know no more.
+    pub fn forget(&self, publisher: u32) {
+        let mut members = self.members.lock();
+        if let Some(member) = members.publishers.iter_mut().find(|member| member.shared.number == publisher) {
+            member.is_done = true;
+        }
+        members.forget_the_gone(publisher, self.limits.channel_publishers_max);
     }
 
     /// Whether the channel is over.
@@ -371,7 +380,7 @@ impl Hub {
 
 impl Members {
     fn live(&self) -> impl Iterator<Item = &Member> {
-        self.publishers.iter().filter(|member| member.left.is_none())
+        self.publishers.iter().filter(|member| !member.has_left)
     }
 
     /// What a new reader gets first: who publishes, and what is kept of them; and of whose message under way it gets nothing.
@@ -382,7 +391,7 @@ impl Members {
             let mut kept = self.replay.items().filter(|item| item.publisher == publisher && item.begins()).peekable();
             let under_way = member.messages + u64::from(member.is_midway);
             let first = kept.peek().map_or(under_way, |item| item.message);
-            if member.left.is_some() && kept.peek().is_none() {
+            if member.has_left && kept.peek().is_none() {
                 continue;
             }
             // Either all of it is kept so far, or nothing.
@@ -401,11 +410,11 @@ impl Members {
     /// Forgets publishers that have left, but for some of whom messages are kept.
     fn forget_the_gone(&mut self, publisher: u32, most: usize) {
         let Self { publishers, readers, replay, .. } = self;
-        let mut gone: Vec<u32> = publishers.iter().filter(|member| member.left.is_some()).map(|member| member.shared.number).collect();
+        let mut gone: Vec<u32> = publishers.iter().filter(|member| member.is_done).map(|member| member.shared.number).collect();
         gone.truncate(gone.len().saturating_sub(most));
         gone.into_iter().for_each(|oldest| replay.forget_all_of(oldest));
         let kept: HashSet<u32> = replay.items().filter(|item| item.kind != Kind::Word).map(|item| item.publisher).collect();
-        publishers.retain(|member| member.left.is_none() || kept.contains(&member.shared.number));
+        publishers.retain(|member| !member.is_done || kept.contains(&member.shared.number));
         readers.iter().for_each(|reader| reader.forget(publisher));
     }
 }

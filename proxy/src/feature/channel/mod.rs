@@ -385,7 +385,10 @@ impl Channels {
         };
         let wait = match route::wait(&self.inner.limits, opening.open().wait) {
             Ok(wait) => wait,
-            Err(error) => return opening.refuse(error).await,
+            Err(error) => {
+                opening.session().count(Refusal::BadOpen);
+                return opening.refuse(error).await;
+            }
         };
         let id = Uuid::new_v4();
         loop {

@@ -104,6 +104,7 @@ impl Drop for Seat {
         if !self.is_left {
             self.leave(Ending::new(Code::Internal, ""));
         }
+        self.hub.forget(self.number);
     }
 }
 

@@ -213,7 +213,7 @@ impl Reader {
 
     /// Hands it what waits, at its pace, and says whether that was anything; the code of its end where it ends first.
     async fn catch_up(&self, stall_max: Duration) -> Result<bool, u32> {
-        let mut stall = Stall::default();
+        let mut stall = Stall::new(self.handed().1);
         loop {
             if let Some(was_behind) = self.refill() {
                 return Ok(was_behind);
@@ -236,7 +236,7 @@ impl Reader {
     /// All was handed to it: waits until it has taken that.
     async fn part(&self, stall_max: Duration) -> u32 {
         self.line.lock().stream.finish();
-        let mut stall = Stall::default();
+        let mut stall = Stall::new(self.handed().1);
         loop {
             tokio::select! {
                 biased;
@@ -279,18 +279,22 @@ impl Line {
 }
 
 /// Since when a reader has taken nothing more.
-#[derive(Default)]
 struct Stall {
     taken: u64,
-    since: Option<Instant>,
+    since: Instant,
 }
 
 impl Stall {
+    fn new(taken: u64) -> Self {
+        Self { taken, since: Instant::now() }
+    }
+
     /// Whether it had taken so much for so long.
     fn exceeds(&mut self, taken: u64, most: Duration) -> bool {
-        let since = self.since.filter(|_| taken <= self.taken).unwrap_or_else(Instant::now);
-        *self = Self { taken, since: Some(since) };
-        since.elapsed() >= most
+        if taken > self.taken {
+            *self = Self::new(taken);
+        }
+        self.since.elapsed() >= most
     }
 }
 
