@@ -103,7 +103,7 @@ async fn several_receive_at_once_one_of_them_to_stdout_and_one_comes_late() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receiver_that_is_interrupted_is_told_to_the_sender_and_goes_on_where_it_was() {
     let proxy = Proxy::start().await;
-    let (from, to) = (folder(&[("big", 96 << 20)]), folder(&[]));
+    let (from, to) = (folder(&[("big", 48 << 20)]), folder(&[]));
     let (mut sender, code) = sending(&proxy.address.to_string(), &["--verbose", &path(&from, "big")]).await;
     assert!(sender.said().await.contains("for this machine"));
     let receive = || Program::start(proxy.bss(&["recv", &code, "--output"]).arg(to.path()));
@@ -115,7 +115,7 @@ async fn a_receiver_that_is_interrupted_is_told_to_the_sender_and_goes_on_where_
     let said = sender.said().await;
     assert!(said.ends_with(": big: cancelled by the receiver"), "{said}");
     let held = length(to.path(), "big");
-    assert!(held > 1 << 20 && held < 96 << 20, "{held}");
+    assert!(held > 1 << 20 && held < 48 << 20, "{held}");
     let receiver = receive();
     until(|| length(to.path(), "big") > held).await;
     assert_eq!(receiver.ended().await.stdout(), format!("{}\n", path(&to, "big")));
@@ -127,7 +127,7 @@ async fn a_receiver_that_is_interrupted_is_told_to_the_sender_and_goes_on_where_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sender_that_is_interrupted_is_told_to_the_receiver_and_another_goes_on_where_it_was() {
     let proxy = Proxy::start().await;
-    let (from, to) = (folder(&[("big", 96 << 20)]), folder(&[]));
+    let (from, to) = (folder(&[("big", 48 << 20)]), folder(&[]));
     let url = proxy.address.to_string();
     let (sender, code) = sending(&url, &[&path(&from, "big")]).await;
     let receiver = Program::start(proxy.bss(&["recv", &code, "--output"]).arg(to.path()));
@@ -153,7 +153,7 @@ async fn a_sender_that_is_interrupted_is_told_to_the_receiver_and_another_goes_o
 async fn threat_13_a_file_arrives_whole_though_both_connections_are_cut() {
     let proxy = Proxy::start().await;
     let shims = [Shim::start(proxy.address, 1).await, Shim::start(proxy.address, 2).await];
-    let (from, to) = (folder(&[("file", 32 << 20)]), folder(&[]));
+    let (from, to) = (folder(&[("file", 16 << 20)]), folder(&[]));
     let (_sender, code) = sending(&shims[0].mux(), &[&path(&from, "file")]).await;
     let receiver = Program::start(bss(&["recv", &code, "--url", &shims[1].mux(), "--output"]).arg(to.path()));
     for cut in 0..8 {

@@ -64,7 +64,7 @@ impl Taking {
     async fn pass(&mut self, part: &mut Option<Part>, size: u64, piece: u32, mut held: impl FnMut(u64)) -> Result<(), Broken> {
         let (mut frames, mut all) = (Frames::new(piece), Sha256::new());
         loop {
-            while let Some(frame) = frames.next().map_err(|_| Broken::Protocol)? {
+            while let Some(frame) = frames.take().map_err(|_| Broken::Protocol)? {
                 match frame {
                     Frame::Piece(digest, bytes) => {
                         let now = put(part, digest, bytes, size, piece).await?;

@@ -180,7 +180,7 @@ impl Frames {
     }
 
     /// The next whole frame, if it is there.
-    pub fn next(&mut self) -> Result<Option<Frame>, FrameError> {
+    pub fn take(&mut self) -> Result<Option<Frame>, FrameError> {
         let Some(head) = self.come.first_chunk::<HEAD>() else { return Ok(None) };
         let number = u32::from_be_bytes(*head);
         if let Some(note) = number.checked_sub(NOTE) {
@@ -229,7 +229,7 @@ mod tests {
             let (mut frames, mut got) = (Frames::new(PIECE), Vec::new());
             for part in bytes.chunks(cut) {
                 frames.push(part);
-                while let Some(frame) = frames.next().expect("frames") {
+                while let Some(frame) = frames.take().expect("frames") {
                     got.push(frame);
                 }
             }
@@ -243,7 +243,7 @@ mod tests {
         for number in [PIECE + 1, NOTE - 1, NOTE + NOTE_MAX + 1, u32::MAX] {
             let mut frames = Frames::new(PIECE);
             frames.push(&number.to_be_bytes());
-            assert_eq!(frames.next(), Err(FrameError), "{number}");
+            assert_eq!(frames.take(), Err(FrameError), "{number}");
         }
     }
 
