@@ -168,7 +168,7 @@ test("a sender that is loaded again chooses its files again, and receivers go on
   await expect(row(receiver, file.name)).toContainText("2.1 MB of 4.2 MB");
   sender.on("dialog", (dialog) => dialog.accept());
   await sender.reload();
-  await expect(sender.getByRole("alert").first()).toContainText("choose them again: \u2068again.bin\u2069");
+  await expect(sender.getByRole("alert").first()).toContainText("choose them again: \u2066again.bin\u2069");
   await photograph(sender, "file-exchange-again");
   await expect(row(receiver, file.name)).toContainText(/The sender (is away|does not share it now)/);
   const downloading = receiver.waitForEvent("download");
