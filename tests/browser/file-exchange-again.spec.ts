@@ -15,7 +15,7 @@ import {
   sha256Of,
   share,
 } from "./exchange.ts";
-import { expect, type Page, test } from "./fixture.ts";
+import { expect, test } from "./fixture.ts";
 import { photograph } from "./photograph.ts";
 
 test("a receiver that is loaded again goes on where it was, and what it has is not sent twice", async ({
