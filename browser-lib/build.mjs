@@ -25,7 +25,7 @@ const DIRECT = "browser-stream-server-direct.js";
  * A mux over any pair of streams, with the messages of errors: 1.3. Sending whole things 0.6, what else Node promises 0.2, priorities 0.4, latest values 0.6. Values with the JSON codec: 1.6.
  * What is checked of options, and why there is no connection: 0.4.
  */
-const BUDGET = 31.5 * 1024;
+const BUDGET = 31.75 * 1024;
 /** What the entry for Node has of its own, beside the library, in the same way. */
 const NODE_BUDGET = 1024;
 /** What makes direct connections, likewise. */
