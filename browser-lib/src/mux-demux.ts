@@ -314,7 +314,8 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
   }
 
   #take(opening: Opening): void {
-    if (this.listenerCount("stream") === 0 || opening.joins) return opening.refuse(new StreamError("not_found"));
+    if (this.listenerCount("stream") === 0 || opening.joins || opening.signals)
+      return opening.refuse(new StreamError("not_found"));
     const stream = opening.accept({ encoding: this.#options.encoding }) as Stream<D>;
     this.emit("stream", stream, opening.meta);
   }
