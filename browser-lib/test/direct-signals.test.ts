@@ -4,6 +4,7 @@ import { frame } from "../src/framing.ts";
 import { type MuxDemux, type Stream, StreamClient, StreamServer } from "../src/index.ts";
 import { sessionOf } from "../src/mux-demux.ts";
 import type { Opening } from "../src/opening.ts";
+import { elapse, holdClock } from "./elapse.ts";
 import { settled } from "./joined.ts";
 import { Connection, Rtc } from "./rtc.ts";
 import { passes, Switch } from "./splice.ts";
@@ -17,7 +18,7 @@ const pages: MuxDemux[] = [];
 let stood: number;
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  holdClock();
   vi.spyOn(Math, "random").mockReturnValue(0.5);
   rtc = new Rtc().install();
   stood = 0;
@@ -33,13 +34,6 @@ afterEach(async () => {
   vi.useRealTimers();
   vi.unstubAllGlobals();
 });
-
-async function elapse(ms: number): Promise<void> {
-  for (let at = 0; at < ms; at += 100) {
-    for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve));
-    await vi.advanceTimersByTimeAsync(100);
-  }
-}
 
 async function joined(options: { accept?: () => boolean } = {}) {
   const proxy = new Switch();

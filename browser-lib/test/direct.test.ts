@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { type DirectOptions, type MuxDemux, type Stream, StreamClient, StreamServer } from "../src/index.ts";
+import { elapse, holdClock } from "./elapse.ts";
 import { collect, pattern, pour, settled } from "./joined.ts";
 import { Rtc } from "./rtc.ts";
 import { passes, Switch } from "./splice.ts";
@@ -11,7 +12,7 @@ let rtc: Rtc;
 const pages: MuxDemux[] = [];
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+  holdClock();
   vi.spyOn(Math, "random").mockReturnValue(0.5);
   rtc = new Rtc().install();
 });
@@ -42,14 +43,6 @@ async function joined(mine: boolean | DirectOptions = true, theirs: boolean | Di
     return [stream, served[before] as Stream];
   };
   return { proxy, page, tab, server, connect };
-}
-
-/** Time passes for the page, and what is computed beside it comes in between. */
-async function elapse(ms: number, step = 100): Promise<void> {
-  for (let at = 0; at < ms; at += step) {
-    for (let turn = 0; turn < 4; turn++) await new Promise((resolve) => setImmediate(resolve));
-    await vi.advanceTimersByTimeAsync(step);
-  }
 }
 
 const isOn =
@@ -174,6 +167,34 @@ describe("a stream of two ends that both want it", () => {
     await elapse(40_000);
     expect(rtc.live).toHaveLength(0);
     expect(vi.getTimerCount(), "timers of connections to the proxy").toBeLessThanOrEqual(2);
+  });
+});
+
+describe("servers that help", () => {
+  const TURN = { urls: ["turn:turn.test:3478"], username: "name", credential: "word" };
+  const used = () => rtc.made.map(({ config }) => config.iceServers);
+
+  it("are those that the proxy names, asked for once a minute", async () => {
+    const { proxy, connect } = await joined();
+    proxy.ice = { stun_port: 3478, servers: [{ ...TURN, expires_in: 600 }] };
+    const [client, far] = await connect();
+    await passes("the move", isOn("direct", client, far));
+    await connect();
+    const servers = [{ urls: "stun:proxy.test:3478" }, TURN];
+    expect([used(), proxy.asked]).toEqual([[servers, servers], 2]);
+  });
+
+  it("are none where the proxy knows of none, and the streams go direct all the same", async () => {
+    const { proxy, connect } = await joined();
+    await passes("the move", isOn("direct", ...(await connect())));
+    expect([used(), proxy.asked]).toEqual([[[], []], 2]);
+  });
+
+  it("are the page's own where it names some, or none", async () => {
+    const { proxy, connect } = await joined({ iceServers: [TURN] }, { iceServers: [] });
+    await passes("the move", isOn("direct", ...(await connect())));
+    expect(used()).toEqual(expect.arrayContaining([[TURN], []]));
+    expect(proxy.asked).toBe(0);
   });
 });
 

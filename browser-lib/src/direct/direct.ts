@@ -9,6 +9,7 @@ import type { Resumable } from "../resumable/resumable.ts";
 import type { Resumables } from "../resumable/resumables.ts";
 import { Link } from "./link.ts";
 import { Pair } from "./pair.ts";
+import { Servers } from "./servers.ts";
 import { answer } from "./signals.ts";
 
 /** Connections that clients may have here; a browser has a few hundred in all. Whoever is one too many stays on the proxy. */
@@ -17,6 +18,7 @@ const LINKS_MAX = 128;
 class Connections implements Direct {
   readonly #all: Resumables;
   readonly #kit: Kit;
+  readonly #servers: Servers;
   /** Those of our clients, by server, and how they are to connect. */
   readonly #pairs = new Map<string, Pair>();
   /** Those that clients made, by the stream that they did it for. */
@@ -25,11 +27,19 @@ class Connections implements Direct {
   constructor(all: Resumables, kit: Kit) {
     this.#all = all;
     this.#kit = kit;
+    this.#servers = new Servers(all);
   }
 
   carry(stream: Resumable, opener: Opener, instance: string, ice: Ice): void {
     const key = JSON.stringify([opener.info.path, instance, ice]);
-    const pair = this.#pairs.get(key) ?? new Pair(this.#all, this.#kit, ice, () => this.#pairs.delete(key));
+    const pair =
+      this.#pairs.get(key) ??
+      new Pair(
+        this.#all,
+        this.#kit,
+        () => this.#servers.within(ice),
+        () => this.#pairs.delete(key),
+      );
     this.#pairs.set(key, pair);
     pair.add(stream, opener);
   }
@@ -57,12 +67,15 @@ class Connections implements Direct {
 
   /** A client that asks again for the same stream gives up what it had: so one has no more connections than streams. */
   async #answer(opening: Opening, stream: Resumable, nonce: Uint8Array<ArrayBuffer>, ice: Ice): Promise<void> {
-    const signals = await answer(this.#kit, opening, stream.endpoint.identity, nonce);
+    const [full, signals] = await Promise.all([
+      this.#servers.within(ice),
+      answer(this.#kit, opening, stream.endpoint.identity, nonce),
+    ]);
     let link: Link | undefined;
     const begin = (): Link | undefined => {
       this.#links.get(stream)?.end();
       if (this.#links.size >= LINKS_MAX) return undefined;
-      const begun = new Link(this.#all, this.#kit, "server", ice, {
+      const begun = new Link(this.#all, this.#kit, "server", full, {
         say: signals.say,
         up: signals.end,
         over: () => {

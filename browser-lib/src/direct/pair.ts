@@ -27,7 +27,7 @@ interface Rider {
 export class Pair {
   readonly #all: Resumables;
   readonly #kit: Kit;
-  readonly #ice: Ice;
+  readonly #ice: () => Promise<Ice>;
   readonly #forget: () => void;
   readonly #riders = new Map<Resumable, Rider>();
   #link: Link | undefined;
@@ -35,8 +35,8 @@ export class Pair {
   #failures = 0;
   #timer: Timer | undefined;
 
-  /** `forget` is called when it has nothing to do any more. */
-  constructor(all: Resumables, kit: Kit, ice: Ice, forget: () => void) {
+  /** `ice` tells how to connect, `forget` is called when it has nothing to do any more. */
+  constructor(all: Resumables, kit: Kit, ice: () => Promise<Ice>, forget: () => void) {
     this.#all = all;
     this.#kit = kit;
     this.#ice = ice;
@@ -76,9 +76,12 @@ export class Pair {
     const [{ endpoint }, { opener }] = rider;
     this.#isAsking = true;
     try {
-      const signals = await ask(this.#all.session, this.#kit, opener.info.path, endpoint.identity);
+      const [ice, signals] = await Promise.all([
+        this.#ice(),
+        ask(this.#all.session, this.#kit, opener.info.path, endpoint.identity),
+      ]);
       this.#isAsking = false;
-      if (this.#riders.size > 0) return this.#try(signals);
+      if (this.#riders.size > 0) return this.#try(signals, ice);
       signals.end();
       this.#rest();
     } catch {
@@ -88,8 +91,8 @@ export class Pair {
     }
   }
 
-  #try(signals: Signals): void {
-    const link = new Link(this.#all, this.#kit, "client", this.#ice, {
+  #try(signals: Signals, ice: Ice): void {
+    const link = new Link(this.#all, this.#kit, "client", ice, {
       say: signals.say,
       up: () => {
         signals.end();

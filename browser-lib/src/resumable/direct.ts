@@ -10,7 +10,10 @@ import type { Resumable } from "./resumable.ts";
 
 /** How to connect directly. */
 export interface DirectOptions {
-  /** STUN and TURN servers. None unless stated: then only ends that see each other's own addresses, as in one network, connect directly. */
+  /**
+   * STUN and TURN servers; unless stated, those that the proxy has (`bss serve --stun`, `--turn`). With none only ends that see each other's own addresses, as in one
+   * network, connect directly.
+   */
   iceServers?: RTCIceServer[] | undefined;
   /** `"relay"`: over TURN servers only, which keeps one's address to oneself. */
   iceTransportPolicy?: RTCIceTransportPolicy | undefined;

@@ -17,6 +17,8 @@ export class Resumables {
   readonly budget = new Budget();
   /** Those that came in. */
   readonly registry = new Registry<Known>(this.limits);
+  /** The URL of the proxy. */
+  readonly target: string;
   readonly #session: () => Session;
   readonly #live = new Set<Resumable>();
   readonly #unproven = new WeakMap<object, Unproven>();
@@ -30,8 +32,9 @@ export class Resumables {
   #resent = 0;
 
   /** `session` gives the one that carriers are opened on now. */
-  constructor(session: () => Session) {
+  constructor(session: () => Session, target: string) {
     this.#session = session;
+    this.target = target;
   }
 
   get session(): Session {
