@@ -129,6 +129,28 @@ describe("signals that are garbage", () => {
   });
 });
 
+it("threat_31_signals_of_one_pair_are_heard_by_nobody_else", async () => {
+  const { proxy, stranger, connect } = await joined();
+  const hear = vi.spyOn(Negotiation.prototype, "hear");
+  const others = StreamClient(stranger, { direct: true });
+  const [stream, other] = [await connect(), others.connect("NAME")];
+  await other.opened;
+  await passes("the moves", () => isDirect(stream)() && isDirect(other)());
+  const said = (field: "id" | "signal") =>
+    proxy.opens.map(({ resume }) => (resume as Record<string, unknown>)[field]).filter(Boolean);
+  expect([said("id").length, said("signal").sort()]).toEqual([2, said("id").sort()]);
+  expect(rtc.made).toHaveLength(4);
+  // Who said what lies in the descriptions: each of the four heard of one other, and that one of it.
+  const heard = new Map<unknown, Set<string>>();
+  for (const [at, [note, value]] of hear.mock.calls.entries()) {
+    if (note !== "description") continue;
+    const end = hear.mock.contexts[at];
+    heard.set(end, (heard.get(end) ?? new Set()).add(/^a=(\d+)/m.exec((value as { sdp: string }).sdp)?.[1] ?? ""));
+  }
+  expect([...heard.values()].map(({ size }) => size)).toEqual([1, 1, 1, 1]);
+  for (const connection of rtc.made) expect(connection.peer?.peer).toBe(connection);
+});
+
 it("addresses_that_are_found_when_the_connection_is_there_already_are_left_out", async () => {
   const { connect } = await joined();
   const stream = await connect();
