@@ -14,6 +14,8 @@ beforeEach(() => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
   vi.spyOn(Math, "random").mockReturnValue(0.5);
   rtc = new Rtc().install();
+  // What is computed beside the page would come when it likes.
+  vi.stubGlobal("crypto", { getRandomValues: crypto.getRandomValues.bind(crypto) });
 });
 
 afterEach(async () => {
