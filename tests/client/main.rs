@@ -1,6 +1,7 @@
 //! The Rust client against the proxy: in memory on a paused clock where times matter, over sockets where the network does.
 
 mod bounds;
+mod channels;
 mod connect;
 mod cuts;
 mod ends;

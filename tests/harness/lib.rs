@@ -16,7 +16,7 @@ pub mod wire;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use browser_stream_server::{Event, Events, LeaseKey, Limits, Sessions, StreamRouter, StreamServerProxy};
+use browser_stream_server::{Channels, Event, Events, LeaseKey, Limits, Sessions, StreamRouter, StreamServerProxy};
 use futures::StreamExt;
 
 pub use cable::{Cable, Two};
@@ -29,6 +29,7 @@ pub use socket::serve;
 /// A proxy without sockets: its peers are in memory, so that a paused clock decides all times.
 pub struct Proxy {
     pub names: StreamServerProxy,
+    pub channels: Channels,
     pub sessions: Sessions,
     pub events: Events,
 }
@@ -48,9 +49,10 @@ impl Proxy {
     pub fn keyed(key: LeaseKey, limits: Limits, routes: impl FnOnce(StreamRouter) -> StreamRouter) -> Self {
         let limits = Arc::new(limits);
         let names = StreamServerProxy::with_lease_key("/browser-server", limits.clone(), key);
-        let router = routes(StreamRouter::new().mount(names.clone()));
+        let channels = Channels::new(limits.clone());
+        let router = channels.mount(routes(StreamRouter::new().mount(names.clone())));
         let events = names.events();
-        Self { sessions: Sessions::new(limits, Arc::new(router)), names, events }
+        Self { sessions: Sessions::new(limits, Arc::new(router)), names, channels, events }
     }
 
     /// A peer that speaks the mux through a library.

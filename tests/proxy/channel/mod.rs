@@ -6,8 +6,6 @@ mod late;
 mod policies;
 mod publishers;
 
-use std::sync::Arc;
-
 use browser_stream_mux::Stream;
 use browser_stream_server::{Channels, Incoming, Limits, Publisher, Subscription};
 use harness::{Peer, Proxy, within};
@@ -27,9 +25,8 @@ impl Hall {
     pub fn with(change: impl FnOnce(&mut Limits)) -> Self {
         let mut limits = Limits::default();
         change(&mut limits);
-        let channels = Channels::new(Arc::new(limits.clone()));
-        let proxy = Proxy::with(limits, |router| channels.mount(router));
-        Self { proxy, channels }
+        let proxy = Proxy::with(limits, |router| router);
+        Self { channels: proxy.channels.clone(), proxy }
     }
 
     /// A peer of its own that publishes.

@@ -1,0 +1,93 @@
+//! One to eight through a process that may not have more than 64 MiB. `LONG=1` makes a gibibyte of its 64 MiB.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg(all(target_os = "linux", feature = "shell"))]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use browser_stream_client::{Channel, ChannelOptions, Peer};
+use bytes::Bytes;
+use tokio::task::JoinSet;
+
+const MIB: usize = 1024 * 1024;
+const READERS: usize = 8;
+const MESSAGE: usize = 64 * 1024;
+/// What the process may have for data: its heap, its buffers, the stacks of its threads.
+const DATA_MAX: usize = 64 * MIB;
+
+/// A `bss` with a limit on its memory, killed when dropped.
+struct Proxy {
+    child: Child,
+    url: String,
+}
+
+impl Proxy {
+    fn start() -> Self {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--data={DATA_MAX}")).arg(env!("CARGO_BIN_EXE_bss")).args(["serve", "--bind", "127.0.0.1:0"]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().trim_end_matches('/').rsplit('/').next().unwrap();
+        Self { child, url: format!("ws://{address}/mux") }
+    }
+
+    /// `VmRSS:` now, `VmHWM:` at most so far, in bytes.
+    fn memory(&self, key: &str) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let value = status.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+        value.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proxy_with_64_mib_carries_more_than_that_to_eight_subscribers() {
+    let bytes = if std::env::var_os("LONG").is_some() { 1024 * MIB } else { 64 * MIB };
+    let messages = (bytes / MESSAGE) as u64;
+    let proxy = Proxy::start();
+    let peer = Peer::dial(&proxy.url).await.unwrap();
+    let mut publisher = Channel::new(&peer).publish("BIG", ChannelOptions::new().wait_for(READERS as u32)).await.unwrap();
+    let mut reading = JoinSet::new();
+    for _ in 0..READERS {
+        let peer = Peer::dial(&proxy.url).await.unwrap();
+        let mut subscription = Channel::new(&peer).subscribe("BIG").await.unwrap();
+        reading.spawn(async move {
+            let mut got = 0;
+            while let Some(message) = subscription.next().await.unwrap() {
+                assert!(message.bytes[..8] == got.to_be_bytes()[..] && message.bytes.len() == MESSAGE, "message {got} is not what was sent");
+                got += 1;
+            }
+            drop(peer);
+            got
+        });
+    }
+    let before = proxy.memory("VmRSS:");
+    let rest = vec![7; MESSAGE - 8];
+    for number in 0..messages {
+        publisher.send(Bytes::from([&number.to_be_bytes()[..], &rest].concat())).await.unwrap();
+    }
+    let closed = publisher.end().await.unwrap();
+    while let Some(got) = reading.join_next().await {
+        assert_eq!(got.unwrap(), messages);
+    }
+    assert_eq!(closed.delivered, (READERS * bytes) as u64);
+    let (after, highest) = (proxy.memory("VmRSS:"), proxy.memory("VmHWM:"));
+    println!(
+        "{} MiB to {READERS} subscribers under a limit of {} MiB: the proxy's memory grew by {:.1} MiB, {:.1} MiB at most",
+        bytes / MIB,
+        DATA_MAX / MIB,
+        after.saturating_sub(before) as f64 / MIB as f64,
+        highest as f64 / MIB as f64,
+    );
+}
