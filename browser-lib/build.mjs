@@ -99,7 +99,7 @@ async function buildAssets() {
   for (const name of existsSync(examples) ? readdirSync(examples) : []) await buildExample(name);
 }
 
-/** An example is a folder with a main.ts; one without an index.html has its page elsewhere, or is no page at all. */
+/** An example is a folder with a main.ts, and workers beside it; one without an index.html has its page elsewhere, or is no page at all. */
 async function buildExample(name) {
   const [from, to] = [join(examples, name), join(assets, "examples", name)];
   for (const file of ["index.html", "captions.vtt"].filter((file) => existsSync(join(from, file)))) {
@@ -107,10 +107,12 @@ async function buildExample(name) {
     cpSync(join(from, file), join(to, file));
   }
   if (!existsSync(join(from, "main.ts"))) return;
+  const workers = readdirSync(from).filter((file) => file.endsWith(".worker.ts"));
   await build({
     ...common,
-    entryPoints: [join(from, "main.ts")],
-    outfile: join(to, "main.js"),
+    entryPoints: ["main.ts", ...workers].map((file) => join(from, file)),
+    outdir: to,
+    nodePaths: [join(here, "node_modules")],
     plugins: [libraryFromProxy],
   });
 }

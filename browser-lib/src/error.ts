@@ -9,7 +9,7 @@ import { APPLICATION_CODE_MIN, codeNumber, codeText, isApplicationCode } from ".
  * `number` is the same as a number: 1–255 for the protocol's codes, 256 and up for the application's.
  */
 export class StreamError extends Error {
-  override readonly name = "StreamError";
+  override readonly name: string = "StreamError";
   readonly code: string;
   readonly number: number;
   /** What `message` says behind the code. */

@@ -87,8 +87,9 @@ export abstract class NodeStyle<In, Out, Data> extends Emitter<StreamEvents<Data
   static {
     takeOut = (style) => {
       style.#refuseEnded();
+      const { writer } = style;
       style.#ended = true;
-      return { writer: style.writer, close: () => style.#close() };
+      return { writer, close: () => style.#close(writer) };
     };
   }
 
@@ -128,12 +129,16 @@ export abstract class NodeStyle<In, Out, Data> extends Emitter<StreamEvents<Data
     return open;
   }
 
-  /** Finishes this direction, after a last chunk if there is one; the other direction goes on. */
+  /**
+   * Finishes this direction, after a last chunk if there is one; the other direction goes on. Throws `TypeError` while somebody else writes (`latest`, `values`,
+   * a writer of `writable`): it is ended there.
+   */
   end(chunk?: In): this {
     if (chunk !== undefined) this.write(chunk);
     if (this.#ended) return this;
+    const { writer } = this;
     this.#ended = true;
-    this.#close().catch(ignore);
+    this.#close(writer).catch(ignore);
     return this;
   }
 
@@ -259,8 +264,8 @@ export abstract class NodeStyle<In, Out, Data> extends Emitter<StreamEvents<Data
     if (this.#ended) throw new TypeError("write after end");
   }
 
-  async #close(): Promise<void> {
-    await this.writer.close();
+  async #close(writer: WritableStreamDefaultWriter<In>): Promise<void> {
+    await writer.close();
     this.emit("finish");
   }
 

@@ -59,7 +59,7 @@ const PIECE_MAX = 64 * 1024;
 /** Takes the data up. Throws `TypeError` for what cannot be sent, or is being read by somebody else. */
 export function sourceOf(data: Sendable): Source {
   if (data instanceof Blob) return { ...sourceOf(data.stream()), total: data.size };
-  if (typeof data === "object" && !ArrayBuffer.isView(data)) {
+  if (data && typeof data === "object" && !ArrayBuffer.isView(data)) {
     const { readable = data } = data as { readable?: unknown };
     if (readable instanceof ReadableStream) {
       const reader = readable.getReader();
@@ -73,6 +73,9 @@ export function sourceOf(data: Sendable): Source {
       Promise.resolve(iterator?.return?.()).catch(ignore);
     };
     if (iterator) return { total: undefined, next: () => iterator.next(), stop };
+  }
+  if (typeof data !== "string" && !(data instanceof ArrayBuffer || ArrayBuffer.isView(data))) {
+    throw new TypeError("what can be sent is text, bytes, a Blob, or a stream or an iterable of text and bytes");
   }
   const bytes = toBytes(data);
   return { ...sourceOf([bytes]), total: bytes.length };

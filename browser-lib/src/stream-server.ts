@@ -305,11 +305,17 @@ interface StreamServerClass {
   readonly prototype: Server;
 }
 
-/** Calls the server's own callback. Where it fails its client is reset `internal`, instead of waiting for ever; the error goes where uncaught ones go. */
+/**
+ * Calls the server's own callback. Where it fails its client is reset `internal`, instead of waiting for ever; the error goes where uncaught ones go, unless
+ * it is what ended the stream: no client ends a program in Node by going away, or by sending what is no value.
+ */
 function serve<D extends Received>(stream: Stream<D>, onStream: (stream: Stream<D>) => unknown): void {
   const failed = (error: unknown) => {
     stream.destroy(new StreamError("internal", "the server's own code failed"));
-    report(error);
+    stream.closed.then(
+      () => report(error),
+      (end: unknown) => end === error || report(error),
+    );
   };
   try {
     const serving = onStream(stream);

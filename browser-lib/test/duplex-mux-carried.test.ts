@@ -1,21 +1,14 @@
 import { readFile } from "node:fs/promises";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { type DuplexMux, MuxDemux, type Stream, StreamClient, StreamServer } from "../src/index.ts";
+import { holdClock } from "./clock.ts";
 import { collect, joined, pattern, pour, settled } from "./joined.ts";
 import { incoming, muxes, pair } from "./pair.ts";
 import { passes, Switch } from "./splice.ts";
 
 const KIB = 1024;
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-  vi.spyOn(Math, "random").mockReturnValue(0.5);
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+holdClock();
 
 /** A mux over one stream between a client and its server. */
 async function carried() {

@@ -1,17 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { holdClock } from "./clock.ts";
 import { outcome, settle, until } from "./peer.ts";
 import { greet, page, record, up } from "./up.ts";
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-  vi.spyOn(Math, "random").mockReturnValue(0.5);
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-  vi.unstubAllGlobals();
-});
+holdClock();
 
 describe("a proxy that goes down", () => {
   it("threat_20_is_come_back_to_when_it_said_not_sooner, whatever wakes the page", async () => {

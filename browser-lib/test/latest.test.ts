@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Stream } from "../src/index.ts";
+import { holdClock } from "./clock.ts";
 import { joined } from "./joined.ts";
 import { outcome, pair, settle, until } from "./peer.ts";
 import { passes } from "./splice.ts";
@@ -109,12 +110,7 @@ describe("latest", () => {
 });
 
 describe("latest on a resumable stream", () => {
-  beforeEach(() => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-  });
-  afterEach(() => {
-    vi.useRealTimers();
-  });
+  holdClock();
 
   it("keeps only the newest while the connection is gone, and goes on with it", async () => {
     const { proxy, client, far } = await joined();

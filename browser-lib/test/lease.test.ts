@@ -1,19 +1,12 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { type MuxDemux, StreamServer } from "../src/index.ts";
 import { sessionOf } from "../src/mux-demux.ts";
+import { holdClock } from "./clock.ts";
 import { asked, holding, LEASE, LISTEN, record, shown } from "./holding.ts";
 import { dial, outcome, type Peer, settle, until } from "./peer.ts";
 import { vectors } from "./vectors.ts";
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-  vi.unstubAllGlobals();
-});
+holdClock();
 
 describe("a claim", () => {
   it("asks for a lease and says which life of a server it is", async () => {

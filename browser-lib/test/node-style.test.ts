@@ -172,6 +172,17 @@ describe("writing", () => {
     expect(() => stream.write("late")).toThrow("write after end");
   });
 
+  it("end throws while somebody else writes, and ends the stream when they do not any more", async () => {
+    const { stream, far } = await pair();
+    const writer = stream.writable.getWriter();
+    expect(() => stream.end()).toThrow(TypeError);
+    await writer.write("theirs");
+    writer.releaseLock();
+    stream.end(", ours");
+    await until("the finish", () => far.isFinished);
+    expect(far.text).toBe("theirs, ours");
+  });
+
   it("a small buffer may be used again at once", async () => {
     const { stream, far } = await pair();
     const buffer = new Uint8Array(4096);

@@ -1,8 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Stream } from "../src/index.ts";
 import { Connection } from "../src/mux/connection.ts";
 import type { Events } from "../src/mux/event.ts";
 import { Outbound, u32 } from "../src/mux/frame.ts";
+import { holdClock } from "./clock.ts";
 import { joined } from "./joined.ts";
 import { dial, until } from "./peer.ts";
 import { passes } from "./splice.ts";
@@ -162,13 +163,7 @@ describe("senders", () => {
 });
 
 describe("a resumable stream", () => {
-  beforeEach(() => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-  });
-  afterEach(() => {
-    vi.useRealTimers();
-    vi.restoreAllMocks();
-  });
+  holdClock();
 
   it("keeps its priority over a drop, at either end", async () => {
     const set = vi.spyOn(Connection.prototype, "prioritize");

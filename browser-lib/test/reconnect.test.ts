@@ -1,18 +1,10 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { StreamClient } from "../src/index.ts";
+import { holdClock } from "./clock.ts";
 import { dial, outcome, settle, until } from "./peer.ts";
 import { greet, page, record, up } from "./up.ts";
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-  vi.spyOn(Math, "random").mockReturnValue(0.5);
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-  vi.unstubAllGlobals();
-});
+holdClock();
 
 describe("a connection that breaks", () => {
   it("is followed by another at once, on the event, and everything tells of it in order", async () => {

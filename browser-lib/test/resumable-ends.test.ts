@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { type Stream, StreamClient, StreamError, StreamServer } from "../src/index.ts";
+import { holdClock } from "./clock.ts";
 import { collect, joined, pattern, pour, settled } from "./joined.ts";
 import { outcome } from "./peer.ts";
 import { passes, Switch } from "./splice.ts";
@@ -10,16 +11,7 @@ const MIB = 1024 * KIB;
 const WINDOW = 256 * KIB;
 const AHEAD = 256 * KIB;
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-  vi.spyOn(Math, "random").mockReturnValue(0.5);
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-  vi.unstubAllGlobals();
-});
+holdClock();
 
 /** How both ends of a stream ended, once they have. */
 async function ends(client: Stream, far: Stream): Promise<string[]> {

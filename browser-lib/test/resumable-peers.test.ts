@@ -1,7 +1,8 @@
 // Peers of resumable streams that are slow, hostile or on their way out.
 
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { type Stream, StreamClient, StreamServer } from "../src/index.ts";
+import { holdClock } from "./clock.ts";
 import { collect } from "./joined.ts";
 import { outcome, settle, until } from "./peer.ts";
 import { passes, Switch } from "./splice.ts";
@@ -11,15 +12,7 @@ const KIB = 1024;
 const CONNECT = "/browser-server/connect/NAME";
 const REPLY = { id: "u", resume: { v: 1, grace: 120 } };
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-  vi.spyOn(Math, "random").mockReturnValue(0.5);
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-});
+holdClock();
 
 /** A client whose stream a scripted server took up. */
 async function taken() {

@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { StreamClient } from "../src/index.ts";
+import { holdClock } from "./clock.ts";
 import { collect, joined, pattern, pour, settled } from "./joined.ts";
 import { outcome, settle, until } from "./peer.ts";
 import { passes } from "./splice.ts";
@@ -10,16 +11,7 @@ const MIB = 1024 * KIB;
 const WINDOW = 256 * KIB;
 const CONNECT = "/browser-server/connect/NAME";
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-  vi.spyOn(Math, "random").mockReturnValue(0.5);
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-  vi.restoreAllMocks();
-  vi.unstubAllGlobals();
-});
+holdClock();
 
 describe("a stream between our own libraries", () => {
   it("carries bytes both ways and ends clean at both ends", async () => {

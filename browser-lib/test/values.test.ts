@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { json, ValueError } from "../src/index.ts";
+import { type Codec, json, ValueError } from "../src/index.ts";
 import { msgpack } from "../src/msgpack.ts";
 import { Unframer } from "../src/values/unframe.ts";
 import type { Values } from "../src/values/values.ts";
@@ -229,6 +229,7 @@ describe("a value that cannot be read", () => {
     const { items, codes } = await told("0000000131000000013f");
     expect(items).toEqual([1]);
     expect(codes).toEqual(["bad_value", "bad_value", "cancelled", "bad_value"]);
+    expect(new ValueError("bad_value", "").name).toBe("ValueError");
   });
 
   test("is refused by its length, before its bytes came", async () => {
@@ -242,6 +243,14 @@ describe("a value that cannot be read", () => {
     const { end } = gather(far.values(json));
     client.end(fromHex("000000023131".slice(0, 10)));
     expect(await end).toBe("bad_value");
+  });
+
+  test("a codec that is none is the caller's error, and the stream is as it was", async () => {
+    const { client, far } = await joined();
+    for (const none of ["json", {}, null]) expect(() => client.values(none as unknown as Codec)).toThrow(TypeError);
+    client.values().end(1);
+    const { items, end } = gather(far.values());
+    expect([await end, items]).toEqual(["ok", [1]]);
   });
 
   test("a bound that is none is the caller's error", async () => {

@@ -1,16 +1,11 @@
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { StreamClient, type Watch } from "../src/index.ts";
+import { holdClock } from "./clock.ts";
 import { dial, settle, until } from "./peer.ts";
 
 const WATCH = "/browser-server/watch/NAME";
 
-beforeEach(() => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-});
+holdClock();
 
 function record(watch: Watch): string[] {
   const seen: string[] = [];

@@ -1,8 +1,9 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
 import { MuxDemux, StreamClient, type StreamError, StreamServer } from "../src/index.ts";
+import { holdClock } from "./clock.ts";
 import { dial, settle, until } from "./peer.ts";
 import { greet, up } from "./up.ts";
 
@@ -58,12 +59,7 @@ describe("without a connection", () => {
   });
 
   describe("in time", () => {
-    beforeEach(() => {
-      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
-    });
-    afterEach(() => {
-      vi.useRealTimers();
-    });
+    holdClock();
 
     it("so they do when they waited for one in vain", async () => {
       const { mdm, peer } = dial({ hold: true });

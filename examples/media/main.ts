@@ -1,6 +1,7 @@
 // A video, sound and an image: each is asked for on a stream of its own, and shown while it arrives.
 
 import { MuxDemux, StreamError } from "browser-stream-server";
+import { showConnection } from "../connection.ts";
 import { playAudio } from "./audio.ts";
 import { Card, type Player } from "./card.ts";
 import { showImage } from "./image.ts";
@@ -8,17 +9,8 @@ import { playVideo } from "./video.ts";
 
 const players: Record<string, Player> = { "video.webm": playVideo, "audio.wav": playAudio, "image.jpg": showImage };
 
-/** What the page says of its connection. */
-const connection = {
-  connecting: ["working", "Connecting"],
-  open: ["good", "Connected"],
-  waiting: ["working", "Reconnecting"],
-  closed: ["bad", "Not connected: load this page again"],
-} as const;
-
 const mdm = MuxDemux();
-mdm.on("state", tellConnection);
-tellConnection();
+showConnection(mdm);
 
 const sizes = askForSizes();
 for (const element of document.querySelectorAll<HTMLElement>(".media")) {
@@ -49,12 +41,6 @@ async function askForSizes(): Promise<Map<string, number>> {
       : `The program does not say what it has: ${error instanceof Error ? error.message : error}. Load this page again.`;
     return new Map();
   }
-}
-
-function tellConnection(): void {
-  const [mark, text] = connection[mdm.state];
-  element("status").dataset.state = mark;
-  element("status-text").textContent = text;
 }
 
 function element(id: string): HTMLElement {

@@ -1,6 +1,7 @@
 // Files from this page to the program that serves it: each on a stream of its own, a few at a time.
 
 import { MuxDemux } from "browser-stream-server";
+import { showConnection } from "../connection.ts";
 import { Row } from "./row.ts";
 import { Upload } from "./upload.ts";
 import { progress } from "./words.ts";
@@ -8,18 +9,9 @@ import { progress } from "./words.ts";
 /** More at once would be no faster, and each would take longer. */
 const AT_ONCE = 4;
 
-/** What the page says of its connection. */
-const connection = {
-  connecting: ["working", "Connecting"],
-  open: ["good", "Connected"],
-  waiting: ["working", "Reconnecting"],
-  closed: ["bad", "Not connected: load this page again"],
-} as const;
-
 const mdm = MuxDemux();
 const uploads = new Map<Upload, Row>();
 const picker = element<HTMLInputElement>("picker");
-let nextTry: number | undefined;
 
 picker.addEventListener("change", () => {
   add([...(picker.files ?? [])]);
@@ -46,12 +38,8 @@ addEventListener("beforeunload", (event) => {
   if ([...uploads.keys()].some((upload) => !upload.isOver)) event.preventDefault();
 });
 
-mdm.on("reconnecting", ({ delayMs }) => {
-  nextTry = performance.now() + delayMs;
-});
-mdm.on("state", tellConnection);
+showConnection(mdm);
 setInterval(paint, 250);
-tellConnection();
 
 function add(files: File[]): void {
   for (const file of files) {
@@ -106,21 +94,11 @@ function paint(): void {
     upload.measure(now);
     row.paint();
   }
-  tellConnection();
 }
 
 function mark(isOver: boolean): void {
   element("drop").toggleAttribute("data-over", isOver);
   element("hint").textContent = isOver ? "let go: they are taken" : "or drop them anywhere on this page";
-}
-
-function tellConnection(): void {
-  const [mark, text] = connection[mdm.state];
-  if (mdm.state === "open") nextTry = undefined;
-  const seconds = Math.ceil(((nextTry ?? 0) - performance.now()) / 1000);
-  element("status").dataset.state = mark;
-  if (element("status-text").textContent !== text) element("status-text").textContent = text;
-  element("status-time").textContent = mdm.state === "waiting" && seconds > 0 ? `next try in ${seconds} s` : "";
 }
 
 function element<E extends HTMLElement = HTMLElement>(id: string): E {

@@ -7,6 +7,7 @@ mod limits;
 mod network;
 mod origin;
 mod path;
+mod turn;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -16,6 +17,7 @@ pub use network::{Network, NetworkError};
 pub(crate) use origin::{Authority, Host};
 pub use origin::{Origin, OriginError, PublicUrl, PublicUrlError};
 pub use path::{RoutePath, RoutePathError};
+pub use turn::{TurnUrl, TurnUrlError};
 
 use crate::limits::Limits;
 
@@ -46,6 +48,12 @@ pub struct Config {
     /// Where the key of leases is kept, so that servers have their names back from a proxy that was started again; without it, each process
     /// has its own.
     pub lease_key: Option<PathBuf>,
+    /// Where STUN is answered, over UDP: pages learn there by which address others may reach them directly. Off where it is not set.
+    pub stun: Option<SocketAddr>,
+    /// A TURN server beside the proxy, which takes logins that are made with [`turn_secret`](Self::turn_secret).
+    pub turn: Vec<TurnUrl>,
+    /// The file with the secret that the TURN server has, too.
+    pub turn_secret: Option<PathBuf>,
     /// The bounds that peers are held to.
     pub limits: Limits,
 }
@@ -62,6 +70,9 @@ impl Default for Config {
             list_names: None,
             trusted_proxies: Vec::new(),
             lease_key: None,
+            stun: None,
+            turn: Vec::new(),
+            turn_secret: None,
             limits: Limits::default(),
         }
     }
@@ -83,8 +94,14 @@ impl Config {
         if !self.open && !self.bind.ip().to_canonical().is_loopback() {
             return Err(ConfigError::Open(self.bind));
         }
+        if self.stun.is_some_and(|bind| bind.port() == 0) {
+            return Err(ConfigError::Stun);
+        }
+        if self.turn.is_empty() != self.turn_secret.is_none() {
+            return Err(ConfigError::Turn);
+        }
         for (index, prefix) in self.prefix.iter().enumerate() {
-            if prefix.as_str() == "/session" || self.prefix[..index].contains(prefix) {
+            if matches!(prefix.as_str(), "/session" | "/ice") || self.prefix[..index].contains(prefix) {
                 return Err(ConfigError::Prefix(prefix.clone()));
             }
         }
@@ -121,6 +138,12 @@ pub enum ConfigError {
     /// A prefix stands there twice, or is the protocol's own.
     #[error("--prefix {0} cannot be used: it is given twice, or is the protocol's own path")]
     Prefix(RoutePath),
+    /// Pages are told the port, so it must be known.
+    #[error("--stun needs a port: 0.0.0.0:3478 is the usual one")]
+    Stun,
+    /// A TURN server needs its secret, and a secret its server.
+    #[error("--turn and --turn-secret go together: the server's address, and a file with the secret that it has as static-auth-secret")]
+    Turn,
     /// The path of the WebSocket is another route.
     #[error("--path {0} cannot be used: the proxy has another route or a file there; choose one such as /mux or /ws")]
     Path(RoutePath),

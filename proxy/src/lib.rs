@@ -15,14 +15,17 @@ mod route;
 mod session;
 
 pub use browser_stream_mux::{Body, BodyError, Code, Progress, Stream, StreamError};
-pub use config::Config;
 pub use browser_stream_protocol::channel::{
-    ChannelInfo, ChannelOptions, Closed, Ending, Incoming, Message, MessageWriter, News, Policy, PublishError, Publisher, PublisherInfo, Publishers,
-    SubscribeError, Subscription,
+    ChannelInfo, ChannelOptions, Closed, Ending, Incoming, Message, MessageWriter, News, Policy, PublishError, Publisher, PublisherInfo,
+    Publishers, SubscribeError, Subscription,
 };
+pub use config::Config;
 pub use edge::{Proxy, mux};
 pub use error::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
-pub use feature::channel::{ChannelEvent, ChannelEvents, ChannelStatus, Channels};
+pub use feature::{
+    IceServers, TurnServer,
+    channel::{ChannelEvent, ChannelEvents, ChannelStatus, Channels},
+};
 pub use limits::Limits;
 pub use route::{BadName, ConnectOptions, Event, Events, Handler, LeaseKey, LeaseKeyError, Name, Reason, StreamRouter, StreamServerProxy};
 pub use session::{Instance, Open, Opening, Opens, SendError, Session, Sessions, transport, websocket};

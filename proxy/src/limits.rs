@@ -84,6 +84,12 @@ pub struct Limits {
     pub write_stall_max: Duration,
     /// How long a connection may take to become a session.
     pub establish_timeout: Duration,
+    /// STUN requests of one address that are answered in a second for ever: a page that looks for its way out sends a handful.
+    pub stun_per_address_per_second: usize,
+    /// Such requests at once, on top of the rate: an office behind one router.
+    pub stun_per_address_burst: usize,
+    /// STUN requests that are answered in a second in all.
+    pub stun_per_second: usize,
     /// Connections that may be waiting for their upgrade or be open at once.
     pub connections_max: usize,
     /// How long sessions may take to go when the program is told to end; what is left then is closed.
@@ -148,6 +154,9 @@ impl Default for Limits {
             silence_max: Duration::from_secs(45),
             write_stall_max: Duration::from_secs(10),
             establish_timeout: Duration::from_secs(10),
+            stun_per_address_per_second: 20,
+            stun_per_address_burst: 200,
+            stun_per_second: 5000,
             connections_max: 16 * 1024,
             drain_timeout: Duration::from_secs(30),
             events_buffer: 1024,

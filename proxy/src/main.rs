@@ -5,7 +5,10 @@ mod shell;
 use std::io::{IsTerminal, Write, stderr};
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use browser_stream_server::{Config, LeaseKey, Proxy, StreamRouter, StreamServerProxy, config::Serve, config::Start};
+use anyhow::Context;
+use browser_stream_server::{
+    Config, IceServers, LeaseKey, Proxy, StreamRouter, StreamServerProxy, TurnServer, config::Serve, config::Start,
+};
 use shell::{Args, Client, Command, Task};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -52,8 +55,13 @@ async fn serve(config: Config, key: LeaseKey) -> anyhow::Result<()> {
         names.list_names(config.lists_names());
         router = router.mount(names);
     }
+    let router = router.route("/ice", ice(&config)?);
     let proxy = Proxy::new(config, router);
     let listener = proxy.listen().await?;
+    if let Some(socket) = proxy.listen_stun().await? {
+        let proxy = proxy.clone();
+        tokio::spawn(async move { proxy.serve_stun(socket).await });
+    }
     let stop = signalled()?;
     writeln!(std::io::stdout(), "browser-stream-server is at {}", Proxy::url(&listener)?)?;
     let stop = async {
@@ -62,6 +70,21 @@ async fn serve(config: Config, key: LeaseKey) -> anyhow::Result<()> {
     };
     Ok(proxy.serve_until(listener, stop).await?)
 }
+
+/// The servers that help pages to a direct connection.
+fn ice(config: &Config) -> anyhow::Result<IceServers> {
+    let mut servers = IceServers::new();
+    if let Some(stun) = config.stun {
+        servers = servers.stun(stun.port());
+    }
+    let Some(path) = &config.turn_secret else { return Ok(servers) };
+    let secret = std::fs::read_to_string(path).with_context(|| format!("cannot read the secret {path:?} that --turn-secret names"))?;
+    let urls = config.turn.iter().map(ToString::to_string).collect();
+    Ok(servers.turn(TurnServer { urls, secret: secret.trim().to_owned(), lifetime: TURN_LOGIN }))
+}
+
+/// A login outlives a long call, and is worth nothing the day after.
+const TURN_LOGIN: Duration = Duration::from_secs(12 * 3600);
 
 /// What somebody who ended it is told, who may wonder why it is still there.
 fn ending(held_up: usize, most: Duration) -> String {

@@ -35,6 +35,8 @@ refusals! {
     Handshake = "handshake",
     /// Requests whose head is too large.
     HeaderTooLarge = "header_too_large",
+    /// STUN requests that were not answered: too many from one address, or in all.
+    StunRate = "stun_rate",
     /// Connections that did not become a session in time.
     EstablishTimeout = "establish_timeout",
     /// Opens: the peer has too many live streams.

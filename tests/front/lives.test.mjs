@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { CADDY, NGINX } from "../harness/front.mjs";
 import { bss } from "../harness/programs.mjs";
 import { until, within } from "../harness/wait.mjs";
-import { listenEcho, StreamClient, startScene, talkThrough } from "./scene.mjs";
+import { listenEcho, StreamClient, sharedScene, startScene, talkThrough } from "./scene.mjs";
 
 const WAIT_MS = 10_000;
 const LONG = process.env.LONG === "1";
@@ -78,22 +78,13 @@ describe("nginx's idle timeout", () => {
 
 for (const kind of [NGINX, CADDY]) {
   describe(kind.name, () => {
-    /** @type {import("./scene.mjs").Scene} */
-    let scene;
-
-    before(async () => {
-      scene = await startScene(kind);
-    });
-
-    after(async () => {
-      await scene?.stop();
-    });
+    const scene = sharedScene(kind);
 
     test("its end in mid-transfer cuts, and the stream goes on through the next one", { timeout: 60_000 }, async () => {
-      const { stream, close } = await echo(scene, "killed");
+      const { stream, close } = await echo(scene(), "killed");
       const { sent, received, moves } = await talkThrough(stream, async () => {
-        await scene.front.kill();
-        await scene.front.start();
+        await scene().front.kill();
+        await scene().front.start();
       });
       assert.deepEqual(received, sent);
       assert.ok(moves >= 1);
@@ -101,10 +92,10 @@ for (const kind of [NGINX, CADDY]) {
     });
 
     test("the proxy's end behind it is a 502 that passes", { timeout: 60_000 }, async () => {
-      const { client, stream, close } = await echo(scene, "behind");
+      const { client, stream, close } = await echo(scene(), "behind");
       const { sent, received, moves } = await talkThrough(stream, async () => {
         const cut = new Promise((resolve) => client.once("reconnecting", resolve));
-        const restarted = scene.restartProxy();
+        const restarted = scene().restartProxy();
         await within(WAIT_MS, "the cut", cut);
         await restarted;
       });
@@ -115,18 +106,18 @@ for (const kind of [NGINX, CADDY]) {
 
     const outcome = kind === NGINX ? "keeps sessions on its old workers" : "cuts, and the stream goes on";
     test(`a reload in mid-transfer ${outcome}`, { timeout: 60_000 }, async () => {
-      const { stream, close } = await echo(scene, "reload");
-      const before = scene.front.pids();
-      const { sent, received, moves } = await talkThrough(stream, () => scene.front.reload());
+      const { stream, close } = await echo(scene(), "reload");
+      const before = scene().front.pids();
+      const { sent, received, moves } = await talkThrough(stream, () => scene().front.reload());
       assert.deepEqual(received, sent);
       if (kind === NGINX) {
         assert.equal(moves, 0);
         assert.ok(
-          before.every((pid) => scene.front.pids().includes(pid)),
+          before.every((pid) => scene().front.pids().includes(pid)),
           "the old worker lives as long as its sessions",
         );
         close();
-        await until(WAIT_MS, "the old worker's end", () => !before.every((pid) => scene.front.pids().includes(pid)));
+        await until(WAIT_MS, "the old worker's end", () => !before.every((pid) => scene().front.pids().includes(pid)));
       } else {
         assert.ok(moves >= 1);
         close();
@@ -135,7 +126,7 @@ for (const kind of [NGINX, CADDY]) {
 
     if (LONG) {
       test("an idle session lives longer than a minute with what proxy/deploy says", { timeout: 120_000 }, async () => {
-        await staysIdle(scene, 75_000);
+        await staysIdle(scene(), 75_000);
       });
     }
   });

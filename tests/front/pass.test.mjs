@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { connect } from "node:http2";
-import { after, before, describe, test } from "node:test";
+import { describe, test } from "node:test";
 import { CADDY, lookup, NGINX } from "../harness/front.mjs";
 import { within } from "../harness/wait.mjs";
-import { listenEcho, StreamClient, startScene, visitor } from "./scene.mjs";
+import { listenEcho, StreamClient, sharedScene, visitor } from "./scene.mjs";
 
 const MIB = 1 << 20;
 const LONG = process.env.LONG === "1";
@@ -15,29 +15,20 @@ const { t } = globalThis;
 
 for (const kind of [NGINX, CADDY]) {
   describe(kind.name, () => {
-    /** @type {import("./scene.mjs").Scene} */
-    let scene;
-
-    before(async () => {
-      scene = await startScene(kind);
-    });
-
-    after(async () => {
-      await scene?.stop();
-    });
+    const scene = sharedScene(kind);
 
     test("pages come over HTTP/2, the WebSocket beside them", { timeout: 30_000 }, async () => {
-      const { status, protocol, text } = await page(scene, "/");
+      const { status, protocol, text } = await page(scene(), "/");
       assert.equal(status, 200);
       assert.equal(protocol, "h2");
       assert.match(text, /browser-stream-server/);
-      const mdm = scene.dial();
+      const mdm = scene().dial();
       await mdm.ready;
       mdm.close();
     });
 
     test("bytes arrive as they were sent, both ways at once", { timeout: 120_000 }, async () => {
-      const [server, near, far] = [scene.dial(), scene.dialDirectly(), scene.dial()];
+      const [server, near, far] = [scene().dial(), scene().dialDirectly(), scene().dial()];
       await listenEcho(server, "echo");
       const mibPerSecond = async (/** @type {import("browser-stream-server").MuxDemux} */ mdm) => {
         const stream = StreamClient(mdm).connect("echo");
@@ -59,7 +50,7 @@ for (const kind of [NGINX, CADDY]) {
 
     test("a page of another origin is refused", { timeout: 30_000 }, async () => {
       const refused = (/** @type {string} */ origin) => {
-        const socket = new (visitor(scene.front, origin))(scene.front.mux, "bss.1");
+        const socket = new (visitor(scene().front, origin))(scene().front.mux, "bss.1");
         return within(
           WAIT_MS,
           "an answer to the upgrade",
@@ -74,7 +65,7 @@ for (const kind of [NGINX, CADDY]) {
         );
       };
       assert.equal(await refused("https://elsewhere.example"), 403);
-      assert.equal(await refused(scene.front.origin.replace("https:", "http:")), 403);
+      assert.equal(await refused(scene().front.origin.replace("https:", "http:")), 403);
     });
   });
 }

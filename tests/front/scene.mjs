@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { after, before } from "node:test";
 import { WebSocket } from "ws";
 import { freePort, lookup, NAME, startFront } from "../harness/front.mjs";
 import { install } from "../harness/in-page.mjs";
@@ -85,6 +86,24 @@ export async function startScene(kind, { args = ["--trusted-proxies", "127.0.0.1
       rmSync(folder, { recursive: true });
     },
   };
+}
+
+/**
+ * One scene for all tests of the `describe` around it.
+ *
+ * @param {import("../harness/front.mjs").Kind} kind
+ * @returns {() => Scene} that scene, once the tests run
+ */
+export function sharedScene(kind) {
+  /** @type {Scene} */
+  let scene;
+  before(async () => {
+    scene = await startScene(kind);
+  });
+  after(async () => {
+    await scene?.stop();
+  });
+  return () => scene;
 }
 
 /**

@@ -8,7 +8,20 @@ import { pipeline } from "node:stream/promises";
 import { setTimeout } from "node:timers/promises";
 import { expect, type Page } from "../browser/fixture.ts";
 import { binary } from "../harness/programs.mjs";
-import { test } from "./running.ts";
+import { test as base, type Running } from "./running.ts";
+
+interface Begun {
+  /** The program and a page of it; the test has a folder for its files. */
+  begun: { program: Running; page: Page };
+}
+
+const test = base.extend<Begun>({
+  begun: async ({ run, tab }, use, info) => {
+    const program = run(binary(), "0");
+    await mkdir(info.outputDir, { recursive: true });
+    await use({ program, page: await tab(await program.url()) });
+  },
+});
 
 const MIB = 1024 * 1024;
 const BIG = (process.env.LONG === "1" ? 1024 : 128) * MIB;
@@ -107,12 +120,8 @@ test("BinaryJS's flower: a page keeps one with the server, and the next page get
 });
 
 test("BinaryJS's upload: several files at once, each with its meta and the server's progress, and they interleave", async ({
-  run,
-  tab,
+  begun: { page },
 }, info) => {
-  const program = run(binary(), "0");
-  const page = await tab(await program.url());
-  await mkdir(info.outputDir, { recursive: true });
   const paths = ["一.bin", "two.bin", "three.bin"].map((name) => info.outputPath(name));
   const shas = await Promise.all(paths.map((path, i) => fileOf(path, (8 + i) * MIB + i)));
   await choose(page, paths);
@@ -157,13 +166,9 @@ test("BinaryJS's upload: several files at once, each with its meta and the serve
 });
 
 test(`${BIG / MIB} MiB from a page to a Rust handler: equal, in flat memory on both sides`, async ({
-  run,
-  tab,
+  begun: { page },
 }, info) => {
   test.setTimeout(600_000);
-  const program = run(binary(), "0");
-  const page = await tab(await program.url());
-  await mkdir(info.outputDir, { recursive: true });
   const path = info.outputPath("big.bin");
   const sha256 = await fileOf(path, BIG);
   await choose(page, [path]);
@@ -208,12 +213,8 @@ test(`${BIG / MIB} MiB from a page to a Rust handler: equal, in flat memory on b
 });
 
 test("a handler that stops reading stops the page within its window, and what it resumes comes whole", async ({
-  run,
-  tab,
+  begun: { program, page },
 }, info) => {
-  const program = run(binary(), "0");
-  const page = await tab(await program.url());
-  await mkdir(info.outputDir, { recursive: true });
   const path = info.outputPath("paused.bin");
   const sha256 = await fileOf(path, 32 * MIB);
   await choose(page, [path]);

@@ -9,6 +9,7 @@ mod drain;
 mod ends;
 mod fairness;
 mod honest;
+mod ice;
 mod inside;
 mod ladder;
 mod leases;

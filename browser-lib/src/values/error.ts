@@ -10,6 +10,7 @@ export type ValueCode = "bad_value" | "value_too_large";
  * written to `writable`, it ends the stream: the other side gets the reset `limit` or `cancelled`, which is `number`.
  */
 export class ValueError extends StreamError {
+  override readonly name = "ValueError";
   override readonly code: ValueCode;
 
   constructor(code: ValueCode, detail: string) {

@@ -56,10 +56,8 @@ export class Values<T = unknown> extends NodeStyle<T, T, T> implements AsyncIter
   readonly #below: Below;
   readonly #codec: Codec;
   readonly #max: number;
-  readonly #closed: Promise<void>;
   readonly #drained = settler();
   readonly #unframer: Unframer;
-  #failure: ValueError | undefined;
   #readable: ReadableStream<T> | undefined;
   #writable: WritableStream<T> | undefined;
 
@@ -69,14 +67,14 @@ export class Values<T = unknown> extends NodeStyle<T, T, T> implements AsyncIter
     if (!(Number.isInteger(max) && max > 0 && max <= LENGTH_MAX)) {
       throw new RangeError(`max is a whole number of bytes from 1 to ${LENGTH_MAX}, not ${max}`);
     }
+    if (typeof codec?.encode !== "function" || typeof codec.decode !== "function") {
+      throw new TypeError('a codec has encode and decode: json, or msgpack of "browser-stream-server/msgpack"');
+    }
     this.#below = below;
     this.#codec = codec;
     this.#max = max;
     this.#unframer = new Unframer(max);
-    this.#closed = below.closed.catch((error: unknown) => {
-      throw this.#failure ?? error;
-    });
-    this.tellEnd(this.#closed, this.#drained.promise);
+    this.tellEnd(below.closed, this.#drained.promise);
   }
 
   /** The values that come in. */
@@ -93,7 +91,7 @@ export class Values<T = unknown> extends NodeStyle<T, T, T> implements AsyncIter
 
   /** Resolves when both sides finished; rejects as the stream's own, or with the {@link ValueError} that ended it. */
   get closed(): Promise<void> {
-    return this.#closed;
+    return this.#below.closed;
   }
 
   /**
@@ -160,7 +158,7 @@ export class Values<T = unknown> extends NodeStyle<T, T, T> implements AsyncIter
         pull: (controller) =>
           pull(controller).catch((error: unknown) => {
             this.#drained.resolve();
-            if (error instanceof ValueError) this.#fail(error);
+            if (error instanceof ValueError) this.fail(error);
             throw error;
           }),
         cancel: (reason) => {
@@ -208,7 +206,7 @@ export class Values<T = unknown> extends NodeStyle<T, T, T> implements AsyncIter
           try {
             frame = this.#frame(value);
           } catch (error) {
-            this.#fail(error as ValueError);
+            this.fail(error as ValueError);
             throw error;
           }
           frames.push(frame);
@@ -216,12 +214,6 @@ export class Values<T = unknown> extends NodeStyle<T, T, T> implements AsyncIter
         },
       },
     );
-  }
-
-  /** Ends the stream over a value; what the other side gets is a code that passes the proxy. */
-  #fail(error: ValueError): void {
-    this.#failure ??= error;
-    this.#below.reset(error.code === "value_too_large" ? "limit" : "cancelled");
   }
 }
 

@@ -55,11 +55,11 @@ mod websocket;
 mod wire;
 
 pub use browser_stream_mux::{Body, BodyError, Code, Progress, StreamError};
-pub use browser_stream_protocol::{APPLICATION_CODE_MIN, BadName, OpenError, RefusalCode};
 pub use browser_stream_protocol::channel::{
-    ChannelInfo, ChannelOptions, Closed, Ending, Incoming, Message, MessageWriter, News, Policy, PublishError, Publisher, PublisherInfo, Publishers,
-    SubscribeError, Subscription,
+    ChannelInfo, ChannelOptions, Closed, Ending, Incoming, Message, MessageWriter, News, Policy, PublishError, Publisher, PublisherInfo,
+    Publishers, SubscribeError, Subscription,
 };
+pub use browser_stream_protocol::{APPLICATION_CODE_MIN, BadName, OpenError, RefusalCode};
 pub use channel::{Channel, Publish, Subscribe};
 pub use client::{Connect, StreamClient};
 pub use connection::Connection;

@@ -132,24 +132,13 @@ impl Stream {
     /// # Errors
     /// [`BodyError::Stream`] as soon as the stream ends, also while the body gives nothing.
     pub async fn send(&mut self, body: impl Into<Body>) -> Result<u64, BodyError> {
-        let mut body = body.into();
-        loop {
-            match body.next(self.stopped()).await {
-                Ok(Some(piece)) => {
-                    let bytes = piece.len();
-                    self.write_chunk(piece).await?;
-                    body.took(bytes);
-                }
-                Ok(None) => {
-                    self.finish();
-                    return Ok(body.progress().sent);
-                }
-                Err(error) => {
-                    self.reset(Code::Internal);
-                    return Err(error);
-                }
-            }
+        let poured = body.into().pour(self, Self::stopped, Self::write_chunk).await;
+        match &poured {
+            Ok(_) => self.finish(),
+            Err(BodyError::Source(_)) => self.reset(Code::Internal),
+            Err(BodyError::Stream(_)) => {}
         }
+        poured
     }
 
     /// Its share of the way to the proxy while other streams of the same peer have something to send: 1 to 64, 16 unless stated; one with 32 gets twice

@@ -1,6 +1,6 @@
 //! What is sent over a stream as a whole: bytes, what a reader gives, or what comes piece by piece.
 
-use std::{error::Error, fmt, future::Future, io, pin::Pin};
+use std::{error::Error, fmt, io, pin::Pin};
 
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -77,17 +77,31 @@ impl Body {
         Progress { sent: self.sent, total: self.total }
     }
 
-    /// The next piece, 1 to 65,536 bytes; `None` at the end. Fails as soon as `stopped` resolves. Cancel-safe.
-    pub async fn next(&mut self, stopped: impl Future<Output = StreamError>) -> Result<Option<Bytes>, BodyError> {
-        tokio::select! {
-            biased;
-            end = stopped => Err(end.into()),
-            piece = self.piece() => piece.map_err(BodyError::Source),
+    /// Writes all of it to a stream; the number of bytes. To be finished, or reset, is left to that. Dropped, it has written a part.
+    ///
+    /// # Errors
+    /// [`BodyError::Stream`] as soon as `stopped` resolves, also while the body gives nothing, or with that of `write`.
+    pub async fn pour<S>(
+        mut self,
+        stream: &mut S,
+        stopped: impl AsyncFn(&S) -> StreamError,
+        write: impl AsyncFn(&mut S, Bytes) -> Result<(), StreamError>,
+    ) -> Result<u64, BodyError> {
+        loop {
+            let piece = tokio::select! {
+                biased;
+                end = stopped(stream) => return Err(end.into()),
+                piece = self.piece() => piece.map_err(BodyError::Source)?,
+            };
+            let Some(piece) = piece else { return Ok(self.sent) };
+            let bytes = piece.len();
+            write(stream, piece).await?;
+            self.took(bytes);
         }
     }
 
     /// The stream took so many bytes.
-    pub fn took(&mut self, bytes: usize) {
+    fn took(&mut self, bytes: usize) {
         self.sent += bytes as u64;
         let progress = self.progress();
         if let Some(call) = &mut self.on_progress {
@@ -99,6 +113,7 @@ impl Body {
         Self { source, rest, total, sent: 0, on_progress: None }
     }
 
+    /// The next piece, 1 to 65,536 bytes; nothing at the end. Cancel-safe.
     async fn piece(&mut self) -> io::Result<Option<Bytes>> {
         while self.rest.is_empty() {
             self.rest = match &mut self.source {

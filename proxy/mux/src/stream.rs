@@ -9,7 +9,6 @@ use std::{
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
-use futures::FutureExt;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::{Body, BodyError, Cell, Code, End, FrameError, INITIAL_WINDOW, StreamError, StreamId, cell::Taken};
@@ -174,24 +173,13 @@ impl Stream {
     /// # Errors
     /// [`BodyError::Stream`] as soon as the stream ends, also while the body gives nothing.
     pub async fn send(&mut self, body: impl Into<Body>) -> Result<u64, BodyError> {
-        let mut body = body.into();
-        loop {
-            match body.next(self.stopped().map(StreamError::from)).await {
-                Ok(Some(piece)) => {
-                    let bytes = piece.len();
-                    self.write_chunk(piece).await?;
-                    body.took(bytes);
-                }
-                Ok(None) => {
-                    self.finish();
-                    return Ok(body.progress().sent);
-                }
-                Err(error) => {
-                    self.reset(Code::Internal);
-                    return Err(error);
-                }
-            }
+        let poured = body.into().pour(self, async |stream: &Self| stream.stopped().await.into(), Self::write_chunk).await;
+        match &poured {
+            Ok(_) => self.finish(),
+            Err(BodyError::Source(_)) => self.reset(Code::Internal),
+            Err(BodyError::Stream(_)) => {}
         }
+        poured
     }
 
     /// Its share of the way to the peer while other streams have something to send: 1 to 64, 16 unless stated; one with 32 gets twice as much as one with

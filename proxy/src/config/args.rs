@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Bind, Config, ConfigError, Network, Origin, PublicUrl, RoutePath, file};
+use super::{Bind, Config, ConfigError, Network, Origin, PublicUrl, RoutePath, TurnUrl, file};
 
 /// Settings: the command line goes before the environment, that before the file, that before the default.
 #[derive(Debug, Default, Args)]
@@ -38,6 +38,15 @@ pub struct Serve {
     /// Keep the key of leases in this file, made if missing: servers have their names back after a restart
     #[arg(long, env = "BSS_LEASE_KEY", value_name = "FILE")]
     lease_key: Option<PathBuf>,
+    /// Answer STUN at this UDP address, such as 0.0.0.0:3478: helps pages to find a direct way to each other
+    #[arg(long, env = "BSS_STUN", value_name = "ADDRESS:PORT")]
+    stun: Option<Bind>,
+    /// A TURN server that shares --turn-secret with the proxy, such as turn:turn.example.com:3478; may be given several times
+    #[arg(long, env = "BSS_TURN", value_name = "URL", value_delimiter = ',')]
+    turn: Option<Vec<TurnUrl>>,
+    /// The file with that secret: coturn's static-auth-secret
+    #[arg(long, env = "BSS_TURN_SECRET", value_name = "FILE")]
+    turn_secret: Option<PathBuf>,
     /// Read settings from this TOML file; its keys are those of --print-config
     #[arg(long, env = "BSS_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -68,7 +77,21 @@ impl Serve {
         if let Some(path) = &self.config {
             file::read(path, &mut config)?;
         }
-        let Config { bind, path, public_url, allow_origin, prefix, open, list_names, trusted_proxies, lease_key, limits } = config;
+        let Config {
+            bind,
+            path,
+            public_url,
+            allow_origin,
+            prefix,
+            open,
+            list_names,
+            trusted_proxies,
+            lease_key,
+            stun,
+            turn,
+            turn_secret,
+            limits,
+        } = config;
         let config = Config {
             bind: self.bind.map_or(bind, |Bind(address)| address),
             path: self.path.unwrap_or(path),
@@ -79,6 +102,9 @@ impl Serve {
             list_names: self.list_names.or(list_names),
             trusted_proxies: self.trusted_proxies.unwrap_or(trusted_proxies),
             lease_key: self.lease_key.or(lease_key),
+            stun: self.stun.map(|Bind(address)| address).or(stun),
+            turn: self.turn.unwrap_or(turn),
+            turn_secret: self.turn_secret.or(turn_secret),
             limits,
         };
         config.check().map(|()| config)
@@ -169,6 +195,10 @@ mod tests {
             assert!(refused(&["--path", taken]).contains(taken));
         }
         assert!(args(&["--path", "/examples-of-mine"]).config().is_ok());
+        assert!(refused(&["--stun", "0.0.0.0:0"]).contains("port"));
+        assert!(refused(&["--turn", "turn:t:3478"]).contains("--turn-secret"));
+        assert!(refused(&["--turn-secret", "/a"]).contains("--turn"));
+        assert!(args(&["--turn", "turn:t:3478", "--turn-secret", "/a", "--stun", "0.0.0.0:3478"]).config().is_ok());
         assert!(refused(&["--config", "/nowhere/at/all.toml"]).contains("cannot read"));
     }
 }

@@ -24,6 +24,9 @@ struct File {
     list_names: Option<bool>,
     trusted_proxies: Option<Vec<Text<super::Network>>>,
     lease_key: Option<PathBuf>,
+    stun: Option<Text<Bind>>,
+    turn: Option<Vec<Text<super::TurnUrl>>>,
+    turn_secret: Option<PathBuf>,
     limits: LimitsTable,
 }
 
@@ -49,6 +52,9 @@ pub(super) fn write(config: &Config) -> String {
         list_names: config.list_names,
         trusted_proxies: Some(config.trusted_proxies.iter().copied().map(Text).collect()),
         lease_key: config.lease_key.clone(),
+        stun: config.stun.map(|address| Text(Bind(address))),
+        turn: Some(config.turn.iter().cloned().map(Text).collect()),
+        turn_secret: config.turn_secret.clone(),
         limits: LimitsTable::from(&config.limits),
     };
     // Texts, numbers and one table: TOML has a form for each, so this cannot fail; if it did, the text would say so.
@@ -66,6 +72,9 @@ fn apply(text: &str, config: &mut Config) -> Result<(), String> {
     config.list_names = file.list_names.or(config.list_names);
     set_all(&mut config.trusted_proxies, file.trusted_proxies);
     config.lease_key = file.lease_key.or_else(|| config.lease_key.take());
+    config.stun = file.stun.map(|Text(Bind(address))| address).or(config.stun);
+    set_all(&mut config.turn, file.turn);
+    config.turn_secret = file.turn_secret.or_else(|| config.turn_secret.take());
     file.limits.apply(&mut config.limits).map_err(|error| format!("[limits] {error}"))
 }
 
@@ -116,7 +125,7 @@ impl<T: Display> Serialize for Text<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{net::SocketAddr, time::Duration};
 
     use super::*;
 
@@ -132,6 +141,9 @@ mod tests {
         config.allow_origin = vec!["http://localhost:3000".parse().expect("an origin")];
         config.trusted_proxies = vec!["10.0.0.0/8".parse().expect("a network")];
         config.lease_key = Some("/var/lib/bss/lease.key".into());
+        config.stun = Some(SocketAddr::from(([192, 0, 2, 1], 3478)));
+        config.turn = vec!["turn:turn.example.com:3478".parse().expect("a TURN server")];
+        config.turn_secret = Some("/var/lib/bss/turn.secret".into());
         config.limits.connections_max = 7;
         config.limits.open_timeout = Duration::from_millis(1234);
         config.limits.memory_budget_bytes = 5 << 30;

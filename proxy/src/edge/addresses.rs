@@ -64,7 +64,7 @@ impl Drop for Place {
 }
 
 /// Who an address stands for. A household or a machine is given an IPv6 /64 at least and may take any address of it, so that is what counts.
-fn holder(address: IpAddr) -> IpAddr {
+pub(super) fn holder(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
         address => address,

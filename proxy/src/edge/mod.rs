@@ -7,6 +7,7 @@ mod http;
 mod proxy;
 mod readiness;
 mod shed;
+mod stun;
 mod upgrade;
 
 pub use proxy::{Proxy, mux};

@@ -6,10 +6,13 @@ use axum::{
     Router, middleware,
     routing::{MethodRouter, get},
 };
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{
+    net::{TcpListener, UdpSocket},
+    time::timeout,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{addresses::Addresses, assets, assets::Places, gate, gate::Gate, http, readiness::Readiness, shed, upgrade};
+use super::{addresses::Addresses, assets, assets::Places, gate, gate::Gate, http, readiness::Readiness, shed, stun, stun::Stun, upgrade};
 use crate::{
     config::Config, feature::channel::Channels, limits::Limits, memory::Memory, refusals::Refusals, route::StreamRouter, session::Sessions,
 };
@@ -65,8 +68,22 @@ impl Proxy {
         let addresses = Arc::new(Addresses::new(limits.sessions_per_address_max, &config.trusted_proxies));
         let callers = Arc::new(Addresses::new(limits.connections_per_address_max, &config.trusted_proxies));
         let readiness = Arc::new(Readiness::new(&limits, memory.clone(), draining.clone()));
-        let inner =
-            Inner { config, limits, gate, addresses, callers, readiness, sessions, channels, memory, refusals, peers, tasks, draining, stop };
+        let inner = Inner {
+            config,
+            limits,
+            gate,
+            addresses,
+            callers,
+            readiness,
+            sessions,
+            channels,
+            memory,
+            refusals,
+            peers,
+            tasks,
+            draining,
+            stop,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -143,6 +160,23 @@ impl Proxy {
             () = ending => {}
         }
         Ok(())
+    }
+
+    /// Listens for STUN at [`Config::stun`], where that is set: hand the socket to [`serve_stun`](Self::serve_stun).
+    ///
+    /// # Errors
+    /// As the system gives them, with a text that says what to do.
+    pub async fn listen_stun(&self) -> io::Result<Option<UdpSocket>> {
+        match self.inner.config.stun {
+            Some(bind) => stun::listen(bind).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Tells who asks by STUN (RFC 8489) by which address it is seen, within the limits, until the proxy is shut down.
+    pub async fn serve_stun(&self, socket: UdpSocket) {
+        let stun = Stun::new(&self.inner.limits, self.inner.refusals.clone());
+        self.inner.stop.run_until_cancelled(stun.serve(socket)).await;
     }
 
     /// The live sessions.

@@ -65,11 +65,11 @@ impl Failure {
             other => other.to_string(),
         };
         let advice = match code {
-            RefusalCode::Known(Code::NotFound) => "; --wait SECONDS waits for it, 15 at most",
-            RefusalCode::Known(Code::Lost) => "; try again",
+            RefusalCode::Known(Code::NotFound) => "--wait SECONDS waits for a name, 15 at most",
+            RefusalCode::Known(Code::Lost) => "try again",
             _ => "",
         };
-        Self { status: status(code), line: format!("{code}: {name}: {}{advice}", line(&said)) }
+        Self { status: status(code), line: format!("{code}: {name}: {}", advised(&line(&said), advice)) }
     }
 
     /// The name is not ours, or not any more.
@@ -80,10 +80,10 @@ impl Failure {
             other => other.to_string(),
         };
         let advice = match code {
-            RefusalCode::Known(Code::NameTaken | Code::NameReserved) => "; --standby waits for it",
+            RefusalCode::Known(Code::NameTaken | Code::NameReserved) => "--standby waits for it",
             _ => "",
         };
-        Self { status: status(code), line: format!("{code}: {name}: {}{advice}", line(&said)) }
+        Self { status: status(code), line: format!("{code}: {name}: {}", advised(&line(&said), advice)) }
     }
 
     /// The stream ended before it was through.
@@ -114,6 +114,11 @@ impl Failure {
         matches!(self.status, 74 | 141)
     }
 
+    /// Whether somebody interrupted us.
+    pub fn is_signal(&self) -> bool {
+        matches!(self.status, 130 | 143)
+    }
+
     /// What the process exits with.
     pub fn status(&self) -> u8 {
         self.status
@@ -132,6 +137,12 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.line)
     }
+}
+
+/// What is said, and what to do.
+fn advised(said: &str, advice: &str) -> String {
+    let between = if advice.is_empty() || said.ends_with('?') { " " } else { "; " };
+    format!("{said}{between}{advice}").trim_end().to_owned()
 }
 
 /// What the other side says comes from elsewhere: one line, and nothing that a terminal obeys.

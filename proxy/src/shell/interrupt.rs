@@ -1,8 +1,11 @@
 //! Ctrl-C, and the signals that mean as much.
 
-use std::io;
+use std::{io, time::Duration};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    time::timeout,
+};
 
 use super::Failure;
 
@@ -11,6 +14,9 @@ pub struct Interrupt {
     interrupt: Signal,
     terminate: Signal,
 }
+
+/// So soon behind the first no person means another.
+const ECHO: Duration = Duration::from_millis(300);
 
 impl Interrupt {
     /// From now on signals are heard here, and do nothing by themselves.
@@ -24,5 +30,16 @@ impl Interrupt {
             _ = self.interrupt.recv() => Failure::signal(2),
             _ = self.terminate.recv() => Failure::signal(15),
         }
+    }
+
+    /// Resolves at one that is meant as another: `timeout` tells a program and then its group, so that it hears of one twice. Cancel-safe.
+    pub async fn comes_again(&mut self) -> Failure {
+        let echoes = async {
+            loop {
+                self.comes().await;
+            }
+        };
+        let _ = timeout(ECHO, echoes).await;
+        self.comes().await
     }
 }

@@ -60,8 +60,12 @@ async fn perform(far: &Far, task: Task) -> Result<(), Failure> {
         failure = interrupt.comes() => Err(failure),
         done = task.perform(&proxy) => done,
     };
-    // From now on an interrupt ends the process at once.
-    tokio::spawn(async move { std::process::exit(i32::from(interrupt.comes().await.status())) });
+    // From now on another interrupt ends the process at once.
+    let was_interrupted = done.as_ref().is_err_and(Failure::is_signal);
+    tokio::spawn(async move {
+        let failure = if was_interrupted { interrupt.comes_again().await } else { interrupt.comes().await };
+        std::process::exit(i32::from(failure.status()));
+    });
     proxy.leave(if done.is_ok() { DONE_MAX } else { GIVEN_UP_MAX }).await;
     done
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod served;
+mod stun;
 mod transport;
 
 use std::time::Duration;

@@ -21,7 +21,10 @@ async fn greeted(command: &mut Command) -> (Program, ChildStdin) {
 #[tokio::test]
 async fn a_name_that_nobody_serves_is_not_found() {
     let proxy = Proxy::start().await;
-    proxy.run(&["connect", "nobody", "--wait", "0"], b"").await.failed(68, "not_found: nobody: nobody serves under this name");
+    proxy.run(&["connect", "nobody", "--wait", "0"], b"").await.failed(
+        68,
+        "not_found: nobody: nobody serves under this name: is the server's page open? --wait SECONDS waits for a name, 15 at most\n",
+    );
     proxy.run(&["connect", "x", "--prefix", "/elsewhere"], b"").await.failed(68, "not_found: x: no route of the proxy");
     proxy.run(&["connect", ".."], b"").await.failed(2, "bad_request: ..: ");
 }
@@ -76,6 +79,25 @@ async fn an_interrupted_client_tells_its_server() {
     let ended = client.ended().await;
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(130), ""));
     server.ended().await.failed(70, "cancelled: NAME: ");
+}
+
+#[tokio::test]
+async fn an_interrupt_that_comes_several_times_at_once_still_tells_the_server() {
+    let proxy = Proxy::start().await;
+    for _ in 0..5 {
+        let mut server = proxy.listen(&["listen", "NAME", "--once"]).await;
+        let mut client = Program::start(proxy.bss(&["connect", "NAME"]).stdin(Stdio::piped()));
+        let mut stdin = client.stdin();
+        stdin.write_all(b"a line\n").await.expect("sent");
+        assert_eq!(server.line().await, "a line");
+        // As `timeout` does it: the program, and then all of its group.
+        while client.0.try_wait().expect("a child").is_none() {
+            client.signal(Signal::INT);
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(client.ended().await.code, Some(130));
+        server.ended().await.failed(70, "cancelled: NAME: ");
+    }
 }
 
 #[tokio::test]

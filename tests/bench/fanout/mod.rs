@@ -37,10 +37,15 @@ pub const CASES: &[Case] = &[
         run: |relays, samples| run(relays, samples, Kind::SocketIo, "fan-out socket.io", "fan-out socket.io cpu"),
     },
     Case { name: "frozen", run: |relays, samples| frozen(relays, samples, Kind::Channel, ["frozen", "frozen memory", "frozen told"]) },
-    Case { name: "frozen ws", run: |relays, samples| frozen(relays, samples, Kind::Ws, ["frozen ws", "frozen ws memory", "frozen ws told"]) },
+    Case {
+        name: "frozen ws",
+        run: |relays, samples| frozen(relays, samples, Kind::Ws, ["frozen ws", "frozen ws memory", "frozen ws told"]),
+    },
     Case {
         name: "frozen socket.io",
-        run: |relays, samples| frozen(relays, samples, Kind::SocketIo, ["frozen socket.io", "frozen socket.io memory", "frozen socket.io told"]),
+        run: |relays, samples| {
+            frozen(relays, samples, Kind::SocketIo, ["frozen socket.io", "frozen socket.io memory", "frozen socket.io told"])
+        },
     },
 ];
 

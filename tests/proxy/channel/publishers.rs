@@ -203,7 +203,9 @@ async fn nobody_publishes_so_nobody_subscribes() {
 async fn a_channel_that_cannot_be_is_bad_request() {
     let hall = Hall::new();
     let peer = hall.proxy.peer();
-    for options in [json!({ "policy": "maybe" }), json!({ "wait_for": -1 }), json!({ "wait_for": 1025 }), json!({ "replay": 1_048_577 }), json!(7)] {
+    for options in
+        [json!({ "policy": "maybe" }), json!({ "wait_for": -1 }), json!({ "wait_for": 1025 }), json!({ "replay": 1_048_577 }), json!(7)]
+    {
         assert_eq!(publish(&peer, "NAME", options.clone()).await.err().as_deref(), Some("bad_request"), "{options}");
     }
     for path in ["/channel/publish/..", "/channel/publish/%61", "/channel/subscribe/%2e"] {

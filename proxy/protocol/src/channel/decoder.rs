@@ -60,7 +60,9 @@ impl<R: Records> Decoder<R> {
         }
         match self.front()? {
             None => Ok(None),
-            Some((Front::Whole(head, body), bytes)) => R::read(Raw { kind: head.kind, integers: head.integers, body: bytes.slice(body), left: 0 }).map(Some),
+            Some((Front::Whole(head, body), bytes)) => {
+                R::read(Raw { kind: head.kind, integers: head.integers, body: bytes.slice(body), left: 0 }).map(Some)
+            }
             Some((Front::Through(head, _, 0), _)) => {
                 R::read(Raw { kind: head.kind, integers: head.integers, body: Bytes::new(), left: 0 }).map(Some)
             }

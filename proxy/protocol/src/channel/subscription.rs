@@ -226,7 +226,8 @@ impl Subscription {
     fn take(&mut self, record: Delivered) -> Result<Incoming, SubscribeError> {
         Ok(match record {
             Delivered::Joined { publisher, first, who } => {
-                let who: Who = serde_json::from_slice(&who).map_err(|_| SubscribeError::Unexpected("a publisher's description is malformed"))?;
+                let who: Who =
+                    serde_json::from_slice(&who).map_err(|_| SubscribeError::Unexpected("a publisher's description is malformed"))?;
                 let session = who.peer.map(|peer| peer.session);
                 let info = Arc::new(PublisherInfo { number: publisher, id: who.id, session, first, meta: who.meta });
                 self.publishers.insert(publisher, Sender { info: info.clone(), number: first, parts: Vec::new(), bytes: 0 });

@@ -247,7 +247,13 @@ impl Channels {
     }
 
     /// One more publisher of a channel, which may be new.
-    fn join(&self, name: &Name, options: &ChannelOptions, id: Uuid, who: Bytes) -> Result<(Arc<Hub>, Arc<publisher::Publisher>), OpenError> {
+    fn join(
+        &self,
+        name: &Name,
+        options: &ChannelOptions,
+        id: Uuid,
+        who: Bytes,
+    ) -> Result<(Arc<Hub>, Arc<publisher::Publisher>), OpenError> {
         let Ground { memory, refusals } = self.ground();
         loop {
             let make = || Hub::new(options, self.inner.limits.clone(), memory.clone(), refusals.clone());
@@ -269,7 +275,14 @@ impl Channels {
         }
     }
 
-    fn publishing(&self, hub: Arc<Hub>, publisher: Arc<publisher::Publisher>, wait_for: u32, stream: Stream, account: Account) -> Publishing {
+    fn publishing(
+        &self,
+        hub: Arc<Hub>,
+        publisher: Arc<publisher::Publisher>,
+        wait_for: u32,
+        stream: Stream,
+        account: Account,
+    ) -> Publishing {
         let Ground { memory, refusals } = self.ground();
         let batcher = Batcher::new(publisher.number, self.inner.limits.channel_message_bytes_max, memory);
         Publishing::new(hub, publisher, Source::new(stream, batcher), account, wait_for, refusals)

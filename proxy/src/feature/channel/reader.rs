@@ -16,7 +16,10 @@ use super::{
     backlog::Backlog,
     batch::{Batch, Item, Kind},
 };
-use crate::{memory::Memory, refusals::{Refusal, Refusals}};
+use crate::{
+    memory::Memory,
+    refusals::{Refusal, Refusals},
+};
 
 /// A subscriber. Its own task waits for it; publishers' tasks hand it what they have.
 pub(super) struct Reader {

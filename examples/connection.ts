@@ -1,0 +1,33 @@
+// What a page says of its connection, on the line on top of it.
+
+import type { ConnectionState, MuxDemux } from "browser-stream-server";
+
+const words: Record<ConnectionState, readonly [mark: string, text: string]> = {
+  connecting: ["working", "Connecting"],
+  open: ["good", "Connected"],
+  waiting: ["working", "Reconnecting"],
+  closed: ["bad", "Not connected: load this page again"],
+};
+
+/** Says it there from now on: how it is, and when the next one is tried. */
+export function showConnection(mdm: MuxDemux): void {
+  let nextTry = 0;
+  mdm.on("reconnecting", ({ delayMs }) => {
+    nextTry = performance.now() + delayMs;
+  });
+  const show = (): void => {
+    const [mark, text] = words[mdm.state];
+    const seconds = mdm.state === "waiting" ? Math.ceil((nextTry - performance.now()) / 1000) : 0;
+    element("status").dataset.state = mark;
+    // Read out only where it is another.
+    if (element("status-text").textContent !== text) element("status-text").textContent = text;
+    element("status-time").textContent = seconds > 0 ? `next try in ${seconds} s` : "";
+  };
+  mdm.on("state", show);
+  setInterval(show, 250);
+  show();
+}
+
+function element(id: string): HTMLElement {
+  return document.getElementById(id) as HTMLElement;
+}

@@ -1,0 +1,44 @@
+// The code of an exchange: what a link carries, and what the sender's name at the proxy comes from (PROTOCOL.md).
+
+import { hex, sha256 } from "./digest.ts";
+
+const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
+const LENGTH = 12;
+const DOMAIN = "browser-stream-server file-exchange 1 ";
+
+/** Where the sender is found, and what a receiver shows it. */
+export interface Place {
+  readonly name: string;
+  readonly key: string;
+}
+
+/** A new one: 60 random bits, as "h4k2-9xqd-7mwz". */
+export function makeCode(): string {
+  const random = crypto.getRandomValues(new Uint8Array(LENGTH));
+  return grouped(Array.from(random, (byte) => ALPHABET[byte % ALPHABET.length]).join(""));
+}
+
+/** The code that somebody typed, pasted or was sent, a whole link too; nothing if it is none. */
+export function readCode(text: string): string | undefined {
+  const plain = text
+    .slice(text.lastIndexOf("#") + 1)
+    .toLowerCase()
+    .replace(/[^a-z0-9]/g, "")
+    .replace(/o/g, "0")
+    .replace(/[il]/g, "1");
+  const isCode = plain.length === LENGTH && [...plain].every((character) => ALPHABET.includes(character));
+  return isCode ? grouped(plain) : undefined;
+}
+
+export async function placeOf(code: string): Promise<Place> {
+  const digest = await sha256(new TextEncoder().encode(DOMAIN + code.replaceAll("-", "")));
+  return { name: `files-${hex(digest.subarray(0, 16))}`, key: hex(digest.subarray(16)) };
+}
+
+export function linkTo(code: string): string {
+  return new URL(`#${code}`, location.href).href;
+}
+
+function grouped(plain: string): string {
+  return plain.replace(/.{4}(?=.)/g, "$&-");
+}

@@ -1,0 +1,156 @@
+// The page of the sender.
+
+import { StreamError } from "browser-stream-server";
+import { makeCode, readCode } from "./code.ts";
+import { keepOnLeaving, takeKept } from "./keep.ts";
+import { announce, element, follow, guard, painter, proxy, say, title } from "./page.ts";
+import { passButtons, showLink } from "./pass.ts";
+import { newest, type Receiver } from "./receivers.ts";
+import { Row, Rows } from "./row.ts";
+import { Sharing } from "./sharing.ts";
+import { takeFiles } from "./take.ts";
+import type { Transfer } from "./transfer.ts";
+import { stayAwake } from "./wake.ts";
+import type { Listed } from "./wire.ts";
+import { count, isolated, person, size } from "./words.ts";
+
+/** The code, and the files that were shared: a page that was loaded again may not read them before they are chosen again. */
+interface Kept {
+  readonly code: string;
+  readonly files: Listed[];
+}
+
+const KEY = "file-exchange sender";
+
+let sharing: Sharing | undefined;
+
+const changed = painter(paint, () => moving().length > 0);
+const offered = new Rows(
+  element("offered"),
+  (file: { name: string; size: number }) => ({
+    name: file.name,
+    size: size(file.size),
+    state: "offered",
+    stop: "Remove",
+  }),
+  (id) => new Row({ stop: () => sharing?.remove(id) }),
+);
+const receivers = new Rows(
+  element("receivers"),
+  (one: Receiver) => person(one, files().length),
+  (me) => new Row({ stop: () => cancel(sharing?.receivers.find(me)) }),
+);
+
+/** Offers to choose files, and shares them from then on. `isBad`: the address had something else than a code. */
+export function send(isBad: boolean): void {
+  element("send").hidden = false;
+  if (isBad) say("code-problem", "This link is not whole: its code has 12 letters and digits. Ask for it again.");
+  const kept = takeKept<Kept>(KEY);
+
+  if (kept) void share(kept.code, kept.files);
+  else say("status-text", "Not sharing yet");
+  if (!kept) element("status").dataset.state = "idle";
+  takeFiles((files) => {
+    if (!sharing) void share(makeCode(), []);
+    const tooMany = sharing?.add(files) ?? 0;
+    announce(`${count(files.length - tooMany, "file")} shared`);
+    if (tooMany > 0) announce(`${count(tooMany, "file")} left out: a link shares 1,000 at most`);
+  });
+  keepOnLeaving<Kept>(KEY, () => sharing && { code: sharing.code, files: [...sharing.files, ...sharing.missing] });
+  guard(() => moving().length > 0);
+  passButtons();
+  buttons();
+}
+
+async function share(code: string, known: Listed[]): Promise<void> {
+  const mine = new Sharing(code, known, proxy, changed);
+  sharing = mine;
+  follow(mine.mdm);
+  say("send-problem", "");
+  showLink(code);
+  changed();
+  try {
+    await await mine.listen();
+  } catch (error) {
+    if (sharing === mine) end(explain(error));
+  }
+}
+
+function end(problem: string): void {
+  sharing?.mdm.close();
+  sharing = undefined;
+  say("send-problem", problem);
+  paint();
+}
+
+function buttons(): void {
+  element<HTMLInputElement>("waits").addEventListener("change", ({ target }) => {
+    sharing?.setWaits((target as HTMLInputElement).checked);
+  });
+  element("start").addEventListener("click", () => {
+    sharing?.startAll();
+    element("people-title").focus();
+  });
+  element("stop").addEventListener("click", async () => {
+    const stopping = sharing;
+    sharing = undefined;
+    await stopping?.stop();
+    say("send-problem", "You stopped sharing: the link opens nothing any more. Choose files to share under a new one.");
+    paint();
+    element("picker").focus();
+  });
+  element("enter").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const code = readCode(element<HTMLInputElement>("typed").value);
+    if (code) location.hash = code;
+    else say("code-problem", "This is no code: it has 12 letters and digits, as h4k2-9xqd-7mwz.");
+  });
+}
+
+function files(): Listed[] {
+  return sharing?.files ?? [];
+}
+
+function cancel(receiver: Receiver | undefined): void {
+  if (receiver) newest(receiver)?.cancel();
+}
+
+function moving(): Transfer[] {
+  return sharing?.receivers.transfers.filter(({ state }) => state === "sending") ?? [];
+}
+
+function paint(): void {
+  const missing = sharing?.missing ?? [];
+  const people = sharing?.receivers.all ?? [];
+  for (const going of moving()) going.pace.measure(going.arrived);
+  title(
+    moving().map(({ arrived, offered }) => [arrived, offered.listed.size]),
+    "Send files",
+  );
+  void stayAwake(moving().length > 0);
+  offered.show(files().map((file) => [file.id, file]));
+  receivers.show(people.map((one) => [one.me, one]));
+  element("share").hidden = element("people").hidden = !sharing;
+  element("have").hidden = sharing !== undefined;
+  element("drop").toggleAttribute("data-small", files().length > 0);
+  say("choose", files().length > 0 ? "Add files" : "Choose files");
+  if (sharing && missing.length > 0) {
+    const names = missing.map(({ name }) => isolated(name)).join(", ");
+    say(
+      "send-problem",
+      `This page was loaded again, and may not read files before you choose them again: ${names}. The link stays the same, and receivers go on where they were.`,
+    );
+  } else if (sharing) say("send-problem", "");
+  const looking = people.filter(({ looks }) => looks > 0).length;
+  say("people-title", people.length === 0 ? "Nobody has opened the link yet" : `${count(looking, "receiver")} here`);
+  const isWaiting = sharing?.waits === true;
+  element<HTMLInputElement>("waits").checked = isWaiting;
+  element("start").hidden = !isWaiting || looking === 0;
+}
+
+function explain(error: unknown): string {
+  const code = error instanceof StreamError ? error.code : "";
+  if (code === "superseded")
+    return "Another tab took this link over. Share from there, or choose files here to share under a new one.";
+  return `Sharing ended: ${error instanceof Error ? error.message : error}. Choose files to share under a new link.`;
+}

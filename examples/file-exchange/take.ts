@@ -1,0 +1,37 @@
+// Files that are chosen, or dropped anywhere on the page.
+
+import { element, say } from "./page.ts";
+
+export function takeFiles(take: (files: File[]) => void): void {
+  const picker = element<HTMLInputElement>("picker");
+  const given = (files: File[]) => files.length > 0 && take(files);
+  picker.addEventListener("change", () => {
+    given([...(picker.files ?? [])]);
+    picker.value = ""; // The same file may be chosen again.
+  });
+  let entered = 0;
+  const mark = (isOver: boolean) => {
+    element("drop").toggleAttribute("data-over", isOver);
+    say("hint", isOver ? "let go: they are shared" : "or drop them anywhere on this page");
+  };
+  // The whole page takes what is dropped, so that nothing that misses the frame replaces the page.
+  addEventListener("dragenter", () => mark(++entered > 0));
+  addEventListener("dragleave", () => mark(--entered > 0));
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    entered = 0;
+    mark(false);
+    given(filesOf(event.dataTransfer));
+  });
+}
+
+/** What was dropped, without folders: a page reads none. */
+function filesOf(dropped: DataTransfer | null): File[] {
+  const folders = [...(dropped?.items ?? [])]
+    .map((item) => item.webkitGetAsEntry())
+    .filter((entry) => entry?.isDirectory);
+  const names = new Set(folders.map((entry) => entry?.name));
+  if (names.size > 0) say("hint", "Folders are not sent: choose the files in them, or pack them first");
+  return [...(dropped?.files ?? [])].filter(({ name }) => !names.has(name));
+}

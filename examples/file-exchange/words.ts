@@ -1,0 +1,131 @@
+// Numbers, states and errors in words for people.
+
+import { StreamError } from "browser-stream-server";
+import { type Exchange, Gone } from "./exchange.ts";
+import type { Incoming } from "./incoming.ts";
+import type { Pace } from "./pace.ts";
+import { newest, type Receiver } from "./receivers.ts";
+import { BadPiece, NoRoom } from "./refused.ts";
+import type { Shown } from "./row.ts";
+import { NotSaved } from "./save.ts";
+import { TooLarge } from "./sink.ts";
+import type { Transfer } from "./transfer.ts";
+import { CODES } from "./wire.ts";
+
+const UNITS = ["bytes", "KB", "MB", "GB", "TB"];
+
+export function size(bytes: number): string {
+  let unit = 0;
+  let number = bytes;
+  for (; number >= 1000 && unit < UNITS.length - 1; unit++) number /= 1000;
+  return `${number.toFixed(unit === 0 || number >= 100 ? 0 : 1)} ${UNITS[unit]}`;
+}
+
+export function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? "" : "s"}`;
+}
+
+/** A name in a sentence: written from right to left it shall not turn what stands around it. */
+export function isolated(name: string): string {
+  return `\u2068${name}\u2069`;
+}
+
+function time(seconds: number): string {
+  if (seconds < 1) return "less than a second left";
+  if (seconds < 100) return `${Math.ceil(seconds)} s left`;
+  if (seconds < 5400) return `${Math.ceil(seconds / 60)} minutes left`;
+  return `${(seconds / 3600).toFixed(1)} hours left`;
+}
+
+/** How far something is, how fast it goes, and how long it will take. */
+export function progress(bytes: number, all: number, pace: Pace): string {
+  const seconds = pace.secondsFor(all - bytes);
+  const parts = [`${size(bytes)} of ${size(all)}`];
+  if (seconds !== undefined) parts.push(`${size(pace.rate)}/s`, time(seconds));
+  return parts.join(" · ");
+}
+
+/** What the receiver reads of a file. */
+export function incoming(file: Incoming, { presence, waits }: Exchange): string {
+  const part = `${size(file.held)} of ${size(file.file.size)}`;
+  const isAway = file.state === "coming" && presence === "away";
+  switch (isAway ? "away" : file.state) {
+    case "offered":
+      return "";
+    case "waiting":
+      return "Waiting for its turn";
+    case "coming":
+      if (file.held === 0 && waits) return "Waiting for the sender to start it for all";
+      return `${progress(file.held, file.file.size, file.pace)}${file.continues ? "" : " · begins anew if this page is loaded again"}`;
+    case "away":
+      return `The sender is away. ${part} is here, and it goes on when they are back.`;
+    case "saving":
+      return "All here, each piece checked. Your browser saves it.";
+    case "done":
+      return "Saved, and checked";
+    case "cancelled":
+      return "Cancelled. Nothing of it was kept.";
+    case "failed":
+      return why(file.error, file);
+  }
+}
+
+/** What the sender reads of a receiver, of so many files. */
+export function person(receiver: Receiver, files: number): Shown {
+  const now = newest(receiver);
+  const done = [...receiver.transfers.values()].filter(({ state }) => state === "done").length;
+  const name = receiver.as || "Somebody";
+  if (!now) return { name, told: "Looks at the list", state: "looking" };
+  const { size: all } = now.offered.listed;
+  return {
+    name,
+    size: done > 0 ? `has ${done} of ${count(files, "file")}` : "",
+    told: transfer(now),
+    part: now.isOver ? undefined : all === 0 ? 1 : now.arrived / all,
+    state: now.state,
+    stop: now.isOver ? "" : "Cancel",
+  };
+}
+
+function transfer({ state, arrived, offered, pace, error }: Transfer): string {
+  const { size: all } = offered.listed;
+  const name = isolated(offered.listed.name);
+  const code = error instanceof StreamError ? Number(error.code) : 0;
+  switch (state) {
+    case "waiting":
+      return `${name} · waits for your start`;
+    case "sending":
+      return `${name} · ${progress(arrived, all, pace)}`;
+    case "done":
+      return `${name} · has arrived, and was checked`;
+    case "cancelled":
+      return `${name} · cancelled ${code === CODES.cancelledBySender ? "by you" : "by them"}`;
+    case "failed":
+      if (code === CODES.cannotWrite) return `${name} · they have no room for it`;
+      if (code === CODES.badPiece) return `${name} · a piece arrived damaged, and was refused`;
+      if (code) return `${name} · broke off at ${size(arrived)} of ${size(all)}: they went away`;
+      return `${name} · ${error instanceof Error ? error.message : "it broke off"} Choose it again.`;
+  }
+}
+
+function why(error: unknown, file: Incoming): string {
+  const kept = file.continues && file.held > 0 ? ` ${size(file.held)} is kept here for a day.` : "";
+  if (error instanceof TooLarge)
+    return "Too large for a page over plain http, which takes 256 MB. Ask for an address with https.";
+  if (error instanceof BadPiece) return "A piece arrived damaged twice, and was refused. Try again.";
+  if (error instanceof NotSaved) return `It was not saved: ${error.message} Try again.`;
+  if (error instanceof Gone)
+    return `Broke off: the sender is gone.${kept} It goes on if they share again under this link.`;
+  if (error instanceof NoRoom)
+    return "It cannot be kept here: there is no room, or the download was stopped. Try again.";
+  if (!(error instanceof StreamError))
+    return `It failed: ${error instanceof Error ? error.message : error}. Try again.`;
+  return advice[error.code] ?? `It failed: ${error.message}. Try again.`;
+}
+
+const advice: Record<string, string> = {
+  [CODES.cancelledBySender]: "The sender cancelled it.",
+  [CODES.unreadable]:
+    "The sender cannot read this file any more: it was changed, moved or deleted there. Ask them to choose it again.",
+  [CODES.noSuchFile]: "The sender does not share it now. If they do again, it goes on.",
+};
