@@ -16,7 +16,7 @@ mod session;
 
 pub use browser_stream_mux::{Body, BodyError, Code, Progress, Stream, StreamError};
 pub use browser_stream_protocol::channel::{
-    ChannelInfo, ChannelOptions, Closed, Ending, Incoming, Message, MessageWriter, News, Policy, PublishError, Publisher, PublisherInfo,
+    ChannelInfo, ChannelOptions, Closed, Delivery, Ending, Message, MessageWriter, News, Policy, PublishError, Publisher, PublisherInfo,
     Publishers, SubscribeError, Subscription,
 };
 pub use config::Config;

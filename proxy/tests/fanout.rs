@@ -65,7 +65,10 @@ async fn a_proxy_with_64_mib_carries_more_than_that_to_eight_subscribers() {
         reading.spawn(async move {
             let mut got = 0;
             while let Some(message) = subscription.next().await.unwrap() {
-                assert!(message.bytes[..8] == got.to_be_bytes()[..] && message.bytes.len() == MESSAGE, "message {got} is not what was sent");
+                assert!(
+                    message.bytes[..8] == got.to_be_bytes()[..] && message.bytes.len() == MESSAGE,
+                    "message {got} is not what was sent"
+                );
                 got += 1;
             }
             drop(peer);

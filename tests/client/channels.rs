@@ -11,7 +11,8 @@ use harness::{Two, pattern, within};
 async fn what_the_readme_shows_of_channels_works() {
     let two = Two::new().await;
     let channel = Channel::new(&two.server);
-    let mut publisher = within(channel.publish("prices", ChannelOptions::new().policy(Policy::Drop)).meta(&"EUR").into_future()).await.unwrap();
+    let mut publisher =
+        within(channel.publish("prices", ChannelOptions::new().policy(Policy::Drop)).meta(&"EUR").into_future()).await.unwrap();
     let mut subscription = within(Channel::new(&two.client).subscribe("prices").into_future()).await.unwrap();
     within(publisher.send("1.07")).await.unwrap();
     let message = within(subscription.next()).await.unwrap().unwrap();

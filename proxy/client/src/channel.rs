@@ -92,7 +92,7 @@ impl Channel {
                 let mut carrier = shared.open().await?;
                 carrier.write_frame(&open);
                 let accepted: Accepted = answer(&mut carrier).await?;
-                Ok((carrier, accepted))
+                Ok::<_, ConnectError>((carrier, accepted))
             };
             match shared.patiently(within(deadline, asked)).await {
                 // A proxy that goes down is no answer: the next one is asked.

@@ -56,7 +56,7 @@ mod wire;
 
 pub use browser_stream_mux::{Body, BodyError, Code, Progress, StreamError};
 pub use browser_stream_protocol::channel::{
-    ChannelInfo, ChannelOptions, Closed, Ending, Incoming, Message, MessageWriter, News, Policy, PublishError, Publisher, PublisherInfo,
+    ChannelInfo, ChannelOptions, Closed, Delivery, Ending, Message, MessageWriter, News, Policy, PublishError, Publisher, PublisherInfo,
     Publishers, SubscribeError, Subscription,
 };
 pub use browser_stream_protocol::{APPLICATION_CODE_MIN, BadName, OpenError, RefusalCode};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use browser_stream_mux::Code;
-use browser_stream_server::{Incoming, News};
+use browser_stream_server::{Delivery, News};
 use harness::{pattern, until, within};
 use serde_json::json;
 use tokio::time::sleep;
@@ -24,7 +24,7 @@ async fn a_late_subscriber_begins_with_the_next_message() {
     message.push("under ").await.unwrap();
     until(|| hall.channels.list()[0].bytes == 12).await;
     let mut late = hall.subscribe("NAME").await;
-    let Incoming::Joined(who) = next(&mut late).await else { panic!("who publishes") };
+    let Delivery::Joined(who) = next(&mut late).await else { panic!("who publishes") };
     assert_eq!(who.first, 2, "one was over, and one under way");
     message.push("way").await.unwrap();
     message.finish();
@@ -87,7 +87,7 @@ async fn a_message_that_was_cut_is_not_kept() {
     publisher.send("whole").await.unwrap();
     published(&hall, 2).await;
     let mut late = hall.subscribe("NAME").await;
-    assert!(matches!(next(&mut late).await, Incoming::Joined(who) if who.first == 1));
+    assert!(matches!(next(&mut late).await, Delivery::Joined(who) if who.first == 1));
     assert_eq!(text(&mut late).await, "whole");
 }
 
@@ -105,9 +105,9 @@ async fn what_is_kept_of_a_publisher_that_left_comes_with_its_end() {
     let mut told = Vec::new();
     for _ in 0..5 {
         told.push(match next(&mut late).await {
-            Incoming::Joined(who) => format!("joined {}", who.number),
-            Incoming::Bytes { publisher, bytes, .. } => format!("{} {}", publisher.number, String::from_utf8_lossy(&bytes)),
-            Incoming::Left(who, ending) => format!("left {} {}", who.number, ending.code),
+            Delivery::Joined(who) => format!("joined {}", who.number),
+            Delivery::Bytes { publisher, bytes, .. } => format!("{} {}", publisher.number, String::from_utf8_lossy(&bytes)),
+            Delivery::Left(who, ending) => format!("left {} {}", who.number, ending.code),
             other => format!("{other:?}"),
         });
     }

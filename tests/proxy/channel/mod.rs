@@ -7,7 +7,7 @@ mod policies;
 mod publishers;
 
 use browser_stream_mux::Stream;
-use browser_stream_server::{Channels, Incoming, Limits, Publisher, Subscription};
+use browser_stream_server::{Channels, Delivery, Limits, Publisher, Subscription};
 use harness::{Peer, Proxy, within};
 use serde_json::{Value, json};
 
@@ -95,6 +95,6 @@ pub async fn rest(subscription: &mut Subscription) -> (Vec<Vec<u8>>, Result<(), 
 }
 
 /// The next thing that comes, whatever it is.
-pub async fn next(subscription: &mut Subscription) -> Incoming {
+pub async fn next(subscription: &mut Subscription) -> Delivery {
     within(subscription.incoming()).await.expect("the channel goes on").expect("it is not the end")
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use browser_stream_mux::Code;
-use browser_stream_server::{Incoming, News};
+use browser_stream_server::{Delivery, News};
 use harness::{pattern, within};
 use serde_json::json;
 use tokio::time::{Instant, sleep};
@@ -112,11 +112,11 @@ async fn what_was_left_out_is_told_where_it_would_have_stood() {
     let mut expected = 0;
     loop {
         match next(&mut stalled).await {
-            Incoming::Bytes { number, last, .. } => {
+            Delivery::Bytes { number, last, .. } => {
                 assert_eq!(number, expected);
                 expected += u64::from(last);
             }
-            Incoming::Skipped(_, messages) => {
+            Delivery::Skipped(_, messages) => {
                 expected += messages;
                 break;
             }
@@ -124,7 +124,7 @@ async fn what_was_left_out_is_told_where_it_would_have_stood() {
         }
     }
     assert!(expected > 20, "{expected}");
-    assert!(matches!(next(&mut stalled).await, Incoming::Bytes { number, .. } if number == expected));
+    assert!(matches!(next(&mut stalled).await, Delivery::Bytes { number, .. } if number == expected));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 //! Who may publish, what goes through, and how each end is told.
 
 use browser_stream_mux::{Code, StreamError};
-use browser_stream_server::{Ending, Incoming, News, PublishError, Subscription};
+use browser_stream_server::{Ending, Delivery, News, PublishError, Subscription};
 use harness::{pattern, until, within};
 use serde_json::json;
 
@@ -33,15 +33,15 @@ async fn a_subscriber_reads_while_the_message_is_still_being_sent() {
     let hall = Hall::new();
     let mut publisher = hall.publish("NAME", json!({})).await;
     let mut reader = hall.subscribe("NAME").await;
-    assert!(matches!(next(&mut reader).await, Incoming::Joined(_)));
+    assert!(matches!(next(&mut reader).await, Delivery::Joined(_)));
     let mut message = publisher.message();
     message.push("half").await.unwrap();
-    let Incoming::Bytes { bytes, last: false, number: 0, .. } = next(&mut reader).await else { panic!("bytes that go on") };
+    let Delivery::Bytes { bytes, last: false, number: 0, .. } = next(&mut reader).await else { panic!("bytes that go on") };
     assert_eq!(bytes, "half");
     message.push("way").await.unwrap();
     message.finish();
-    assert!(matches!(next(&mut reader).await, Incoming::Bytes { bytes, .. } if bytes == "way"));
-    assert!(matches!(next(&mut reader).await, Incoming::Bytes { bytes, last: true, .. } if bytes.is_empty()));
+    assert!(matches!(next(&mut reader).await, Delivery::Bytes { bytes, .. } if bytes == "way"));
+    assert!(matches!(next(&mut reader).await, Delivery::Bytes { bytes, last: true, .. } if bytes.is_empty()));
 }
 
 #[tokio::test(start_paused = true)]
@@ -51,7 +51,7 @@ async fn threat_23_the_proxy_says_who_sent_it_whatever_a_publisher_claims() {
     let forged = json!({ "meta": { "id": "forged" }, "id": "forged", "peer": { "session": "forged" }, "channel": { "number": 7 } });
     let (reply, _stream) = peer.ask("/channel/publish/NAME", forged).await.unwrap();
     let mut reader = hall.subscribe("NAME").await;
-    let Incoming::Joined(who) = next(&mut reader).await else { panic!("who publishes") };
+    let Delivery::Joined(who) = next(&mut reader).await else { panic!("who publishes") };
     assert_eq!((who.number, who.id.as_str()), (0, reply["id"].as_str().unwrap()));
     assert_ne!(who.id, "forged");
     let sessions: Vec<String> = hall.proxy.sessions.list().iter().map(|session| session.id().to_string()).collect();
@@ -126,7 +126,7 @@ async fn each_end_without_a_word_has_its_code() {
         let peer = hall.proxy.peer();
         let (_, mut stream) = publish(&peer, way, json!({})).await.unwrap();
         let mut reader = hall.subscribe(way).await;
-        assert!(matches!(next(&mut reader).await, Incoming::Joined(_)));
+        assert!(matches!(next(&mut reader).await, Delivery::Joined(_)));
         match way {
             "reset" => stream.reset(4001_u32),
             "finish" => stream.finish(),
@@ -143,8 +143,8 @@ async fn an_end_with_a_reason_reaches_every_subscriber() {
     let mut reader = hall.subscribe("NAME").await;
     let ending = Ending::new(4002_u32, "the show is off");
     tokio::spawn(publisher.member.end_with(ending.clone()));
-    assert!(matches!(next(&mut reader).await, Incoming::Joined(_)));
-    let Incoming::Left(_, told) = next(&mut reader).await else { panic!("the publisher leaves") };
+    assert!(matches!(next(&mut reader).await, Delivery::Joined(_)));
+    let Delivery::Left(_, told) = next(&mut reader).await else { panic!("the publisher leaves") };
     assert_eq!(told, ending);
     assert_eq!(within(reader.incoming()).await.unwrap_err().code(), 4002);
 }

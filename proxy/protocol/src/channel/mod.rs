@@ -10,7 +10,7 @@ pub use decoder::Decoder;
 pub use options::{Accepted, ChannelInfo, ChannelOptions, Policy, Publishers};
 pub use publisher::{Closed, MessageWriter, PublishError, Publisher};
 pub use record::{BadRecord, Delivered, Ending, JOINED_MAX, News, Published, Records, delivered_head, published_head};
-pub use subscription::{Incoming, Message, PublisherInfo, SubscribeError, Subscription};
+pub use subscription::{Delivery, Message, PublisherInfo, SubscribeError, Subscription};
 
 /// The most bytes of a message that one record carries.
 pub const PART_MAX: usize = 64 * 1024;

@@ -52,7 +52,7 @@ pub struct Message {
 /// What comes in a channel, as it comes.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Incoming {
+pub enum Delivery {
     /// Somebody publishes, or did already.
     Joined(Arc<PublisherInfo>),
     /// Bytes of a message, which may be none where it ends.
@@ -163,7 +163,7 @@ impl Subscription {
     ///
     /// # Errors
     /// See [`SubscribeError`]; then nothing more comes.
-    pub async fn incoming(&mut self) -> Result<Option<Incoming>, SubscribeError> {
+    pub async fn incoming(&mut self) -> Result<Option<Delivery>, SubscribeError> {
         poll_fn(|cx| self.poll_incoming(cx)).await
     }
 
@@ -172,8 +172,8 @@ impl Subscription {
         loop {
             let (publisher, number, bytes, last) = match ready!(self.poll_incoming(cx))? {
                 None => return Poll::Ready(Ok(None)),
-                Some(Incoming::Bytes { publisher, number, bytes, last }) => (publisher, number, bytes, last),
-                Some(Incoming::Cut(publisher) | Incoming::Left(publisher, _)) => {
+                Some(Delivery::Bytes { publisher, number, bytes, last }) => (publisher, number, bytes, last),
+                Some(Delivery::Cut(publisher) | Delivery::Left(publisher, _)) => {
                     if let Some(sender) = self.publishers.get_mut(&publisher.number) {
                         (sender.parts, sender.bytes) = (Vec::new(), 0);
                     }
@@ -197,7 +197,7 @@ impl Subscription {
         }
     }
 
-    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Incoming>, SubscribeError>> {
+    fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Delivery>, SubscribeError>> {
         if self.is_over {
             return Poll::Ready(Ok(None));
         }
@@ -223,7 +223,7 @@ impl Subscription {
         Poll::Ready(incoming)
     }
 
-    fn take(&mut self, record: Delivered) -> Result<Incoming, SubscribeError> {
+    fn take(&mut self, record: Delivered) -> Result<Delivery, SubscribeError> {
         Ok(match record {
             Delivered::Joined { publisher, first, who } => {
                 let who: Who =
@@ -231,28 +231,28 @@ impl Subscription {
                 let session = who.peer.map(|peer| peer.session);
                 let info = Arc::new(PublisherInfo { number: publisher, id: who.id, session, first, meta: who.meta });
                 self.publishers.insert(publisher, Sender { info: info.clone(), number: first, parts: Vec::new(), bytes: 0 });
-                Incoming::Joined(info)
+                Delivery::Joined(info)
             }
             Delivered::Bytes { publisher, bytes, last } => {
                 let sender = self.sender(publisher)?;
                 let number = sender.number;
                 sender.number += u64::from(last);
-                Incoming::Bytes { publisher: sender.info.clone(), number, bytes, last }
+                Delivery::Bytes { publisher: sender.info.clone(), number, bytes, last }
             }
             Delivered::Cut(publisher) => {
                 let sender = self.sender(publisher)?;
                 sender.number += 1;
-                Incoming::Cut(sender.info.clone())
+                Delivery::Cut(sender.info.clone())
             }
             Delivered::Skipped { publisher, messages } => {
                 self.skipped = self.skipped.saturating_add(messages);
                 let sender = self.sender(publisher)?;
                 sender.number = sender.number.saturating_add(messages);
-                Incoming::Skipped(sender.info.clone(), messages)
+                Delivery::Skipped(sender.info.clone(), messages)
             }
             Delivered::Left(publisher, ending) => {
                 let sender = self.publishers.remove(&publisher).ok_or(UNKNOWN)?;
-                Incoming::Left(sender.info, ending)
+                Delivery::Left(sender.info, ending)
             }
             Delivered::End(ending) => return Err(SubscribeError::Ended(ending)),
         })

@@ -1,11 +1,8 @@
 //! One live channel: who publishes, who reads, and what is kept for who comes later.
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicIsize, AtomicUsize, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicIsize, AtomicUsize, Ordering},
 };
 
 use browser_stream_mux::{Code, Stream};
@@ -19,6 +16,7 @@ use uuid::Uuid;
 use super::{
     backlog::Backlog,
     batch::{Batch, Item, Kind},
+    members::{Member, Members},
     publisher::Publisher,
     reader::{Reader, Took},
 };
@@ -47,34 +45,6 @@ pub(super) struct Hub {
     most_readers: AtomicUsize,
     /// An operator ended it.
     pub stopped: CancellationToken,
-}
-
-struct Members {
-    publishers: Vec<Member>,
-    readers: Vec<Arc<Reader>>,
-    replay: Backlog,
-    next_publisher: u32,
-    next_reader: u32,
-    is_over: bool,
-}
-
-/// A publisher, or one that has left and of whose messages some are kept.
-struct Member {
-    shared: Arc<Publisher>,
-    /// Who it is, as readers are told.
-    who: Bytes,
-    /// Messages that are over.
-    messages: u64,
-    is_midway: bool,
-    /// Bytes of its messages that went out.
-    published: u64,
-    /// What readers had taken that are gone.
-    delivered_before: u64,
-    /// What it was told last, for that only grows.
-    told: (u64, u64),
-    has_left: bool,
-    /// Nobody asks any more how far its messages came.
-    is_done: bool,
 }
 
 /// How far a publisher's messages came.
@@ -331,10 +301,15 @@ impl Hub {
                 }
             }
             members.is_over |= is_last;
-            let is_kept = members.replay.items().any(|item| item.publisher == publisher);
-            if let Some(member) = members.publishers.iter_mut().find(|member| member.shared.number == publisher) {
+            let Members { publishers, replay, .. } = &mut *members;
+            if let Some(member) = publishers.iter_mut().find(|member| member.shared.number == publisher) {
                 member.has_left = true;
+                if member.is_midway {
+                    // It will never be whole.
+                    replay.cut(publisher, member.messages);
+                }
             }
+            let is_kept = replay.items().any(|item| item.publisher == publisher);
             if is_last {
                 members.replay = Backlog::new(self.memory.clone());
             } else if is_kept {
@@ -375,46 +350,5 @@ impl Hub {
             messages: members.publishers.iter().map(|member| member.messages).sum(),
             bytes: members.publishers.iter().map(|member| member.published).sum(),
         }
-    }
-}
-
-impl Members {
-    fn live(&self) -> impl Iterator<Item = &Member> {
-        self.publishers.iter().filter(|member| !member.has_left)
-    }
-
-    /// What a new reader gets first: who publishes, and what is kept of them; and of whose message under way it gets nothing.
-    fn welcome(&self, reader: &Reader) -> (Vec<Item>, Vec<u32>) {
-        let (mut items, mut absent) = (Vec::new(), Vec::new());
-        for member in &self.publishers {
-            let publisher = member.shared.number;
-            let mut kept = self.replay.items().filter(|item| item.publisher == publisher && item.begins()).peekable();
-            let under_way = member.messages + u64::from(member.is_midway);
-            let first = kept.peek().map_or(under_way, |item| item.message);
-            if member.has_left && kept.peek().is_none() {
-                continue;
-            }
-            // Either all of it is kept so far, or nothing.
-            if member.is_midway && !kept.any(|item| item.message == member.messages) {
-                absent.push(publisher);
-            }
-            items.push(Item::word(publisher, &Delivered::Joined { publisher, first, who: member.who.clone() }));
-            let kept: usize = self.replay.items().filter(|item| item.publisher == publisher).map(|item| item.payload).sum();
-            reader.begin(publisher, member.published.saturating_sub(kept as u64));
-        }
-        let joined: HashSet<u32> = items.iter().map(|item| item.publisher).collect();
-        items.extend(self.replay.items().filter(|item| joined.contains(&item.publisher)).cloned());
-        (items, absent)
-    }
-
-    /// Forgets publishers that have left, but for some of whom messages are kept.
-    fn forget_the_gone(&mut self, publisher: u32, most: usize) {
-        let Self { publishers, readers, replay, .. } = self;
-        let mut gone: Vec<u32> = publishers.iter().filter(|member| member.is_done).map(|member| member.shared.number).collect();
-        gone.truncate(gone.len().saturating_sub(most));
-        gone.into_iter().for_each(|oldest| replay.forget_all_of(oldest));
-        let kept: HashSet<u32> = replay.items().filter(|item| item.kind != Kind::Word).map(|item| item.publisher).collect();
-        publishers.retain(|member| !member.is_done || kept.contains(&member.shared.number));
-        readers.iter().for_each(|reader| reader.forget(publisher));
     }
 }

@@ -1,0 +1,113 @@
+//! What peers ask for: to publish, to subscribe.
+
+use browser_stream_protocol::channel::{Accepted, ChannelOptions};
+use futures::{FutureExt, future::BoxFuture};
+use uuid::Uuid;
+
+use super::{Channels, Who, bad, hub};
+use crate::{
+    error::OpenError,
+    refusals::Refusal,
+    route::{self, Handler, Name},
+    session::{Opening, Peer, encode},
+};
+
+/// The route of those who publish.
+pub(super) struct Publish(pub Channels);
+
+impl Handler for Publish {
+    fn call(&self, opening: Opening) -> BoxFuture<'static, ()> {
+        self.0.clone().publish_for(opening).boxed()
+    }
+}
+
+/// The route of those who subscribe.
+pub(super) struct Subscribe(pub Channels);
+
+impl Handler for Subscribe {
+    fn call(&self, opening: Opening) -> BoxFuture<'static, ()> {
+        self.0.clone().subscribe_for(opening).boxed()
+    }
+}
+
+impl Channels {
+    async fn publish_for(self, opening: Opening) {
+        self.belong_to(&opening.session().process.memory, &opening.session().process.refusals);
+        let id = Uuid::new_v4();
+        let asked = name(&opening).and_then(|name| {
+            let options = options(&opening)?;
+            self.check(&options)?;
+            let peer = Some(Peer { session: opening.session().id().to_string() });
+            let who = encode(&Who { id: id.to_string(), peer, meta: opening.open().meta.as_deref() });
+            Ok((name, options, who))
+        });
+        let (name, options, who) = match asked {
+            Ok(asked) => asked,
+            Err(error) => {
+                opening.session().count(Refusal::BadOpen);
+                return opening.refuse(error).await;
+            }
+        };
+        let (hub, shared) = match self.join(&name, &options, id, who.into()) {
+            Ok(joined) => joined,
+            Err(error) => return opening.refuse(error).await,
+        };
+        let account = self.inner.accounts.of(opening.session().id());
+        let stream = opening.accept_with(&Accepted::new(id, hub.info(Some(shared.number))));
+        let publishing = self.publishing(hub, shared, options.wait_for, stream, account);
+        self.run_publisher(name, publishing).await;
+    }
+
+    async fn subscribe_for(self, mut opening: Opening) {
+        self.belong_to(&opening.session().process.memory, &opening.session().process.refusals);
+        let name = match name(&opening) {
+            Ok(name) => name,
+            Err(error) => {
+                opening.session().count(Refusal::BadOpen);
+                return opening.refuse(error).await;
+            }
+        };
+        let wait = match route::wait(&self.inner.limits, opening.open().wait) {
+            Ok(wait) => wait,
+            Err(error) => {
+                opening.session().count(Refusal::BadOpen);
+                return opening.refuse(error).await;
+            }
+        };
+        let id = Uuid::new_v4();
+        loop {
+            let found = tokio::select! {
+                biased;
+                () = opening.given_up() => return,
+                found = self.inner.registry.wait(&name, wait) => found,
+            };
+            let hub = match found {
+                Ok(hub) => hub,
+                Err(error) => return opening.refuse(error).await,
+            };
+            // Answered where it is certain that it comes in, and before anything else is said to it.
+            let mut coming = Some(opening);
+            let accepted = Accepted::new(id, hub.info(None));
+            match (hub.subscribe(id, || coming.take().map(|opening| opening.accept_with(&accepted))), coming) {
+                (Ok(Ok(reader)), _) => return self.run_reader(name, hub, reader).await,
+                (Ok(Err(error)), Some(opening)) => return opening.refuse(error).await,
+                (Err(hub::Over), Some(waits)) => {
+                    self.inner.registry.forget(&name, &hub);
+                    opening = waits;
+                }
+                (_, None) => return,
+            }
+        }
+    }
+}
+
+/// The channel's name at the end of the path.
+fn name(opening: &Opening) -> Result<Name, OpenError> {
+    let segment = opening.open().path.rsplit('/').next().unwrap_or_default();
+    Name::from_segment(segment).map_err(|error| bad(&error))
+}
+
+fn options(opening: &Opening) -> Result<ChannelOptions, OpenError> {
+    let Some(field) = &opening.open().channel else { return Ok(ChannelOptions::default()) };
+    serde_json::from_str(field.get()).map_err(|error| bad(&format!("channel: {error}")))
+}
