@@ -142,8 +142,9 @@ for (const policy of ["drop", "disconnect"] as const) {
     await publish(sender, name, { waitFor: 4, policy });
     await Promise.all([slow, ...readers].map((reader) => subscribe(reader, name)));
     // Faster than one of them by far, and never faster than the others.
-    for (let sent = 0; sent < total; sent += total / 32) {
-      const run = { from: sent, to: sent + total / 32, piece };
+    const burst = 8 * piece;
+    for (let sent = 0; sent < total; sent += burst) {
+      const run = { from: sent, to: sent + burst, piece };
       await sender.evaluate(async ({ from, to, piece }) => {
         for (let at = from; at < to; at += piece) await kept.publication.send(t.pattern(2, at, piece));
       }, run);
