@@ -35,15 +35,15 @@ export class Parser {
     throw malformed("an integer that is too long");
   }
 
-  /** A length from `min` to `max`. */
-  length(min: number, max: number): number {
-    const length = this.integer();
-    if (length < min || length > max) throw malformed(`a length of ${length}`);
-    return length;
+  /** An integer from `min` to `max`: a number of 32 bits unless it is said how large. */
+  small(min = 0, max = 0xffff_ffff): number {
+    const value = this.integer();
+    if (value < min || value > max) throw malformed(`${value} where at most ${max} may stand`);
+    return value;
   }
 
   text(max: number): string {
-    return text(this.bytes(this.length(0, max)), max);
+    return text(this.bytes(this.small(0, max)), max);
   }
 
   bytes(length: number): Bytes {

@@ -83,9 +83,9 @@ export function newsDecoder(): Decoder<News> {
       case READERS:
         return { type, count: from.integer() };
       case CAME:
-        return { type, reader: from.integer(), id: uuid(from.bytes(ID_BYTES)) };
+        return { type, reader: from.small(), id: uuid(from.bytes(ID_BYTES)) };
       case GONE:
-        return { type, reader: from.integer(), code: from.integer(), taken: from.integer() };
+        return { type, reader: from.small(), code: from.small(), taken: from.integer() };
       case PROGRESS:
         return { type, slowest: from.integer(), delivered: from.integer() };
       case OVER:
@@ -131,13 +131,13 @@ function head(from: Parser): Head {
   const type = from.byte();
   if (type === END) return { type, ...ending(from) };
   if (type < PART || type > END) throw malformed(`a record of the type ${type}`);
-  const publisher = from.integer();
+  const publisher = from.small();
   switch (type) {
     case PART:
     case LAST:
-      return { type, publisher, length: from.length(type === PART ? 1 : 0, PART_MAX) };
+      return { type, publisher, length: from.small(type === PART ? 1 : 0, PART_MAX) };
     case JOINED:
-      return { type, publisher, first: from.integer(), who: parseObject(from.bytes(from.length(0, JOINED_MAX))) };
+      return { type, publisher, first: from.integer(), who: parseObject(from.bytes(from.small(0, JOINED_MAX))) };
     case SKIPPED:
       return { type, publisher, messages: from.integer() };
     case LEFT:
@@ -148,7 +148,7 @@ function head(from: Parser): Head {
 }
 
 function ending(from: Parser): Ending {
-  return { code: from.integer(), text: from.text(TEXT_MAX) };
+  return { code: from.small(), text: from.text(TEXT_MAX) };
 }
 
 function uuid(bytes: Bytes): string {

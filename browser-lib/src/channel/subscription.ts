@@ -8,7 +8,7 @@ import { settler } from "../settler.ts";
 import type { Stream } from "../stream.ts";
 import { malformed } from "./decoder.ts";
 import { Incoming, Message, type Sender, type Source, type Whole } from "./message.ts";
-import { CUT, END, Hearing, JOINED, LAST, LEFT, PART, type Said, SKIPPED } from "./records.ts";
+import { CUT, END, type Ending, Hearing, JOINED, LAST, LEFT, PART, type Said, SKIPPED } from "./records.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -81,7 +81,7 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
       },
     );
     this.#closed.promise.then(forget, forget);
-    stream.closed.catch((error) => this.#closed.reject(error));
+    stream.closed.catch((error) => this.#closed.reject(explained(error)));
     if (signal?.aborted) abort();
     void this.#begin();
   }
@@ -233,7 +233,7 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
       if (done) this.#leave(new StreamError("lost", "the channel ended without a word"));
       else this.#hearing.push(value);
     } catch (error) {
-      this.#end(StreamError.from(error));
+      this.#end(explained(error));
     }
   }
 
@@ -241,7 +241,7 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
     if (this.#over) return;
     if (said.type === END) {
       this.#reason = said.code === 0 ? said.text : undefined;
-      this.#end(said.code === 0 ? "ended" : new StreamError(said.code, said.text));
+      this.#end(said.code === 0 ? "ended" : ended(said));
       this.#stream.end();
       return;
     }
@@ -261,7 +261,7 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
         this.emit("skipped", said.messages, publisher.from);
         return;
       case LEFT: {
-        const error = new StreamError(said.code, said.text);
+        const error = ended(said);
         this.#cut(publisher, error);
         this.#publishers.delete(said.publisher);
         this.emit("left", publisher.from, said.code === 0 ? undefined : error);
@@ -324,4 +324,17 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
     incoming.end = error;
     if (this.#wantsWhole) this.#drop(incoming);
   }
+}
+
+/** Why a publisher, or the channel, ended. */
+function ended({ code, text }: Ending): StreamError {
+  const error = new StreamError(code, text);
+  return text || error.code !== "lost" ? error : new StreamError(code, "the publisher went away");
+}
+
+/** The error that our stream ended with, in words where it has only a code. */
+function explained(thrown: unknown): StreamError {
+  const error = StreamError.from(thrown);
+  if (error.code !== "lagging" || error.detail) return error;
+  return new StreamError("lagging", "we took too little for too long, and the channel went on without us");
 }
