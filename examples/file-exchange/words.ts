@@ -92,6 +92,8 @@ function transfer({ state, arrived, offered, pace, error }: Transfer): string {
   const name = isolated(offered.listed.name);
   const code = error instanceof StreamError ? Number(error.code) : 0;
   switch (state) {
+    case "beginning":
+      return `${name} · begins`;
     case "waiting":
       return `${name} · waits for your start`;
     case "sending":
