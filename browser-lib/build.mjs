@@ -17,15 +17,19 @@ const SINGLE = "browser-stream-server.js";
 const MSGPACK = "browser-stream-server-msgpack.js";
 /** Channels: the package's entry `./channel`, and a file of its own for pages, which takes what it shares with the library from that. */
 const CHANNEL = "browser-stream-server-channel.js";
+/** What makes direct connections: the library loads it when the first is wanted, from beside itself. */
+const DIRECT = "browser-stream-server-direct.js";
 /**
  * What it measures, up to the next 256 bytes. Mux, server, client, connections that come back, names that are kept and watches: 14.3 KiB, of which 0.4 let
- * streams change what carries them. Resumable streams: 8.5 for the core, a SHA-256 for pages without a secure context among it, and 2.9 for what drives it.
+ * streams change what carries them. Going on over direct connections: 0.8. Resumable streams: 8.5 for the core, a SHA-256 for pages without a secure context among it, and 2.9 for what drives it.
  * A mux over any pair of streams, with the messages of errors: 1.3. Sending whole things 0.6, what else Node promises 0.2, priorities 0.4, latest values 0.6. Values with the JSON codec: 1.6.
  * What is checked of options, and why there is no connection: 0.4.
  */
-const BUDGET = 30.75 * 1024;
+const BUDGET = 31.75 * 1024;
 /** What the entry for Node has of its own, beside the library, in the same way. */
 const NODE_BUDGET = 1024;
+/** What makes direct connections, likewise. */
+const DIRECT_BUDGET = 5 * 1024;
 /** What it measures, likewise: @msgpack/msgpack is 5.5 KiB of it, its licence 0.4. */
 const MSGPACK_BUDGET = 7.75 * 1024;
 /** What channels add to the library, in the same way. */
@@ -33,7 +37,18 @@ const CHANNEL_BUDGET = 5 * 1024;
 
 const common = { bundle: true, format: "esm", target: "es2022", logLevel: "warning", absWorkingDir: here };
 
-const single = { ...common, entryPoints: [join(here, "src/single.ts")], minify: true };
+/** Bundlers of others split it off by themselves. */
+const directBeside = {
+  name: "direct-beside",
+  setup(setup) {
+    setup.onResolve({ filter: /\/direct\/direct\.ts$/ }, ({ kind }) =>
+      kind === "dynamic-import" ? { path: `./${DIRECT}`, external: true } : undefined,
+    );
+  },
+};
+
+const single = { ...common, entryPoints: [join(here, "src/single.ts")], minify: true, plugins: [directBeside] };
+const direct = { ...common, entryPoints: [join(here, "src/direct/direct.ts")], minify: true };
 const msgpack = {
   ...common,
   entryPoints: [join(here, "src/msgpack.ts")],
@@ -80,6 +95,7 @@ async function buildAll() {
   for (const config of ["tsconfig.build.json", "tsconfig.node.json"])
     execFileSync(process.execPath, [tsc, "-p", join(here, config)], { stdio: "inherit" });
   await build({ ...single, outfile: join(dist, SINGLE), sourcemap: "linked" });
+  await build({ ...direct, outfile: join(dist, DIRECT) });
   await build({ ...msgpack, outfile: join(dist, "msgpack.js") });
   await build({ ...channel, outfile: join(dist, CHANNEL) });
   // Fails here, not in a page, where the single file lacks what it takes from there.
@@ -91,7 +107,7 @@ async function buildAll() {
 async function buildAssets() {
   rmSync(assets, { recursive: true, force: true });
   mkdirSync(assets, { recursive: true });
-  for (const file of [SINGLE, `${SINGLE}.map`, CHANNEL]) cpSync(join(dist, file), join(assets, file));
+  for (const file of [SINGLE, `${SINGLE}.map`, DIRECT, CHANNEL]) cpSync(join(dist, file), join(assets, file));
   cpSync(join(dist, "msgpack.js"), join(assets, MSGPACK));
   for (const file of ["index.html", "style.css"]) {
     if (existsSync(join(examples, file))) cpSync(join(examples, file), join(assets, file));
@@ -119,6 +135,7 @@ async function buildExample(name) {
 
 async function size() {
   await measure(SINGLE, single, BUDGET);
+  await measure(DIRECT, direct, DIRECT_BUDGET);
   await measure(MSGPACK, msgpack, MSGPACK_BUDGET);
   await measure(CHANNEL, channel, CHANNEL_BUDGET);
   const entryPoints = [join(here, "src/node/index.ts")];

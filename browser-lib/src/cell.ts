@@ -6,6 +6,7 @@ import type { JsonObject } from "./json.ts";
 import { APPLICATION_CODE_MIN, codeNumber, isApplicationCode } from "./mux/codes.ts";
 import { PRIORITY } from "./mux/entry.ts";
 import { ReadHalf } from "./reading.ts";
+import type { Kind } from "./resume/carrier.ts";
 import { settler } from "./settler.ts";
 import { WriteHalf } from "./writing.ts";
 
@@ -22,9 +23,19 @@ export interface Resumption {
   readonly acknowledged: number;
 }
 
+/** What went over one kind of carrier, and how often the stream moved to it. */
+export interface Carried {
+  /** Bytes, those that were said again and what is said about them included. */
+  readonly sent: number;
+  readonly received: number;
+  readonly moves: number;
+}
+
 /** What a stream asks of what carries it: of its session, or of the resumable stream that goes from one session to the next. */
 export interface Host {
   readonly resumption?: Resumption | undefined;
+  readonly carrier?: Kind;
+  readonly carried?: Readonly<Record<Kind, Carried>>;
   /** Queues bytes; how many the stream has queued now. */
   send(id: number, bytes: Uint8Array): number;
   /** How much of that has not left. */
@@ -65,6 +76,8 @@ export class Cell implements Sink {
   id = 0;
   /** Set where its own halves are not used. */
   sink: Sink | undefined;
+  /** Another kind of carrier took it over. */
+  moved = (_: Kind): void => {};
   readonly read: ReadHalf;
   readonly write: WriteHalf;
   /** Resolves when the stream was accepted, by us or by the peer. */

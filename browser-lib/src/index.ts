@@ -1,6 +1,6 @@
 // browser-stream-server: a stream server in a browser tab.
 
-export type { Resumption } from "./cell.ts";
+export type { Carried, Resumption } from "./cell.ts";
 export type { Chunk } from "./chunk.ts";
 export type { ClaimRequest, Lease } from "./claim.ts";
 export type { Duplex } from "./duplex.ts";
@@ -11,6 +11,8 @@ export type { Code } from "./mux/codes.ts";
 export { boot, MuxDemux, type MuxDemuxOptions } from "./mux-demux.ts";
 export type { ConnectionState, MuxDemuxEvents, Reconnecting } from "./mux-demux-events.ts";
 export type { NodeDestination, StreamEvents } from "./node-style.ts";
+export type { DirectOptions } from "./resumable/direct.ts";
+export type { Kind as CarrierKind } from "./resume/carrier.ts";
 export type { Progress, Sendable, Sending, SendOptions } from "./send.ts";
 export type { SessionStats, Stats } from "./stats.ts";
 export type { Role, Stream, StreamOptions } from "./stream.ts";

@@ -67,7 +67,7 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
   readonly #options: MuxDemuxOptions;
   readonly #redial: Redial;
   readonly #leaving = new Set<() => void>();
-  readonly #resumables = new Resumables(() => this.#current());
+  readonly #resumables: Resumables;
   #state: ConnectionState = "connecting";
   #session: Session;
   /** Sessions that were followed by another and have streams yet. */
@@ -105,6 +105,7 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
   constructor(url?: string | URL, options: MuxDemuxOptions = {}) {
     super();
     this.#target = socketUrl(url);
+    this.#resumables = new Resumables(() => this.#current(), this.#target);
     this.#options = options;
     this.ready = this.#ready.promise;
     this.#session = this.#fresh();
@@ -314,7 +315,8 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
   }
 
   #take(opening: Opening): void {
-    if (this.listenerCount("stream") === 0 || opening.joins) return opening.refuse(new StreamError("not_found"));
+    if (this.listenerCount("stream") === 0 || opening.joins || opening.signals)
+      return opening.refuse(new StreamError("not_found"));
     const stream = opening.accept({ encoding: this.#options.encoding }) as Stream<D>;
     this.emit("stream", stream, opening.meta);
   }

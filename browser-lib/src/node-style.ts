@@ -3,6 +3,7 @@
 import type { Bytes } from "./encoding.ts";
 import { StreamError } from "./error.ts";
 import { Emitter, type Listener } from "./events.ts";
+import type { Kind } from "./resume/carrier.ts";
 
 /** What a stream emits in Node's style. */
 export interface StreamEvents<Data = string | Bytes> {
@@ -19,6 +20,8 @@ export interface StreamEvents<Data = string | Bytes> {
    * rejects with the same. Also for a destination of `pipe` that throws, which ends nothing but that pipe.
    */
   error: [error: StreamError];
+  /** It goes on over the proxy, or over a direct connection. */
+  carrier: [carrier: Kind];
   /** The stream is over. After a clean finish it waits until everything that came was read, in whatever style, or given up. */
   close: [];
 }

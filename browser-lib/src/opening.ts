@@ -50,17 +50,22 @@ export class Opening {
     return (this.resume as { join?: unknown } | null | undefined)?.join === true;
   }
 
+  /** Whether it is about a direct connection for a stream that is there. */
+  get signals(): boolean {
+    return (this.resume as { signal?: unknown } | null | undefined)?.signal !== undefined;
+  }
+
   /** Resolves or rejects when the stream is over. */
   get closed(): Promise<void> {
     return this.#user.closed;
   }
 
-  /** Takes the stream. What was sent right behind the open is read first. */
-  accept(options?: StreamOptions): Stream {
+  /** Takes the stream, with this as the reply. What was sent right behind the open is read first. */
+  accept(options?: StreamOptions, reply = {}): Stream {
     this.#isAccepted = true;
     if (this.newborn) this.newborn.accept();
     else {
-      this.cell.sendFrame({});
+      this.cell.sendFrame(reply);
       this.cell.accepted();
     }
     const { id, path, meta, peer } = this;

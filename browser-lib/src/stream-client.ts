@@ -5,6 +5,7 @@ import type { Plain, Received, Text } from "./encoding.ts";
 import { type Inside, type MuxDemux, sessionOf } from "./mux-demux.ts";
 import { nameSegment } from "./name.ts";
 import { demand } from "./options.ts";
+import { type DirectOptions, type Ice, iceOf } from "./resumable/direct.ts";
 import { open } from "./resumable/opener.ts";
 import { type Sendable, type Sending, type SendOptions, sendOver } from "./send.ts";
 import type { Stream, StreamOptions } from "./stream.ts";
@@ -19,6 +20,11 @@ const ANSWER_MS = 15_000;
 
 export interface StreamClientOptions {
   prefix?: string | undefined;
+  /**
+   * Lets streams to servers that say the same go on over a direct connection (WebRTC) when there can be one, and back over the proxy when it breaks. It shows
+   * each side the other's network address.
+   */
+  direct?: boolean | DirectOptions | undefined;
 }
 
 export interface ConnectOptions extends StreamOptions {
@@ -33,11 +39,13 @@ export interface ConnectOptions extends StreamOptions {
 class Client<D extends Received = Received> {
   readonly #inside: Inside;
   readonly #prefix: string;
+  readonly #ice: Ice | undefined;
 
-  /** Connects over `mdm` to servers under `prefix`. Throws `bad_request` for what is none. */
+  /** Connects over `mdm` to servers under `prefix`. Throws `bad_request` for what is none, and what `RTCPeerConnection` throws for the servers of `direct`. */
   constructor(mdm: MuxDemux<D>, options: StreamClientOptions = {}) {
     this.#inside = sessionOf(mdm);
     this.#prefix = prefixOf(options);
+    this.#ice = iceOf(options.direct);
   }
 
   /**
@@ -56,7 +64,8 @@ class Client<D extends Received = Received> {
     const path = `${this.#prefix}/connect/${nameSegment(name)}`;
     const patience = ANSWER_MS + (wait ?? WAIT_MS);
     const request = { ...rest, encoding: rest.encoding ?? encoding, path, fields: { wait }, patience };
-    const stream = resume === false ? session.open(request) : open(resumables, name.normalize("NFC"), request);
+    const stream =
+      resume === false ? session.open(request) : open(resumables, name.normalize("NFC"), request, this.#ice);
     return stream as Stream<D>;
   }
 

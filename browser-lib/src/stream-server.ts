@@ -10,6 +10,7 @@ import { nameSegment } from "./name.ts";
 import type { Opening } from "./opening.ts";
 import { demand } from "./options.ts";
 import { admit } from "./resumable/arrivals.ts";
+import { type DirectOptions, type Ice, iceOf } from "./resumable/direct.ts";
 import { settler } from "./settler.ts";
 import type { Stream } from "./stream.ts";
 import { prefixOf } from "./stream-client.ts";
@@ -34,6 +35,11 @@ export interface StreamServerOptions {
   clientsMax?: number | undefined;
   /** `false`: clients that the connections of either side are lost to are lost. Else they survive that, if their library can. */
   resume?: boolean | undefined;
+  /**
+   * Lets streams of clients that say the same go on over a direct connection (WebRTC) when there can be one, and back over the proxy when it breaks. It shows
+   * each side the other's network address, once the client was accepted.
+   */
+  direct?: boolean | DirectOptions | undefined;
   /** Makes "data" of the clients' streams give strings. */
   encoding?: "utf8" | undefined;
 }
@@ -75,6 +81,7 @@ class Server<D extends Received = Received> extends Emitter<StreamServerEvents<D
   readonly #options: StreamServerOptions;
   readonly #prefix: string;
   readonly #most: number;
+  readonly #ice: Ice | undefined;
   readonly #live = new Set<Opening>();
   #clients = 0;
   #isListening = false;
@@ -105,6 +112,7 @@ class Server<D extends Received = Received> extends Emitter<StreamServerEvents<D
     const { clientsMax = CLIENTS_MAX } = this.#options;
     demand(Number.isInteger(clientsMax) && clientsMax > 0, "clientsMax is a whole number from 1");
     this.#most = clientsMax;
+    this.#ice = iceOf(this.#options.direct);
     if (onStream) this.on("stream", (stream) => serve(stream, onStream));
   }
 
@@ -224,7 +232,7 @@ class Server<D extends Received = Received> extends Emitter<StreamServerEvents<D
   }
 
   async #take(opening: Opening, name: string): Promise<void> {
-    if (!admit(this.#inside.resumables, opening, name, this.#options.resume !== false)) return;
+    if (!admit(this.#inside.resumables, opening, name, this.#options.resume !== false, this.#ice)) return;
     if (this.#isEnding || this.#isOver) return opening.refuse(new StreamError("gone"));
     const isIgnored = this.#isLeft && this.listenerCount("stream") === 0;
     if (isIgnored || this.#live.size >= this.#most) return opening.refuse(new StreamError("busy"));

@@ -1,6 +1,6 @@
 // A stream as its user sees it: a WHATWG pair first, with Node's calls as a layer over it.
 
-import type { Cell, Resumption } from "./cell.ts";
+import type { Carried, Cell, Resumption } from "./cell.ts";
 import { type Chunk, toBytes } from "./chunk.ts";
 import { each } from "./each.ts";
 import type { Bytes, Received } from "./encoding.ts";
@@ -8,6 +8,7 @@ import { resetNumber, StreamError } from "./error.ts";
 import { Latest } from "./latest.ts";
 import { PRIORITY } from "./mux/entry.ts";
 import { NodeStyle } from "./node-style.ts";
+import type { Kind } from "./resume/carrier.ts";
 import { MESSAGE_MAX, text } from "./resume/record.ts";
 import { deliver, type Sendable, type SendOptions, sourceOf } from "./send.ts";
 import type { Codec } from "./values/codec.ts";
@@ -60,6 +61,7 @@ export class Stream<D extends Received = Received> extends NodeStyle<Chunk, Byte
     super();
     this.#cell = cell;
     this.#info = info;
+    cell.moved = (carrier) => this.emit("carrier", carrier);
     if (options.encoding) this.setEncoding(options.encoding);
     if (options.priority !== undefined) this.priority = options.priority;
     this.tellEnd(cell.closed, cell.read.drained);
@@ -112,6 +114,16 @@ export class Stream<D extends Received = Received> extends NodeStyle<Chunk, Byte
   /** How it fares over drops of the connections below it, as of now; nothing for a stream that does not survive them. */
   get resumption(): Resumption | undefined {
     return this.#cell.host.resumption;
+  }
+
+  /** What carries it now: the proxy, or a connection of its two ends' own (`direct`); "carrier" tells when that changes. */
+  get carrier(): Kind {
+    return this.#cell.host.carrier ?? "proxy";
+  }
+
+  /** What went over each kind of carrier so far; nothing for a stream that cannot move. */
+  get carried(): Readonly<Record<Kind, Carried>> | undefined {
+    return this.#cell.host.carried;
   }
 
   /**

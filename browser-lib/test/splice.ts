@@ -198,6 +198,9 @@ export class Switch {
   readonly opens: JsonObject[] = [];
   /** Does not pass `resume` on, as if one end were a stock peer. */
   isDeaf = false;
+  /** What it says of servers for direct connections; an old proxy has no such route. And how often it was asked. */
+  ice: object | undefined;
+  asked = 0;
   /** Takes no more connections. */
   isClosed = false;
   readonly #names = new Map<string, Line>();
@@ -232,6 +235,7 @@ export class Switch {
   opened(leg: Leg, open: JsonObject): void {
     const [, verb, name = ""] = String(open.path).slice(PREFIX.length).split("/");
     if (open.path === "/session") leg.send(frame({ session: "s" }));
+    else if (open.path === "/ice") this.#ice(leg);
     else if (verb === "listen") {
       leg.send(frame({ id: "claim", lease: { name } }));
       this.#names.set(name, leg.line);
@@ -240,6 +244,13 @@ export class Switch {
       this.opens.push(open);
       this.#connect(leg);
     }
+  }
+
+  #ice(leg: Leg): void {
+    this.asked++;
+    const error = { code: "not_found", message: "an old proxy" };
+    leg.send(frame(this.ice ? { id: "servers", ice: this.ice } : { error }));
+    leg.finish();
   }
 
   /** A server lets go of its name. */

@@ -10,6 +10,8 @@ import { CODES, type Listed, NOTE, NOTE_MAX } from "./wire.ts";
 const DIGEST = 32;
 /** In front of each message of a channel stands where its piece begins. */
 const OFFSET = 8;
+/** Pieces that are here and not kept yet. */
+const UNKEPT_MAX = 4;
 /** How often the sender hears how much has arrived. */
 const TELL_MS = 250;
 
@@ -52,12 +54,18 @@ class Getting {
   readonly #writer: WritableStreamDefaultWriter<Uint8Array | string>;
   readonly #total = new Total();
   readonly #overChannel = new AbortController();
+  /** Bytes that came, of which some may not be checked and kept yet. */
+  #came: number;
+  /** One piece after the other is checked and kept, while the next come. */
+  #keeping: Promise<void> = Promise.resolve();
+  readonly #unkept: Promise<void>[] = [];
   #toldAt = 0;
   /** The sender of a channel goes by what it hears. */
   #tellMs = TELL_MS;
 
   constructor(options: GetOptions, stream: Stream) {
     this.#options = options;
+    this.#came = options.sink.held;
     this.#bytes = new Exactly(stream.readable);
     this.#writer = stream.writable.getWriter();
     this.#writer.closed.catch(() => {}); // The stream's own `closed` tells.
@@ -75,9 +83,12 @@ class Getting {
       }
       const digest = await this.#bytes.need(DIGEST);
       await channel;
+      await this.#keeping;
       await this.#end(digest);
     } finally {
       this.#overChannel.abort();
+      // What goes on after this begins where the last piece ends.
+      await this.#keeping.catch(() => {});
     }
   }
 
@@ -94,27 +105,37 @@ class Getting {
     this.#tellMs = 0;
     for await (const message of messages) {
       // Who subscribed too late, or missed one, has a stream of its own for the rest.
-      if (u64(message) !== this.#options.sink.held) throw new StreamError("lagging");
+      if (u64(message) !== this.#came) throw new StreamError("lagging");
       this.#fits(message.length - OFFSET - DIGEST);
       await this.#piece(message.slice(OFFSET, OFFSET + DIGEST), message.slice(OFFSET + DIGEST));
     }
   }
 
   #fits(length: number): number {
-    const { file, piece, sink } = this.#options;
-    if (length !== Math.min(piece, file.size - sink.held))
+    const { file, piece } = this.#options;
+    if (length !== Math.min(piece, file.size - this.#came))
       throw new BadPiece("A piece has another length than it should.");
     return length;
   }
 
+  /** Done when there is room for the next. */
   async #piece(digest: Bytes, bytes: Bytes): Promise<void> {
-    if (hex(await sha256(bytes)) !== hex(digest)) throw new BadPiece("A piece is not what its SHA-256 says.");
-    this.#total.add(digest);
+    this.#came += bytes.length;
+    const sum = sha256(bytes);
+    this.#keeping = this.#keeping.then(async () => this.#keep(digest, await sum, bytes));
+    this.#keeping.catch(() => {}); // Looked at when there is no room, and at the end.
+    this.#unkept.push(this.#keeping);
+    if (this.#unkept.length > UNKEPT_MAX) await this.#unkept.shift();
+  }
+
+  async #keep(digest: Bytes, sum: Bytes, bytes: Bytes): Promise<void> {
     const { sink, signal } = this.#options;
+    signal.throwIfAborted();
+    if (hex(sum) !== hex(digest)) throw new BadPiece("A piece is not what its SHA-256 says.");
+    this.#total.add(digest);
     await sink.write(bytes).catch((error: unknown) => {
       throw new NoRoom(String(error));
     });
-    signal.throwIfAborted();
     this.#options.progressed();
     this.#tell();
   }

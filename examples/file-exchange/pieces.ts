@@ -20,15 +20,22 @@ export class Unreadable extends Error {
   override readonly name = "Unreadable";
 }
 
-/** The pieces of a file from there on; the next is read while one is on its way. Throws {@link Unreadable}. */
+/** How many pieces are read before they are wanted. */
+const READ_AHEAD = 4;
+
+/** The pieces of a file from there on. Throws {@link Unreadable}. */
 export async function* pieces(offered: Offered, from: number): AsyncGenerator<Piece, void, undefined> {
-  const { size } = offered.listed;
-  let next = from < size ? pieceAt(offered, from) : undefined;
-  for (let at = from; next; at += PIECE) {
-    const piece = await next;
-    next = at + PIECE < size ? pieceAt(offered, at + PIECE) : undefined;
-    next?.catch(() => {}); // Looked at in its turn.
-    yield piece;
+  const coming: Promise<Piece>[] = [];
+  let next = from;
+  for (;;) {
+    for (; next < offered.listed.size && coming.length < READ_AHEAD; next += PIECE) {
+      const piece = pieceAt(offered, next);
+      piece.catch(() => {}); // Looked at in its turn.
+      coming.push(piece);
+    }
+    const first = coming.shift();
+    if (!first) return;
+    yield await first;
   }
 }
 

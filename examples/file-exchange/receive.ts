@@ -31,7 +31,7 @@ export function receive(code: string): void {
   });
   follow(exchange.mdm);
   element("get-all").addEventListener("click", () => {
-    get(all().filter(isIdle));
+    get(all().filter(mayBegin));
     element("incoming-title").focus();
   });
   guard(() => all().some(({ isRunning, continues }) => isRunning && !continues));
@@ -58,7 +58,7 @@ export function receive(code: string): void {
 }
 
 function head(): void {
-  const idle = all().filter(isIdle);
+  const idle = all().filter(mayBegin);
   const done = all().filter(({ state }) => state === "done").length;
   const sum = all().reduce((bytes, { file }) => bytes + file.size, 0);
   element("incoming-part").hidden = all().length === 0;
@@ -75,7 +75,8 @@ function lead(presence: Presence): string {
     case "nobody":
       return "Nobody shares under this link now. The sender’s page must be open: it shows here as soon as it is.";
     case "here":
-      if (all().length === 0) return "The sender is here, and has no files chosen now. They show as soon as they are.";
+      if (!all().some(({ isListed }) => isListed))
+        return "The sender is here, and has no files chosen now. They show as soon as they are.";
       return "Straight from the sender’s page, as long as it stays open.";
     case "away":
       return "The sender’s connection is away, or their page is being loaded again. It goes on when they are back.";
@@ -95,6 +96,10 @@ function get(files: (Incoming | undefined)[]): void {
 
 function all(): Incoming[] {
   return [...exchange.files.values()];
+}
+
+function mayBegin(file: Incoming): boolean {
+  return file.isListed && isIdle(file);
 }
 
 function isIdle({ state }: Incoming): boolean {

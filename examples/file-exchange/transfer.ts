@@ -87,8 +87,8 @@ export class Transfer {
     const total = new Total();
     for await (const { bytes, digest } of pieces(this.offered, this.ask.from ?? 0)) {
       total.add(digest);
-      this.#writer.write(head(bytes.length, digest)).catch(() => {}); // The next write fails, too.
-      await this.#writer.write(bytes);
+      await this.#writer.ready;
+      for (const part of [head(bytes.length, digest), bytes]) this.#writer.write(part).catch(() => {}); // Ending fails, too.
     }
     await this.#end(await total.digest());
   }

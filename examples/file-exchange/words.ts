@@ -27,7 +27,7 @@ export function count(number: number, what: string): string {
 
 /** A name in a sentence: written from right to left it shall not turn what stands around it. */
 export function isolated(name: string): string {
-  return `\u2068${name}\u2069`;
+  return `\u2066${name}\u2069`;
 }
 
 function time(seconds: number): string {

@@ -7,6 +7,7 @@ mod limits;
 mod network;
 mod origin;
 mod path;
+mod tls;
 mod turn;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -17,6 +18,7 @@ pub use network::{Network, NetworkError};
 pub(crate) use origin::{Authority, Host};
 pub use origin::{Origin, OriginError, PublicUrl, PublicUrlError};
 pub use path::{RoutePath, RoutePathError};
+pub use tls::{Tls, TlsError};
 pub use turn::{TurnUrl, TurnUrlError};
 
 use crate::limits::Limits;
@@ -54,6 +56,9 @@ pub struct Config {
     pub turn: Vec<TurnUrl>,
     /// The file with the secret that the TURN server has, too.
     pub turn_secret: Option<PathBuf>,
+    /// How `bss` speaks TLS itself; a program of one's own reads an [`Identity`](crate::tls::Identity) and gives it to
+    /// [`Proxy::with_tls`](crate::Proxy::with_tls).
+    pub tls: Option<Tls>,
     /// The bounds that peers are held to.
     pub limits: Limits,
 }
@@ -73,6 +78,7 @@ impl Default for Config {
             stun: None,
             turn: Vec::new(),
             turn_secret: None,
+            tls: None,
             limits: Limits::default(),
         }
     }
@@ -129,6 +135,9 @@ pub enum ConfigError {
         /// Where and what, on one line.
         message: String,
     },
+    /// What is said of TLS does not fit.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Others could reach the proxy, and nobody said that they may.
     #[error(
         "refusing to listen on {0}: everybody who reaches this address could use the proxy; add --open if they may, or --bind 127.0.0.1:{port}",

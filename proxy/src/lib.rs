@@ -10,9 +10,12 @@ mod error;
 mod feature;
 mod limits;
 mod memory;
+mod private;
 mod refusals;
 mod route;
 mod session;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use browser_stream_mux::{Body, BodyError, Code, Progress, Stream, StreamError};
 pub use browser_stream_protocol::channel::{

@@ -2,12 +2,12 @@
 
 mod shell;
 
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{IsTerminal, stderr};
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use anyhow::Context;
 use browser_stream_server::{
-    Config, IceServers, LeaseKey, Proxy, StreamRouter, StreamServerProxy, TurnServer, config::Serve, config::Start,
+    Config, IceServers, LeaseKey, Proxy, StreamRouter, StreamServerProxy, TurnServer, config::Serve, config::Start, config::Tls,
+    tls::Identity,
 };
 use shell::{Args, Client, Command, Task};
 use tokio::signal::unix::{SignalKind, signal};
@@ -22,6 +22,11 @@ fn main() -> ExitCode {
         Some(Command::Listen(Client { task, far })) => shell::run(&far, Task::Listen(task)),
         Some(Command::Forward(Client { task, far })) => shell::run(&far, Task::Forward(task)),
         Some(Command::Ls(Client { task, far })) => shell::run(&far, Task::List(task)),
+        Some(Command::Send(Client { task, far })) => shell::run(&far, Task::Send(task)),
+        Some(Command::Recv(client)) => {
+            let (far, task) = client.invited();
+            shell::run(&far, task)
+        }
     }
 }
 
@@ -31,8 +36,12 @@ fn start(serve: Serve) -> ExitCode {
             print!("{text}");
             return ExitCode::SUCCESS;
         }
-        Ok(Start::Serve(config)) => match config.lease_key.as_deref().map(LeaseKey::read_or_make).transpose() {
-            Ok(key) => match self::serve(*config, key.unwrap_or_else(LeaseKey::random)) {
+        Ok(Start::Check(config)) => match check(&config) {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => (2, error.to_string()),
+        },
+        Ok(Start::Serve(config)) => match secrets(&config) {
+            Ok(secrets) => match self::serve(*config, secrets) {
                 Ok(()) => return ExitCode::SUCCESS,
                 Err(error) => (1, format!("{error:#}")),
             },
@@ -44,26 +53,55 @@ fn start(serve: Serve) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Reads what `serve` would read, and makes nothing.
+fn check(config: &Config) -> anyhow::Result<()> {
+    if let Some(path) = config.lease_key.as_deref().filter(|path| path.exists()) {
+        LeaseKey::read_or_make(path)?;
+    }
+    if let Some(tls @ Tls::Files { .. }) = &config.tls {
+        shell::identity(tls)?;
+    }
+    ice(config)?;
+    println!("the settings can be used");
+    Ok(())
+}
+
+/// What is read from files that nobody else may read, or made.
+struct Secrets {
+    lease_key: LeaseKey,
+    identity: Option<Identity>,
+    ice: IceServers,
+}
+
+fn secrets(config: &Config) -> anyhow::Result<Secrets> {
+    let lease_key = config.lease_key.as_deref().map(LeaseKey::read_or_make).transpose()?.unwrap_or_else(LeaseKey::random);
+    Ok(Secrets { lease_key, identity: config.tls.as_ref().map(shell::identity).transpose()?, ice: ice(config)? })
+}
+
 #[tokio::main]
-async fn serve(config: Config, key: LeaseKey) -> anyhow::Result<()> {
+async fn serve(config: Config, Secrets { lease_key, identity, ice }: Secrets) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal()).init();
     let limits = Arc::new(config.limits.clone());
+    let public = config.public_url.as_ref().map(ToString::to_string);
     let mut router = StreamRouter::new();
     for prefix in &config.prefix {
-        let names = StreamServerProxy::with_lease_key(prefix.as_str(), limits.clone(), key.clone());
+        let names = StreamServerProxy::with_lease_key(prefix.as_str(), limits.clone(), lease_key.clone());
         names.list_names(config.lists_names());
         router = router.mount(names);
     }
-    let router = router.route("/ice", ice(&config)?);
-    let proxy = Proxy::new(config, router);
+    let router = router.route("/ice", ice);
+    let proxy = match identity.clone() {
+        Some(identity) => Proxy::with_tls(config, router, identity),
+        None => Proxy::new(config, router),
+    };
     let listener = proxy.listen().await?;
     if let Some(socket) = proxy.listen_stun().await? {
         let proxy = proxy.clone();
         tokio::spawn(async move { proxy.serve_stun(socket).await });
     }
     let stop = signalled()?;
-    writeln!(std::io::stdout(), "browser-stream-server is at {}", Proxy::url(&listener)?)?;
+    shell::welcome(&proxy.url(&listener)?, listener.local_addr()?, public, identity.as_ref())?;
     let stop = async {
         stop.await;
         tracing::info!("{}", ending(proxy.sessions().held_up(), limits.drain_timeout));
@@ -78,7 +116,9 @@ fn ice(config: &Config) -> anyhow::Result<IceServers> {
         servers = servers.stun(stun.port());
     }
     let Some(path) = &config.turn_secret else { return Ok(servers) };
-    let secret = std::fs::read_to_string(path).with_context(|| format!("cannot read the secret {path:?} that --turn-secret names"))?;
+    let secret = std::fs::read_to_string(path).map_err(|error| {
+        anyhow::anyhow!("cannot read the secret {path:?}: {error}; check the path given by --turn-secret, and whose file it is")
+    })?;
     let urls = config.turn.iter().map(ToString::to_string).collect();
     Ok(servers.turn(TurnServer { urls, secret: secret.trim().to_owned(), lifetime: TURN_LOGIN }))
 }

@@ -33,6 +33,9 @@ refusals! {
     Gate = "gate",
     /// Upgrades: requests that are no handshake of a WebSocket, or of another version or subprotocol.
     Handshake = "handshake",
+    /// Connections to a port that speaks TLS, by a peer that does not, or not as we do.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code))]
+    Tls = "tls",
     /// Requests whose head is too large.
     HeaderTooLarge = "header_too_large",
     /// STUN requests that were not answered: too many from one address, or in all.

@@ -11,6 +11,7 @@ export interface Sample {
   buffer: Buffer;
 }
 
+export const MIB = 1 << 20;
 export const PIECE = 256 * 1024;
 
 export function sample(name: string, bytes: number, mimeType = "application/octet-stream"): Sample {
@@ -106,4 +107,11 @@ export async function keptBytes(page: Page): Promise<number> {
     await count(await navigator.storage.getDirectory());
     return bytes;
   });
+}
+
+/** Downloads that a page began. */
+export function downloadsOf(page: Page): string[] {
+  const names: string[] = [];
+  page.on("download", (download) => names.push(download.suggestedFilename()));
+  return names;
 }

@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import puppeteer from "puppeteer-core";
 import { install } from "../harness/in-page.mjs";
-import { firefox } from "../harness/programs.mjs";
+import { chromium, firefox } from "../harness/programs.mjs";
 import { startProxy } from "../harness/proxy.mjs";
 import { slowReader, told } from "../harness/slow-reader.mjs";
+import { until } from "../harness/wait.mjs";
 
 const MIB = 1024 * 1024;
 const TOTAL = (process.env.LONG === "1" ? 256 : 128) * MIB;
@@ -18,7 +19,13 @@ let browser;
 
 before(async () => {
   proxy = await startProxy();
-  browser = await puppeteer.launch({ browser: "firefox", executablePath: firefox(), headless: true });
+  browser = await puppeteer.launch({
+    browser: "firefox",
+    executablePath: firefox(),
+    headless: true,
+    // Nobody in a test's network answers for the names that hide addresses.
+    extraPrefsFirefox: { "media.peerconnection.ice.obfuscate_host_addresses": false },
+  });
 });
 
 after(async () => {
@@ -26,8 +33,8 @@ after(async () => {
   await proxy?.stop();
 });
 
-async function tab() {
-  const context = await browser.createBrowserContext();
+async function tab(of = browser) {
+  const context = await of.createBrowserContext();
   const page = await context.newPage();
   await page.goto(proxy.url);
   await page.evaluate(install);
@@ -65,4 +72,63 @@ test("64 MiB cross each way at the same time in Firefox", { timeout: 120_000 }, 
     64 * MIB,
   );
   assert.deepEqual(received, sent);
+});
+
+test("a stream between Firefox and Chromium goes on over a direct connection", {
+  timeout: 120_000,
+}, async (context) => {
+  const args = ["--no-sandbox", "--disable-gpu", "--disable-features=WebRtcHideLocalIpsWithMdns"];
+  const other = await puppeteer.launch({ executablePath: chromium(), headless: true, args });
+  try {
+    for (const { name, of, by } of [
+      { name: "firefox-connects", of: browser, by: other },
+      { name: "chromium-connects", of: other, by: browser },
+    ]) {
+      const [client, server] = [await tab(of), await tab(by)];
+      await server.evaluate(async (name) => {
+        const { bss, kept, t } = globalThis;
+        kept.server = bss.StreamServer(bss.MuxDemux(), { direct: true }, (stream) => {
+          kept.stream = stream;
+          kept.sending = t.send(stream.writable, 8, 64 << 20);
+        });
+        await kept.server.listen(name).listening;
+      }, name);
+      await client.evaluate(async (name) => {
+        const { bss, kept, t } = globalThis;
+        kept.stream = bss.StreamClient(bss.MuxDemux(), { direct: true }).connect(name);
+        kept.reader = kept.stream.readable.getReader();
+        kept.digest = new t.Digest();
+        await kept.digest.add((await kept.reader.read()).value);
+      }, name);
+      for (const page of [client, server]) {
+        await until(10_000, `${name} to be direct`, () =>
+          page.evaluate(() => globalThis.kept.stream.carrier === "direct"),
+        );
+      }
+      // Nobody reads: the writer stops, and what lies in the page is what the window lets in.
+      let [came, still] = [-1, 0];
+      await until(10_000, "the writer to stop", async () => {
+        const before = came;
+        came = await client.evaluate(() => globalThis.kept.stream.resumption.received);
+        still = came === before ? still + 1 : 0;
+        return still >= 25;
+      });
+      const unread = came - (await client.evaluate(() => globalThis.kept.digest.bytes));
+      context.diagnostic(`${name}: ${(unread / MIB).toFixed(1)} MiB unread when the writer stopped`);
+      assert.ok(unread <= 8 * MIB, `${unread} bytes lay unread`);
+      const [received, carried] = await client.evaluate(async () => {
+        const { kept } = globalThis;
+        for (;;) {
+          const { done, value } = await kept.reader.read();
+          if (done) break;
+          await kept.digest.add(value);
+        }
+        return [{ bytes: kept.digest.bytes, sha: await kept.digest.hex() }, kept.stream.carried];
+      });
+      assert.deepEqual(received, await server.evaluate(() => globalThis.kept.sending));
+      assert.ok(carried.direct.received > 48 * MIB, `${carried.direct.received} bytes came directly`);
+    }
+  } finally {
+    await other.close();
+  }
 });

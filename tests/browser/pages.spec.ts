@@ -130,3 +130,66 @@ test("every link of the start page leads somewhere", async ({ tab, realProxy, re
   expect(own.length).toBeGreaterThan(1);
   for (const link of own) expect((await request.get(link)).status(), link).toBe(200);
 });
+
+test("ping-pong: two tabs play over the proxy and directly, and a broken path is left for the proxy", async ({
+  tab,
+  realProxy,
+}) => {
+  const server = await tab(`${realProxy.url}examples/ping-pong/`);
+  await expect(server.getByRole("status")).toHaveText("Ready");
+  await photograph(server, "ping-pong-server");
+  const opening = server.waitForEvent("popup");
+  await server.getByRole("link", { name: "Open the other tab" }).click();
+  const player = await opening;
+  const carrier = player.locator("#carrier");
+  await expect(carrier).toHaveText(/^Direct/);
+  await expect(server.locator("#answered-direct")).not.toHaveText("0");
+  await expect(server.locator("#players")).toHaveText("1");
+  for (const time of ["#proxy-median", "#direct-median"]) await expect(player.locator(time)).toContainText(/m?s$/);
+  await photograph(player, "ping-pong-player");
+  await player.getByRole("button", { name: "Break the direct path" }).click();
+  await expect(carrier).toHaveText(/^Broken/);
+  await expect(carrier).toHaveText(/^On the proxy .* after the break/);
+  await photograph(player, "ping-pong-broken");
+  await expect(carrier).toHaveText(/^Direct/);
+  await expect(player.locator("#moves")).toHaveText("3");
+  await server.close();
+  await expect(player.locator("#player-problem")).toContainText("lost");
+});
+
+test("ping-pong: who comes to a name that nobody serves is told what to do", async ({ tab, realProxy }) => {
+  const lonely = await tab(`${realProxy.url}examples/ping-pong/?with=nobody`);
+  await expect(lonely.locator("#player-problem")).toContainText("Nobody answers");
+});
+
+test("send-image: a picture from one tab appears in another, and what is none is not sent", async ({
+  tab,
+  realProxy,
+}) => {
+  const frame = await tab(`${realProxy.url}examples/send-image/`);
+  await expect(frame.getByRole("status")).toHaveText("Ready");
+  await photograph(frame, "send-image-empty");
+  const opening = frame.waitForEvent("popup");
+  await frame.getByRole("link", { name: "Open the tab that sends" }).click();
+  const sender = await opening;
+  await expect(sender.locator("#way")).toContainText("Directly");
+  await sender.getByRole("button", { name: "Draw one and send it" }).click();
+  const pictures = frame.getByRole("img");
+  await expect(pictures).toHaveCount(1);
+  await expect(frame.getByRole("listitem")).toContainText("circles.png");
+  expect(await pictures.first().evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(960);
+  await expect(sender.getByText("Shown.")).toBeVisible();
+  await sender
+    .locator("#file")
+    .setInputFiles([{ name: "日本 no picture.txt", mimeType: "text/plain", buffer: Buffer.from("text") }]);
+  await expect(sender.getByText("No picture that can be shown")).toBeVisible();
+  await sender
+    .locator("#file")
+    .setInputFiles([{ name: "broken.png", mimeType: "image/png", buffer: Buffer.from("no png") }]);
+  await expect(sender.getByText("The other tab could not show it.")).toBeVisible();
+  await expect(pictures).toHaveCount(1);
+  await photograph(frame, "send-image-frame");
+  await photograph(sender, "send-image-sender");
+  await frame.close();
+  await expect(sender.locator("#sender-problem")).toContainText("lost");
+});

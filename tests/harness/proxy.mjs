@@ -53,7 +53,7 @@ export async function startProxy(args = [], through = []) {
   const pid = /** @type {number} */ (child.pid);
   return {
     url: url.href,
-    mux: `ws://${url.host}/mux`,
+    mux: `${url.protocol.replace("http", "ws")}//${url.host}/mux`,
     port: Number(url.port),
     pid,
     rss: () => rss(pid),
@@ -88,7 +88,7 @@ function address(stdout) {
     stdout.setEncoding("utf8");
     stdout.on("data", (part) => {
       text += part;
-      const found = /at (http:\/\/\S+)\s*\n/.exec(text);
+      const found = /at (https?:\/\/\S+)\s*\n/.exec(text);
       if (found?.[1]) resolve(new URL(found[1]));
     });
   });

@@ -4,12 +4,14 @@ import { Cell } from "../cell.ts";
 import { StreamError } from "../error.ts";
 import { later, type Timer } from "../later.ts";
 import type { Opening } from "../opening.ts";
+import type { Kind } from "../resume/carrier.ts";
 import { Endpoint } from "../resume/endpoint.ts";
 import { type Join, Newcomer, type Pass } from "../resume/newcomer.ts";
 import type { Tombstone } from "../resume/outcome.ts";
 import type { Identity } from "../resume/proof.ts";
 import { GONE } from "../resume/record.ts";
 import { Carrier, type Owner } from "./carrier.ts";
+import type { Ice } from "./direct.ts";
 import { type Birth, read, taken } from "./field.ts";
 import { now, Resumable } from "./resumable.ts";
 import type { Resumables } from "./resumables.ts";
@@ -26,11 +28,13 @@ export class Newborn implements Owner {
   readonly #all: Resumables;
   readonly #identity: Identity;
   readonly #grace: number;
+  readonly #ice: Ice | undefined;
   /** Its carriers, each with the number of early bytes. */
   readonly #carriers = new Map<Carrier, number>();
 
-  constructor(all: Resumables, identity: Identity, grace: number, { host }: Cell) {
+  constructor(all: Resumables, identity: Identity, grace: number, { host }: Cell, ice: Ice | undefined) {
     this.#all = all;
+    this.#ice = ice;
     this.#identity = identity;
     this.#grace = grace;
     this.cell = new Cell(host);
@@ -60,7 +64,7 @@ export class Newborn implements Owner {
   accept(): void {
     const { limits, budget, registry } = this.#all;
     const endpoint = Endpoint.accept({ identity: this.#identity, limits, budget }, this.#grace, now());
-    const stream = new Resumable(this.#all, endpoint, undefined, this.cell);
+    const stream = new Resumable(this.#all, endpoint, undefined, this.cell, this.#ice);
     registry.insert(this.#identity, stream);
     for (const [carrier, early] of this.#carriers) stream.born(carrier, early, this.#grace);
     this.cell.accepted();
@@ -78,23 +82,30 @@ export class Newborn implements Owner {
   }
 }
 
-/** Sees to an open that is not a new client's; whether it is one. `takesNew` lets it be resumable. */
-export function admit(all: Resumables, opening: Opening, name: string, takesNew: boolean): boolean {
+/** Sees to an open that is not a new client's; whether it is one. `takesNew` lets it be resumable, `ice` go on over a direct connection. */
+export function admit(all: Resumables, opening: Opening, name: string, takesNew: boolean, ice?: Ice): boolean {
   let asked: Birth | "join" | undefined;
   try {
+    if (ice && opening.signals) {
+      all.direct(
+        (direct) => direct.hear(opening, name),
+        () => opening.refuse(new StreamError("busy")),
+      );
+      return false;
+    }
     asked = read(opening.resume);
   } catch (error) {
     opening.refuse(StreamError.from(error));
     return false;
   }
   if (asked === "join") welcome(all, opening, name);
-  else if (!asked || !takesNew) return true;
-  else return bear(all, opening, name, asked);
+  else return !asked || !takesNew || bear(all, opening, name, asked, ice);
   return false;
 }
 
 /** A birth open came: whether of a new stream. */
-function bear(all: Resumables, opening: Opening, name: string, { id, secret, early, grace: asked }: Birth): boolean {
+function bear(all: Resumables, opening: Opening, name: string, birth: Birth, ice: Ice | undefined): boolean {
+  const { id, secret, early, grace: asked } = birth;
   const identity = { id, secret, name };
   const found = all.registry.birth(identity, early, now());
   const grace = Math.min(asked, all.limits.grace);
@@ -104,29 +115,29 @@ function bear(all: Resumables, opening: Opening, name: string, { id, secret, ear
   }
   const isNew = found.type === "nothing";
   let stream: Known;
-  if (isNew) stream = opening.newborn = new Newborn(all, identity, grace, opening.cell);
+  if (isNew) stream = opening.newborn = new Newborn(all, identity, grace, opening.cell, birth.direct ? ice : undefined);
   else stream = found.type === "known" ? found.handle : revive(all, found.tombstone);
-  stream.born(new Carrier(opening.cell, stream, true), early, grace);
+  stream.born(new Carrier(opening.cell, stream, "proxy", true), early, grace);
   return isNew;
 }
 
 /** One more carrier of some stream came: hears which one. Anything but JOIN, or none in time, ends it. */
-function welcome(all: Resumables, { cell }: Opening, name: string): void {
+export function welcome(all: Resumables, { cell }: Opening, name: string | undefined, kind?: Kind): void {
   const pass = all.unproven(cell.host).admit(all.limits, () => cell.reset(new StreamError("limit")));
   if (!pass) return cell.refuse(new StreamError("busy", "too many carriers that have not said whose they are"));
   cell.sendFrame({ resume: taken() });
   cell.accepted();
-  new Carrier(cell, new Visitor(all, name, pass, cell));
+  new Carrier(cell, new Visitor(all, name, pass, cell), kind);
 }
 
 class Visitor implements Owner {
   readonly #all: Resumables;
-  readonly #name: string;
+  readonly #name: string | undefined;
   readonly #pass: Pass;
   readonly #newcomer: Newcomer;
   readonly #timer: Timer;
 
-  constructor(all: Resumables, name: string, pass: Pass, cell: Cell) {
+  constructor(all: Resumables, name: string | undefined, pass: Pass, cell: Cell) {
     this.#all = all;
     this.#name = name;
     this.#pass = pass;

@@ -2,6 +2,7 @@
 
 import type { Cell, Sink } from "../cell.ts";
 import { StreamError } from "../error.ts";
+import type { Kind } from "../resume/carrier.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -20,6 +21,9 @@ export class Carrier implements Sink {
   /** Its owner's number for it. */
   id = 0;
   readonly cell: Cell;
+  readonly kind: Kind;
+  /** What is counted of all its stream's carriers of this kind. */
+  counts = { sent: 0, received: 0, moves: 0 };
   /** Nobody's, it takes nothing in. */
   owner: Owner | undefined;
   /** What lies queued in it. */
@@ -29,9 +33,10 @@ export class Carrier implements Sink {
   #held: Bytes[] | undefined;
 
   /** `waits` for {@link take}. */
-  constructor(cell: Cell, owner: Owner, waits = false) {
+  constructor(cell: Cell, owner: Owner, kind: Kind = "proxy", waits = false) {
     this.cell = cell;
     this.owner = owner;
+    this.kind = kind;
     if (waits) this.#held = [];
     cell.sink = this;
   }
@@ -45,6 +50,7 @@ export class Carrier implements Sink {
   }
 
   send(bytes: Bytes): void {
+    this.counts.sent += bytes.length;
     this.queued = this.cell.host.send(this.cell.id, bytes);
   }
 
@@ -58,6 +64,7 @@ export class Carrier implements Sink {
   data(bytes: Bytes): void {
     // A copy: the rest of its message may be somebody's by the time that it is read.
     if (this.#held) return void this.#held.push(bytes.slice());
+    this.counts.received += bytes.length;
     this.cell.host.consumed(this.cell.id, bytes.length);
     this.owner?.arrived(this, bytes);
   }

@@ -18,19 +18,34 @@ export interface Birth {
   readonly early: number;
   /** For how long the client will try to come back, in milliseconds. */
   readonly grace: number;
+  /** The client can do with a direct connection. */
+  readonly direct: boolean;
+}
+
+/** What a reply says that takes a birth up: the server's grace in milliseconds, and whether it can do with a direct connection. */
+export interface Taken {
+  readonly grace: number;
+  readonly direct: boolean;
 }
 
 /** Of the open of each later carrier. */
 export const JOIN = { v: VERSION, join: true };
 
 /** Of the open that begins a stream. */
-export function birth({ id, secret }: Identity, early: number, grace: number): object {
-  return { v: VERSION, id: toHex(id), secret: toHex(secret), early, grace: seconds(grace) };
+export function birth({ id, secret }: Identity, early: number, grace: number, direct: boolean): object {
+  return {
+    v: VERSION,
+    id: toHex(id),
+    secret: toHex(secret),
+    early,
+    grace: seconds(grace),
+    direct: direct || undefined,
+  };
 }
 
 /** Of the reply to a birth, or without a grace to a join. */
-export function taken(grace?: number): object {
-  return { v: VERSION, grace: grace === undefined ? undefined : seconds(grace) };
+export function taken(grace?: number, direct?: boolean): object {
+  return { v: VERSION, grace: grace === undefined ? undefined : seconds(grace), direct: direct || undefined };
 }
 
 /** What an open asks for: nothing that we know, a new stream, or one more carrier. Throws `bad_request` for what is not as it should be. */
@@ -43,13 +58,13 @@ export function read(resume: unknown): Birth | "join" | undefined {
   const { early, grace } = rest;
   const isRight = v === VERSION && join === false && isWhole(early) && early <= U32_MAX && isWhole(grace);
   if (!isRight || !id || !secret) throw new StreamError("bad_request", "resume is not what it should be");
-  return { id, secret, early, grace: grace * 1000 };
+  return { id, secret, early, grace: grace * 1000, direct: rest.direct === true };
 }
 
-/** The server's grace in milliseconds, if its reply takes up what we asked for. */
-export function readTaken(resume: unknown): number | undefined {
-  const { v, grace } = (resume ?? {}) as Record<string, unknown>;
-  return v === VERSION && isWhole(grace) ? grace * 1000 : undefined;
+/** What the server's reply says, if it takes up what we asked for. */
+export function readTaken(resume: unknown): Taken | undefined {
+  const { v, grace, direct } = (resume ?? {}) as Record<string, unknown>;
+  return v === VERSION && isWhole(grace) ? { grace: grace * 1000, direct: direct === true } : undefined;
 }
 
 function isWhole(value: unknown): value is number {

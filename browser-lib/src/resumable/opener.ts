@@ -6,11 +6,14 @@ import { BODY_MAX, frame } from "../framing.ts";
 import { randomBytes } from "../hex.ts";
 import type { JsonObject } from "../json.ts";
 import { refusal, resetRefused } from "../reply.ts";
+import type { Kind } from "../resume/carrier.ts";
 import { Endpoint } from "../resume/endpoint.ts";
 import { EARLY_MAX } from "../resume/limits.ts";
-import { type OpenRequest, WRITE_TURNS } from "../session.ts";
+import type { Identity } from "../resume/proof.ts";
+import { type OpenRequest, type Session, WRITE_TURNS } from "../session.ts";
 import { Stream } from "../stream.ts";
 import { Carrier } from "./carrier.ts";
+import type { Ice } from "./direct.ts";
 import { birth, JOIN, readTaken } from "./field.ts";
 import { now, Resumable } from "./resumable.ts";
 import type { Resumables } from "./resumables.ts";
@@ -23,10 +26,13 @@ export class Opener {
   readonly info: { id: string | undefined; readonly path: string; readonly meta: unknown };
   readonly #all: Resumables;
   readonly #fields: object | undefined;
+  /** How to connect directly, where that is wanted and can be. */
+  readonly #ice: Ice | undefined;
 
-  constructor(all: Resumables, { path, meta, fields }: OpenRequest) {
+  constructor(all: Resumables, { path, meta, fields }: OpenRequest, ice: Ice | undefined) {
     this.#all = all;
     this.#fields = fields;
+    this.#ice = ice;
     this.info = { id: undefined, path, meta };
   }
 
@@ -34,6 +40,11 @@ export class Opener {
   says(resume: object): object {
     const { path, meta } = this.info;
     return { path, meta, ...this.#fields, resume };
+  }
+
+  /** Of the open that begins the stream. */
+  birth(identity: Identity, early: number): object {
+    return this.says(birth(identity, early, this.#all.limits.grace, this.#ice !== undefined));
   }
 
   async open(stream: Resumable, isBirth: boolean): Promise<void> {
@@ -49,18 +60,28 @@ export class Opener {
       endpoint.unopened(now());
       return stream.poke();
     }
-    const below: Cell = new Cell(session, BODY_MAX, (reply) => this.#answered(stream, carrier, reply));
-    const carrier = stream.adopt(new Carrier(below, stream));
-    if (isBirth) {
-      const early = endpoint.birth(carrier.id, now());
-      const length = early.reduce((sum, { length }) => sum + length, 0);
-      session.start(below, this.says(birth(endpoint.identity, length, this.#all.limits.grace)));
-      for (const bytes of early) carrier.send(bytes);
-    } else {
-      endpoint.join(carrier.id, "proxy", randomBytes(16), now());
-      session.start(below, this.says(JOIN));
-    }
+    if (!isBirth) return void this.join(stream, session, "proxy", this.says(JOIN));
+    const carrier = this.#carrier(stream, session, "proxy");
+    const early = endpoint.birth(carrier.id, now());
+    const length = early.reduce((sum, { length }) => sum + length, 0);
+    session.start(carrier.cell, this.birth(endpoint.identity, length));
+    for (const bytes of early) carrier.send(bytes);
     stream.poke();
+  }
+
+  /** Opens a carrier that joins; what it rides on. */
+  join(stream: Resumable, session: Session, kind: Kind, open: object): Cell {
+    const { id, cell } = this.#carrier(stream, session, kind);
+    stream.endpoint.join(id, kind, randomBytes(16), now());
+    session.start(cell, open);
+    stream.poke();
+    return cell;
+  }
+
+  #carrier(stream: Resumable, session: Session, kind: Kind): Carrier {
+    const cell: Cell = new Cell(session, BODY_MAX, (reply) => this.#answered(stream, carrier, reply));
+    const carrier = stream.adopt(new Carrier(cell, stream, kind));
+    return carrier;
   }
 
   /** The answer to the open of a carrier came, or there will be none. */
@@ -72,29 +93,31 @@ export class Opener {
       stream.carriers.delete(carrier);
       carrier.owner = undefined;
       resetRefused(cell, error, reply);
-      if (error.code === "lost") endpoint.closed(carrier.id, now());
+      if (error.code === "lost" || carrier.kind === "direct") endpoint.closed(carrier.id, now());
       else endpoint.refused(carrier.id, { code: error.code, message: error.detail }, now());
     } else if (!endpoint.isReplied) {
-      const { id, resume } = reply as JsonObject;
+      const { id, instance, resume } = reply as JsonObject;
       if (typeof id === "string") this.info.id = id;
-      const grace = readTaken(resume);
+      const taken = readTaken(resume);
       cell.accepted();
       stream.cell.accepted();
-      if (grace === undefined) return stream.becomePlain(carrier);
-      endpoint.replied(carrier.id, grace, now());
+      if (!taken) return stream.becomePlain(carrier);
+      endpoint.replied(carrier.id, taken.grace, now());
+      const ice = this.#ice;
+      if (taken.direct && ice) this.#all.direct((direct) => direct.carry(stream, this, `${instance}`, ice));
     }
     stream.poke();
   }
 }
 
 /** Opens a stream that is resumable if the server can; what goes wrong shows on the stream. Throws `bad_request` if what it says is too long. */
-export function open(all: Resumables, name: string, request: OpenRequest): Stream {
+export function open(all: Resumables, name: string, request: OpenRequest, ice?: Ice): Stream {
   const { patience = OPEN_MAX_MS, encoding, signal, allowHalfOpen, priority } = request;
   const { limits, budget } = all;
   const identity = { id: randomBytes(16), secret: randomBytes(32), name };
-  const opener = new Opener(all, request);
+  const opener = new Opener(all, request, ice);
   // With the longest field: no later open is longer.
-  frame(opener.says(birth(identity, EARLY_MAX, limits.grace)));
+  frame(opener.birth(identity, EARLY_MAX));
   const timeout = Math.min(patience, OPEN_MAX_MS);
   const endpoint = Endpoint.connect({ identity, limits, budget }, timeout, Math.random, now());
   return new Stream(new Resumable(all, endpoint, opener).cell, opener.info, {

@@ -1,12 +1,13 @@
 // One resumable stream: moves bytes between its user, its endpoint and its carriers, and keeps its clock.
 
-import { Cell, type Host, type Resumption } from "../cell.ts";
+import { type Carried, Cell, type Host, type Resumption } from "../cell.ts";
 import { COPY_MAX } from "../chunk.ts";
 import { StreamError } from "../error.ts";
 import { randomBytes } from "../hex.ts";
 import { later, type Timer } from "../later.ts";
 import { codeText, isApplicationCode } from "../mux/codes.ts";
 import { Fifo } from "../mux/queue.ts";
+import type { Kind } from "../resume/carrier.ts";
 import type { Action } from "../resume/course.ts";
 import type { Endpoint } from "../resume/endpoint.ts";
 import { CARRIER_QUEUE_MAX } from "../resume/limits.ts";
@@ -14,6 +15,7 @@ import type { Join } from "../resume/newcomer.ts";
 import { prove } from "../resume/proof.ts";
 import type { Session } from "../session.ts";
 import type { Carrier, Owner } from "./carrier.ts";
+import type { Ice } from "./direct.ts";
 import { taken } from "./field.ts";
 import type { Opener } from "./opener.ts";
 import type { Resumables } from "./resumables.ts";
@@ -27,6 +29,9 @@ const AHEAD_MAX = 256 * 1024;
 /** What a peer may reset with, besides codes of the application's own: the others are not for it to say. */
 const RESETS = ["cancelled", "gone", "busy", "limit", "bad_request", "internal"];
 
+/** A timer that is so late says nothing of the time that passed. */
+const LATE_MS = 500;
+
 /** The next microtask. */
 const turn = Promise.resolve();
 
@@ -35,6 +40,11 @@ export class Resumable implements Host, Owner {
   readonly cell: Cell;
   readonly endpoint: Endpoint;
   readonly carriers = new Set<Carrier>();
+  /** The kind of the one that takes the records, or took them last. */
+  carrier: Kind = "proxy";
+  readonly counts = { proxy: count(), direct: count() };
+  /** Server: how to connect directly, where both ends can do with it. */
+  readonly ice: Ice | undefined;
   readonly #all: Resumables;
   /** Only a client has one. */
   readonly #opener: Opener | undefined;
@@ -50,9 +60,12 @@ export class Resumable implements Host, Owner {
   #isOver = false;
   #timer: Timer | undefined;
   #alarm = Infinity;
+  /** Carriers were asked again, because the clock was late to judge them. */
+  #askedAgain = false;
 
-  constructor(all: Resumables, endpoint: Endpoint, opener?: Opener, cell?: Cell) {
+  constructor(all: Resumables, endpoint: Endpoint, opener?: Opener, cell?: Cell, ice?: Ice) {
     this.#all = all;
+    this.ice = ice;
     this.endpoint = endpoint;
     this.#opener = opener;
     this.cell = cell ?? new Cell(this);
@@ -64,6 +77,10 @@ export class Resumable implements Host, Owner {
   get resumption(): Resumption {
     const { moves, resent, received, base } = this.endpoint;
     return { moves, resent, received, acknowledged: Math.min(base, this.#written) };
+  }
+
+  get carried(): Readonly<Record<Kind, Carried>> {
+    return this.counts;
   }
 
   /** A large chunk is its writer's until all of it was copied. */
@@ -136,6 +153,7 @@ export class Resumable implements Host, Owner {
   adopt(carrier: Carrier): Carrier {
     carrier.id = ++this.#lastId;
     carrier.owner = this;
+    carrier.counts = this.counts[carrier.kind];
     carrier.cell.priority = this.cell.priority;
     this.carriers.add(carrier);
     return carrier;
@@ -143,7 +161,7 @@ export class Resumable implements Host, Owner {
 
   /** A birth open came for it, perhaps again. */
   born(carrier: Carrier, early: number, grace: number): void {
-    carrier.cell.sendFrame({ resume: taken(grace) });
+    carrier.cell.sendFrame({ resume: taken(grace, this.ice !== undefined) });
     carrier.cell.accepted();
     this.endpoint.born(this.adopt(carrier).id, early, now());
     carrier.take();
@@ -152,7 +170,7 @@ export class Resumable implements Host, Owner {
 
   /** A carrier said JOIN of it. */
   joined(carrier: Carrier, join: Join): void {
-    this.endpoint.joined(this.adopt(carrier).id, "proxy", join, randomBytes(16), now());
+    this.endpoint.joined(this.adopt(carrier).id, carrier.kind, join, randomBytes(16), now());
     this.poke();
   }
 
@@ -160,7 +178,7 @@ export class Resumable implements Host, Owner {
   up(session: Session): void {
     if (this.#opener) {
       for (const carrier of this.carriers) {
-        if (carrier.cell.host === session) continue;
+        if (carrier.kind === "direct" || carrier.cell.host === session) continue;
         this.gone(carrier);
         carrier.close("reset");
       }
@@ -223,6 +241,17 @@ export class Resumable implements Host, Owner {
     }
   }
 
+  /** Tells the user of another kind of carrier. */
+  #follow(): void {
+    const { current } = this.endpoint;
+    for (const { id, kind } of this.carriers) {
+      if (id !== current || kind === this.carrier) continue;
+      this.carrier = kind;
+      this.counts[kind].moves++;
+      this.cell.moved(kind);
+    }
+  }
+
   #read(): void {
     for (let chunk = this.endpoint.read(); chunk; chunk = this.endpoint.read()) this.cell.data(chunk);
   }
@@ -237,6 +266,7 @@ export class Resumable implements Host, Owner {
     }
     do this.#write();
     while (this.#act());
+    this.#follow();
     this.#read();
     if (endpoint.isRead) cell.finished();
     if (endpoint.isWritten) cell.sent(0, true);
@@ -318,7 +348,11 @@ export class Resumable implements Host, Owner {
   }
 
   #tick(): void {
+    const isLate = now() - this.#alarm > LATE_MS;
     this.#alarm = Infinity;
+    // What came while the page stood still has yet to be heard: once, a verdict that is late is put off for another question.
+    this.#askedAgain = isLate && !this.#askedAgain && this.endpoint.isAsking;
+    if (this.#askedAgain) for (const { id } of this.carriers) this.endpoint.suspect(id, now());
     this.endpoint.tick(now());
     // A carrier that is dead is replaced on the same connection: that must not be dead as well.
     if (this.endpoint.isAsking) this.#all.ask();
@@ -331,6 +365,10 @@ export class Resumable implements Host, Owner {
     clearTimeout(this.#timer);
     this.#all.forget(this);
   }
+}
+
+function count() {
+  return { sent: 0, received: 0, moves: 0 };
 }
 
 export function now(): number {

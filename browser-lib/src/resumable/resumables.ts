@@ -3,9 +3,11 @@
 import { Budget } from "../resume/budget.ts";
 import { LIMITS, type Limits } from "../resume/limits.ts";
 import { Unproven } from "../resume/newcomer.ts";
+import { prove } from "../resume/proof.ts";
 import { Registry } from "../resume/registry.ts";
-import type { Session } from "../session.ts";
-import type { Known } from "./arrivals.ts";
+import { Session } from "../session.ts";
+import { type Known, welcome } from "./arrivals.ts";
+import type { Direct } from "./direct.ts";
 import type { Resumable } from "./resumable.ts";
 
 const ASK_MS = 1000;
@@ -15,9 +17,12 @@ export class Resumables {
   readonly budget = new Budget();
   /** Those that came in. */
   readonly registry = new Registry<Known>(this.limits);
+  /** The URL of the proxy. */
+  readonly target: string;
   readonly #session: () => Session;
   readonly #live = new Set<Resumable>();
   readonly #unproven = new WeakMap<object, Unproven>();
+  #direct: Promise<Direct> | undefined;
   /** There will be no session any more. */
   #isOver = false;
   /** When the session was last asked. */
@@ -27,8 +32,9 @@ export class Resumables {
   #resent = 0;
 
   /** `session` gives the one that carriers are opened on now. */
-  constructor(session: () => Session) {
+  constructor(session: () => Session, target: string) {
     this.#session = session;
+    this.target = target;
   }
 
   get session(): Session {
@@ -74,12 +80,20 @@ export class Resumables {
   /** The page or its network is back. */
   wake(): void {
     for (const stream of this.#live) stream.wake();
+    this.#direct?.then((direct) => direct.wake(), ignore);
+  }
+
+  /** Does something with what makes direct connections, which is loaded when it is first needed; where it cannot be, the console says so. */
+  direct(use: (direct: Direct) => void, otherwise: (error: unknown) => void = console.error): void {
+    this.#direct ??= import("../direct/direct.ts").then(({ create }) => create(this, { Session, welcome, prove }));
+    this.#direct.then(use, otherwise);
   }
 
   /** Nothing comes any more: all end, and say so where they can. */
   giveUp(): void {
     this.#isOver = true;
     for (const stream of this.#live) stream.giveUp();
+    this.#direct?.then((direct) => direct.leave(), ignore);
   }
 
   stats(): { moves: number; resent: number } {
@@ -88,3 +102,6 @@ export class Resumables {
     return { moves: sum("moves", this.#moves), resent: sum("resent", this.#resent) };
   }
 }
+
+/** Whoever wanted it was told. */
+function ignore(): void {}

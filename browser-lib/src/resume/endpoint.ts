@@ -316,11 +316,11 @@ export class Endpoint extends Arrivals {
 
   /** The program ends, or wants no more of it: the peer is told GONE if it can be, and the stream is lost unless it had ended. */
   giveUp(now: number): void {
-    const current = this.active;
-    if (current && this.state !== "freed") {
+    // On all: a direct one of a page that goes may lose its last words.
+    for (const carrier of this.state === "freed" ? [] : this.carriers.filter(({ isProven }) => isProven)) {
       // A peer that waits to hear of an end that was whole must not hear of another.
-      if (!this.outcome) current.owe().gone = true;
-      this.leave(current, now);
+      if (!this.outcome) carrier.owe().gone = true;
+      this.leave(carrier, now);
     }
     this.lose(now);
   }

@@ -21,6 +21,8 @@ export interface MacRequest {
   /** The nonces of JOIN and PROVE. */
   readonly client: Bytes;
   readonly server: Bytes;
+  /** What is proven, if it is not for a carrier. */
+  readonly label?: string;
 }
 
 /** Both proofs of one carrier: PROVE's and PROOF's. */
@@ -30,10 +32,10 @@ export interface Macs {
 }
 
 /** Computes both. */
-export async function prove({ identity, client, server }: MacRequest): Promise<Macs> {
+export async function prove({ identity, client, server, label = "bss-resume-1" }: MacRequest): Promise<Macs> {
   const mac = (side: string) => {
-    const label = new TextEncoder().encode(`bss-resume-1 ${side}`);
-    const message = [label, identity.id, client, server, new TextEncoder().encode(identity.name)];
+    const first = new TextEncoder().encode(`${label} ${side}`);
+    const message = [first, identity.id, client, server, new TextEncoder().encode(identity.name)];
     return hmac(identity.secret, Uint8Array.from(message.flatMap((part) => [...part])));
   };
   const [ofServer, ofClient] = await Promise.all([mac("server"), mac("client")]);

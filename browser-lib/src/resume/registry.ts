@@ -51,6 +51,11 @@ export class Registry<T> {
     return this.#give(found);
   }
 
+  /** A stream that lives. */
+  get(id: Uint8Array): T | undefined {
+    return this.#live.get(key(id))?.handle;
+  }
+
   /** The stream lives: a new one that was accepted, or one that was revived. */
   insert(identity: Identity, handle: T): void {
     this.forget(identity.id);

@@ -45,7 +45,7 @@ async fn main() -> Result<()> {
     config.bind = args.bind;
     let proxy = Proxy::new(config, router);
     let listener = proxy.listen().await?;
-    println!("open {}examples/media/", Proxy::url(&listener)?);
+    println!("open {}examples/media/", proxy.url(&listener)?);
     Ok(proxy.serve(listener).await?)
 }
 

@@ -39,6 +39,6 @@ async fn main() -> Result<()> {
     let proxy = Proxy::new(config, router);
     let listener = proxy.listen().await?;
     println!("files go to {}", args.folder.display());
-    println!("open {}examples/upload/", Proxy::url(&listener)?);
+    println!("open {}examples/upload/", proxy.url(&listener)?);
     Ok(proxy.serve(listener).await?)
 }

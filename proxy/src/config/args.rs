@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Bind, Config, ConfigError, Network, Origin, PublicUrl, RoutePath, TurnUrl, file};
+use super::{Bind, Config, ConfigError, Network, Origin, PublicUrl, RoutePath, TurnUrl, file, tls};
 
 /// Settings: the command line goes before the environment, that before the file, that before the default.
 #[derive(Debug, Default, Args)]
@@ -47,12 +47,27 @@ pub struct Serve {
     /// The file with that secret: coturn's static-auth-secret
     #[arg(long, env = "BSS_TURN_SECRET", value_name = "FILE")]
     turn_secret: Option<PathBuf>,
+    /// Speak TLS with a certificate that bss makes and keeps: browsers warn once, and phones have all that they have on localhost; `off` is none
+    #[arg(long, env = "BSS_TLS", value_name = "self-signed")]
+    tls: Option<tls::Mode>,
+    /// Keep the self-signed certificate and its key in this folder [default: browser-stream-server in ~/.local/state]
+    #[arg(long, env = "BSS_TLS_DIR", value_name = "FOLDER")]
+    tls_dir: Option<PathBuf>,
+    /// Speak TLS with the certificate of this PEM file, those that vouch for it behind it; read again when it changes
+    #[arg(long, env = "BSS_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// The key of that certificate, PEM as well
+    #[arg(long, env = "BSS_TLS_KEY", value_name = "FILE")]
+    tls_key: Option<PathBuf>,
     /// Read settings from this TOML file; its keys are those of --print-config
     #[arg(long, env = "BSS_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print the settings as they are in effect, as TOML, and end
     #[arg(long)]
     print_config: bool,
+    /// Check the settings, and the files that they name, and end
+    #[arg(long, conflicts_with = "print_config")]
+    check: bool,
 }
 
 /// What the command line asks for.
@@ -60,6 +75,8 @@ pub struct Serve {
 pub enum Start {
     /// To serve.
     Serve(Box<Config>),
+    /// To say whether it could serve.
+    Check(Box<Config>),
     /// To print this text and end.
     Print(String),
 }
@@ -67,9 +84,13 @@ pub enum Start {
 impl Serve {
     /// Puts all layers together and checks the whole.
     pub fn start(self) -> Result<Start, ConfigError> {
-        let print = self.print_config;
+        let (print, check) = (self.print_config, self.check);
         let config = self.config()?;
-        Ok(if print { Start::Print(config.to_toml()) } else { Start::Serve(Box::new(config)) })
+        Ok(match (print, check) {
+            (true, _) => Start::Print(config.to_toml()),
+            (_, true) => Start::Check(Box::new(config)),
+            _ => Start::Serve(Box::new(config)),
+        })
     }
 
     fn config(self) -> Result<Config, ConfigError> {
@@ -77,6 +98,7 @@ impl Serve {
         if let Some(path) = &self.config {
             file::read(path, &mut config)?;
         }
+        let said = tls::Said { mode: self.tls, certificate: self.tls_cert, key: self.tls_key, folder: self.tls_dir };
         let Config {
             bind,
             path,
@@ -90,6 +112,7 @@ impl Serve {
             stun,
             turn,
             turn_secret,
+            tls,
             limits,
         } = config;
         let config = Config {
@@ -105,6 +128,7 @@ impl Serve {
             stun: self.stun.map(|Bind(address)| address).or(stun),
             turn: self.turn.unwrap_or(turn),
             turn_secret: self.turn_secret.or(turn_secret),
+            tls: said.tls()?.unwrap_or(tls),
             limits,
         };
         config.check().map(|()| config)

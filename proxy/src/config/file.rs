@@ -9,7 +9,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bind, Config, ConfigError, limits::LimitsTable};
+use super::{Bind, Config, ConfigError, limits::LimitsTable, tls};
 
 /// What a file may say; what it leaves out keeps its default. A key that is not here is an error: it would be a setting that silently does nothing.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -27,6 +27,10 @@ struct File {
     stun: Option<Text<Bind>>,
     turn: Option<Vec<Text<super::TurnUrl>>>,
     turn_secret: Option<PathBuf>,
+    tls: Option<Text<tls::Mode>>,
+    tls_dir: Option<PathBuf>,
+    tls_cert: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
     limits: LimitsTable,
 }
 
@@ -42,6 +46,7 @@ pub(super) fn read(path: &Path, config: &mut Config) -> Result<(), ConfigError> 
 
 /// All of `config` as a file.
 pub(super) fn write(config: &Config) -> String {
+    let tls::Said { mode, certificate, key, folder } = tls::Said::of(config.tls.as_ref());
     let file = File {
         bind: Some(Text(Bind(config.bind))),
         path: Some(Text(config.path.clone())),
@@ -55,6 +60,10 @@ pub(super) fn write(config: &Config) -> String {
         stun: config.stun.map(|address| Text(Bind(address))),
         turn: Some(config.turn.iter().cloned().map(Text).collect()),
         turn_secret: config.turn_secret.clone(),
+        tls: mode.map(Text),
+        tls_dir: folder,
+        tls_cert: certificate,
+        tls_key: key,
         limits: LimitsTable::from(&config.limits),
     };
     // Texts, numbers and one table: TOML has a form for each, so this cannot fail; if it did, the text would say so.
@@ -75,6 +84,10 @@ fn apply(text: &str, config: &mut Config) -> Result<(), String> {
     config.stun = file.stun.map(|Text(Bind(address))| address).or(config.stun);
     set_all(&mut config.turn, file.turn);
     config.turn_secret = file.turn_secret.or_else(|| config.turn_secret.take());
+    let said = tls::Said { mode: file.tls.map(|mode| mode.0), certificate: file.tls_cert, key: file.tls_key, folder: file.tls_dir };
+    if let Some(tls) = said.tls().map_err(|error| error.to_string())? {
+        config.tls = tls;
+    }
     file.limits.apply(&mut config.limits).map_err(|error| format!("[limits] {error}"))
 }
 
@@ -144,6 +157,7 @@ mod tests {
         config.stun = Some(SocketAddr::from(([192, 0, 2, 1], 3478)));
         config.turn = vec!["turn:turn.example.com:3478".parse().expect("a TURN server")];
         config.turn_secret = Some("/var/lib/bss/turn.secret".into());
+        config.tls = Some(super::super::Tls::Files { certificate: "/etc/tls.pem".into(), key: "/etc/tls.key".into() });
         config.limits.connections_max = 7;
         config.limits.open_timeout = Duration::from_millis(1234);
         config.limits.memory_budget_bytes = 5 << 30;
@@ -175,6 +189,8 @@ mod tests {
             ("\nallow_origin = [\"*\"]\n", "line 2: \"*\": not an origin"),
             ("trusted_proxies = [\"10.0.0.1/8\"]\n", "line 1: \"10.0.0.1/8\": not an address or network"),
             ("prefix = [\"/a/\"]\n", "not a path"),
+            ("tls = \"yes\"\n", "line 1: \"yes\": write self-signed or off"),
+            ("tls_cert = \"a\"\n", "belong together"),
             ("open = 1\n", "line 1: invalid type"),
             ("open =\n", "line 1: "),
             ("[limits]\nclients_max = 0\n", "clients_max = 0 would refuse everything"),

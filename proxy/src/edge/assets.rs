@@ -160,7 +160,7 @@ fn missing(path: &str) -> Response {
 
 /// The files that pages of other origins load.
 fn is_library(path: &str) -> bool {
-    let entries = ["/browser-stream-server-msgpack.js", "/browser-stream-server-channel.js"];
+    let entries = ["/browser-stream-server-channel.js", "/browser-stream-server-direct.js", "/browser-stream-server-msgpack.js"];
     path.starts_with("/browser-stream-server.js") || entries.contains(&path)
 }
 

@@ -28,7 +28,15 @@ pub(super) struct Gate {
     public_url: Option<PublicUrl>,
     allow_origin: Vec<Origin>,
     open: bool,
+    tls: Option<OwnTls>,
     refusals: Arc<Refusals>,
+}
+
+/// What it means for the gate that the proxy speaks TLS itself.
+#[derive(Debug)]
+pub(super) struct OwnTls {
+    /// Names of this machine in a certificate of the proxy's own making, in lower case: a name that was pointed here from elsewhere is in none.
+    pub(super) names: Arc<[String]>,
 }
 
 /// The origin of the page that a request came from, once it was let in: an extension of the request.
@@ -49,8 +57,8 @@ pub(super) enum Refusal {
 }
 
 impl Gate {
-    pub(super) fn new(config: &Config, refusals: Arc<Refusals>) -> Self {
-        Self { public_url: config.public_url.clone(), allow_origin: config.allow_origin.clone(), open: config.open, refusals }
+    pub(super) fn new(config: &Config, tls: Option<OwnTls>, refusals: Arc<Refusals>) -> Self {
+        Self { public_url: config.public_url.clone(), allow_origin: config.allow_origin.clone(), open: config.open, tls, refusals }
     }
 
     /// Lets a request in or says why not; `local` is the socket's own address, where it is known.
@@ -72,7 +80,7 @@ impl Gate {
     fn is_ours(&self, host: &Authority, local: Option<SocketAddr>) -> bool {
         let public = self.public_url.as_ref().is_some_and(|PublicUrl(url)| url.authority.host == host.host);
         let own = match &host.host {
-            Host::Name(name) => name == "localhost",
+            Host::Name(name) => name == "localhost" || self.tls.as_ref().is_some_and(|tls| tls.names.contains(name)),
             Host::Address(address) if *address == IpAddr::V4(Ipv4Addr::LOCALHOST) || *address == IpAddr::V6(Ipv6Addr::LOCALHOST) => true,
             // Rebinding needs a name: an address that is really the socket's own was typed by somebody.
             address => self.open && local.is_some_and(|local| Host::from(local.ip()) == *address),
@@ -87,7 +95,8 @@ impl Gate {
         match &self.public_url {
             // Whoever can put a page under our name without TLS shall not reach the real one.
             Some(PublicUrl(url)) if url.scheme == "https" && url.is_at(host) => url == origin,
-            _ => origin.is_at(host),
+            // Nor the one that speaks TLS itself.
+            _ => origin.is_at(host) && (self.tls.is_none() || origin.scheme == "https"),
         }
     }
 }
@@ -163,7 +172,7 @@ mod tests {
         let mut config = Config { open, ..Config::default() };
         config.public_url = public_url.map(|url| url.parse().expect("a URL"));
         config.allow_origin = allow.iter().map(|origin| origin.parse().expect("an origin")).collect();
-        Gate::new(&config, Arc::default())
+        Gate::new(&config, None, Arc::default())
     }
 
     /// What a gate says of a request with these headers to a socket at 192.0.2.7.
@@ -258,6 +267,21 @@ mod tests {
         assert!(says(&public, &["bss.example"], &["https://bss.example"]).is_ok());
         assert_eq!(says(&public, &["bss.example"], &["http://bss.example"]), Err(403));
         assert!(says(&public, &["bss.example:8080"], &["http://bss.example:8080"]).is_ok(), "past the TLS front, on purpose");
+    }
+
+    #[test]
+    fn threat_14_a_proxy_that_speaks_tls_has_the_names_of_its_certificate_and_no_page_without() {
+        let names = ["box", "192.0.2.9"].map(str::to_owned);
+        let tls = Gate { tls: Some(OwnTls { names: Arc::new(names) }), ..gate(None, &["http://app.example"], true) };
+        for host in ["box:8443", "BOX", "localhost:8443", "192.0.2.7:8443"] {
+            assert_eq!(says(&tls, &[host], &[]), Ok(None), "{host}");
+            assert!(says(&tls, &[host], &[&format!("https://{host}")]).is_ok(), "{host}");
+            assert_eq!(says(&tls, &[host], &[&format!("http://{host}")]), Err(403), "{host}");
+        }
+        for host in ["evil.example", "box.evil.example", "192.0.2.9:8443"] {
+            assert_eq!(says(&tls, &[host], &[]), Err(421), "{host}");
+        }
+        assert!(says(&tls, &["box"], &["http://app.example"]).is_ok(), "it was named");
     }
 
     #[test]

@@ -25,12 +25,15 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{sleep, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "tls")]
+use super::secure::{Secured, secure};
 use super::{
     proxy::Inner,
     readiness::{Readiness, Trouble},
@@ -53,6 +56,11 @@ pub(super) struct Connection {
 /// Serves `router` on `listener` until the proxy stops; then takes no more and returns. Each connection is a task of the proxy's.
 pub(super) async fn serve(listener: TcpListener, router: Router, inner: &Arc<Inner>) {
     let stop = &inner.stop;
+    #[cfg(feature = "tls")]
+    if let Some(identity) = inner.identity.clone() {
+        let stop = stop.clone();
+        inner.tasks.spawn(async move { unless(&stop, identity.keep_fresh()).await });
+    }
     let slots = Arc::new(Semaphore::new(SHED_AT_ONCE));
     let crowd = Arc::new(Semaphore::new(SHED_AT_ONCE));
     let mut reserve = Reserve::default();
@@ -121,49 +129,91 @@ fn note(readiness: &Readiness, short: Option<&io::Error>) {
     }
 }
 
-/// Speaks HTTP on one connection until it ends or becomes a WebSocket.
+/// Speaks HTTP on one connection until it ends or becomes a WebSocket; over TLS, where the proxy has an identity.
 ///
-/// [`Limits::establish_timeout`](crate::Limits::establish_timeout) bounds each head, the first one counted from now. A peer that reads its
+/// [`Limits::establish_timeout`](crate::Limits::establish_timeout) bounds each head, the first one counted from now, TLS included. A peer that reads its
 /// answers too slowly, or asks on and on, is bounded by [`HTTP_LIFE`]: it is then given the same time once more to take what it has
 /// coming. A connection that is shed is given [`SHED_PATIENCE`] for its one request.
 async fn converse(socket: TcpStream, router: Router, connection: Connection, inner: Arc<Inner>) {
     // An error means that the peer is gone already; the first read will say so.
     let _ = socket.set_nodelay(true);
-    let (remote, shed) = (connection.remote, connection.shed);
-    let (patience, life) = match shed {
-        Some(_) => (SHED_PATIENCE.min(inner.limits.establish_timeout), SHED_PATIENCE),
-        None => (inner.limits.establish_timeout, HTTP_LIFE),
+    let patience = match connection.shed {
+        Some(_) => SHED_PATIENCE.min(inner.limits.establish_timeout),
+        None => inner.limits.establish_timeout,
     };
-    let asked = Arc::new(AtomicBool::new(false));
-    let service = service_fn({
-        let asked = asked.clone();
-        move |request| {
-            asked.store(true, Ordering::Relaxed);
-            answer(router.clone(), connection.clone(), request)
+    let conversation = Conversation { connection, patience, until: Instant::now() + patience, inner: inner.clone() };
+    #[cfg(feature = "tls")]
+    if let Some(identity) = &inner.identity {
+        let Some(secured) = unless(&inner.stop, timeout(patience, secure(socket, identity))).await else { return };
+        match secured {
+            Ok(Ok(Secured::Tls(socket))) => conversation.speak(*socket, router).await,
+            Ok(Ok(Secured::Plain(socket))) => conversation.speak(socket, inner.elsewhere()).await,
+            Ok(Err(error)) => {
+                inner.refusals.count(Refusal::Tls);
+                tracing::debug!(%error, "no TLS with a peer");
+            }
+            Err(_) => inner.refusals.count(Refusal::EstablishTimeout),
         }
-    });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(HEAD_BYTES_MAX).keep_alive(shed.is_none());
-    let mut http = pin!(builder.serve_connection(TokioIo::new(socket), service).with_upgrades());
-    let ended = tokio::select! {
-        ended = http.as_mut() => Ok(ended),
-        () = inner.stop.cancelled() => Err(()),
-        () = sleep(life) => Err(()),
-    };
-    let ended = match ended {
-        Ok(ended) => Some(ended),
-        Err(()) => {
-            http.as_mut().graceful_shutdown();
-            timeout(patience, http).await.ok()
+        return;
+    }
+    conversation.speak(socket, router).await;
+}
+
+/// HTTP with one peer.
+struct Conversation {
+    connection: Connection,
+    /// For each head.
+    patience: Duration,
+    /// The first request is there by then.
+    until: Instant,
+    inner: Arc<Inner>,
+}
+
+impl Conversation {
+    async fn speak<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(self, socket: S, router: Router) {
+        let Self { connection, patience, until, inner } = self;
+        let (remote, shed) = (connection.remote, connection.shed);
+        let life = if shed.is_some() { SHED_PATIENCE } else { HTTP_LIFE };
+        let asked = Arc::new(AtomicBool::new(false));
+        let service = service_fn({
+            let asked = asked.clone();
+            move |request| {
+                asked.store(true, Ordering::Relaxed);
+                answer(router.clone(), connection.clone(), request)
+            }
+        });
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(HEAD_BYTES_MAX).keep_alive(shed.is_none());
+        let mut http = pin!(builder.serve_connection(TokioIo::new(socket), service).with_upgrades());
+        let ended = tokio::select! {
+            ended = http.as_mut() => Ok(ended),
+            () = late(until, &asked) => return inner.refusals.count(Refusal::EstablishTimeout),
+            () = inner.stop.cancelled() => Err(()),
+            () = sleep(life) => Err(()),
+        };
+        let ended = match ended {
+            Ok(ended) => Some(ended),
+            Err(()) => {
+                http.as_mut().graceful_shutdown();
+                timeout(patience, http).await.ok()
+            }
+        };
+        if let Some(Err(error)) = ended {
+            if error.is_parse_too_large() {
+                inner.refusals.count(Refusal::HeaderTooLarge);
+            } else if error.is_timeout() && !asked.load(Ordering::Relaxed) {
+                inner.refusals.count(Refusal::EstablishTimeout);
+            }
+            tracing::trace!(%remote, %error, "connection ended");
         }
-    };
-    if let Some(Err(error)) = ended {
-        if error.is_parse_too_large() {
-            inner.refusals.count(Refusal::HeaderTooLarge);
-        } else if error.is_timeout() && !asked.load(Ordering::Relaxed) {
-            inner.refusals.count(Refusal::EstablishTimeout);
-        }
-        tracing::trace!(%remote, %error, "connection ended");
+    }
+}
+
+/// Resolves if nothing has been asked by then.
+async fn late(until: Instant, asked: &AtomicBool) {
+    sleep_until(until).await;
+    if asked.load(Ordering::Relaxed) {
+        std::future::pending().await
     }
 }
 

@@ -6,6 +6,8 @@ mod gate;
 mod http;
 mod proxy;
 mod readiness;
+#[cfg(feature = "tls")]
+mod secure;
 mod shed;
 mod stun;
 mod upgrade;

@@ -12,7 +12,22 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{addresses::Addresses, assets, assets::Places, gate, gate::Gate, http, readiness::Readiness, shed, stun, stun::Stun, upgrade};
+#[cfg(feature = "tls")]
+use super::secure;
+use super::{
+    addresses::Addresses,
+    assets,
+    assets::Places,
+    gate,
+    gate::{Gate, OwnTls},
+    http,
+    readiness::Readiness,
+    shed, stun,
+    stun::Stun,
+    upgrade,
+};
+#[cfg(feature = "tls")]
+use crate::tls::Identity;
 use crate::{
     config::Config, feature::channel::Channels, limits::Limits, memory::Memory, refusals::Refusals, route::StreamRouter, session::Sessions,
 };
@@ -31,6 +46,9 @@ pub(super) struct Inner {
     config: Config,
     pub(super) limits: Arc<Limits>,
     gate: Arc<Gate>,
+    /// Who the proxy is over TLS, where it speaks that itself.
+    #[cfg(feature = "tls")]
+    pub(super) identity: Option<Identity>,
     /// Sessions by address.
     pub(super) addresses: Arc<Addresses>,
     /// Connections that are no sessions, or not yet, by address.
@@ -56,35 +74,15 @@ impl Proxy {
     /// # Panics
     /// If `router` has those routes already.
     pub fn new(config: Config, router: StreamRouter) -> Self {
-        let limits = Arc::new(config.limits.clone());
-        let channels = Channels::new(limits.clone());
-        let sessions = Sessions::new(limits.clone(), Arc::new(channels.mount(router)));
-        let memory = sessions.memory().clone();
-        let refusals = sessions.counters().clone();
-        channels.belong_to(&memory, &refusals);
-        let (peers, tasks) = (TaskTracker::new(), TaskTracker::new());
-        let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
-        let gate = Arc::new(Gate::new(&config, refusals.clone()));
-        let addresses = Arc::new(Addresses::new(limits.sessions_per_address_max, &config.trusted_proxies));
-        let callers = Arc::new(Addresses::new(limits.connections_per_address_max, &config.trusted_proxies));
-        let readiness = Arc::new(Readiness::new(&limits, memory.clone(), draining.clone()));
-        let inner = Inner {
-            config,
-            limits,
-            gate,
-            addresses,
-            callers,
-            readiness,
-            sessions,
-            channels,
-            memory,
-            refusals,
-            peers,
-            tasks,
-            draining,
-            stop,
-        };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(Inner::new(config, router, None)) }
+    }
+
+    /// The same over TLS: [`serve`](Self::serve) and [`serve_until`](Self::serve_until) shake hands first, in the time that a peer has for its first
+    /// request, and send who comes without TLS to `https`. What [`Config::tls`] says makes no difference here.
+    #[cfg(feature = "tls")]
+    pub fn with_tls(config: Config, router: StreamRouter, identity: Identity) -> Self {
+        let tls = OwnTls { names: identity.names.clone() };
+        Self { inner: Arc::new(Inner { identity: Some(identity), ..Inner::new(config, router, Some(tls)) }) }
     }
 
     /// Everything over HTTP: the WebSocket at [`Config::path`], the start page, library and examples below `/`, `/healthz` (the process
@@ -127,12 +125,13 @@ impl Proxy {
     ///
     /// # Errors
     /// Where the system does not know the listener's own address.
-    pub fn url(listener: &TcpListener) -> io::Result<String> {
+    pub fn url(&self, listener: &TcpListener) -> io::Result<String> {
         let mut address = listener.local_addr()?;
         if address.ip().is_unspecified() {
             address.set_ip(Ipv4Addr::LOCALHOST.into());
         }
-        Ok(format!("http://{address}/"))
+        let scheme = if self.inner.is_secure() { "https" } else { "http" };
+        Ok(format!("{scheme}://{address}/"))
     }
 
     /// Serves until [`shutdown`](Self::shutdown) is called.
@@ -208,6 +207,54 @@ impl Proxy {
         wait(peers, deadline.saturating_add(SHUTDOWN_MAX)).await;
         stop.cancel();
         wait(tasks, SHUTDOWN_MAX).await;
+    }
+}
+
+impl Inner {
+    fn new(config: Config, router: StreamRouter, tls: Option<OwnTls>) -> Self {
+        let limits = Arc::new(config.limits.clone());
+        let channels = Channels::new(limits.clone());
+        let sessions = Sessions::new(limits.clone(), Arc::new(channels.mount(router)));
+        let memory = sessions.memory().clone();
+        let refusals = sessions.counters().clone();
+        channels.belong_to(&memory, &refusals);
+        let (peers, tasks) = (TaskTracker::new(), TaskTracker::new());
+        let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
+        let gate = Arc::new(Gate::new(&config, tls, refusals.clone()));
+        let addresses = Arc::new(Addresses::new(limits.sessions_per_address_max, &config.trusted_proxies));
+        let callers = Arc::new(Addresses::new(limits.connections_per_address_max, &config.trusted_proxies));
+        let readiness = Arc::new(Readiness::new(&limits, memory.clone(), draining.clone()));
+        Self {
+            config,
+            limits,
+            gate,
+            #[cfg(feature = "tls")]
+            identity: None,
+            addresses,
+            callers,
+            readiness,
+            sessions,
+            channels,
+            memory,
+            refusals,
+            peers,
+            tasks,
+            draining,
+            stop,
+        }
+    }
+
+    /// What answers on a port that speaks TLS who comes without.
+    #[cfg(feature = "tls")]
+    pub(super) fn elsewhere(&self) -> Router {
+        secure::elsewhere().layer(middleware::from_fn(shed::keep)).layer(middleware::from_fn_with_state(self.gate.clone(), gate::keep))
+    }
+
+    fn is_secure(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.identity.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
     }
 }
 

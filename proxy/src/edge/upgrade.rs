@@ -13,6 +13,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::{rt::TokioIo, server::conn::auto};
 use tokio::{net::TcpStream, time::timeout};
+#[cfg(feature = "tls")]
+use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{
@@ -102,11 +104,16 @@ fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
 /// A session's place among the connections, and among those of its address: kept until it is over.
 struct Places(#[expect(dead_code)] Option<Connection>, #[expect(dead_code)] Option<Place>);
 
-/// Serves the peer on the TCP socket itself where it can be had (under our own HTTP server and under axum's), else through what lies above it.
+/// Serves the peer on the TCP socket itself, or on our TLS over it, where it can be had (under our own HTTP server and under axum's), else through what lies above it.
 /// In a task of its own, so that a session that lives long keeps nothing of how it came about.
 fn serve(inner: &Inner, upgraded: Upgraded, remote: Option<SocketAddr>, places: Places) {
     let buffers = inner.sessions.buffers().clone();
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
+        Ok(parts) => return spawn(inner, WebSocket::new(parts.io.into_inner(), parts.read_buf, buffers), remote, places),
+        Err(upgraded) => upgraded,
+    };
+    #[cfg(feature = "tls")]
+    let upgraded = match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
         Ok(parts) => return spawn(inner, WebSocket::new(parts.io.into_inner(), parts.read_buf, buffers), remote, places),
         Err(upgraded) => upgraded,
     };

@@ -1,8 +1,7 @@
 //! The key that leases are made with: random, or from a file that outlives the process.
 
 use std::{
-    fmt, fs,
-    io::{self, Write},
+    fmt, fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -10,6 +9,8 @@ use std::{
 use data_encoding::HEXLOWER;
 use hmac::Hmac;
 use sha2::Sha256;
+
+use crate::private;
 
 /// Makes and recognises leases. Proxies with the same key honour one another's; cheap to clone.
 #[derive(Clone)]
@@ -68,32 +69,12 @@ impl LeaseKey {
         }
         let failed = |source| LeaseKeyError::Make { path: path.to_owned(), source };
         let key = Self::random();
-        match key.write(path) {
+        match private::make(path, format!("{}\n", HEXLOWER.encode(&*key.0)).as_bytes()) {
             Ok(()) => Ok(key),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 read(path)?.ok_or_else(|| failed(io::Error::other("it comes and goes")))
             }
             Err(source) => Err(failed(source)),
-        }
-    }
-
-    /// Puts the whole file there at once, or finds that there is one.
-    fn write(&self, path: &Path) -> io::Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let new = folder.join(format!(".lease-key-{}", uuid::Uuid::new_v4()));
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let written = options.open(&new).and_then(|mut file| {
-            file.write_all(format!("{}\n", HEXLOWER.encode(&*self.0)).as_bytes())?;
-            file.sync_all()?;
-            // Unlike a rename, a link never takes the place of another's key.
-            fs::hard_link(&new, path)
-        });
-        match fs::remove_file(&new) {
-            Err(error) if written.is_ok() => Err(error),
-            _ => written,
         }
     }
 

@@ -7,7 +7,16 @@ use browser_stream_server::config::{RoutePath, Serve};
 use clap::{Args as Arguments, Parser, Subcommand, builder::NonEmptyStringValueParser};
 use serde_json::value::RawValue;
 
-use super::{connect::Connect, failure::STATUSES, forward::Forward, guess::unguessed, list::List, listen::Listen};
+use super::{
+    connect::Connect,
+    exchange::{Receive, Send},
+    failure::STATUSES,
+    forward::Forward,
+    guess::unguessed,
+    list::List,
+    listen::Listen,
+    trust::Fingerprint,
+};
 
 /// The command line of `bss`.
 #[derive(Debug, Parser)]
@@ -44,6 +53,12 @@ pub enum Command {
     /// List the names that are held, where the proxy tells
     #[command(after_help = STATUSES, after_long_help = ls())]
     Ls(Client<List>),
+    /// Send files to whoever has the link or the code that it prints; nothing is stored on the way
+    #[command(after_help = STATUSES, after_long_help = send())]
+    Send(Client<Send>),
+    /// Receive the files of a link or a code
+    #[command(after_help = STATUSES, after_long_help = recv())]
+    Recv(Client<Receive>),
 }
 
 /// A command of a peer, and the proxy that it needs.
@@ -61,6 +76,19 @@ pub enum Task {
     Listen(Listen),
     Forward(Forward),
     List(List),
+    Send(Send),
+    Receive(Receive),
+}
+
+impl Client<Receive> {
+    /// What is to be done, at the proxy that the link names if it is one.
+    pub fn invited(self) -> (Far, Task) {
+        let Self { task, mut far } = self;
+        if let Some(url) = task.proxy() {
+            far.url = url.to_owned();
+        }
+        (far, Task::Receive(task))
+    }
 }
 
 /// Where the proxy is, and how we behave there.
@@ -79,6 +107,9 @@ pub struct Far {
     /// Over TLS, trust the certificates of this PEM file instead of those that browsers trust
     #[arg(long, env = "BSS_CA", value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    /// Over TLS, trust the certificate with this SHA-256 and no other: what `bss serve --tls self-signed` prints
+    #[arg(long, env = "BSS_FINGERPRINT", value_name = "SHA-256", conflicts_with = "ca")]
+    pub fingerprint: Option<Fingerprint>,
     /// How long a stream waits to go on after a connection broke, ours or the far side's, before it is lost: 120 s at most
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub grace: Option<Duration>,
@@ -191,6 +222,31 @@ One name on a line, in order. A name whose owner's connection is gone is kept fo
     )
 }
 
+fn send() -> String {
+    with(
+        "\
+Prints a link for browsers and a code for `bss recv`, and goes on until it is interrupted; whoever comes late has the files from their
+start. They pass through the proxy, which stores nothing.
+
+  bss send photo.jpg film.mp4                      a link and a code
+  bss send --once --url https://192.168.1.5:8080 film.mp4
+                                                   to a phone of this network, and end when it has all
+  tar c folder > folder.tar && bss send folder.tar a folder",
+    )
+}
+
+fn recv() -> String {
+    with(
+        "\
+Each piece is verified by its SHA-256. Until a file is whole it is NAME.ID.part; the same command given again continues it. Prints the path of
+each file that is there.
+
+  bss recv h4k2-9xqd-7mwz                          into this folder
+  bss recv -o ~/Downloads 'https://192.168.1.5:8080/examples/file-exchange/#h4k2-9xqd-7mwz'
+  bss recv h4k2-9xqd-7mwz -o - | tar x             one file, to stdout",
+    )
+}
+
 fn with(text: &str) -> String {
     format!("{text}\n\n{STATUSES}")
 }
@@ -248,6 +304,9 @@ mod tests {
             (&["listen", "n", "--stdin"], "--once"),
             (&["forward", "web", "9000"], "write it as 8000"),
             (&["ls", "--quiet", "--verbose"], "cannot be used with"),
+            (&["ls", "--ca", "f", "--fingerprint", "00"], "64 hex digits"),
+            (&["send"], "<FILE>..."),
+            (&["recv", "h4k2"], "12 letters and digits"),
         ] {
             let error = parsed(line).expect_err(says).to_string();
             assert!(error.contains(says), "{error}");

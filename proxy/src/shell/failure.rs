@@ -4,6 +4,8 @@ use std::{fmt, io, process::ExitCode};
 
 use browser_stream_client::{Code, ConnectError, DialError, ListenError, RefusalCode, StreamError};
 
+use super::trust::distrust;
+
 /// The statuses, as the help has them.
 pub const STATUSES: &str = "\
 Exit statuses:
@@ -49,6 +51,13 @@ impl Failure {
 
     /// There is no connection to the proxy at this URL.
     pub fn dial(url: &str, error: &DialError) -> Self {
+        if let DialError::Io(error) = error
+            && let Some(why) = distrust(error)
+        {
+            let advice =
+                "if it is the one that `bss serve --tls` printed there, give that SHA-256 with --fingerprint, or the file with --ca";
+            return Self { status: 69, line: format!("no_proxy: the certificate of {url} is not believed: {}; {advice}", line(&why)) };
+        }
         if matches!(error, DialError::Timeout(_) | DialError::Io(_) | DialError::NotAProxy(_)) {
             let advice = format!("start `bss serve` there, or say with --url or BSS_URL where it is ({url})");
             return Self { status: 69, line: format!("no_proxy: {}; {advice}", line(&error.to_string())) };
@@ -109,6 +118,11 @@ impl Failure {
         Self { status: status(code), line: format!("{code}: {name}: {said}") }
     }
 
+    /// An exchange of files that did not come to its end, with a line that begins with its code.
+    pub fn exchange(status: u8, said: &str) -> Self {
+        Self { status, line: line(said) }
+    }
+
     /// Whether it is this machine's, so that the next client would meet it, too.
     pub fn is_local(&self) -> bool {
         matches!(self.status, 74 | 141)
@@ -146,11 +160,12 @@ fn advised(said: &str, advice: &str) -> String {
 }
 
 /// What the other side says comes from elsewhere: one line, and nothing that a terminal obeys.
-fn line(text: &str) -> String {
+pub fn line(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
-fn status(code: RefusalCode) -> u8 {
+/// The status for a code.
+pub fn status(code: RefusalCode) -> u8 {
     let RefusalCode::Known(code) = code else { return 70 };
     match code {
         Code::BadRequest => 2,

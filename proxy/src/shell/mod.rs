@@ -1,23 +1,28 @@
 //! Names from the shell: `bss` as a peer.
 //!
 //! `args` is what one types, `peer` the connection to the proxy, `pipe` carries a stream to and from files, `tcp` to and from a socket, `exec` to and
-//! from a process; `connect`, `listen`, `forward` and `list` are the commands, `failure` how they end when they do not end well.
+//! from a process; `connect`, `listen`, `forward`, `list`, and `send` and `receive` of `exchange` are the commands, `failure` how they end when they do not end well.
 
 mod args;
 mod connect;
+mod exchange;
 mod exec;
 mod failure;
 mod forward;
 mod guess;
+mod here;
+mod identity;
 mod interrupt;
 mod list;
 mod listen;
 mod peer;
 mod pipe;
 mod progress;
+mod rate;
 mod standard;
 mod tcp;
 mod trust;
+mod welcome;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -26,8 +31,10 @@ use tokio::{runtime::Runtime, time::timeout};
 use args::Far;
 pub use args::{Args, Client, Command, Task};
 use failure::Failure;
+pub use identity::identity;
 use interrupt::Interrupt;
 use peer::Proxy;
+pub use welcome::welcome;
 
 /// How long streams and names that are given up may take to be let go of.
 const GIVEN_UP_MAX: Duration = Duration::from_secs(2);
@@ -77,6 +84,8 @@ impl Task {
             Self::Listen(listen) => listen.run(proxy).await,
             Self::Forward(forward) => forward.run(proxy).await,
             Self::List(list) => list.run(proxy).await,
+            Self::Send(send) => send.run(proxy).await,
+            Self::Receive(receive) => receive.run(proxy).await,
         }
     }
 }

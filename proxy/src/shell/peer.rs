@@ -51,6 +51,9 @@ impl Proxy {
         if let Some(file) = &far.ca {
             dial = dial.tls(trusting(file)?);
         }
+        if let Some(fingerprint) = far.fingerprint {
+            dial = dial.tls(fingerprint.trusting()?);
+        }
         if let Some(grace) = far.grace {
             dial = dial.grace(grace);
         }
@@ -66,6 +69,11 @@ impl Proxy {
 
     pub fn server(&self) -> StreamServer {
         self.peer.server().with_prefix(&self.prefix)
+    }
+
+    /// Where it was dialled.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// Resolves when the proxy refuses us for good.

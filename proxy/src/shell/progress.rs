@@ -1,12 +1,11 @@
 //! How far a transfer is, for somebody who looks at a terminal; and what it waits for.
 
 use std::{
-    collections::VecDeque,
     io::{self, Write},
     time::{Duration, Instant},
 };
 
-use super::{peer::Voice, pipe::Carried, standard::say};
+use super::{peer::Voice, pipe::Carried, rate::Rate, standard::say};
 
 /// Tells how one stream goes.
 pub struct Progress<'a> {
@@ -16,8 +15,7 @@ pub struct Progress<'a> {
     shows: bool,
     /// That the stream waits, in a line of a log.
     says: bool,
-    /// Bytes at the last looks, the newest behind.
-    looks: VecDeque<(Instant, u64)>,
+    rate: Rate,
     absence: Absence,
 }
 
@@ -28,8 +26,6 @@ enum Absence {
     Told,
 }
 
-/// The rate is that of so many looks: two seconds.
-const LOOKS: usize = 8;
 /// A drop that is shorter is none that anybody needs to know of.
 const ABSENCE: Duration = Duration::from_secs(2);
 
@@ -37,21 +33,17 @@ impl<'a> Progress<'a> {
     /// Of the stream to that name; shown only where `is_free`, for the terminal may be somebody's to type in.
     pub fn new(voice: Voice, is_free: bool, name: &'a str) -> Self {
         let shows = voice.progress && is_free;
-        Self { name, begun: Instant::now(), shows, says: voice.connection, looks: VecDeque::new(), absence: Absence::None }
+        Self { name, begun: Instant::now(), shows, says: voice.connection, rate: Rate::default(), absence: Absence::None }
     }
 
     /// So much has passed by now.
     pub fn look(&mut self, carried: Carried, is_carried: bool) {
         let now = Instant::now();
         self.watch(is_carried, now);
-        self.looks.push_back((now, carried.sent + carried.received));
-        if self.looks.len() > LOOKS {
-            self.looks.pop_front();
-        }
-        if self.shows
-            && let (Some((since, before)), Some((now, bytes))) = (self.looks.front(), self.looks.back())
-        {
-            draw(&line(carried, bytes - before, *now - *since));
+        self.rate.look(now, carried.sent + carried.received);
+        if self.shows {
+            let (bytes, time) = self.rate.passed();
+            draw(&line(carried, bytes, time));
         }
     }
 
@@ -100,7 +92,7 @@ fn line(carried: Carried, bytes: u64, time: Duration) -> String {
 }
 
 /// Bytes with three or four digits.
-fn size(bytes: f64) -> String {
+pub fn size(bytes: f64) -> String {
     let mut rest = bytes;
     for unit in ["B", "KiB", "MiB", "GiB"] {
         if rest < 1000.0 {
@@ -112,7 +104,7 @@ fn size(bytes: f64) -> String {
 }
 
 /// Over what stood in the line before.
-fn draw(text: &str) {
+pub fn draw(text: &str) {
     // A terminal that is gone needs no progress.
     let _ = io::stderr().write_all(format!("\r\x1b[K{text}").as_bytes());
 }

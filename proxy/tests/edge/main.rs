@@ -4,6 +4,7 @@
 
 mod served;
 mod stun;
+mod tls;
 mod transport;
 
 use std::time::Duration;

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use browser_stream_server::{Config, Proxy, StreamRouter};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
     time::timeout,
@@ -31,7 +31,7 @@ pub async fn served(change: impl FnOnce(&mut Config)) -> Served {
 }
 
 /// What comes until the peer closes, which it must do within five seconds.
-pub async fn rest(socket: &mut TcpStream) -> Vec<u8> {
+pub async fn rest(socket: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     let mut bytes = Vec::new();
     // A reset counts as an end: what came before it is what matters.
     let _ = timeout(PATIENCE, socket.read_to_end(&mut bytes)).await.expect("the proxy closes");
@@ -39,7 +39,7 @@ pub async fn rest(socket: &mut TcpStream) -> Vec<u8> {
 }
 
 /// Bytes until `enough` says so.
-pub async fn until(socket: &mut TcpStream, enough: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+pub async fn until(socket: &mut (impl AsyncRead + Unpin), enough: impl Fn(&[u8]) -> bool) -> Vec<u8> {
     let mut bytes = Vec::new();
     while !enough(&bytes) {
         let read = timeout(PATIENCE, socket.read_buf(&mut bytes)).await.expect("an answer in time").expect("no error");

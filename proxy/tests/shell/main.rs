@@ -5,6 +5,7 @@
 mod connect;
 mod cuts;
 mod ends;
+mod exchange;
 mod exec;
 mod forward;
 mod list;

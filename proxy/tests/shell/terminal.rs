@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::program::{Program, Proxy, within};
 
 /// A terminal: what is read from it, and what a program has as its stderr.
-fn terminal() -> (File, Stdio) {
+pub fn terminal() -> (File, Stdio) {
     let reader = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
     grantpt(&reader).expect("ours");
     unlockpt(&reader).expect("ours");
@@ -22,15 +22,23 @@ fn terminal() -> (File, Stdio) {
 }
 
 /// All that is shown until nobody has the terminal any more.
-async fn shown(mut terminal: File) -> String {
+pub async fn shown(terminal: File) -> String {
+    shown_until(terminal, "\0").await
+}
+
+/// All that is shown until this is among it.
+pub async fn shown_until(mut terminal: File, what: &'static str) -> String {
     let reading = tokio::task::spawn_blocking(move || {
         let mut text = Vec::new();
         let mut buffer = [0; 1024];
         // The last one to close it makes an error of the next read.
         while let Ok(bytes @ 1..) = terminal.read(&mut buffer) {
             text.extend_from_slice(&buffer[..bytes]);
+            if text.windows(what.len()).any(|part| part == what.as_bytes()) {
+                break;
+            }
         }
-        String::from_utf8(text).expect("text")
+        String::from_utf8_lossy(&text).into_owned()
     });
     within(reading).await.expect("no panic")
 }

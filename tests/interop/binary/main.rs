@@ -35,7 +35,7 @@ async fn main() -> Result<()> {
         .route("/hello", |opening| told("hello", hello(opening)));
     let proxy = Proxy::new(config, router);
     let listener = proxy.listen().await?;
-    println!("browser-stream-server is at {}", Proxy::url(&listener)?);
+    println!("browser-stream-server is at {}", proxy.url(&listener)?);
     Ok(proxy.serve(listener).await?)
 }
 

@@ -19,7 +19,7 @@ async fn main() -> Result<()> {
     let proxy = Proxy::new(config, StreamRouter::new().mount(names.clone()).route("/shout", shout));
     tokio::spawn(push(names.events(), proxy.clone()));
     let listener = proxy.listen().await?;
-    println!("browser-stream-server is at {}", Proxy::url(&listener)?);
+    println!("browser-stream-server is at {}", proxy.url(&listener)?);
     Ok(proxy.serve(listener).await?)
 }
 

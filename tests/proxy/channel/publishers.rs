@@ -1,7 +1,7 @@
 //! Who may publish, what goes through, and how each end is told.
 
 use browser_stream_mux::{Code, StreamError};
-use browser_stream_server::{Ending, Delivery, News, PublishError, Subscription};
+use browser_stream_server::{Delivery, Ending, News, PublishError, Subscription};
 use harness::{pattern, until, within};
 use serde_json::json;
 

@@ -36,14 +36,31 @@ impl Socket for TcpStream {
     type Write = OwnedWriteHalf;
 
     fn split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
-        // Also under another program's HTTP server. An error means that the peer is gone: the first read will say so.
-        let _ = self.set_nodelay(true);
-        #[cfg(target_os = "linux")]
-        if let Err(error) = SockRef::from(&self).set_tcp_notsent_lowat(NOT_SENT_MAX) {
-            // Streams then share the kernel's buffer less fairly; nothing else changes.
-            tracing::debug!(%error, "the kernel keeps its own bound of unsent bytes");
-        }
+        prepare(&self);
         self.into_split()
+    }
+}
+
+/// TLS over such a socket, one of the proxy's own.
+#[cfg(feature = "tls")]
+impl Socket for tokio_rustls::server::TlsStream<TcpStream> {
+    type Read = ReadHalf<Self>;
+    type Write = WriteHalf<Self>;
+
+    fn split(self) -> (ReadHalf<Self>, WriteHalf<Self>) {
+        prepare(self.get_ref().0);
+        tokio::io::split(self)
+    }
+}
+
+/// Sends at once, and keeps little unsent.
+fn prepare(socket: &TcpStream) {
+    // Also under another program's HTTP server. An error means that the peer is gone: the first read will say so.
+    let _ = socket.set_nodelay(true);
+    #[cfg(target_os = "linux")]
+    if let Err(error) = SockRef::from(socket).set_tcp_notsent_lowat(NOT_SENT_MAX) {
+        // Streams then share the kernel's buffer less fairly; nothing else changes.
+        tracing::debug!(%error, "the kernel keeps its own bound of unsent bytes");
     }
 }
 
@@ -53,7 +70,7 @@ impl Readable for OwnedReadHalf {
     }
 }
 
-/// Any other socket, TLS for one: only reading tells whether there is something.
+/// Any other socket, another program's TLS for one: only reading tells whether there is something.
 pub struct Any<S>(pub S);
 
 impl<S: AsyncRead + AsyncWrite + Send + 'static> Socket for Any<S> {

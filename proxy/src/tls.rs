@@ -1,0 +1,115 @@
+//! TLS of the proxy's own: with a certificate from files, or one that it makes for itself.
+
+mod certificates;
+mod made;
+
+use std::{io, path::Path, path::PathBuf, sync::Arc};
+
+use data_encoding::HEXUPPER;
+use rustls::{ServerConfig, crypto::ring};
+use sha2::{Digest, Sha256};
+
+use certificates::Certificates;
+
+/// Who the proxy is over TLS: a certificate and its key. For [`Proxy::with_tls`](crate::Proxy::with_tls).
+///
+/// Cheap to clone. TLS 1.2 and 1.3, HTTP/1.1 only (ALPN), ring's cryptography whatever else the program has.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    pub(crate) config: Arc<ServerConfig>,
+    certificates: Arc<Certificates>,
+    /// Names by which it may be called, for they are in a certificate of the proxy's own making.
+    pub(crate) names: Arc<[String]>,
+}
+
+/// Why there is no identity; the text says what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IdentityError {
+    /// A file cannot be read.
+    #[error("cannot read {path:?}: {source}; check the path, and whose file it is")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file holds something else.
+    #[error("{path:?} cannot be used: {why}; a PEM file is needed")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The certificate is another key's, or of a kind that is not known.
+    #[error("the certificate {certificate:?} and the key {key:?} do not fit: {why}")]
+    Unfit {
+        /// The certificate's file.
+        certificate: PathBuf,
+        /// The key's.
+        key: PathBuf,
+        /// What is wrong with them.
+        why: String,
+    },
+    /// A certificate cannot be made, or not be kept.
+    #[error("cannot keep a certificate in {folder:?}: {why}; give a folder that may be written to with --tls-dir")]
+    Make {
+        /// The folder.
+        folder: PathBuf,
+        /// What is in the way.
+        why: String,
+    },
+}
+
+impl Identity {
+    /// From two PEM files: the certificate with those that vouch for it behind it, and its key. While a proxy serves with it, both are looked at once a
+    /// minute and read again when they have changed.
+    ///
+    /// # Errors
+    /// Where they cannot be read, hold something else, or do not fit.
+    pub fn of_files(certificate: &Path, key: &Path) -> Result<Self, IdentityError> {
+        Self::new(Certificates::of_files(certificate, key)?, &[])
+    }
+
+    /// From a certificate that is made here and signed by nobody else, for `localhost`, the loopback addresses and `names`: host names or addresses of this machine.
+    ///
+    /// It is kept with its key in `folder` as `certificate.pem` and `key.pem`, which their owner alone may read, and is made anew where it does not hold
+    /// for one of the names or ends within a month. The key stays.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written to, or holds a key that is none.
+    pub fn self_signed(folder: &Path, names: &[String]) -> Result<Self, IdentityError> {
+        let made = made::read_or_make(folder, names)?;
+        Self::new(Certificates::of_files(&made.certificate, &made.key)?, &made.names)
+    }
+
+    fn new(certificates: Certificates, names: &[String]) -> Result<Self, IdentityError> {
+        let certificates = Arc::new(certificates);
+        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions();
+        let builder = builder.map_err(|error| certificates.unfit(&error))?;
+        let mut config = builder.with_no_client_auth().with_cert_resolver(certificates.clone());
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { config: Arc::new(config), certificates, names: names.iter().map(|name| name.to_ascii_lowercase()).collect() })
+    }
+
+    /// The SHA-256 of the certificate as browsers show it: pairs of hex digits with colons.
+    pub fn fingerprint(&self) -> String {
+        let digits = HEXUPPER.encode(&Sha256::digest(self.certificates.leaf()));
+        let pairs: Vec<_> = (0..digits.len()).step_by(2).filter_map(|at| digits.get(at..at + 2)).collect();
+        pairs.join(":")
+    }
+
+    /// The file of the certificate: what a client may be told to trust where it is self-signed.
+    pub fn certificate(&self) -> &Path {
+        self.certificates.file()
+    }
+
+    /// Reads the files again whenever they have changed, for ever. Cancel-safe.
+    pub(crate) async fn keep_fresh(self) {
+        self.certificates.keep_fresh().await;
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+/** Direct connections between two networks, of which one drops UDP when it likes. */
+
+import { chmod, writeFile } from "node:fs/promises";
+import { type Browser, chromium as chromiumOf } from "@playwright/test";
+import { type FarNetwork, startFarNetwork } from "../harness/far-network.mjs";
+import { install } from "../harness/in-page.mjs";
+import { chromium } from "../harness/programs.mjs";
+import { type RunningProxy, startProxy } from "../harness/proxy.mjs";
+import { expect, type Page, test } from "./fixture.ts";
+
+const MIB = 1 << 20;
+const TOTAL = 64 * MIB;
+
+test.skip(process.getuid?.() !== 0, "a network of its own needs root");
+
+let network: FarNetwork;
+let proxy: RunningProxy;
+let far: Browser;
+
+test.beforeEach(async ({ browser: _ }, info) => {
+  network = await startFarNetwork();
+  proxy = await startProxy(["--bind", `${network.near}:0`, "--open"]);
+  const wrapper = info.outputPath("far-chromium");
+  await writeFile(wrapper, `#!/bin/sh\nexec ${network.through.join(" ")} ${chromium()} "$@"\n`);
+  await chmod(wrapper, 0o755);
+  const { launchOptions = {} } = info.project.use;
+  far = await chromiumOf.launch({ ...launchOptions, executablePath: wrapper });
+});
+
+test.afterEach(async () => {
+  await far?.close();
+  await proxy?.stop();
+  await network?.stop();
+});
+
+/** A page of the proxy, which is no secure context: it is on another machine. */
+async function tab(browser: Browser): Promise<Page> {
+  const context = await browser.newContext();
+  await context.addInitScript(install);
+  const page = await context.newPage();
+  await page.goto(proxy.url);
+  await page.evaluate(async () => {
+    Math.random = () => 0.01;
+    globalThis.bss = await import("/browser-stream-server.js");
+  });
+  return page;
+}
+
+/** A tab near by that serves, and reads; one in the far network that connects and writes. */
+async function meet(browser: Browser, name: string): Promise<[Page, Page]> {
+  const [server, client] = [await tab(browser), await tab(far)];
+  await server.evaluate(async (name) => {
+    kept.mdm = bss.MuxDemux();
+    kept.read = 0;
+    const server = bss.StreamServer(kept.mdm, { direct: true }, (stream) => {
+      kept.stream = stream;
+      kept.whole = (async () => {
+        for await (const chunk of stream) {
+          const right = t.pattern(1, kept.read, chunk.length);
+          if (!chunk.every((byte, at) => byte === right[at])) throw new Error(`other bytes behind ${kept.read}`);
+          kept.read += chunk.length;
+        }
+        return kept.read;
+      })();
+      kept.whole.catch(() => {});
+    });
+    await server.listen(name).listening;
+  }, name);
+  await client.evaluate(async (name) => {
+    kept.mdm = bss.MuxDemux();
+    kept.stream = bss.StreamClient(kept.mdm, { direct: true }).connect(name);
+    kept.write = async (total: number) => {
+      kept.writer ??= kept.stream.writable.getWriter();
+      kept.written ??= 0;
+      for (const end = kept.written + total; kept.written < end; kept.written += 65_536) {
+        await kept.writer.write(t.pattern(1, kept.written, 65_536));
+      }
+    };
+    await kept.stream.opened;
+  }, name);
+  return [server, client];
+}
+
+async function isOn(carrier: string, ...pages: Page[]): Promise<void> {
+  for (const page of pages) {
+    await expect.poll(() => page.evaluate(() => kept.stream.carrier), { intervals: [20] }).toBe(carrier);
+  }
+}
+
+test("udp_that_is_dropped_in_mid_transfer_costs_less_than_three_seconds_and_no_byte", async ({ browser, name }) => {
+  const [server, client] = await meet(browser, name);
+  await isOn("direct", server, client);
+  const written = client.evaluate((total) => kept.write(total), TOTAL);
+  await expect.poll(() => server.evaluate(() => kept.read), { intervals: [5] }).toBeGreaterThan(4 * MIB);
+  const back = [server, client].map((page) =>
+    page.evaluate(
+      () =>
+        new Promise<number>((resolve) =>
+          kept.stream.once("carrier", () => resolve(performance.timeOrigin + performance.now())),
+        ),
+    ),
+  );
+  const at = Date.now();
+  await network.dropUdp();
+  const took = (await Promise.all(back)).map((then) => then - at);
+  console.log(`back on the proxy after ${took.map(Math.round).join(" and ")} ms`);
+  // Half a second for a machine that is shared.
+  for (const ms of took) expect(ms).toBeLessThan(3500);
+  await written;
+  await network.passUdp();
+  await isOn("direct", server, client);
+  await client.evaluate(async (total) => {
+    await kept.write(total);
+    await kept.writer.close();
+  }, MIB);
+  expect(await server.evaluate(() => kept.whole)).toBe(TOTAL + MIB);
+});
+
+test("where_udp_never_passes_a_stream_works_from_its_first_byte", async ({ browser, name }) => {
+  await network.dropUdp();
+  const [server, client] = await meet(browser, name);
+  await client.evaluate(async (total) => {
+    await kept.write(total);
+    await kept.writer.close();
+  }, 8 * MIB);
+  expect(await server.evaluate(() => kept.whole)).toBe(8 * MIB);
+  expect(await client.evaluate(() => kept.stream.carrier)).toBe("proxy");
+  expect(await client.evaluate(() => kept.stream.carried.direct)).toEqual({ sent: 0, received: 0, moves: 0 });
+});

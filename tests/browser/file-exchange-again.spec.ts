@@ -1,0 +1,125 @@
+/** The file-exchange example: pages that are loaded again, close, crash, or are there twice. */
+
+import { writeFile } from "node:fs/promises";
+import { startProxy } from "../harness/proxy.mjs";
+import {
+  downloadsOf,
+  holdFiles,
+  keptBytes,
+  letThrough,
+  MIB,
+  row,
+  sample,
+  save,
+  sha256,
+  sha256Of,
+  share,
+} from "./exchange.ts";
+import { expect, test } from "./fixture.ts";
+import { photograph } from "./photograph.ts";
+
+test("a receiver that is loaded again goes on where it was, and what it has is not sent twice", async ({
+  tab,
+  realProxy,
+}) => {
+  const sender = await tab(`${realProxy.url}examples/file-exchange/`);
+  const file = sample("continued 続き.bin", 8 * MIB);
+  const link = await share(sender, [file]);
+  await holdFiles(sender, 20);
+  const receiver = await tab(link);
+  await row(receiver, file.name).getByRole("button", { name: "Save" }).click();
+  await expect(row(receiver, file.name)).toContainText("5.2 MB of 8.4 MB");
+  await sender.evaluate(() => {
+    kept.read.length = 0;
+  });
+  const downloading = receiver.waitForEvent("download");
+  await receiver.reload();
+  await expect(row(receiver, file.name)).toContainText("MB of 8.4 MB");
+  await letThrough(sender, 1000);
+  expect(await sha256Of(await downloading)).toBe(sha256(file.buffer));
+  const read: number[] = await sender.evaluate(() => kept.read);
+  expect(Math.min(...read), "from the last piece that was there").toBe(19);
+  expect(await keptBytes(receiver)).toBe(0);
+});
+
+test("a sender that is loaded again chooses its files again, and receivers go on where they were", async ({
+  tab,
+  realProxy,
+}) => {
+  const sender = await tab(`${realProxy.url}examples/file-exchange/`);
+  const file = sample("again.bin", 4 * MIB);
+  const path = test.info().outputPath(file.name);
+  await writeFile(path, file.buffer);
+  const link = await share(sender, path);
+  await holdFiles(sender, 8);
+  const receiver = await tab(link);
+  await row(receiver, file.name).getByRole("button", { name: "Save" }).click();
+  await expect(row(receiver, file.name)).toContainText("2.1 MB of 4.2 MB");
+  sender.on("dialog", (dialog) => dialog.accept());
+  await sender.reload();
+  await expect(sender.getByRole("alert").first()).toContainText("choose them again: \u2066again.bin\u2069");
+  await photograph(sender, "file-exchange-again");
+  await expect(row(receiver, file.name)).toContainText(/The sender (is away|does not share it now)/);
+  const downloading = receiver.waitForEvent("download");
+  expect(await share(sender, path), "the link is the same").toBe(link);
+  expect(await sha256Of(await downloading)).toBe(sha256(file.buffer));
+});
+
+test("a sender whose tab dies: receivers are told, and no file looks complete", async ({ tab, realProxy }) => {
+  const sender = await tab(`${realProxy.url}examples/file-exchange/`);
+  const file = sample("dies.bin", 4 * MIB);
+  const link = await share(sender, [file]);
+  await holdFiles(sender, 8);
+  const receiver = await tab(link);
+  const downloads = downloadsOf(receiver);
+  await row(receiver, file.name).getByRole("button", { name: "Save" }).click();
+  await expect(row(receiver, file.name)).toContainText("2.1 MB of 4.2 MB");
+  await sender.close();
+  await expect(row(receiver, file.name)).toContainText("The sender is away. 2.1 MB of 4.2 MB is here");
+  await expect(receiver.getByText("The sender’s connection is away")).toBeVisible();
+  expect(downloads).toEqual([]);
+});
+
+test("a sender whose tab crashed: receivers are told at once that it is away, and later that it is gone", async ({
+  tab,
+}) => {
+  const config = test.info().outputPath("bss.toml");
+  await writeFile(config, "[limits]\nlease_grace_ms = 4000\n");
+  const proxy = await startProxy(["--config", config]);
+  const sender = await tab(`${proxy.url}examples/file-exchange/`);
+  const file = sample("crashed.bin", 4 * MIB);
+  const link = await share(sender, [file]);
+  await holdFiles(sender, 8);
+  const receiver = await tab(link);
+  const downloads = downloadsOf(receiver);
+  await row(receiver, file.name).getByRole("button", { name: "Save" }).click();
+  await expect(row(receiver, file.name)).toContainText("2.1 MB of 4.2 MB");
+  const session = await sender.context().newCDPSession(sender);
+  session.send("Page.crash").catch(() => {}); // There is nobody to answer.
+  await expect(row(receiver, file.name)).toContainText("The sender is away. 2.1 MB of 4.2 MB is here");
+  await expect(row(receiver, file.name)).toContainText("Broke off: the sender is gone. 2.1 MB is kept here for a day.");
+  await expect(receiver.getByText("The sender is gone: their page was closed.")).toBeVisible();
+  await photograph(receiver, "file-exchange-gone");
+  expect(downloads).toEqual([]);
+  await proxy.stop();
+});
+
+test("two tabs with one link do not get into each other's way", async ({ tab, realProxy }) => {
+  const sender = await tab(`${realProxy.url}examples/file-exchange/`);
+  const file = sample("two tabs.bin", 4 * MIB);
+  const link = await share(sender, [file]);
+  await holdFiles(sender, 8);
+  const first = await tab(link);
+  const one = save(first, file.name);
+  await expect(row(first, file.name)).toContainText("2.1 MB of 4.2 MB");
+  const second = await first.context().newPage();
+  await second.goto(link);
+  await expect(
+    row(second, file.name).getByRole("button", { name: "Save" }),
+    "it does not begin by itself",
+  ).toBeVisible();
+  const two = save(second, file.name);
+  await expect(row(second, file.name)).toContainText("begins anew if this page is loaded again");
+  await letThrough(sender, 1000);
+  for (const download of [await one, await two]) expect(await sha256Of(download)).toBe(sha256(file.buffer));
+});
