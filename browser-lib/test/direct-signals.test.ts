@@ -21,6 +21,8 @@ beforeEach(() => {
   holdClock();
   vi.spyOn(Math, "random").mockReturnValue(0.5);
   rtc = new Rtc().install();
+  // What is computed beside the page would come when it likes.
+  vi.stubGlobal("crypto", { getRandomValues: crypto.getRandomValues.bind(crypto) });
   stood = 0;
   const now = performance.now.bind(performance);
   vi.spyOn(performance, "now").mockImplementation(() => now() + stood);
@@ -73,7 +75,7 @@ describe("who asks a server for its address", () => {
     rtc.isPossible = false;
     const { proxy, stranger, connect } = await joined();
     await connect();
-    await elapse(500);
+    await passes("its own attempt", () => rtc.made.length === 2);
     const before = rtc.made.length;
     const stream = ask(stranger, { v: 1, signal: birthOf(proxy).id, nonce: NONCE });
     await stream.opened;
@@ -112,15 +114,36 @@ describe("signals that are garbage", () => {
     const { served, connect } = await joined();
     rtc.garbage = description;
     const harmed = await connect();
-    await elapse(3000);
+    await passes("a second attempt", () => rtc.made.length > 2);
     expect(harmed.carrier).toBe("proxy");
-    expect(rtc.made.length).toBeGreaterThan(1);
     rtc.garbage = undefined;
     harmed.write("over the proxy");
     const [far] = served;
     await passes("the bytes", () => far?.resumption?.received === 14);
     await passes("a better attempt", isDirect(harmed));
   });
+});
+
+it("threat_31_signals_of_one_pair_are_heard_by_nobody_else", async () => {
+  const { proxy, stranger, connect } = await joined();
+  const hear = vi.spyOn(Negotiation.prototype, "hear");
+  const others = StreamClient(stranger, { direct: true });
+  const [stream, other] = [await connect(), others.connect("NAME")];
+  await other.opened;
+  await passes("the moves", () => isDirect(stream)() && isDirect(other)());
+  const said = (field: "id" | "signal") =>
+    proxy.opens.map(({ resume }) => (resume as Record<string, unknown>)[field]).filter(Boolean);
+  expect([said("id").length, said("signal").sort()]).toEqual([2, said("id").sort()]);
+  expect(rtc.made).toHaveLength(4);
+  // Who said what lies in the descriptions: each of the four heard of one other, and that one of it.
+  const heard = new Map<unknown, Set<string>>();
+  for (const [at, [note, value]] of hear.mock.calls.entries()) {
+    if (note !== "description") continue;
+    const end = hear.mock.contexts[at];
+    heard.set(end, (heard.get(end) ?? new Set()).add(/^a=(\d+)/m.exec((value as { sdp: string }).sdp)?.[1] ?? ""));
+  }
+  expect([...heard.values()].map(({ size }) => size)).toEqual([1, 1, 1, 1]);
+  for (const connection of rtc.made) expect(connection.peer?.peer).toBe(connection);
 });
 
 it("addresses_that_are_found_when_the_connection_is_there_already_are_left_out", async () => {

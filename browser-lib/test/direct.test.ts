@@ -15,6 +15,8 @@ beforeEach(() => {
   holdClock();
   vi.spyOn(Math, "random").mockReturnValue(0.5);
   rtc = new Rtc().install();
+  // What is computed beside the page would come when it likes.
+  vi.stubGlobal("crypto", { getRandomValues: crypto.getRandomValues.bind(crypto) });
 });
 
 afterEach(async () => {

@@ -1,6 +1,8 @@
 // A WebRTC in memory: connections meet by what their descriptions say, and their paths can be cut with a word or without one.
 
 import { vi } from "vitest";
+// It is there when it is wanted: no test waits for a file.
+import "../src/direct/direct.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 type Handler<E = unknown> = ((event: E) => void) | null;

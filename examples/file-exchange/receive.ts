@@ -1,5 +1,6 @@
 // The page of a receiver.
 
+import { size } from "../quantity.ts";
 import { randomHex } from "./digest.ts";
 import { Exchange, type Presence } from "./exchange.ts";
 import { forgetOld } from "./held.ts";
@@ -9,7 +10,7 @@ import { announce, element, follow, guard, painter, proxy, say, title } from "./
 import { Row, Rows } from "./row.ts";
 import { isUnlimited } from "./sink.ts";
 import { stayAwake } from "./wake.ts";
-import { count, incoming, size } from "./words.ts";
+import { count, incoming } from "./words.ts";
 
 /** As whom the sender knows this page, also after it was loaded again. */
 const KEY = "file-exchange receiver";

@@ -1,6 +1,8 @@
 // The page of the sender.
 
 import { StreamError } from "browser-stream-server";
+import { size } from "../quantity.ts";
+import { takeFiles } from "../take-files.ts";
 import { makeCode, readCode } from "./code.ts";
 import { keepOnLeaving, takeKept } from "./keep.ts";
 import { announce, element, follow, guard, painter, proxy, say, title } from "./page.ts";
@@ -8,11 +10,10 @@ import { passButtons, showLink } from "./pass.ts";
 import { newest, type Receiver } from "./receivers.ts";
 import { Row, Rows } from "./row.ts";
 import { Sharing } from "./sharing.ts";
-import { takeFiles } from "./take.ts";
 import type { Transfer } from "./transfer.ts";
 import { stayAwake } from "./wake.ts";
 import type { Listed } from "./wire.ts";
-import { count, isolated, person, size } from "./words.ts";
+import { count, isolated, person } from "./words.ts";
 
 /** The code, and the files that were shared: a page that was loaded again may not read them before they are chosen again. */
 interface Kept {
@@ -50,7 +51,7 @@ export function send(isBad: boolean): void {
   if (kept) void share(kept.code, kept.files);
   else say("status-text", "Not sharing yet");
   if (!kept) element("status").dataset.state = "idle";
-  takeFiles((files) => {
+  takeFiles("they are shared", (files) => {
     if (!sharing) void share(makeCode(), []);
     const tooMany = sharing?.add(files) ?? 0;
     announce(`${count(files.length - tooMany, "file")} shared`);

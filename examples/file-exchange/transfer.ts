@@ -7,12 +7,12 @@ import { Pace } from "./pace.ts";
 import { type Offered, pieceAt, pieces } from "./pieces.ts";
 import { type Ask, CODES, head, note, PIECE } from "./wire.ts";
 
-export type TransferState = "waiting" | "sending" | "done" | "failed" | "cancelled";
+export type TransferState = "beginning" | "waiting" | "sending" | "done" | "failed" | "cancelled";
 
 export class Transfer {
   readonly offered: Offered;
   readonly ask: Ask;
-  state: TransferState = "waiting";
+  state: TransferState = "beginning";
   /** Bytes that the receiver says it holds. */
   arrived: number;
   error: unknown;
@@ -34,7 +34,7 @@ export class Transfer {
   }
 
   get isOver(): boolean {
-    return this.state !== "waiting" && this.state !== "sending";
+    return ["done", "failed", "cancelled"].includes(this.state);
   }
 
   /** Sends it when `started` resolves, to the pieces that it gives if it gives any: they go over a channel. Resolves when that is over, however it ended. */
@@ -42,6 +42,7 @@ export class Transfer {
     this.#changed();
     try {
       await this.#check();
+      this.#become("waiting");
       const shared = await Promise.race([started, this.#stream.closed.then(() => undefined)]);
       this.#become("sending");
       const sending = shared ? this.#share(shared) : this.#send();

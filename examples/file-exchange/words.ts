@@ -1,6 +1,7 @@
 // Numbers, states and errors in words for people.
 
 import { StreamError } from "browser-stream-server";
+import { size, timeLeft } from "../quantity.ts";
 import { type Exchange, Gone } from "./exchange.ts";
 import type { Incoming } from "./incoming.ts";
 import type { Pace } from "./pace.ts";
@@ -12,15 +13,6 @@ import { TooLarge } from "./sink.ts";
 import type { Transfer } from "./transfer.ts";
 import { CODES } from "./wire.ts";
 
-const UNITS = ["bytes", "KB", "MB", "GB", "TB"];
-
-export function size(bytes: number): string {
-  let unit = 0;
-  let number = bytes;
-  for (; number >= 1000 && unit < UNITS.length - 1; unit++) number /= 1000;
-  return `${number.toFixed(unit === 0 || number >= 100 ? 0 : 1)} ${UNITS[unit]}`;
-}
-
 export function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? "" : "s"}`;
 }
@@ -30,18 +22,11 @@ export function isolated(name: string): string {
   return `\u2066${name}\u2069`;
 }
 
-function time(seconds: number): string {
-  if (seconds < 1) return "less than a second left";
-  if (seconds < 100) return `${Math.ceil(seconds)} s left`;
-  if (seconds < 5400) return `${Math.ceil(seconds / 60)} minutes left`;
-  return `${(seconds / 3600).toFixed(1)} hours left`;
-}
-
 /** How far something is, how fast it goes, and how long it will take. */
 export function progress(bytes: number, all: number, pace: Pace): string {
   const seconds = pace.secondsFor(all - bytes);
   const parts = [`${size(bytes)} of ${size(all)}`];
-  if (seconds !== undefined) parts.push(`${size(pace.rate)}/s`, time(seconds));
+  if (seconds !== undefined) parts.push(`${size(pace.rate)}/s`, timeLeft(seconds));
   return parts.join(" · ");
 }
 
@@ -92,6 +77,8 @@ function transfer({ state, arrived, offered, pace, error }: Transfer): string {
   const name = isolated(offered.listed.name);
   const code = error instanceof StreamError ? Number(error.code) : 0;
   switch (state) {
+    case "beginning":
+      return `${name} · begins`;
     case "waiting":
       return `${name} · waits for your start`;
     case "sending":

@@ -1,8 +1,10 @@
-// An image, painted as far as it has come where the browser can decode a part of one (ImageDecoder), else when it is whole.
+// An image, painted as far as it has come.
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 const TYPE = "image/jpeg";
+/** So much more is there at each painting than at the one before. */
+const STEP = 256 * 1024;
 
 export async function showImage(
   section: HTMLElement,
@@ -14,27 +16,43 @@ export async function showImage(
   if (!paint) throw new Error("This browser has no canvas.");
   paint.clearRect(0, 0, canvas.width, canvas.height);
   delete section.dataset.paintings;
-  if (!("ImageDecoder" in globalThis && (await ImageDecoder.isTypeSupported(TYPE)))) {
-    const image = await createImageBitmap(await new Response(arriving, { headers: { "content-type": TYPE } }).blob());
+  const parts: Bytes[] = [];
+  let [fresh, paintings] = [0, 0];
+  let painting: Promise<void> | undefined;
+
+  const show = async (): Promise<void> => {
+    fresh = 0;
+    const image = await decoded(new Blob(parts, { type: TYPE }));
     signal.throwIfAborted();
     paint.drawImage(image, 0, 0, canvas.width, canvas.height);
-    return;
+    section.dataset.paintings = `${++paintings}`;
+  };
+
+  const reader = arriving.getReader();
+  for (let next = await reader.read(); next.value; next = await reader.read()) {
+    parts.push(next.value);
+    fresh += next.value.length;
+    if (fresh < STEP || painting) continue;
+    // A browser that decodes no part of an image paints it when it is whole.
+    painting = show().catch(() => {});
+    void painting.then(() => {
+      painting = undefined;
+    });
   }
-  const decoder = new ImageDecoder({ data: arriving, type: TYPE });
-  let paintings = 0;
+  await painting;
+  await show();
+}
+
+/** Of an image that is cut the browser decodes what is there. */
+async function decoded(blob: Blob): Promise<HTMLImageElement> {
+  const image = new Image();
+  image.src = URL.createObjectURL(blob);
   try {
-    for (let isWhole = false; !isWhole; ) {
-      // Resolves when there is more to see than the last time.
-      const { image, complete } = await decoder.decode({ completeFramesOnly: false });
-      paint.drawImage(image, 0, 0, canvas.width, canvas.height);
-      image.close();
-      isWhole = complete;
-      section.dataset.paintings = `${++paintings}`;
-    }
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error instanceof DOMException ? new Error("This image cannot be decoded.") : error;
+    await image.decode();
+    return image;
+  } catch {
+    throw new Error("This image cannot be decoded.");
   } finally {
-    decoder.close();
+    URL.revokeObjectURL(image.src);
   }
 }

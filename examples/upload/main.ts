@@ -2,6 +2,7 @@
 
 import { MuxDemux } from "browser-stream-server";
 import { showConnection } from "../connection.ts";
+import { takeFiles } from "../take-files.ts";
 import { Row } from "./row.ts";
 import { Upload } from "./upload.ts";
 import { progress } from "./words.ts";
@@ -13,25 +14,10 @@ const mdm = MuxDemux();
 const uploads = new Map<Upload, Row>();
 const picker = element<HTMLInputElement>("picker");
 
-picker.addEventListener("change", () => {
-  add([...(picker.files ?? [])]);
-  picker.value = ""; // The same file may be chosen again.
-});
+takeFiles("they are taken", add);
 element("clear").addEventListener("click", () => {
   for (const upload of [...uploads.keys()]) if (upload.isOver) remove(upload);
   picker.focus();
-});
-
-// The whole page takes what is dropped, so that nothing that misses the frame replaces the page.
-let entered = 0;
-addEventListener("dragenter", () => mark(++entered > 0));
-addEventListener("dragleave", () => mark(--entered > 0));
-addEventListener("dragover", (event) => event.preventDefault());
-addEventListener("drop", (event) => {
-  event.preventDefault();
-  entered = 0;
-  mark(false);
-  add([...(event.dataTransfer?.files ?? [])]);
 });
 
 addEventListener("beforeunload", (event) => {
@@ -94,11 +80,6 @@ function paint(): void {
     upload.measure(now);
     row.paint();
   }
-}
-
-function mark(isOver: boolean): void {
-  element("drop").toggleAttribute("data-over", isOver);
-  element("hint").textContent = isOver ? "let go: they are taken" : "or drop them anywhere on this page";
 }
 
 function element<E extends HTMLElement = HTMLElement>(id: string): E {

@@ -1,7 +1,8 @@
 // One file on the page: its line, and its buttons.
 
+import { size } from "../quantity.ts";
 import type { Upload } from "./upload.ts";
-import { progress, size } from "./words.ts";
+import { mayPass, progress } from "./words.ts";
 
 /** What its buttons do. */
 export interface RowActions {
@@ -30,14 +31,14 @@ export class Row {
 
   /** Shows how it is now. */
   paint(): void {
-    const { state, sent, file, isOver } = this.#upload;
+    const { state, sent, file, isOver, error } = this.#upload;
     const bar = this.#part("progress") as HTMLProgressElement;
     this.element.dataset.state = state;
     bar.value = state === "done" || file.size === 0 ? Number(state === "done") : sent / file.size;
     bar.hidden = state === "failed" || state === "cancelled";
     this.#part("told").textContent = progress(this.#upload);
     this.#show("hold", state === "sending" || state === "paused", state === "paused" ? "Resume" : "Pause");
-    this.#show("retry", state === "failed" || state === "cancelled", "Try again");
+    this.#show("retry", state === "cancelled" || (state === "failed" && mayPass(error)), "Try again");
     this.#show("cancel", !isOver, "Cancel");
     this.#show("remove", isOver, "Remove");
   }

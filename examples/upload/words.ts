@@ -1,23 +1,8 @@
 // Sizes, times and errors in words.
 
 import { StreamError } from "browser-stream-server";
+import { size, timeLeft } from "../quantity.ts";
 import type { Upload } from "./upload.ts";
-
-const UNITS = ["bytes", "KB", "MB", "GB", "TB"];
-
-export function size(bytes: number): string {
-  let unit = 0;
-  let number = bytes;
-  for (; number >= 1000 && unit < UNITS.length - 1; unit++) number /= 1000;
-  return `${number.toFixed(unit === 0 || number >= 100 ? 0 : 1)} ${UNITS[unit]}`;
-}
-
-function time(seconds: number): string {
-  if (seconds < 1) return "less than a second left";
-  if (seconds < 100) return `${Math.ceil(seconds)} s left`;
-  if (seconds < 5400) return `${Math.ceil(seconds / 60)} minutes left`;
-  return `${(seconds / 3600).toFixed(1)} hours left`;
-}
 
 /** How far it is, in one line. */
 export function progress(upload: Upload): string {
@@ -27,7 +12,7 @@ export function progress(upload: Upload): string {
     case "waiting":
       return "Waiting for its turn";
     case "sending":
-      return [part, rate > 0 && `${size(rate)}/s`, secondsLeft !== undefined && time(secondsLeft)]
+      return [part, rate > 0 && `${size(rate)}/s`, secondsLeft !== undefined && timeLeft(secondsLeft)]
         .filter(Boolean)
         .join(" · ");
     case "paused":
@@ -49,6 +34,11 @@ export function explain(error: unknown): string {
   const { code, detail } = error;
   if (code === "bad_request") return `This name is not taken: ${detail}. Rename the file, and choose it again.`;
   return advice[code] ?? `It failed: ${error.message}. Try again.`;
+}
+
+/** Whether the same file may be taken at another time. */
+export function mayPass(error: unknown): boolean {
+  return error instanceof StreamError && !["bad_request", "limit", "4001"].includes(error.code);
 }
 
 const advice: Record<string, string> = {

@@ -44,6 +44,11 @@ impl Memory {
         self.used() >= self.budget
     }
 
+    /// Whether three quarters of the budget are used: what is kept for convenience goes first, before anybody's stream has to.
+    pub fn tight(&self) -> bool {
+        self.used() >= self.budget / 4 * 3
+    }
+
     /// Books `bytes` for as long as the lease lives.
     pub fn lease(self: &Arc<Self>, bytes: usize) -> Lease {
         self.take(bytes);

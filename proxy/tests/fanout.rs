@@ -63,7 +63,7 @@ async fn a_proxy_with_64_mib_carries_more_than_that_to_eight_subscribers() {
         let peer = Peer::dial(&proxy.url).await.unwrap();
         let mut subscription = Channel::new(&peer).subscribe("BIG").await.unwrap();
         reading.spawn(async move {
-            let mut got = 0;
+            let mut got = 0_u64;
             while let Some(message) = subscription.next().await.unwrap() {
                 assert!(
                     message.bytes[..8] == got.to_be_bytes()[..] && message.bytes.len() == MESSAGE,

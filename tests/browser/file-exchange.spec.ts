@@ -116,6 +116,7 @@ test("a sender that cancels, or takes a file back, tells its receivers; nothing 
   await expect(row(sender, "cancelled by you")).toBeVisible();
 
   await row(receiver, file.name).getByRole("button", { name: "Try again" }).click();
+  await expect(row(sender, "Chrome on Linux")).toContainText("begins");
   await row(sender, file.name).getByRole("button", { name: "Remove" }).click();
   await expect(row(receiver, file.name)).toContainText("The sender cancelled it.");
   await expect(row(receiver, file.name).getByRole("button", { name: "Try again" })).toBeHidden();

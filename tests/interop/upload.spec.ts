@@ -139,6 +139,8 @@ test("a name that is not safe, and a file that is too large, are refused with a 
   });
   await expect(row(page, ".profile")).toContainText("a name does not begin with a dot");
   await expect(row(page, ".profile")).toContainText("Rename the file, and choose it again");
+  await expect(page.getByRole("button", { name: "Remove .profile" })).toBeVisible();
+  await expect(page.getByRole("button", { name: "Try again .profile" }), "it would be refused again").toBeHidden();
   expect(await readdir(folder)).toEqual([]);
 });
 

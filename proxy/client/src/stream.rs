@@ -132,13 +132,8 @@ impl Stream {
     /// # Errors
     /// [`BodyError::Stream`] as soon as the stream ends, also while the body gives nothing.
     pub async fn send(&mut self, body: impl Into<Body>) -> Result<u64, BodyError> {
-        let poured = body.into().pour(self, Self::stopped, Self::write_chunk).await;
-        match &poured {
-            Ok(_) => self.finish(),
-            Err(BodyError::Source(_)) => self.reset(Code::Internal),
-            Err(BodyError::Stream(_)) => {}
-        }
-        poured
+        let fail = |stream: &mut Self| stream.reset(Code::Internal);
+        body.into().pour(self, Self::stopped, Self::write_chunk, Self::finish, fail).await
     }
 
     /// Its share of the way to the proxy while other streams of the same peer have something to send: 1 to 64, 16 unless stated; one with 32 gets twice

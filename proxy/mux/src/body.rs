@@ -77,7 +77,7 @@ impl Body {
         Progress { sent: self.sent, total: self.total }
     }
 
-    /// Writes all of it to a stream; the number of bytes. To be finished, or reset, is left to that. Dropped, it has written a part.
+    /// Writes all of it to a stream, which it finishes; the number of bytes. If it cannot be read it fails the stream. Dropped, it has written a part.
     ///
     /// # Errors
     /// [`BodyError::Stream`] as soon as `stopped` resolves, also while the body gives nothing, or with that of `write`.
@@ -86,17 +86,30 @@ impl Body {
         stream: &mut S,
         stopped: impl AsyncFn(&S) -> StreamError,
         write: impl AsyncFn(&mut S, Bytes) -> Result<(), StreamError>,
+        finish: impl FnOnce(&mut S),
+        fail: impl FnOnce(&mut S),
     ) -> Result<u64, BodyError> {
         loop {
             let piece = tokio::select! {
                 biased;
                 end = stopped(stream) => return Err(end.into()),
-                piece = self.piece() => piece.map_err(BodyError::Source)?,
+                piece = self.piece() => piece,
             };
-            let Some(piece) = piece else { return Ok(self.sent) };
-            let bytes = piece.len();
-            write(stream, piece).await?;
-            self.took(bytes);
+            match piece {
+                Ok(Some(piece)) => {
+                    let bytes = piece.len();
+                    write(stream, piece).await?;
+                    self.took(bytes);
+                }
+                Ok(None) => {
+                    finish(stream);
+                    return Ok(self.sent);
+                }
+                Err(error) => {
+                    fail(stream);
+                    return Err(BodyError::Source(error));
+                }
+            }
         }
     }
 

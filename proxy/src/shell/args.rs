@@ -189,7 +189,7 @@ fn listen() -> String {
         "\
 Without --exec and --to one client is served after the other, and its bytes go to stdout; others wait up to 10 s, then hear `busy`.
 A program of --exec finds BSS_NAME, BSS_CLIENT (the client's id), BSS_SESSION and BSS_META (JSON, if the client sent any) in its
-environment, and is killed with all that it started when the client gives up.
+environment, and is killed with all that it started when the client gives up. How it ended is said here: the client sees the end of its output, and status 0.
 
   bss listen backup --once > folder.tar            receive one transfer
   bss listen log >> log.txt                        receive from one after the other

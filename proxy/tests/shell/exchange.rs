@@ -197,7 +197,7 @@ async fn list(proxy: &Proxy, code: &str) -> Value {
     assert_eq!(peer.client().connect(&name).meta(&later).await.expect_err("another version").code().to_string(), "bad_request");
     let meta = json!({ "exchange": 1, "key": key, "me": "m", "do": "list" });
     let stream = peer.client().connect(&name).meta(&meta).await.expect("a list");
-    within(Values::new(stream, Json).next().await).await.expect("a value").expect("no end")
+    within(Values::new(stream, Json).next()).await.expect("a value").expect("no end")
 }
 
 #[tokio::test]

@@ -32,28 +32,28 @@ pub struct Publisher {
 
 pub struct Reader {
     link: Link,
+    /// What came right behind the reply.
+    first: Vec<u8>,
 }
 
-/// Opens the stream and waits for the reply; the credit that came meanwhile.
-fn open(address: SocketAddr, open: &str, window: u32) -> Result<(Link, u32)> {
+/// Opens the stream and waits for the reply; the credit that came meanwhile, and what came behind the reply.
+fn open(address: SocketAddr, open: &str, window: u32) -> Result<(Link, u32, Vec<u8>)> {
     let mut link = Link::dial(address, PATH)?;
     let open = framed(open);
     link.out.data(STREAM, SYN, &open);
     link.out.grant(STREAM, 0, window - INITIAL_WINDOW);
     link.flush()?;
-    let (mut reply, mut credit) = (Incoming::default(), INITIAL_WINDOW - open.len() as u32);
+    let (mut reply, mut credit, mut first) = (Incoming::default(), INITIAL_WINDOW - open.len() as u32, Vec::new());
     while reply.head().is_none() {
         link.receive(|out, event| match event {
-            Event::Data(STREAM, bytes) => {
-                reply.take(STREAM, bytes, 0, out);
-            }
+            Event::Data(STREAM, bytes) => first.extend_from_slice(reply.take(STREAM, bytes, 0, out)),
             Event::Frame(frame) => credit += granted(frame),
             Event::Data(..) => {}
         })?;
     }
     let reply = reply.head().unwrap_or_default();
     ensure!(!reply.contains(r#""error""#), "refused: {reply}");
-    Ok((link, credit))
+    Ok((link, credit, first))
 }
 
 fn granted(frame: Frame) -> u32 {
@@ -64,7 +64,7 @@ fn granted(frame: Frame) -> u32 {
 impl Publisher {
     pub fn open(address: SocketAddr, policy: &str) -> Result<Self> {
         let path = format!(r#"{{"path":"/channel/publish/{NAME}","channel":{{"policy":"{policy}"}}}}"#);
-        let (link, credit) = open(address, &path, INITIAL_WINDOW)?;
+        let (link, credit, _) = open(address, &path, INITIAL_WINDOW)?;
         Ok(Self { link, credit })
     }
 
@@ -98,8 +98,8 @@ impl Publisher {
 
 impl Reader {
     pub fn open(address: SocketAddr) -> Result<Self> {
-        let (link, _) = open(address, &format!(r#"{{"path":"/channel/subscribe/{NAME}"}}"#), WINDOW)?;
-        Ok(Self { link })
+        let (link, _, first) = open(address, &format!(r#"{{"path":"/channel/subscribe/{NAME}"}}"#), WINDOW)?;
+        Ok(Self { link, first })
     }
 
     pub fn socket(&self) -> Result<TcpStream> {
@@ -125,6 +125,7 @@ impl Reader {
     /// Reads on until it hears how many messages it missed.
     pub fn told(mut self) -> Result<f64> {
         let (mut records, mut owed, begun) = (Records::default(), 0, Instant::now());
+        records.take(&self.first);
         while begun.elapsed() < TOLD_WITHIN {
             self.link.receive(|out, event| {
                 if let Event::Data(STREAM, some) = event {

@@ -198,7 +198,7 @@ impl Hub {
             return replay.cut(item.publisher, item.message);
         }
         replay.push(item.owned(&self.memory));
-        let most = if self.memory.pressed() { 0 } else { self.replay_max };
+        let most = if self.memory.tight() { 0 } else { self.replay_max };
         while replay.cost() > most && replay.drop_oldest().is_some() {}
         replay.tidy();
     }
@@ -243,7 +243,7 @@ impl Hub {
 
     /// Whether readers are waited for, and there is no memory for what comes.
     pub fn waits_for_memory(&self) -> bool {
-        if !self.memory.pressed() {
+        if !self.memory.tight() {
             return false;
         }
         let mut members = self.members.lock();

@@ -144,7 +144,7 @@ impl Reader {
         }
         line.backlog.push(item.clone());
         // Where there is no memory nothing waits.
-        let most = if self.memory.pressed() { 0 } else { self.most };
+        let most = if self.memory.tight() { 0 } else { self.most };
         while line.backlog.cost() > most {
             if self.policy == Policy::Disconnect {
                 return self.lags(line);

@@ -187,7 +187,7 @@ fn fits(reader: &Reader, get: &Get, size: u64) -> io::Result<bool> {
     if get.from == 0 {
         return Ok(true);
     }
-    if get.from > size || (get.from % piece != 0 && get.from != size) {
+    if get.from > size || (!get.from.is_multiple_of(piece) && get.from != size) {
         return Ok(false);
     }
     let mut last = reader.piece((get.from - 1) / piece * piece)?;

@@ -28,7 +28,7 @@ use crate::shell::{
     failure::{line, status},
     here,
     peer::Voice,
-    standard::{print, say},
+    standard::print,
 };
 
 /// What `bss recv` is told.

@@ -1,8 +1,7 @@
 // Files that are chosen, or dropped anywhere on the page.
 
-import { element, say } from "./page.ts";
-
-export function takeFiles(take: (files: File[]) => void): void {
+/** Gives `take` the files; `promise` is what becomes of them, said while they are held over the page. */
+export function takeFiles(promise: string, take: (files: File[]) => void): void {
   const picker = element<HTMLInputElement>("picker");
   const given = (files: File[]) => files.length > 0 && take(files);
   picker.addEventListener("change", () => {
@@ -12,7 +11,7 @@ export function takeFiles(take: (files: File[]) => void): void {
   let entered = 0;
   const mark = (isOver: boolean) => {
     element("drop").toggleAttribute("data-over", isOver);
-    say("hint", isOver ? "let go: they are shared" : "or drop them anywhere on this page");
+    hint(isOver ? `let go: ${promise}` : "or drop them anywhere on this page");
   };
   // The whole page takes what is dropped, so that nothing that misses the frame replaces the page.
   addEventListener("dragenter", () => mark(++entered > 0));
@@ -32,6 +31,15 @@ function filesOf(dropped: DataTransfer | null): File[] {
     .map((item) => item.webkitGetAsEntry())
     .filter((entry) => entry?.isDirectory);
   const names = new Set(folders.map((entry) => entry?.name));
-  if (names.size > 0) say("hint", "Folders are not sent: choose the files in them, or pack them first");
+  if (names.size > 0) hint("Folders are not sent: choose the files in them, or pack them first");
   return [...(dropped?.files ?? [])].filter(({ name }) => !names.has(name));
+}
+
+function hint(text: string): void {
+  // A screen reader hears only changes.
+  if (element("hint").textContent !== text) element("hint").textContent = text;
+}
+
+function element<E extends HTMLElement = HTMLElement>(id: string): E {
+  return document.getElementById(id) as E;
 }
