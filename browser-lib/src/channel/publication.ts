@@ -26,8 +26,8 @@ import {
 } from "./records.ts";
 
 /**
- * What becomes of a reader that falls behind. `wait`: it holds everybody up, until nothing of it moved for 10 s. `drop`: what it has no room for is left out for it, in whole
- * messages, the oldest first. `disconnect`: it is cut off `lagging`.
+ * What becomes of a reader that falls behind. `wait`: it holds everybody up, until nothing of it moved for 10 s. `drop`: when 1 MiB waits for it, what is oldest is left out for it, in
+ * whole messages. `disconnect`: it is cut off `lagging` then. Under these two nobody holds the publisher up, so they are for what has a pace of its own.
  */
 export type Policy = "wait" | "drop" | "disconnect";
 
