@@ -2,6 +2,7 @@
 
 import { writeFile } from "node:fs/promises";
 import { startProxy } from "../harness/proxy.mjs";
+import { startShim } from "../harness/shim.mjs";
 import {
   downloadsOf,
   holdFiles,
@@ -102,6 +103,23 @@ test("a sender whose tab crashed: receivers are told at once that it is away, an
   await photograph(receiver, "file-exchange-gone");
   expect(downloads).toEqual([]);
   await proxy.stop();
+});
+
+test("connections that break in the middle, of both sides, cost nothing but a moment", async ({ tab, realProxy }) => {
+  const [near, far] = await Promise.all([startShim(realProxy.port), startShim(realProxy.port)]);
+  const sender = await tab(`${near.url}examples/file-exchange/`);
+  const file = sample("broken off.bin", 4 * MIB);
+  const link = await share(sender, [file]);
+  await holdFiles(sender, 8);
+  const receiver = await tab(link.replace(near.url, far.url));
+  const downloading = save(receiver, file.name);
+  await expect(row(receiver, file.name)).toContainText("2.1 MB of 4.2 MB");
+  for (const shim of [near, far]) shim.cut();
+  await letThrough(sender, 1000);
+  expect(await sha256Of(await downloading)).toBe(sha256(file.buffer));
+  const read: number[] = await sender.evaluate(() => kept.read);
+  expect(read, "no piece was read twice").toEqual(Array.from({ length: 16 }, (_, at) => at));
+  await Promise.all([near.stop(), far.stop()]);
 });
 
 test("two tabs with one link do not get into each other's way", async ({ tab, realProxy }) => {
