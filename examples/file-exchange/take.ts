@@ -1,12 +1,12 @@
 // Files that are chosen, or dropped anywhere on the page.
 
+import { handlesIn } from "./handles.ts";
 import { element, say } from "./page.ts";
 
-export function takeFiles(take: (files: File[]) => void): void {
+export function takeFiles(take: (files: File[], handles?: ReturnType<typeof handlesIn>) => void): void {
   const picker = element<HTMLInputElement>("picker");
-  const given = (files: File[]) => files.length > 0 && take(files);
   picker.addEventListener("change", () => {
-    given([...(picker.files ?? [])]);
+    if (picker.files?.length) take([...picker.files]);
     picker.value = ""; // The same file may be chosen again.
   });
   let entered = 0;
@@ -22,7 +22,8 @@ export function takeFiles(take: (files: File[]) => void): void {
     event.preventDefault();
     entered = 0;
     mark(false);
-    given(filesOf(event.dataTransfer));
+    const files = filesOf(event.dataTransfer);
+    if (files.length > 0) take(files, handlesIn(event.dataTransfer));
   });
 }
 
