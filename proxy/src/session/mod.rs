@@ -16,6 +16,7 @@ mod ledger;
 mod open;
 mod opening;
 mod process;
+mod pulse;
 mod rate;
 mod read;
 mod run;
