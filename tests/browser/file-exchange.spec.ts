@@ -111,6 +111,7 @@ test("a sender that cancels, or takes a file back, tells its receivers; nothing 
   const receiver = await tab(link);
   const downloads = downloadsOf(receiver);
   await row(receiver, file.name).getByRole("button", { name: "Save" }).click();
+  await expect(row(receiver, file.name), "so nothing more can be read").toContainText("2.1 MB of 4.2 MB");
   await row(sender, "Chrome on Linux").getByRole("button", { name: "Cancel" }).click();
   await expect(row(receiver, file.name)).toContainText("The sender cancelled it.");
   await expect(row(sender, "cancelled by you")).toBeVisible();
