@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Config, Dead, OpenError, StreamId, Violation, held::Held, ids::Ids, liveness::Liveness, window::Growth};
+use crate::{Config, Dead, Drain, OpenError, StreamId, Violation, held::Held, ids::Ids, liveness::Liveness, window::Growth};
 use entry::Entry;
 use receive::Decoder;
 use transmit::Control;
@@ -42,7 +42,7 @@ pub enum Event<P = bytes::Bytes> {
     Reset(StreamId, u32),
     /// The peer gave credit.
     Credit(StreamId),
-    /// Our ping was answered; [`Connection::rtt`] is new.
+    /// Our ping was answered: [`Connection::rtt`] is new, or [`Connection::deadline`] sooner.
     Pong,
     /// The peer takes no more streams: 0 normal, 1 protocol, 2 internal.
     GoAway(u32),
@@ -114,6 +114,7 @@ pub struct Connection<T> {
     next_serial: u32,
     growth: Growth,
     liveness: Liveness,
+    drain: Drain,
     decoder: Decoder,
     control: Control,
     round: VecDeque<Turn>,
@@ -153,6 +154,7 @@ impl<T: Default> Connection<T> {
             next_serial: 0,
             growth: Growth::default(),
             liveness: Liveness::new(config, now),
+            drain: Drain::default(),
             decoder: Decoder::default(),
             control: Control::default(),
             round: VecDeque::new(),
@@ -288,6 +290,7 @@ impl<T: Default> Connection<T> {
     /// after it, and control frames, a GO_AWAY above all.
     pub fn drain(&mut self, kept: Option<StreamId>) -> impl Iterator<Item = (StreamId, T, View)> + use<T> {
         self.gone = true;
+        self.drain.lift();
         self.round = VecDeque::new();
         (self.queued, self.held, self.live, self.by_peer) = (0, Held::default(), 0, 0);
         let mut streams = std::mem::take(&mut self.streams);
@@ -308,11 +311,12 @@ impl<T: Default> Connection<T> {
 
     /// When [`tick`](Self::tick) must be called next; it moves with every call.
     pub fn deadline(&self) -> Option<Instant> {
-        self.liveness.deadline()
+        self.liveness.deadline().into_iter().chain(self.drain.deadline()).min()
     }
 
     /// Does what time asks for: a ping that is due, or the verdict that the peer is dead.
     pub fn tick(&mut self, now: Instant) -> Result<(), Dead> {
+        self.drain.tick(now);
         if let Some(token) = self.liveness.tick(now)? {
             self.control.ping(token);
         }
@@ -330,6 +334,7 @@ impl<T: Default> Connection<T> {
     /// Said once: the first code counts.
     pub fn go_away(&mut self, code: u32) {
         self.gone = true;
+        self.drain.lift();
         if !self.told_gone {
             self.told_gone = true;
             self.control.go_away(code);

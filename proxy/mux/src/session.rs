@@ -67,7 +67,7 @@ impl Session {
 
     /// Ends the session: what credit allows still leaves, then GO_AWAY(0); streams that live on are lost.
     pub fn close(&self) {
-        self.owner.core.lock().closing = true;
+        self.owner.core.lock().close();
         self.owner.write.notify_one();
     }
 

@@ -290,7 +290,13 @@ impl State {
                 }
             }
             Event::Credit(id) => self.settle(id, effects),
-            Event::Pong | Event::GoAway(_) => {}
+            // The session's deadline may be sooner now.
+            Event::Pong => {
+                if let Some(me) = self.me.upgrade() {
+                    me.look_soon();
+                }
+            }
+            Event::GoAway(_) => {}
         }
         Ok(EVENT_COSTS)
     }

@@ -160,6 +160,7 @@ impl<T: Default> Connection<T> {
     }
 
     fn ping_frame(&mut self, header: Header, now: Instant) -> Option<Event<usize>> {
+        let looked_at = self.drain.deadline();
         if header.flags.contains(Flags::SYN) {
             self.counts.pings += 1;
             if !self.control.pong(header.length) {
@@ -167,6 +168,9 @@ impl<T: Default> Connection<T> {
             }
         } else if header.flags.contains(Flags::ACK) && self.liveness.pong(header.length, now) {
             return Some(Event::Pong);
+        } else if header.flags.contains(Flags::ACK) && self.drain.pong(header.length, now) {
+            // The caller looks at the deadline again.
+            return looked_at.is_none().then_some(Event::Pong);
         } else {
             self.counts.dropped += 1;
             self.counts.stray += 1;

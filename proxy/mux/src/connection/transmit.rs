@@ -1,6 +1,6 @@
 //! The way out: control frames first, then the streams in turn.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Instant};
 
 use crate::{
     FRAME_MAX, Flags, Header, Kind, Outbound, PRIORITY, StreamId, TURN,
@@ -67,8 +67,29 @@ impl<T: Default> Connection<T> {
     pub fn wants_transmit(&self) -> bool {
         match self.violation {
             Some(_) => self.control.go_away.is_some(),
-            None => !self.control.is_empty() || !self.round.is_empty(),
+            None => !self.control.is_empty() || (!self.round.is_empty() && (self.drain.is_open() || self.drain.is_ping_due())),
         }
+    }
+
+    /// Whether something waits only until the peer has taken more of what was transmitted.
+    pub fn is_held(&self) -> bool {
+        !self.round.is_empty() && !self.drain.is_open()
+    }
+
+    /// Nothing is held back any more for the peer to take what was transmitted: the connection is about to be closed.
+    pub fn hasten(&mut self) {
+        self.drain.lift();
+    }
+
+    /// Puts a ping behind what was transmitted, if one is due: from the answer on, [`transmit`](Self::transmit) holds back what would only pile up on
+    /// the way to the peer ([`Drain`](crate::Drain)); whether there is one. A caller that never asks for pings is never held back.
+    pub fn mark(&mut self, now: impl FnOnce() -> Instant, out: &mut Outbound) -> bool {
+        let token = if self.violation.is_some() { None } else { self.drain.ping(now) };
+        if let Some(length) = token {
+            out.header(Header { kind: Kind::Ping, flags: Flags::SYN, stream: 0, length });
+            out.flush();
+        }
+        token.is_some()
     }
 
     /// Appends whole frames to `out` until it has about `max` bytes more (at most one frame beyond) or nothing may leave; whether it put out any.
@@ -82,7 +103,9 @@ impl<T: Default> Connection<T> {
             self.transmit_go_away(out);
         } else {
             self.transmit_control(max, out);
+            let until = self.drain.sent().saturating_add(self.drain.room());
             while out.total() < max
+                && self.drain.sent() < until
                 && let Some(turn) = self.round.pop_front()
             {
                 self.take_turn(turn, out);
@@ -154,6 +177,7 @@ impl<T: Default> Connection<T> {
             self.held += entry.queue.held();
             entry.credit -= length;
             out.sent.push((id, length));
+            self.drain.add(length.into());
             self.counts.data_sent += 1;
         } else if entry.handshake == Handshake::SynDue && !finishing {
             let flags = entry.take_syn();

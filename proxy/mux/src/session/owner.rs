@@ -112,7 +112,12 @@ impl Owner {
         let accepted_before = core.accepted.len();
         let result = loop {
             match core.connection.receive(&mut input, now()) {
-                Ok(Some(event)) => feeds.extend(core.event(event)),
+                Ok(Some(event)) => {
+                    if event == Event::Pong {
+                        self.timer.notify_one();
+                    }
+                    feeds.extend(core.event(event));
+                }
                 Ok(None) => break Ok(()),
                 Err(violation) => break Err(violation),
             }
@@ -137,6 +142,7 @@ impl Owner {
     pub(super) fn fill(&self, out: &mut Outbound) -> Next {
         let mut core = self.core.lock();
         let mut filled = core.connection.transmit(WRITE_MAX, out);
+        filled |= core.connection.mark(now, out);
         let closing = core.closing || core.is_left();
         if closing && !filled {
             if core.over {
@@ -177,6 +183,12 @@ impl Owner {
 }
 
 impl Core {
+    /// Nothing is opened any more; what credit allows still leaves.
+    pub(super) fn close(&mut self) {
+        self.closing = true;
+        self.connection.hasten();
+    }
+
     fn event(&mut self, event: Event) -> Option<(Arc<Cell>, Feed)> {
         let (id, feed) = match event {
             Event::Opened(id) => {
