@@ -7,6 +7,7 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
+use browser_stream_mux::Drain;
 
 use crate::{
     clock::{Clock, Trips},
@@ -15,21 +16,30 @@ use crate::{
     measure::Process,
     server::Server,
     way::{Incoming, Way, is_end},
-    wire::{self, Event, Frame, SYN, WINDOW_UPDATE},
+    wire::{self, Event, Frame, PING as PING_FRAME, SYN, WINDOW_UPDATE},
 };
 
 /// One thread sends all, so that a ping waits for at most one message of `UNIT` bytes here; each of the bulk streams has the initial window.
-pub fn ping_beside_bulk(relay: &Process, way: &Way, bulk: u32) -> Result<Trips> {
+pub fn ping_beside_bulk(relay: &Process, way: &Way, bulk: u32) -> Result<Together> {
     let server = Server::listen(relay.address, way, INITIAL_WINDOW)?;
     let sink = server.link.socket()?;
     let drink = thread::spawn(move || server.serve(&Arc::default()));
     let mut beside = Beside::connect(relay, way, INITIAL_WINDOW, bulk)?;
     let sockets = [sink, beside.link.socket()?];
+    let started = Instant::now();
     let trips = beside.run(Clock::new(relay));
+    let bulk = beside.drain.sent() as f64 / started.elapsed().as_secs_f64();
     hang_up(&sockets);
     // It ends with an error by design: its session was hung up.
     let _ = drink.join();
-    trips
+    Ok(Together { trips: trips?, bulk })
+}
+
+/// What the ping took, and what the bulk streams moved meanwhile.
+pub struct Together {
+    pub trips: Trips,
+    /// Bytes a second.
+    pub bulk: f64,
 }
 
 /// The client of all these streams.
@@ -38,6 +48,8 @@ pub struct Beside {
     bulk: Vec<Bulk>,
     /// Whose turn it is.
     turn: usize,
+    /// What is on its way is bounded as it is by our libraries.
+    drain: Drain,
     pong: Incoming,
     got: usize,
     since: Instant,
@@ -66,7 +78,7 @@ impl Beside {
         }
         link.out.data(PING, SYN, &[open.as_slice(), &MESSAGE].concat());
         link.flush()?;
-        Ok(Self { link, bulk: streams, turn: 0, pong: way.incoming(), got: 0, since: Instant::now() })
+        Ok(Self { link, bulk: streams, turn: 0, drain: Drain::default(), pong: way.incoming(), got: 0, since: Instant::now() })
     }
 
     /// Sends bulk as credit allows and the next ping when the last came back, until the clock has run out.
@@ -82,17 +94,25 @@ impl Beside {
 
     /// Sends a message on the next bulk stream that has credit for one, if there is any.
     fn send(&mut self) -> Result<bool> {
+        if let Some(token) = self.drain.ping(Instant::now) {
+            self.link.out.ping(token);
+            self.link.flush()?;
+        }
+        if !self.drain.is_open() {
+            return Ok(false);
+        }
         let streams = self.bulk.len();
         let mut turns = (self.turn..self.turn + streams).map(|turn| turn % streams);
         let Some(next) = turns.find(|turn| self.bulk[*turn].credit >= UNIT) else { return Ok(false) };
         self.turn = next + 1;
         self.bulk[next].credit -= UNIT;
         self.link.write(&self.bulk[next].message)?;
+        self.drain.add(UNIT.into());
         Ok(true)
     }
 
     fn receive(&mut self, clock: &mut Clock) -> Result<()> {
-        let Self { link, bulk, pong, got, since, .. } = self;
+        let Self { link, bulk, drain, pong, got, since, .. } = self;
         let mut ended = None;
         link.receive(|out, event| match event {
             Event::Data(PING, bytes) => {
@@ -108,6 +128,9 @@ impl Beside {
                 if let Some(stream) = bulk.get_mut(index(id)) {
                     stream.reply.take(id, bytes, INITIAL_WINDOW / 2, out);
                 }
+            }
+            Event::Frame(Frame { kind: PING_FRAME, length, .. }) => {
+                drain.pong(length, Instant::now());
             }
             Event::Frame(frame) => {
                 if frame.kind == WINDOW_UPDATE

@@ -95,12 +95,15 @@ pub const CASES: &[Case] = &[
     Case { name: "beside yamux", run: |relays, samples| ping_beside(samples, "beside yamux", &relays.yamux_8, &Way::Bare) },
     Case {
         name: "crowd alone",
-        run: |relays, samples| crowd(samples, ["crowd alone", "crowd alone p99"], &relays.proxy, &relays.way(), 0),
+        run: |relays, samples| crowd(samples, ["crowd alone", "crowd alone p99", "crowd alone bulk"], &relays.proxy, &relays.way(), 0),
     },
-    Case { name: "crowd", run: |relays, samples| crowd(samples, ["crowd", "crowd p99"], &relays.proxy, &relays.way(), CROWD) },
+    Case {
+        name: "crowd",
+        run: |relays, samples| crowd(samples, ["crowd", "crowd p99", "crowd bulk"], &relays.proxy, &relays.way(), CROWD),
+    },
     Case {
         name: "crowd yamux",
-        run: |relays, samples| crowd(samples, ["crowd yamux", "crowd yamux p99"], &relays.yamux_8, &Way::Bare, CROWD),
+        run: |relays, samples| crowd(samples, ["crowd yamux", "crowd yamux p99", "crowd yamux bulk"], &relays.yamux_8, &Way::Bare, CROWD),
     },
     Case { name: "churn", run: |relays, samples| churn(samples, "churn", "churn cpu", &relays.proxy, &relays.way()) },
     Case { name: "churn yamux", run: |relays, samples| churn(samples, "churn yamux", "churn yamux cpu", &relays.yamux_8, &Way::Bare) },
@@ -156,14 +159,15 @@ fn ping_100(samples: &mut Samples, p50: &'static str, cpu: &'static str, relay: 
 }
 
 fn ping_beside(samples: &mut Samples, key: &'static str, relay: &Process, way: &Way) -> Result<()> {
-    samples.add(key, beside::ping_beside_bulk(relay, way, 1)?.p99_us / 1e3);
+    samples.add(key, beside::ping_beside_bulk(relay, way, 1)?.trips.p99_us / 1e3);
     Ok(())
 }
 
-fn crowd(samples: &mut Samples, keys: [&'static str; 2], relay: &Process, way: &Way, bulk: u32) -> Result<()> {
-    let trips = beside::ping_beside_bulk(relay, way, bulk)?;
+fn crowd(samples: &mut Samples, keys: [&'static str; 3], relay: &Process, way: &Way, bulk: u32) -> Result<()> {
+    let beside::Together { trips, bulk } = beside::ping_beside_bulk(relay, way, bulk)?;
     samples.add(keys[0], trips.p50_us / 1e3);
     samples.add(keys[1], trips.p99_us / 1e3);
+    samples.add(keys[2], bulk / f64::from(1 << 30));
     Ok(())
 }
 

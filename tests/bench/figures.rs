@@ -41,6 +41,7 @@ pub const FIGURES: &[Figure] = &[
     CROWD.beside("crowd yamux", YAMUX),
     CROWD_P99.beside("crowd alone p99", ALONE).asks(Bound::Max, 3.2, None),
     CROWD_P99.beside("crowd yamux p99", YAMUX),
+    Figure::new("these bulk streams meanwhile", "GiB/s", "crowd bulk").beside("crowd yamux bulk", YAMUX),
     // New streams per second, each opened, sent 64 bytes, echoed, finished both ways; 32 at once. Ours with open and reply.
     Figure::new("open + echo + close, 32 at once", "k/s", "churn").beside("churn yamux", YAMUX).asks(Bound::RatioMin, 3.0, Some(4.4)),
     Figure::new("CPU of one of these", "µs", "churn cpu").beside("churn yamux cpu", YAMUX),
