@@ -1,11 +1,10 @@
 // Files that are chosen, or dropped anywhere on the page.
 
-/** Gives `take` the files; `promise` is what becomes of them, said while they are held over the page. */
-export function takeFiles(promise: string, take: (files: File[]) => void): void {
+/** Gives `take` the files, and where they were dropped all that was; `promise` is what becomes of them, said while they are held over the page. */
+export function takeFiles(promise: string, take: (files: File[], dropped?: DataTransfer | null) => void): void {
   const picker = element<HTMLInputElement>("picker");
-  const given = (files: File[]) => files.length > 0 && take(files);
   picker.addEventListener("change", () => {
-    given([...(picker.files ?? [])]);
+    if (picker.files?.length) take([...picker.files]);
     picker.value = ""; // The same file may be chosen again.
   });
   let entered = 0;
@@ -21,7 +20,8 @@ export function takeFiles(promise: string, take: (files: File[]) => void): void 
     event.preventDefault();
     entered = 0;
     mark(false);
-    given(filesOf(event.dataTransfer));
+    const files = filesOf(event.dataTransfer);
+    if (files.length > 0) take(files, event.dataTransfer);
   });
 }
 

@@ -5,6 +5,7 @@ import { resetNumber, StreamError } from "./error.ts";
 import { Emitter } from "./events.ts";
 import { Violation } from "./mux/frame.ts";
 import type { Opening } from "./opening.ts";
+import { type Sendable, type Sending, type SendOptions, sendOver } from "./send.ts";
 import { Session, type SessionHooks } from "./session.ts";
 import { settler } from "./settler.ts";
 import type { SessionStats } from "./stats.ts";
@@ -98,6 +99,16 @@ export class DuplexMux extends Emitter<DuplexMuxEvents> {
   }
 
   /**
+   * Sends `data` to the other end over a stream of its own, which it returns at once: as {@link createStream}, then `stream.send`, whose promise is the
+   * stream's `sent`.
+   *
+   * Throws `TypeError` for what cannot be sent, before anything is opened.
+   */
+  send(data: Sendable, meta?: unknown, options: StreamOptions & SendOptions & { path?: string } = {}): Sending {
+    return sendOver(data, options, () => this.#open(meta, options));
+  }
+
+  /**
    * Takes no more streams, of either end, and closes when those that live have ended; with `now` at once: what was written still leaves, as far as
    * credit goes, and they end `lost` at both ends. The pair is finished then. Resolves when that is done, rejects if the mux fails before.
    */
@@ -121,13 +132,9 @@ export class DuplexMux extends Emitter<DuplexMuxEvents> {
   }
 
   #open(meta: unknown, options: StreamOptions & { path?: string } = {}, fields?: object): Stream {
-    const {
-      path = "/",
-      encoding = this.#options.encoding,
-      allowHalfOpen = this.#options.allowHalfOpen,
-      signal,
-    } = options;
-    return this.#session.open({ path, encoding, allowHalfOpen, signal, meta, fields });
+    const { encoding: text, allowHalfOpen: isHalf } = this.#options;
+    const { path = "/", encoding = text, allowHalfOpen = isHalf, ...rest } = options;
+    return this.#session.open({ ...rest, path, encoding, allowHalfOpen, meta, fields });
   }
 
   #hooks(): SessionHooks {

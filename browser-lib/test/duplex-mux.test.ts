@@ -28,6 +28,27 @@ describe("a mux over a pair of streams", () => {
     expect(streams.map(({ meta, path, role }) => [meta, path, role])).toEqual([[undefined, "/there", "server"]]);
   });
 
+  it("an option of a stream holds for it, and what is not said is the mux's", async () => {
+    const [near] = muxes({ encoding: "utf8" });
+    const abort = new AbortController();
+    const stream = near.createStream(1, { priority: 40, signal: abort.signal, encoding: undefined });
+    expect([stream.priority, near.createStream(2).priority]).toEqual([40, 16]);
+    abort.abort();
+    expect(await outcome(stream.closed)).toBe("cancelled");
+  });
+
+  it("a whole thing is sent to the other end, with its meta, its progress and the answer", async () => {
+    const [near, far] = muxes();
+    far.on("stream", (stream, meta) => {
+      stream.on("data", () => {}).on("end", () => stream.end(`${meta}: had all`));
+    });
+    const told: number[] = [];
+    const stream = near.send(new Blob(["x".repeat(100_000)]), "blob", { onProgress: ({ sent }) => told.push(sent) });
+    expect(await textOf(stream)).toBe("blob: had all");
+    expect([await stream.sent, told.at(-1)]).toEqual([100_000, 100_000]);
+    expect(() => near.send(7 as unknown as string)).toThrow(TypeError);
+  });
+
   it("both open at the same time, and streams interleave", async () => {
     const [near, far] = muxes();
     const order: string[] = [];

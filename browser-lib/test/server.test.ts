@@ -1,49 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
-import {
-  type MuxDemuxOptions,
-  type Stream,
-  StreamError,
-  StreamServer,
-  type StreamServerOptions,
-  type Verdict,
-} from "../src/index.ts";
-import { dial, type FarStream, outcome, type Peer, settle, until } from "./peer.ts";
-
-const LISTEN = "/browser-server/listen/NAME";
-const ACCEPT = "/browser-server/accept/NAME";
-
-async function serve(
-  options: StreamServerOptions = {},
-  callback?: (stream: Stream) => unknown,
-  dialing: MuxDemuxOptions = {},
-) {
-  const { mdm, peer } = dial(dialing);
-  const server = StreamServer(mdm, options, callback).listen("NAME");
-  const control = await peer.opened(LISTEN);
-  control.frame({ id: "claim" });
-  await server.listening;
-  return { mdm, peer, server, control };
-}
-
-/** Catches what would end this process until it is asked what there was. */
-function catchFaults(): () => unknown[] {
-  const faults: unknown[] = [];
-  const before = process.listeners("uncaughtException");
-  process.removeAllListeners("uncaughtException").on("uncaughtException", (error) => faults.push(error));
-  return () => {
-    process.removeAllListeners("uncaughtException");
-    for (const listener of before) process.on("uncaughtException", listener);
-    return faults;
-  };
-}
-
-function errorCode(client: FarStream): unknown {
-  return (client.first?.error as { code?: unknown } | undefined)?.code;
-}
-
-function connect(peer: Peer, fields: object = {}): FarStream {
-  return peer.open({ path: ACCEPT, id: "client", ...fields });
-}
+import { type Stream, StreamError, StreamServer, type Verdict } from "../src/index.ts";
+import { dial, outcome, settle, until } from "./peer.ts";
+import { ACCEPT, connect, errorCode, LISTEN, serve } from "./serving.ts";
 
 describe("listening", () => {
   it("holds the name, and says how many clients it takes", async () => {
@@ -286,43 +244,6 @@ describe("clients", () => {
       await until("the refusal", () => client.first);
       expect(client.first?.error).toEqual({ code: "busy", message: told });
     }
-  });
-
-  it("a callback that throws resets its client and disturbs no other", async () => {
-    const faults = catchFaults();
-    let number = 0;
-    const { peer } = await serve({}, (stream) => {
-      number += 1;
-      if (number === 2) throw new Error("mine");
-      if (number === 3) return Promise.reject(new Error("mine, later"));
-      return stream.write("hello");
-    });
-    const [fine, thrown, rejected] = [connect(peer), connect(peer), connect(peer)];
-    await until("the one", () => fine.text === "hello");
-    await until("the others", () => thrown.resetCode === 17 && rejected.resetCode === 17);
-    await settle();
-    expect(faults()).toHaveLength(2);
-  });
-
-  it("a callback that ends with what its client did to the stream is no fault of ours, as a program's own error is", async () => {
-    const faults = catchFaults();
-    const mine = new Error("mine, of the client's end");
-    const done: unknown[] = [];
-    const { peer } = await serve({}, async (stream) => {
-      try {
-        if (stream.meta === "values") for await (const _ of stream.values()) await stream.closed;
-        for await (const _ of stream) if (stream.meta === "wrong") throw mine;
-      } finally {
-        done.push(stream.meta);
-      }
-    });
-    connect(peer, { meta: "reset" }).reset(4001);
-    connect(peer, { meta: "values" }).send("\0\0\0\u0001?");
-    await until("their ends", () => done.length === 2);
-    connect(peer, { meta: "wrong" }).send("anything");
-    await until("its end", () => done.length === 3);
-    await settle();
-    expect(faults()).toEqual([mine]);
   });
 });
 

@@ -74,7 +74,7 @@ export class Held implements Sink {
   }
 
   async finish(): Promise<void> {
-    if (!canSaveStreams()) return this.#saveBlob();
+    if (!(await canSaveStreams())) return this.#saveBlob();
     await saveStream(this.#file, (await this.#whole()).stream());
     await this.drop();
   }

@@ -21,7 +21,9 @@ const told = new Map<Incoming, string>();
 /** Shows what is shared under the code, and gets it. */
 export function receive(code: string): void {
   element("receive").hidden = false;
-  element("limited").hidden = isUnlimited();
+  void isUnlimited().then((isIt) => {
+    element("limited").hidden = isIt;
+  });
   if (isSecureContext) say("limited-why", "This window keeps nothing for pages, as private ones do.");
   const changed = painter(paint, () => all().some(({ isRunning }) => isRunning));
   const me = takeKept<string>(KEY) ?? randomHex(8);

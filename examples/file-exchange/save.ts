@@ -13,9 +13,20 @@ export class NotSaved extends Error {
   override readonly name = "NotSaved";
 }
 
-/** Only pages of https, and of this machine, have service workers; and some browsers hand no stream to one. */
-export function canSaveStreams(): boolean {
-  if (!isSecureContext || !("serviceWorker" in navigator)) return false;
+/** The service worker of this folder, once it was asked for; nothing where there can be none. */
+let registering: Promise<ServiceWorkerRegistration | undefined> | undefined;
+
+/**
+ * Whether a stream can be handed to a service worker. Only pages of https and of this machine have one, not where a certificate was believed by hand, and some browsers hand no
+ * stream to it.
+ */
+export async function canSaveStreams(): Promise<boolean> {
+  if (!isSecureContext || !("serviceWorker" in navigator) || !canHandOver()) return false;
+  registering ??= register().catch(() => undefined);
+  return (await registering) !== undefined;
+}
+
+function canHandOver(): boolean {
   const stream = new ReadableStream();
   try {
     structuredClone(stream, { transfer: [stream as unknown as Transferable] });
@@ -25,9 +36,15 @@ export function canSaveStreams(): boolean {
   }
 }
 
-/** Downloads what the stream gives, under the file's name. Resolves when the browser has all of it; rejects {@link NotSaved}. */
+async function register(): Promise<ServiceWorkerRegistration> {
+  await navigator.serviceWorker.register(new URL("save.worker.js", location.href));
+  return await navigator.serviceWorker.ready;
+}
+
+/** Downloads what the stream gives, under the file's name. Resolves when the browser has all of it; rejects {@link NotSaved}. Only after {@link canSaveStreams}. */
 export async function saveStream(file: Listed, bytes: ReadableStream<Bytes>): Promise<void> {
-  const worker = await ready();
+  const worker = (await registering)?.active;
+  if (!worker) throw new NotSaved("The service worker does not run.");
   const id = randomHex(16);
   const { port1: port, port2 } = new MessageChannel();
   worker.postMessage({ id, file, stream: bytes, port: port2 }, [bytes as unknown as Transferable, port2]);
@@ -45,14 +62,6 @@ export async function saveStream(file: Listed, bytes: ReadableStream<Bytes>): Pr
     // The download may not have left its frame yet.
     setTimeout(() => frame.remove(), LEFT_MS);
   }
-}
-
-/** The service worker of this folder, once it runs. */
-async function ready(): Promise<ServiceWorker> {
-  await navigator.serviceWorker.register(new URL("save.worker.js", location.href));
-  const { active } = await navigator.serviceWorker.ready;
-  if (!active) throw new NotSaved("The service worker did not start.");
-  return active;
 }
 
 function message(port: MessagePort, wanted: string): Promise<void> {

@@ -4,6 +4,7 @@ import { StreamError } from "browser-stream-server";
 import { size } from "../quantity.ts";
 import { takeFiles } from "../take-files.ts";
 import { makeCode, readCode } from "./code.ts";
+import { forgetHandles, handlesIn, keepHandles, keptHandles, readAgain } from "./handles.ts";
 import { keepOnLeaving, takeKept } from "./keep.ts";
 import { announce, element, follow, guard, painter, proxy, say, title } from "./page.ts";
 import { passButtons, showLink } from "./pass.ts";
@@ -47,15 +48,16 @@ export function send(isBad: boolean): void {
   element("send").hidden = false;
   if (isBad) say("code-problem", "This link is not whole: its code has 12 letters and digits. Ask for it again.");
   const kept = takeKept<Kept>(KEY);
-
   if (kept) void share(kept.code, kept.files);
+  if (kept) void offerAgain(kept.code);
   else say("status-text", "Not sharing yet");
   if (!kept) element("status").dataset.state = "idle";
-  takeFiles("they are shared", (files) => {
+  takeFiles("they are shared", async (files, dropped) => {
+    const handles = dropped && handlesIn(dropped);
     if (!sharing) void share(makeCode(), []);
-    const tooMany = sharing?.add(files) ?? 0;
-    announce(`${count(files.length - tooMany, "file")} shared`);
-    if (tooMany > 0) announce(`${count(tooMany, "file")} left out: a link shares 1,000 at most`);
+    add(files);
+    // Without them the files are chosen again by hand.
+    if (sharing && handles) await keepHandles(sharing.code, await handles).catch(() => {});
   });
   keepOnLeaving<Kept>(KEY, () => sharing && { code: sharing.code, files: [...sharing.files, ...sharing.missing] });
   guard(() => moving().length > 0);
@@ -77,6 +79,23 @@ async function share(code: string, known: Listed[]): Promise<void> {
   }
 }
 
+function add(files: File[]): void {
+  const tooMany = sharing?.add(files) ?? 0;
+  announce(`${count(files.length - tooMany, "file")} shared`);
+  if (tooMany > 0) announce(`${count(tooMany, "file")} left out: a link shares 1,000 at most`);
+}
+
+/** Offers to read again what was dropped on the page before this one. */
+async function offerAgain(code: string): Promise<void> {
+  const handles = await keptHandles(code).catch(() => []);
+  element("again").hidden = handles.length === 0;
+  element("again").onclick = async () => {
+    add(await readAgain(handles));
+    element("again").hidden = true;
+    element("picker").focus();
+  };
+}
+
 function end(problem: string): void {
   sharing?.mdm.close();
   sharing = undefined;
@@ -96,6 +115,8 @@ function buttons(): void {
     const stopping = sharing;
     sharing = undefined;
     await stopping?.stop();
+    if (stopping) await forgetHandles(stopping.code).catch(() => {}); // There may be no storage, and nothing in it.
+    element("again").hidden = true;
     say("send-problem", "You stopped sharing: the link opens nothing any more. Choose files to share under a new one.");
     paint();
     element("picker").focus();

@@ -31,8 +31,8 @@ export class TooLarge extends Error {
 }
 
 /** Whether a page may do what it needs for files of any size. */
-export function isUnlimited(): boolean {
-  return canKeep() || canSaveStreams();
+export async function isUnlimited(): Promise<boolean> {
+  return canKeep() || (await canSaveStreams());
 }
 
 function canKeep(): boolean {
@@ -45,7 +45,7 @@ export async function sinkFor(exchange: string, file: Listed, piece: number): Pr
     const held = await Held.open(exchange, file, piece);
     if (held) return held;
   }
-  if (canSaveStreams()) return new Straight(file);
+  if (await canSaveStreams()) return new Straight(file);
   if (file.size > MEMORY_MAX) throw new TooLarge();
   return new InMemory(file);
 }

@@ -2,6 +2,7 @@
 
 import { writeFile } from "node:fs/promises";
 import { startProxy } from "../harness/proxy.mjs";
+import { startShim } from "../harness/shim.mjs";
 import {
   downloadsOf,
   holdFiles,
@@ -65,6 +66,41 @@ test("a sender that is loaded again chooses its files again, and receivers go on
   expect(await sha256Of(await downloading)).toBe(sha256(file.buffer));
 });
 
+test("what was dropped is shared again by one press, where the browser has a handle of it", async ({
+  tab,
+  realProxy,
+}) => {
+  const sender = await tab(`${realProxy.url}examples/file-exchange/`);
+  // A file of the browser's own file system stands for one of the disk: a test may drop no other.
+  await sender.evaluate(async () => {
+    const root = await navigator.storage.getDirectory();
+    const handle = await root.getFileHandle("dropped.txt", { create: true });
+    const writer = await handle.createWritable();
+    await writer.write("dropped here");
+    await writer.close();
+    const file = await handle.getFile();
+    const dataTransfer = {
+      files: [file],
+      items: [{ webkitGetAsEntry: () => null, getAsFileSystemHandle: async () => handle }],
+    };
+    const drop = new DragEvent("drop", { bubbles: true, cancelable: true });
+    Object.defineProperty(drop, "dataTransfer", { value: dataTransfer });
+    document.body.dispatchEvent(drop);
+  });
+  const link = await sender.getByLabel("Link", { exact: true }).inputValue();
+  await expect(row(sender, "dropped.txt")).toBeVisible();
+  await sender.reload();
+  await expect(sender.getByRole("button", { name: "Share the same files again" })).toBeVisible();
+  await photograph(sender, "file-exchange-dropped");
+  await sender.getByRole("button", { name: "Share the same files again" }).click();
+  await expect(row(sender, "dropped.txt")).toBeVisible();
+  await expect(sender.getByRole("alert").first()).toHaveText("");
+  const receiver = await tab(link);
+  expect(await sha256Of(await save(receiver, "dropped.txt"))).toBe(sha256(Buffer.from("dropped here")));
+  await sender.getByRole("button", { name: "Stop sharing" }).click();
+  await expect(sender.getByRole("alert").first()).toContainText("You stopped sharing");
+});
+
 test("a sender whose tab dies: receivers are told, and no file looks complete", async ({ tab, realProxy }) => {
   const sender = await tab(`${realProxy.url}examples/file-exchange/`);
   const file = sample("dies.bin", 4 * MIB);
@@ -102,6 +138,23 @@ test("a sender whose tab crashed: receivers are told at once that it is away, an
   await photograph(receiver, "file-exchange-gone");
   expect(downloads).toEqual([]);
   await proxy.stop();
+});
+
+test("connections that break in the middle, of both sides, cost nothing but a moment", async ({ tab, realProxy }) => {
+  const [near, far] = await Promise.all([startShim(realProxy.port), startShim(realProxy.port)]);
+  const sender = await tab(`${near.url}examples/file-exchange/`);
+  const file = sample("broken off.bin", 4 * MIB);
+  const link = await share(sender, [file]);
+  await holdFiles(sender, 8);
+  const receiver = await tab(link.replace(near.url, far.url));
+  const downloading = save(receiver, file.name);
+  await expect(row(receiver, file.name)).toContainText("2.1 MB of 4.2 MB");
+  for (const shim of [near, far]) shim.cut();
+  await letThrough(sender, 1000);
+  expect(await sha256Of(await downloading)).toBe(sha256(file.buffer));
+  const read: number[] = await sender.evaluate(() => kept.read);
+  expect(read, "no piece was read twice").toEqual(Array.from({ length: 16 }, (_, at) => at));
+  await Promise.all([near.stop(), far.stop()]);
 });
 
 test("two tabs with one link do not get into each other's way", async ({ tab, realProxy }) => {

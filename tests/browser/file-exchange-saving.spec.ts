@@ -33,7 +33,7 @@ test("where the browser's storage is too small a file goes straight into the dow
   expect(await keptBytes(receiver)).toBe(0);
 });
 
-test("a browser that hands no stream to a service worker downloads the file that it kept", async ({
+test("a browser that has no service worker, or hands it no stream, downloads the file that it kept", async ({
   tab,
   realProxy,
 }) => {
@@ -50,6 +50,14 @@ test("a browser that hands no stream to a service worker downloads the file that
   expect(await sha256Of(download)).toBe(sha256(file.buffer));
   await receiver.reload();
   await expect(row(receiver, file.name).getByRole("button", { name: "Save" }), "nothing begins again").toBeVisible();
+
+  // As where a certificate was believed by hand.
+  await receiver.evaluate(() => {
+    ServiceWorkerContainer.prototype.register = async () => {
+      throw new DOMException("An SSL certificate error occurred when fetching the script.", "SecurityError");
+    };
+  });
+  expect(await sha256Of(await save(receiver, file.name))).toBe(sha256(file.buffer));
 });
 
 test("a page over plain http says what is missing, and takes files in memory, checked by a SHA-256 of its own", async ({

@@ -117,13 +117,15 @@ impl Cell {
         wake(writer);
     }
 
-    /// Takes what nobody read yet, and whether the peer's finish stands behind it: for a splice that takes the stream over. Nothing of it was credited.
-    pub fn take_unread(&self) -> (Vec<Bytes>, bool) {
+    /// Takes the next of what nobody read yet, and says whether the peer has finished: for a splice that takes the stream over. Nothing of it was credited.
+    pub fn take_unread(&self) -> (Option<Bytes>, bool) {
         let mut state = self.state.lock();
-        let mut chunks = Vec::new();
-        let all = state.unread.len();
-        state.unread.take(all, |chunk| chunks.push(chunk.into()));
-        (chunks, state.finished)
+        (state.unread.pop(), state.finished)
+    }
+
+    /// Forgets what nobody read yet.
+    pub fn drop_unread(&self) {
+        self.state.lock().unread.clear();
     }
 
     /// How many bytes nobody read yet.

@@ -1,5 +1,7 @@
 //! Frames on their way out: headers and short payloads packed together, long payloads as slices of what the sender handed in.
 
+use std::{cell::Cell, mem};
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::{Header, StreamId, queue::Piece};
@@ -21,16 +23,26 @@ const COPY_MAX: usize = 2 * 1024;
 /// Scratch memory is asked for in blocks of this size: 340 headers.
 const BLOCK: usize = 4 * 1024;
 
+/// And in such behind the first ones, where there is much to say.
+const BLOCK_MAX: usize = 16 * 1024;
+
+thread_local! {
+    /// A block that was given back, for whoever writes next.
+    static SPARE: Cell<BytesMut> = Cell::new(BytesMut::new());
+}
+
 impl Outbound {
     /// An empty one.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Gives the scratch memory back, for a session that goes idle.
+    /// Gives the scratch memory back, for a session that goes idle; the thread keeps one block of it.
     pub fn release(&mut self) {
         self.flush();
-        self.scratch = BytesMut::new();
+        if self.scratch.capacity() > 0 {
+            SPARE.set(mem::take(&mut self.scratch));
+        }
     }
 
     /// Bytes ever put in.
@@ -58,10 +70,19 @@ impl Outbound {
         }
     }
 
+    #[cold]
+    fn take_block(&mut self) {
+        self.flush();
+        if self.scratch.capacity() == 0 {
+            self.scratch = SPARE.take();
+        }
+        self.scratch.reserve(if self.buffers.len() < 2 { BLOCK } else { BLOCK_MAX });
+    }
+
+    #[inline]
     fn copy(&mut self, bytes: &[u8]) {
         if self.scratch.capacity() - self.scratch.len() < bytes.len() {
-            self.flush();
-            self.scratch.reserve(BLOCK);
+            self.take_block();
         }
         self.total += bytes.len() as u64;
         self.scratch.put_slice(bytes);

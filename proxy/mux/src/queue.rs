@@ -76,16 +76,23 @@ impl Queue {
     }
 
     /// Pushes a copy of a chunk.
+    #[inline]
     pub(crate) fn push_short(&mut self, chunk: &[u8]) {
         self.bytes += chunk.len();
-        if self.tail.len() + chunk.len() > JOINED_MAX {
+        if self.tail.is_empty() || self.tail.len() + chunk.len() > self.tail.capacity().min(JOINED_MAX) {
+            self.make_room(chunk.len());
+        }
+        self.tail.extend_from_slice(chunk);
+    }
+
+    /// The tail has room for so many bytes more, which are on their way into it.
+    #[cold]
+    fn make_room(&mut self, bytes: usize) {
+        if self.tail.len() + bytes > JOINED_MAX {
             self.close_tail();
         }
         let before = if self.tail.is_empty() { 0 } else { self.tail.capacity() };
-        if before == 0 {
-            self.tail.reserve(chunk.len().max(TAIL_MIN));
-        }
-        self.tail.extend_from_slice(chunk);
+        self.tail.reserve(if before == 0 { bytes.max(TAIL_MIN) } else { bytes });
         self.held.own += self.tail.capacity() - before;
     }
 
@@ -134,7 +141,7 @@ impl Queue {
                 self.held -= first.held();
             }
         }
-        if self.rest.is_empty() {
+        if self.rest.is_empty() && self.rest.capacity() > 0 {
             self.rest = VecDeque::new();
         }
     }

@@ -1,15 +1,16 @@
 //! What an event in one session does to others, kept until the session's own lock is free: two are never held at once.
 
-use std::{ops::Range, sync::Arc};
+use std::{cell::Cell as Slot, mem, sync::Arc};
 
-use browser_stream_mux::{Cell, Code, End as Ended, SHORT, StreamId, View};
-use bytes::{Buf, Bytes};
+use browser_stream_mux::{Cell, End as Ended, SHORT, StreamId};
+use bytes::Bytes;
 
 use super::{
     Process, Session, State, bounds,
-    end::{End, Far, Sink, Source, Watch},
+    end::{End, Far, Watch},
     flush,
-    ledger::Ledger,
+    gather::{Gathered, Place, Spot},
+    read::HELPING,
 };
 
 /// Something to do when the lock is free.
@@ -18,8 +19,8 @@ pub(super) enum Effect {
     For(Arc<Session>),
     /// Bytes for the other end of a splice.
     Data(StreamId, Bytes),
-    /// The same for a few: where they lie in the copies that the effects keep.
-    Short(StreamId, Range<u32>),
+    /// The same for short payloads: the heap that they were put on.
+    Heap(StreamId, u32),
     /// The other end of a splice finished.
     Finish(StreamId),
     /// The other end of a splice was reset with this code, or lost.
@@ -41,22 +42,20 @@ pub(super) enum Queued {
     Delivered,
 }
 
-/// Payload of a frame: a slice of what was read, or a place among the copies.
+/// Payload of a frame: a slice of what was read, or where it lies, if it is so short that a slice would cost more than a copy.
 pub(super) enum Payload {
     Long(Bytes),
-    Short(Range<u32>),
-}
-
-fn copied(copies: &[u8], place: Range<u32>) -> &[u8] {
-    copies.get(place.start as usize..place.end as usize).unwrap_or_default()
+    Short(Place),
 }
 
 /// What is to be done, in order, and what is to be dropped behind it.
 #[derive(Default)]
 pub(super) struct Effects {
     list: Vec<Effect>,
-    /// Short payloads, of which slices would cost more than copies.
-    copies: Vec<u8>,
+    /// Memory for the next list.
+    spare: Vec<Effect>,
+    /// Short payloads; in a box, for few changes have any.
+    gathered: Option<Box<Gathered>>,
     /// What ended streams were joined to: dropped where a drop may call back.
     ended: Vec<End>,
     /// The session that `list` is about at its end.
@@ -69,7 +68,27 @@ pub(super) struct Effects {
     relieve: Option<Arc<Process>>,
 }
 
+thread_local! {
+    /// Memory of effects that were carried out, for the next who has many.
+    static SPARE: Slot<Option<Effects>> = const { Slot::new(None) };
+}
+
 impl Effects {
+    /// None yet, in memory that others used before.
+    pub fn spare() -> Self {
+        SPARE.take().unwrap_or_default()
+    }
+
+    /// All of them were carried out: who comes next has their memory.
+    pub fn keep(mut self) {
+        self.target = None;
+        let done = self.list.is_empty() && self.ready.is_empty() && self.ended.is_empty() && self.opened.is_empty();
+        let gathered = self.gathered.as_ref().map_or(0, |gathered| gathered.capacity());
+        if done && gathered.max(self.list.capacity()).max(self.spare.capacity()) <= 4 * HELPING as usize {
+            SPARE.set(Some(self));
+        }
+    }
+
     /// Adds something that is done to the stream at the far end of a splice.
     pub fn at(&mut self, session: &Arc<Session>, effect: Effect) {
         let target = Arc::as_ptr(session).addr();
@@ -79,35 +98,48 @@ impl Effects {
         self.list.push(effect);
     }
 
-    /// Takes `length` bytes off the front of `input`: copied if they are few.
+    /// What is [`cut`](Self::cut) next comes from this.
+    pub fn reads(&mut self, run: &Bytes) {
+        self.gathered.get_or_insert_default().reads(run);
+    }
+
+    /// Takes `length` bytes off the front of `input`.
+    #[inline]
     pub fn cut(&mut self, input: &mut Bytes, length: usize) -> Payload {
-        let at = self.copies.len();
-        match input.get(..length) {
-            Some(short) if length <= SHORT => {
-                self.copies.extend_from_slice(short);
-                input.advance(length);
-                // One read brings at most its own length of them.
-                Payload::Short(at as u32..(at + length) as u32)
-            }
+        match &mut self.gathered {
+            Some(gathered) if length <= SHORT => Payload::Short(gathered.cut(input, length)),
             _ => Payload::Long(input.split_to(length)),
         }
     }
 
-    /// Adds bytes for the other end of a splice.
-    pub fn data(&mut self, far: &Far, payload: Payload) {
-        let effect = match payload {
-            Payload::Long(bytes) => Effect::Data(far.id, bytes),
-            Payload::Short(place) => Effect::Short(far.id, place),
-        };
-        self.at(&far.session, effect);
+    /// Adds bytes of a stream for the other end of its splice.
+    #[inline]
+    pub fn data(&mut self, (source, spot): (StreamId, &mut Spot), far: &Far, payload: Payload) {
+        match payload {
+            Payload::Long(bytes) => {
+                // What comes behind it must stay behind it.
+                *spot = None;
+                self.at(&far.session, Effect::Data(far.id, bytes));
+            }
+            Payload::Short(place) => {
+                if let Some(heap) = self.gathered.get_or_insert_default().add(source, spot, place) {
+                    self.at(&far.session, Effect::Heap(far.id, heap));
+                }
+            }
+        }
     }
 
     /// A payload as a reader keeps it.
     pub fn bytes(&self, payload: Payload) -> Bytes {
         match payload {
             Payload::Long(bytes) => bytes,
-            Payload::Short(place) => Bytes::copy_from_slice(copied(&self.copies, place)),
+            Payload::Short(place) => self.gathered.as_ref().map_or_else(Bytes::new, |read| Bytes::copy_from_slice(read.bytes(place))),
         }
+    }
+
+    /// Whether there is nothing to carry out or to write.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty() && self.ended.is_empty() && self.ready.is_empty() && self.relieve.is_none()
     }
 
     /// Adds something that is done without a lock.
@@ -128,7 +160,7 @@ impl Effects {
 
     /// Takes out the streams that the peer opened.
     pub fn opened(&mut self) -> impl Iterator<Item = (StreamId, Arc<Cell>)> + use<> {
-        std::mem::take(&mut self.opened).into_iter()
+        mem::take(&mut self.opened).into_iter()
     }
 
     /// Adds that the memory budget is used up.
@@ -138,7 +170,7 @@ impl Effects {
 
     /// Drops what ended streams were joined to; with no lock held, for a drop may call back.
     pub fn drop_ended(&mut self) {
-        std::mem::take(&mut self.ended).clear();
+        mem::take(&mut self.ended).clear();
     }
 
     /// Adds a session that has something to send.
@@ -168,23 +200,22 @@ impl Effects {
     /// Carries them out, and what they lead to; what they put into queues stays there.
     pub fn act(&mut self) {
         while !self.list.is_empty() || !self.ended.is_empty() || self.relieve.is_some() {
-            let (mut list, mut copies) = (std::mem::take(&mut self.list), std::mem::take(&mut self.copies));
+            let mut list = mem::replace(&mut self.list, mem::take(&mut self.spare));
+            let mut gathered = self.gathered.take();
             self.target = None;
-            self.round(&mut list, &copies);
-            if self.list.is_empty() {
-                // Their memory is used again.
-                self.list = list;
-                copies.clear();
-                self.copies = copies;
-            }
+            self.round(&mut list, gathered.as_deref());
+            gathered.iter_mut().for_each(|gathered| gathered.clear());
+            (self.spare, self.gathered) = (list, gathered);
             self.drop_ended();
             if let Some(process) = self.relieve.take() {
                 bounds::relieve(&process, self);
             }
         }
+        // What was read for local streams alone.
+        self.gathered.iter_mut().for_each(|gathered| gathered.clear());
     }
 
-    fn round(&mut self, list: &mut Vec<Effect>, copies: &[u8]) {
+    fn round(&mut self, list: &mut Vec<Effect>, gathered: Option<&Gathered>) {
         let mut effects = list.drain(..).peekable();
         while let Some(effect) = effects.next() {
             let Effect::For(session) = effect else {
@@ -194,7 +225,7 @@ impl Effects {
             // Neighbours for the same session share its lock and one write.
             let mut state = session.state.lock();
             while let Some(effect) = effects.next_if(Effect::is_far) {
-                effect.run_there(&mut state, copies, self);
+                effect.run_there(&mut state, gathered, self);
             }
             state.collect_ended(self);
             state.book();
@@ -228,13 +259,17 @@ impl Drop for Effects {
 impl Effect {
     /// Whether this is done under the lock of the session named before.
     fn is_far(&self) -> bool {
-        matches!(self, Self::Data(..) | Self::Short(..) | Self::Finish(_) | Self::End(..) | Self::Grant(..))
+        matches!(self, Self::Data(..) | Self::Heap(..) | Self::Finish(_) | Self::End(..) | Self::Grant(..))
     }
 
-    fn run_there(self, state: &mut State, copies: &[u8], next: &mut Effects) {
+    fn run_there(self, state: &mut State, gathered: Option<&Gathered>, next: &mut Effects) {
         match self {
             Self::Data(id, bytes) => state.deliver(id, bytes, next),
-            Self::Short(id, place) => state.deliver_short(id, copied(copies, place), next),
+            Self::Heap(id, heap) => {
+                if let Some(gathered) = gathered {
+                    state.deliver_short(id, gathered.weight(heap), gathered.heap(heap), next);
+                }
+            }
             Self::Finish(id) => {
                 state.mux.finish(id);
             }
@@ -250,149 +285,5 @@ impl Effect {
             Self::Sent(cell, bytes) => cell.sent(bytes),
             _ => {}
         }
-    }
-}
-
-impl State {
-    /// Queues bytes of the far end's, and hands back what credit that allows.
-    pub(super) fn deliver(&mut self, id: StreamId, bytes: Bytes, effects: &mut Effects) {
-        let length = bytes.len();
-        let cap = self.cap();
-        if let Some((view, end)) = self.mux.deliver(id, bytes) {
-            end.moves();
-            let starves = end.took(length, view, cap, effects);
-            self.delivered(id, cap, starves, effects);
-        }
-    }
-
-    /// The same with a copy.
-    fn deliver_short(&mut self, id: StreamId, bytes: &[u8], effects: &mut Effects) {
-        let cap = self.cap();
-        if let Some((view, end)) = self.mux.deliver_short(id, bytes) {
-            end.moves();
-            let starves = end.took(bytes.len(), view, cap, effects);
-            self.delivered(id, cap, starves, effects);
-        }
-    }
-
-    fn delivered(&mut self, id: StreamId, cap: u32, starves: bool, effects: &mut Effects) {
-        if starves {
-            self.starve(id);
-        }
-        if cap == 0 {
-            // What comes now was granted before.
-            effects.relieve(&self.process);
-        }
-        self.hold_to_ladder(effects);
-    }
-
-    /// Queues bytes of a local writer's.
-    pub(super) fn send(&mut self, id: StreamId, bytes: Bytes, effects: &mut Effects) {
-        self.mux.send(id, bytes);
-        if let Some(end) = self.mux.value_mut(id) {
-            end.moves();
-        }
-        self.hold_to_ladder(effects);
-    }
-
-    /// Queues bytes that go to other streams, too.
-    pub(super) fn share(&mut self, id: StreamId, chunks: &[Bytes], effects: &mut Effects) {
-        for chunk in chunks {
-            self.mux.deliver(id, chunk.clone());
-        }
-        self.hold_to_ladder(effects);
-        self.book();
-    }
-
-    /// Hands the far sender the credit that is due to it.
-    pub(super) fn settle(&mut self, id: StreamId, effects: &mut Effects) {
-        let cap = self.cap();
-        if let Some((view, End { source: Source::Splice(ledger), .. })) = self.mux.look(id)
-            && ledger.settle(view, cap, effects)
-        {
-            self.starve(id);
-        }
-    }
-
-    /// `bytes` of this stream have left for the socket.
-    pub(super) fn left(&mut self, id: StreamId, bytes: usize, effects: &mut Effects) {
-        let cap = self.cap();
-        match self.mux.look(id) {
-            Some((view, End { source: Source::Splice(ledger), .. })) => {
-                let starves = ledger.settle(view, cap, effects);
-                if starves {
-                    self.starve(id);
-                }
-            }
-            Some((_, End { source: Source::Local(cell), .. })) => effects.here(Effect::Sent(cell.clone(), bytes)),
-            _ => {}
-        }
-    }
-
-    /// The far end of a splice was reset or lost.
-    pub(super) fn end_from_far(&mut self, id: StreamId, how: Ended, queued: Queued) {
-        let Some(end) = self.mux.value_mut(id) else {
-            return;
-        };
-        if let Some(cell) = end.cell() {
-            cell.ended(how);
-        }
-        end.sink = Sink::Nobody;
-        let code = match how {
-            Ended::Reset(code) => code,
-            Ended::Lost => Code::Lost.number(),
-        };
-        match queued {
-            Queued::Dropped => self.mux.reset(id, code),
-            Queued::Delivered => self.mux.reset_behind(id, code),
-        };
-    }
-
-    /// Puts what ended streams were joined to aside, so that nothing is dropped under the lock.
-    pub(super) fn collect_ended(&mut self, effects: &mut Effects) {
-        while let Some(end) = self.next_ended() {
-            effects.ended(end);
-        }
-        self.leave_if_done();
-    }
-
-    /// The same for callers that have no effects.
-    pub(super) fn take_ended(&mut self) -> Vec<End> {
-        let ended = std::iter::from_fn(|| self.next_ended()).collect();
-        self.leave_if_done();
-        ended
-    }
-
-    fn next_ended(&mut self) -> Option<End> {
-        let (id, end) = self.mux.ended()?;
-        self.forget_waiting(end.waiting);
-        self.forget_unread(end.unread);
-        if self.control == Some(id) {
-            self.control = None;
-        }
-        self.aside -= usize::from(end.aside);
-        Some(end)
-    }
-}
-
-impl End {
-    /// `bytes` of the far sender's were queued; whether it starves from now on.
-    fn took(&mut self, bytes: usize, view: View, cap: u32, effects: &mut Effects) -> bool {
-        let Source::Splice(ledger) = &mut self.source else { return false };
-        ledger.took(bytes);
-        ledger.settle(view, cap, effects)
-    }
-}
-
-impl Ledger {
-    /// Hands the sender the credit that is due to it; whether it starves from now on, for want of memory.
-    fn settle(&mut self, view: View, cap: u32, effects: &mut Effects) -> bool {
-        if cap == 0 {
-            return !std::mem::replace(&mut self.starved, true);
-        }
-        if let Some(grant) = self.grant(view.send_credit, view.queued, cap) {
-            effects.at(&self.source.session, Effect::Grant(self.source.id, grant));
-        }
-        false
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, num::NonZeroU32, sync::Arc, time::Instant};
 
 use browser_stream_mux::{Cell, End as Ended, StreamId};
 
-use super::{Session, ledger::Ledger};
+use super::{Session, gather::Spot, ledger::Ledger};
 
 /// The two facets of a stream that the proxy holds, and what wants to know of its end.
 #[derive(Default)]
@@ -21,6 +21,8 @@ pub(crate) struct End {
     pub waiting: Option<NonZeroU32>,
     /// Bytes that lie in the local handle's cell, as far as the session knows: those that came and were not credited.
     pub unread: u32,
+    /// Where short payloads of the peer's are put together.
+    pub spot: Spot,
     /// When the open direction last moved, on a stream of which the other has finished.
     pub moved_at: Option<Instant>,
     /// Told how the stream ended; dropped with it.

@@ -8,6 +8,7 @@ mod tests;
 
 use std::{
     cell::RefCell,
+    ptr,
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
 };
@@ -82,18 +83,22 @@ pub(super) fn corked<R>(ready: &mut Vec<Arc<Session>>, work: impl FnOnce() -> R)
 
 /// What is queued in `session` is written by who has corked this thread, else by its writing task.
 pub(super) fn soon(session: &Session) {
-    CORKED.with_borrow_mut(|corked| match (corked, session.me.upgrade()) {
-        (Some(ready), Some(me)) => {
-            if ready.last().is_none_or(|last| !Arc::ptr_eq(last, &me)) {
-                ready.push(me);
+    CORKED.with_borrow_mut(|corked| {
+        if let Some(ready) = corked {
+            if ready.last().is_none_or(|last| !ptr::eq(&**last, session)) {
+                ready.extend(session.me.upgrade());
             }
+        } else {
+            session.wake.notify_one();
         }
-        _ => session.wake.notify_one(),
     });
 }
 
 /// Carries out what a change led to; who has corked this thread writes it.
 pub(super) fn later(effects: &mut Effects) {
+    if effects.is_empty() {
+        return;
+    }
     effects.act();
     let corked = CORKED.with_borrow_mut(|corked| {
         if let Some(ready) = corked {

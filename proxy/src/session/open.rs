@@ -131,9 +131,14 @@ impl fmt::Debug for Reply {
 
 /// The bytes of an open, reply or note, without the length in front.
 pub fn encode(value: &impl Serialize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(ENCODED_BYTES);
     // Strings, numbers and JSON that was checked when it came in: serializing them has no way to fail.
-    serde_json::to_vec(value).unwrap_or_default()
+    let _ = serde_json::to_writer(&mut bytes, value);
+    bytes
 }
+
+/// Room for an open or a reply of the usual length, so that none is moved while it grows.
+const ENCODED_BYTES: usize = 512;
 
 /// Checks the whole text before it builds anything from it.
 pub fn parse<T: serde::de::DeserializeOwned>(body: &Bytes, depth_max: usize, what: &str) -> Result<T, OpenError> {

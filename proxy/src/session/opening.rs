@@ -173,7 +173,11 @@ impl Openings {
 
 async fn answer(session: Arc<Session>, mut stream: Stream) {
     let limits = session.process.limits.clone();
-    let read = tokio::time::timeout(limits.open_timeout, stream.peek_frame(limits.open_bytes_max)).await;
+    // Most opens are here as a whole: they need no timer.
+    let read = match stream.peek_frame(limits.open_bytes_max).now_or_never() {
+        Some(read) => Ok(read),
+        None => tokio::time::timeout(limits.open_timeout, stream.peek_frame(limits.open_bytes_max)).await,
+    };
     let bad = |why: String| (Refusal::BadOpen, OpenError::new(Code::BadRequest, why));
     let open = match read {
         Ok(Ok(body)) => Open::parse(&body, limits.open_depth_max).map_err(|error| (Refusal::BadOpen, error)),

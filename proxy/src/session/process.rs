@@ -23,6 +23,8 @@ pub(crate) struct Process {
     pub buffers: Arc<Buffers>,
     /// The process goes down: nothing more is opened.
     pub draining: AtomicBool,
+    /// Somebody keeps the timers' pulse.
+    pub pulse: AtomicBool,
     /// What was refused.
     pub refusals: Arc<Refusals>,
     /// Who takes what peers open.
@@ -44,6 +46,7 @@ impl Process {
             memory,
             relief: Mutex::default(),
             draining: AtomicBool::new(false),
+            pulse: AtomicBool::new(false),
             refusals: Arc::default(),
             opens,
             open_rate: Rate::new(limits.opens_per_second, limits.opens_burst),

@@ -32,14 +32,23 @@ const REPLIES_MAX: usize = 256 * 1024;
 /// cost an eighth more for small messages, and a third more for opens.
 const TURN_MAX: Duration = Duration::from_micros(100);
 
+/// The same while nobody else waits: each end of a turn has tokio wake another thread, which finds nothing to do.
+const TURN_ALONE: Duration = Duration::from_micros(200);
+
+/// Whose next turn begins this soon was not waited for by anybody.
+const AT_ONCE: Duration = Duration::from_micros(10);
+
 /// The same for a peer whose bytes come in crumbs, of which there is little to put together: hardly more than one read.
 const TURN_OF_CRUMBS: Duration = Duration::from_micros(10);
 
-/// Events that are taken under one lock, before a look at the clock: a tenth of a turn.
-const HELPING: i32 = 256;
+/// Short payloads of spliced streams that are taken under one lock, before a look at the clock: a quarter of a turn at most.
+pub(super) const HELPING: i32 = 1024;
 
-/// What a new stream costs, in events that bring no new stream.
-const OPEN_COSTS: i32 = 8;
+/// What any other event costs beside those.
+const EVENT_COSTS: i32 = 4;
+
+/// What a new stream costs.
+const OPEN_COSTS: i32 = 32;
 
 /// A deadline for a session that has none.
 const FAR_FUTURE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -47,7 +56,7 @@ const FAR_FUTURE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Takes what the peer sends until it closes, breaks a rule, or falls silent.
 pub(super) async fn read<R: Reader>(session: &Arc<Session>, reader: &mut R, openings: &mut Openings) -> Cut {
     let mut timer = pin!(sleep_until(session.deadline()));
-    let mut reading = Reading { session, reader, openings, runs: VecDeque::new(), owing: false, closed: false, pause: None };
+    let mut reading = Reading { session, reader, openings, runs: VecDeque::new(), owing: false, closed: false, pause: None, yielded: None };
     poll_fn(|cx| reading.poll(cx, timer.as_mut())).await
 }
 
@@ -63,18 +72,23 @@ struct Reading<'a, R> {
     closed: bool,
     /// The peer sends too much that moves nothing: it is read no faster.
     pause: Option<Pin<Box<Sleep>>>,
+    /// When the last turn ended, if it might have gone on.
+    yielded: Option<Instant>,
 }
 
 impl<R: Reader> Reading<'_, R> {
     fn poll(&mut self, cx: &mut Context<'_>, timer: Pin<&mut Sleep>) -> Poll<Cut> {
-        let mut effects = Effects::default();
+        let mut effects = Effects::spare();
         let polled = self.turn(cx, timer, &mut effects);
         effects.run();
+        effects.keep();
+        self.yielded.iter_mut().for_each(|yielded| *yielded = now());
         polled
     }
 
     fn turn(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>, effects: &mut Effects) -> Poll<Cut> {
         let begun = now();
+        let alone = self.yielded.take().is_some_and(|yielded| begun.duration_since(yielded) < AT_ONCE);
         // Here, too, for a peer that never pauses is never waited for.
         if let Err(dead) = self.look(timer.as_mut(), begun) {
             return Poll::Ready(dead);
@@ -82,7 +96,8 @@ impl<R: Reader> Reading<'_, R> {
         loop {
             effects.corked(|| self.openings.poll(cx));
             effects.act();
-            if now().duration_since(begun) > self.turn_max() {
+            if now().duration_since(begun) > self.turn_max(alone) {
+                self.yielded = Some(begun);
                 // A peer that never stops sending must not be the only one that is served. Yielding, unlike waking oneself, lets the runtime look
                 // at its sockets first: it would else do so after 61 such turns.
                 let _ = pin!(tokio::task::yield_now()).poll(cx);
@@ -127,8 +142,12 @@ impl<R: Reader> Reading<'_, R> {
         Ok(())
     }
 
-    fn turn_max(&self) -> Duration {
-        if self.reader.is_crumbs() { TURN_OF_CRUMBS } else { TURN_MAX }
+    fn turn_max(&self, alone: bool) -> Duration {
+        match alone {
+            _ if self.reader.is_crumbs() => TURN_OF_CRUMBS,
+            true => TURN_ALONE,
+            false => TURN_MAX,
+        }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Read, Cut>> {
@@ -243,9 +262,9 @@ impl State {
                 runs.clear();
                 return Ok(());
             }
+            effects.reads(run);
             while let Some(event) = self.mux.receive_with(run, now, |input, length| effects.cut(input, length))? {
-                helping -= if matches!(event, Event::Opened(_)) { OPEN_COSTS } else { 1 };
-                self.take(event, now, effects)?;
+                helping -= self.take(event, now, effects)?;
                 if helping <= 0 {
                     return Ok(());
                 }
@@ -255,11 +274,14 @@ impl State {
         Ok(())
     }
 
-    /// What an event of the mux means for whoever its stream is joined to.
-    fn take(&mut self, event: Event<Payload>, now: Instant, effects: &mut Effects) -> Result<(), Cut> {
+    /// What an event of the mux means for whoever its stream is joined to; what of a helping it is.
+    fn take(&mut self, event: Event<Payload>, now: Instant, effects: &mut Effects) -> Result<i32, Cut> {
         match event {
-            Event::Opened(id) => self.opened(id, now, effects)?,
-            Event::Data(id, payload) => self.data(id, payload, effects),
+            Event::Opened(id) => {
+                self.opened(id, now, effects)?;
+                return Ok(OPEN_COSTS);
+            }
+            Event::Data(id, payload) => return Ok(self.data(id, payload, effects)),
             Event::Finished(id) => self.finished(id, now, effects),
             // The stream has ended, but what it was joined to is still there until it is collected.
             Event::Reset(id, code) => {
@@ -270,14 +292,18 @@ impl State {
             Event::Credit(id) => self.settle(id, effects),
             Event::Pong | Event::GoAway(_) => {}
         }
-        Ok(())
+        Ok(EVENT_COSTS)
     }
 
-    fn data(&mut self, id: StreamId, payload: Payload, effects: &mut Effects) {
-        let Some(end) = self.mux.value_mut(id) else { return };
+    fn data(&mut self, id: StreamId, payload: Payload, effects: &mut Effects) -> i32 {
+        let Some(end) = self.mux.value_mut(id) else { return EVENT_COSTS };
         end.moves();
         match &end.sink {
-            Sink::Splice(far) => effects.data(far, payload),
+            Sink::Splice(far) => {
+                let cost = if matches!(payload, Payload::Short(_)) { 1 } else { EVENT_COSTS };
+                effects.data((id, &mut end.spot), far, payload);
+                return cost;
+            }
             Sink::Local(cell) => {
                 let bytes = effects.bytes(payload);
                 let length = bytes.len();
@@ -292,6 +318,7 @@ impl State {
             }
             _ => {}
         }
+        EVENT_COSTS
     }
 
     fn opened(&mut self, id: StreamId, now: Instant, effects: &mut Effects) -> Result<(), Cut> {

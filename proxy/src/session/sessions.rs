@@ -22,6 +22,7 @@ use super::{
     charge::Charge,
     drain::Leaving,
     flush::{Turn, Wire},
+    pulse,
     rate::Bucket,
     run,
     transport::Transport,
@@ -49,6 +50,7 @@ impl Sessions {
             tracing::debug!(session = %session.id, "session begins");
             session.process.live.insert(session.id, session.clone());
             let _live = Live(&session);
+            pulse::keep(&session.process);
             session.join_drain();
             run::run(&session, reader).await;
         }

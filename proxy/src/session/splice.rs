@@ -30,8 +30,8 @@ pub(crate) fn forward((source, from): (&Arc<Session>, &Stream), (target, to): (&
     loop {
         let (bytes, rest) = source.change(|state, _| state.hand_over(&near, from.cell(), &far));
         target.change(|state, effects| {
-            for chunk in bytes {
-                state.deliver(far.id, chunk, effects);
+            if let Some(bytes) = bytes {
+                state.deliver(far.id, bytes, effects);
             }
             match rest {
                 Rest::More => {}
@@ -90,25 +90,25 @@ impl State {
         credit.saturating_add(unread).saturating_add(self.mux.arriving(id))
     }
 
-    /// Takes what nobody read of a local stream; where there is nothing more, bytes go to `far` from now on.
-    fn hand_over(&mut self, near: &Far, cell: &Cell, far: &Far) -> (Vec<Bytes>, Rest) {
+    /// Takes the next of what nobody read of a local stream; where there is nothing more, bytes go to `far` from now on.
+    fn hand_over(&mut self, near: &Far, cell: &Cell, far: &Far) -> (Option<Bytes>, Rest) {
         let (bytes, finished) = cell.take_unread();
+        if bytes.is_some() {
+            return (bytes, Rest::More);
+        }
         let Some(end) = self.mux.value_mut(near.id) else {
             let rest = match cell.end() {
                 // Both directions had finished before anybody looked.
                 None if finished => Rest::Finished,
                 end => Rest::Ended(end.unwrap_or(Ended::Lost), finished),
             };
-            return (bytes, rest);
+            return (None, rest);
         };
-        if !bytes.is_empty() {
-            return (bytes, Rest::More);
-        }
         end.sink = Sink::Splice(far.clone());
         let (waited, unread) = (end.waiting.take(), std::mem::take(&mut end.unread));
         self.forget_waiting(waited);
         self.forget_unread(unread);
-        (bytes, if finished { Rest::Finished } else { Rest::Live })
+        (None, if finished { Rest::Finished } else { Rest::Live })
     }
 
     /// The far end is gone already: its last word waits behind what it has sent.
@@ -141,6 +141,6 @@ impl Session {
             // A finish that went to the far end of a splice is news to the handle.
             _ => stream.cell().finished(),
         });
-        stream.cell().take_unread();
+        stream.cell().drop_unread();
     }
 }

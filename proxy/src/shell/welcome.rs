@@ -46,7 +46,7 @@ fn elsewhere(at: SocketAddr, addresses: &[IpAddr]) -> Vec<SocketAddr> {
 /// A QR code, black on white whatever the terminal's colours are; `None` for what is too long.
 pub fn code(text: &str) -> Option<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
-    let drawn = code.render::<Dense1x2>().dark_color(Dense1x2::Dark).light_color(Dense1x2::Light).quiet_zone(true).build();
+    let drawn = code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).quiet_zone(true).build();
     Some(drawn.lines().map(|line| format!("\x1b[97;40m{line}\x1b[0m\n")).collect())
 }
 

@@ -110,6 +110,7 @@ impl<T> Entry<T> {
     }
 
     /// Puts the stream into the round if it has something that may leave.
+    #[inline]
     pub(super) fn enter(&mut self, id: StreamId, round: &mut VecDeque<Turn>) {
         if !self.in_round && self.can_send() {
             self.in_round = true;

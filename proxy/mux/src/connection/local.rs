@@ -12,24 +12,27 @@ impl<T: Default> Connection<T> {
     /// Queues bytes that lie in memory of their own. `false` if the stream is not live or takes no more, then they are dropped. How much is queued is the
     /// caller's to bound.
     pub fn send(&mut self, id: StreamId, bytes: Bytes) -> bool {
-        self.queue(id, bytes.len(), |queue| queue.push_own(bytes)).is_some()
+        self.queue(id, |queue| queue.push_own(bytes)).is_some()
     }
 
     /// As [`send`](Self::send) for a slice of what was read, and tells how the stream stands then.
     pub fn deliver(&mut self, id: StreamId, bytes: Bytes) -> Option<(View, &mut T)> {
-        self.queue(id, bytes.len(), |queue| queue.push(bytes))
+        self.queue(id, |queue| queue.push(bytes))
     }
 
-    /// As [`deliver`](Self::deliver), with a copy: for short ones, where a slice of somebody's memory would cost more, and hold it.
-    pub fn deliver_short(&mut self, id: StreamId, bytes: &[u8]) -> Option<(View, &mut T)> {
-        self.queue(id, bytes.len(), |queue| queue.push_short(bytes))
+    /// As [`deliver`](Self::deliver), with copies of several in order: for short ones, where slices of somebody's memory would cost more, and hold it.
+    #[inline]
+    pub fn deliver_short<'a>(&mut self, id: StreamId, pieces: impl IntoIterator<Item = &'a [u8]>) -> Option<(View, &mut T)> {
+        self.queue(id, |queue| pieces.into_iter().for_each(|piece| queue.push_short(piece)))
     }
 
-    fn queue(&mut self, id: StreamId, bytes: usize, push: impl FnOnce(&mut Queue)) -> Option<(View, &mut T)> {
+    #[inline]
+    fn queue(&mut self, id: StreamId, push: impl FnOnce(&mut Queue)) -> Option<(View, &mut T)> {
         let entry = self.streams.get_mut(id).filter(|entry| entry.takes_more())?;
-        self.queued += bytes;
         self.held -= entry.queue.held();
+        self.queued -= entry.queue.len();
         push(entry.queue.open());
+        self.queued += entry.queue.len();
         self.held += entry.queue.held();
         entry.enter(id, &mut self.round);
         Some((entry.view(), &mut entry.value))

@@ -134,12 +134,17 @@ impl Registry {
 
     /// Changes what the map knows of this very claim, then serves whom that helps.
     pub(super) fn with_owner(self: &Arc<Self>, claim: &Arc<ClaimInfo>, change: impl FnOnce(&mut Owner)) {
-        if let Some(mut slot) = self.slots.get_mut(&claim.name)
-            && let Some(owner) = slot.owner_of(claim)
-        {
-            change(owner);
+        let mut waits = false;
+        if let Some(mut slot) = self.slots.get_mut(&claim.name) {
+            if let Some(owner) = slot.owner_of(claim) {
+                change(owner);
+            }
+            waits = !slot.waiting.is_empty();
         }
-        self.serve(&claim.name);
+        // Who comes to wait from now on sees to it.
+        if waits {
+            self.serve(&claim.name);
+        }
     }
 }
 

@@ -195,7 +195,7 @@ fn threat_19_small_slices_of_large_reads_weigh_what_they_hold() {
     {
         let mut state = splice.server.state.lock();
         // Copies: as much as they are.
-        assert!((0..200).all(|_| state.mux.deliver_short(few, &[7; 1000]).is_some()));
+        assert!((0..200).all(|_| state.mux.deliver_short(few, [&[7; 1000][..]]).is_some()));
         // A slice of each of ten reads: little to send.
         for _ in 0..10 {
             let mut read = splice.sessions.buffers().take().unwrap();

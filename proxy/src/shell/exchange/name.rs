@@ -52,7 +52,7 @@ mod tests {
             ("../../etc/passwd", "passwd"),
             ("C:\\Windows\\cmd.exe", "cmd.exe"),
             ("/", "file"),
-            ("..", "_"),
+            ("..", "file"),
             ("", "file"),
             (".bashrc", "_bashrc"),
             ("a\0b\nc", "a_b_c"),

@@ -1,0 +1,155 @@
+//! What the effects of other sessions do to this one's streams: bytes are queued, credit is handed back, ends are passed on.
+
+use browser_stream_mux::{Code, End as Ended, StreamId, View};
+use bytes::Bytes;
+
+use super::{
+    State,
+    effect::{Effect, Effects, Queued},
+    end::{End, Sink, Source},
+    ledger::Ledger,
+};
+
+impl State {
+    /// Queues bytes of the far end's, and hands back what credit that allows.
+    pub(super) fn deliver(&mut self, id: StreamId, bytes: Bytes, effects: &mut Effects) {
+        let length = bytes.len();
+        let cap = self.cap();
+        if let Some((view, end)) = self.mux.deliver(id, bytes) {
+            end.moves();
+            let starves = end.took(length, view, cap, effects);
+            self.delivered(id, cap, starves, effects);
+        }
+    }
+
+    /// The same with copies.
+    pub(super) fn deliver_short<'a>(&mut self, id: StreamId, length: usize, pieces: impl Iterator<Item = &'a [u8]>, effects: &mut Effects) {
+        let cap = self.cap();
+        if let Some((view, end)) = self.mux.deliver_short(id, pieces) {
+            end.moves();
+            let starves = end.took(length, view, cap, effects);
+            self.delivered(id, cap, starves, effects);
+        }
+    }
+
+    fn delivered(&mut self, id: StreamId, cap: u32, starves: bool, effects: &mut Effects) {
+        if starves {
+            self.starve(id);
+        }
+        if cap == 0 {
+            // What comes now was granted before.
+            effects.relieve(&self.process);
+        }
+        self.hold_to_ladder(effects);
+    }
+
+    /// Queues bytes of a local writer's.
+    pub(super) fn send(&mut self, id: StreamId, bytes: Bytes, effects: &mut Effects) {
+        self.mux.send(id, bytes);
+        if let Some(end) = self.mux.value_mut(id) {
+            end.moves();
+        }
+        self.hold_to_ladder(effects);
+    }
+
+    /// Queues bytes that go to other streams, too.
+    pub(super) fn share(&mut self, id: StreamId, chunks: &[Bytes], effects: &mut Effects) {
+        for chunk in chunks {
+            self.mux.deliver(id, chunk.clone());
+        }
+        self.hold_to_ladder(effects);
+        self.book();
+    }
+
+    /// Hands the far sender the credit that is due to it.
+    pub(super) fn settle(&mut self, id: StreamId, effects: &mut Effects) {
+        let cap = self.cap();
+        if let Some((view, End { source: Source::Splice(ledger), .. })) = self.mux.look(id)
+            && ledger.settle(view, cap, effects)
+        {
+            self.starve(id);
+        }
+    }
+
+    /// `bytes` of this stream have left for the socket.
+    pub(super) fn left(&mut self, id: StreamId, bytes: usize, effects: &mut Effects) {
+        let cap = self.cap();
+        match self.mux.look(id) {
+            Some((view, End { source: Source::Splice(ledger), .. })) => {
+                let starves = ledger.settle(view, cap, effects);
+                if starves {
+                    self.starve(id);
+                }
+            }
+            Some((_, End { source: Source::Local(cell), .. })) => effects.here(Effect::Sent(cell.clone(), bytes)),
+            _ => {}
+        }
+    }
+
+    /// The far end of a splice was reset or lost.
+    pub(super) fn end_from_far(&mut self, id: StreamId, how: Ended, queued: Queued) {
+        let Some(end) = self.mux.value_mut(id) else {
+            return;
+        };
+        if let Some(cell) = end.cell() {
+            cell.ended(how);
+        }
+        end.sink = Sink::Nobody;
+        let code = match how {
+            Ended::Reset(code) => code,
+            Ended::Lost => Code::Lost.number(),
+        };
+        match queued {
+            Queued::Dropped => self.mux.reset(id, code),
+            Queued::Delivered => self.mux.reset_behind(id, code),
+        };
+    }
+
+    /// Puts what ended streams were joined to aside, so that nothing is dropped under the lock.
+    pub(super) fn collect_ended(&mut self, effects: &mut Effects) {
+        while let Some(end) = self.next_ended() {
+            effects.ended(end);
+        }
+        self.leave_if_done();
+    }
+
+    /// The same for callers that have no effects.
+    pub(super) fn take_ended(&mut self) -> Vec<End> {
+        let ended = std::iter::from_fn(|| self.next_ended()).collect();
+        self.leave_if_done();
+        ended
+    }
+
+    fn next_ended(&mut self) -> Option<End> {
+        let (id, end) = self.mux.ended()?;
+        self.forget_waiting(end.waiting);
+        self.forget_unread(end.unread);
+        if self.control == Some(id) {
+            self.control = None;
+        }
+        self.aside -= usize::from(end.aside);
+        Some(end)
+    }
+}
+
+impl End {
+    /// `bytes` of the far sender's were queued; whether it starves from now on.
+    fn took(&mut self, bytes: usize, view: View, cap: u32, effects: &mut Effects) -> bool {
+        let Source::Splice(ledger) = &mut self.source else { return false };
+        ledger.took(bytes);
+        ledger.settle(view, cap, effects)
+    }
+}
+
+impl Ledger {
+    /// Hands the sender the credit that is due to it; whether it starves from now on, for want of memory.
+    fn settle(&mut self, view: View, cap: u32, effects: &mut Effects) -> bool {
+        if cap == 0 {
+            return !std::mem::replace(&mut self.starved, true);
+        }
+        if let Some(grant) = self.grant(view.send_credit, view.queued, cap) {
+            effects.at(&self.source.session, Effect::Grant(self.source.id, grant));
+        }
+        false
+    }
+}
