@@ -47,7 +47,7 @@ fn elsewhere(at: SocketAddr, addresses: &[IpAddr]) -> Vec<SocketAddr> {
 pub fn code(text: &str) -> Option<String> {
     let code = QrCode::with_error_correction_level(text, EcLevel::L).ok()?;
     let drawn = code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).quiet_zone(true).build();
-    Some(drawn.lines().map(|line| format!("\x1b[30;107m{line}\x1b[0m\n")).collect())
+    Some(drawn.lines().map(|line| format!("\x1b[97;40m{line}\x1b[0m\n")).collect())
 }
 
 #[cfg(test)]
@@ -72,11 +72,11 @@ mod tests {
     #[test]
     fn a_code_is_drawn_two_rows_to_a_line_and_white_around() {
         let drawn = code("https://192.0.2.7:8443/").expect("short enough");
-        let lines: Vec<_> = drawn.lines().map(|line| line.trim_start_matches("\x1b[30;107m").trim_end_matches("\x1b[0m")).collect();
+        let lines: Vec<_> = drawn.lines().map(|line| line.trim_start_matches("\x1b[97;40m").trim_end_matches("\x1b[0m")).collect();
         // 25 modules (version 2), 4 of quiet on each side.
         assert!(lines.iter().all(|line| line.chars().count() == 33), "{drawn}");
         assert_eq!(lines.len(), 17);
-        assert!(lines[..2].iter().all(|line| line.chars().all(|half| half == ' ')), "{drawn}");
+        assert!(lines[..2].iter().all(|line| line.chars().all(|half| half == '█')), "{drawn}");
         assert_eq!(code(&"x".repeat(5000)), None);
     }
 }

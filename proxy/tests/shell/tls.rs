@@ -101,9 +101,9 @@ async fn on_a_terminal_a_proxy_for_the_network_shows_its_addresses_and_a_code_fo
     let mut command = bss(&["serve", "--open", "--bind", "0.0.0.0:0", "--public-url", "https://box.example", "--tls", "self-signed"]);
     let mut program = Program::start(command.args(["--tls-dir"]).arg(folder.path()).stdout(stdout).stderr(Stdio::piped()));
     drop(command);
-    let shown = shown_until(reader, "\x1b[30;107m    ").await;
+    let shown = shown_until(reader, "\x1b[97;40m████").await;
     program.signal(rustix::process::Signal::TERM);
     within(program.0.wait()).await.expect("it ends");
     assert!(shown.starts_with("browser-stream-server is at https://127.0.0.1:"), "{shown}");
-    assert!(shown.contains("certificate: ") && shown.contains("\x1b[30;107m    "), "{shown}");
+    assert!(shown.contains("certificate: ") && shown.contains("\x1b[97;40m████"), "{shown}");
 }
