@@ -243,6 +243,18 @@ describe("a message that is cut", () => {
   });
 });
 
+it("a message whose reading was begun and left alone holds the next one up, until the proxy cuts us off", async () => {
+  const { subscription, far } = await subscribed();
+  far.send(says.joined(0)).send(says.last(0, "left alone")).send(says.last(0, "next"));
+  const messages = subscription[Symbol.asyncIterator]();
+  (await messages.next()).value?.readable.getReader();
+  const next = messages.next();
+  await settle();
+  far.reset(18);
+  expect(await (await next).value?.text()).toBe("next");
+  expect(await outcome(messages.next())).toBe("lagging");
+});
+
 describe("leaving a channel", () => {
   it("by the end of the loop", async () => {
     const { subscription, far } = await subscribed();

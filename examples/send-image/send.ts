@@ -80,7 +80,8 @@ async function deliver(client: ReturnType<typeof StreamClient>, name: string, fi
     const meta = { name: file.name, type, size };
     const stream = client.send(name, file, meta, { signal: cancel.signal, onProgress: ({ sent }) => row.at(sent) });
     await stream.sent;
-    const answer = await new Response(stream.readable).text();
+    let answer = "";
+    for await (const chunk of stream) answer += new TextDecoder().decode(chunk);
     row.over(answer === "shown" ? "Shown." : "The other tab did not show it.");
   } catch (error) {
     const isRefused = code(error) === "gone" || code(error) === "bad_request";

@@ -58,6 +58,8 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
   /** Bytes of messages that are here and were not taken. */
   #held = 0;
   #over: StreamError | "ended" | undefined;
+  /** No more comes than what is here. */
+  #isCut = false;
   #hasJoined = false;
   #iterates = false;
   #wantsWhole = false;
@@ -81,7 +83,11 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
       },
     );
     this.#closed.promise.then(forget, forget);
-    stream.closed.catch((error) => this.#closed.reject(explained(error)));
+    stream.closed.catch((error) => {
+      this.#isCut = true;
+      this.#closed.reject(explained(error));
+      this.#wake();
+    });
     if (signal?.aborted) abort();
     void this.#begin();
   }
@@ -175,7 +181,7 @@ export class Subscription extends Emitter<SubscriptionEvents> implements AsyncIt
       else if (incoming) return incoming;
       else if (this.#over === "ended") return undefined;
       else if (this.#over) throw this.#over;
-      else if (this.#held > 0 && !this.#wantsWhole) await this.#taken();
+      else if (this.#held > 0 && !this.#wantsWhole && !this.#isCut) await this.#taken();
       else await this.#more();
     }
   }

@@ -125,10 +125,13 @@ async fn who_comes_without_tls_is_sent_to_the_same_address_over_it() {
     assert_eq!(status(&answer), 308, "{answer}");
     assert!(answer.contains("location: https://box:8443/examples/echo/?a=b\r\n") && answer.contains("bad_request: "), "{answer}");
     assert_eq!(status(&secure.served.ask("GET /", "host: evil.example\r\n").await), 421, "not to a host that is not ours");
-    let answer = secure.served.ask("GET /mux", &format!("host: localhost\r\n{HANDSHAKE}")).await;
+    let answer = secure
+        .served
+        .ask("GET /mux", &format!("host: localhost\r\n{}", HANDSHAKE.replace("upgrade\r\nupg", "upgrade, close\r\nupg")))
+        .await;
     assert_eq!(status(&answer), 308, "no WebSocket either: {answer}");
     let mut socket = secure.tcp().await;
-    socket.write_all(&[22, 3, 1, 0, 2, 9, 9]).await.expect("sent");
+    socket.write_all(&[22, 3, 1, 0, 4, 99, 0, 0, 0]).await.expect("sent");
     rest(&mut socket).await;
     assert_eq!(secure.served.refusals("tls"), 1, "what is no handshake");
     assert!(secure.served.proxy.sessions().is_empty());

@@ -40,7 +40,10 @@ impl Host for Wire {
     }
 
     fn finish(&self, _: StreamId) {
-        self.far.finished();
+        // As in a session: what was reset is not finished by that.
+        if self.near.end().is_none() {
+            self.far.finished();
+        }
     }
 
     fn reset(&self, _: StreamId, code: u32) {

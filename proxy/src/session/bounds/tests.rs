@@ -188,6 +188,23 @@ fn what_was_read_counts_no_more() {
 }
 
 #[test]
+fn payloads_of_any_length_leave_in_the_order_in_which_they_came() {
+    let splice = Splice::new();
+    let payloads: Vec<Vec<u8>> = [5, 3000, 7, 8, 2049, 1, 2048, 9].iter().zip(1..).map(|(length, byte)| vec![byte; *length]).collect();
+    let frames = payloads.iter().flat_map(|payload| [header(0, 0, 1, payload.len() as u32), payload.clone()].concat());
+    splice.comes(&splice.client, frames.collect());
+    let mut out = browser_stream_mux::Outbound::default();
+    splice.server.state.lock().mux.transmit(usize::MAX, &mut out);
+    let (mut left, mut sent) = (&out.buffers.concat()[..], Vec::new());
+    while let Some((&[_, kind, _, _, _, _, _, _, a, b, c, d], rest)) = left.split_first_chunk() {
+        let length = if kind == 0 { u32::from_be_bytes([a, b, c, d]) as usize } else { 0 };
+        sent.extend_from_slice(&rest[..length]);
+        left = &rest[length..];
+    }
+    assert_eq!(sent, payloads.concat());
+}
+
+#[test]
 fn threat_19_small_slices_of_large_reads_weigh_what_they_hold() {
     let splice = Splice::new();
     let more = splice.server.open_stream().unwrap();
