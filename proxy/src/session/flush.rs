@@ -203,11 +203,8 @@ impl Session {
                 self.reading.wake();
             }
             if !any && !answers {
-                // What the peer's answer to a ping lets go on will want the same.
-                if !state.mux.is_held() {
-                    wire.out.release();
-                    wire.batch.emptied();
-                }
+                wire.out.release();
+                wire.batch.emptied();
                 state.turn.taken = false;
                 if std::mem::take(&mut state.turn.again) {
                     self.wake.notify_one();
@@ -237,7 +234,7 @@ fn now() -> std::time::Instant {
 impl State {
     /// Puts the next message, of `max` bytes or so, into `out`, and hands back the credit that this frees; whether there is one.
     fn transmit(&mut self, max: usize, out: &mut Outbound, effects: &mut Effects) -> bool {
-        let any = self.mux.transmit(max, out) | self.mux.mark(now, out);
+        let any = self.mux.transmit(max, out);
         for (id, bytes) in out.sent.drain(..) {
             self.left(id, bytes as usize, effects);
         }

@@ -245,7 +245,6 @@ impl State {
     /// Closes the connection once what is urgent has left, and says so on the session stream.
     fn close(&mut self, goodbye: Goodbye) {
         self.phase = Phase::Closing(goodbye);
-        self.mux.hasten();
         self.say(&Note::with("bye", goodbye.code));
     }
 }

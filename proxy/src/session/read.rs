@@ -290,13 +290,7 @@ impl State {
                 }
             }
             Event::Credit(id) => self.settle(id, effects),
-            // The session's deadline may be sooner now.
-            Event::Pong => {
-                if let Some(me) = self.me.upgrade() {
-                    me.look_soon();
-                }
-            }
-            Event::GoAway(_) => {}
+            Event::Pong | Event::GoAway(_) => {}
         }
         Ok(EVENT_COSTS)
     }
