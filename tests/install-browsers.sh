@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the browser tests need, where that can be done without asking: Chromium, Firefox ESR, a font, and ffmpeg, which makes the media example's media.
+# Installs what the browser tests need, where that can be done without asking: Chromium, Firefox ESR, a font, ffmpeg, which makes the media example's media,
+# and iproute2, which joins networks.
 # A machine that has them is left as it is. CHROMIUM_PATH and FIREFOX_PATH name browsers elsewhere.
 set -eu
 
@@ -24,6 +25,7 @@ chromium_found || need chromium
 firefox_found || need firefox-esr
 font_found || need fonts-dejavu-core
 has ffmpeg || need ffmpeg
+has ip || [ -x /usr/sbin/ip ] || need iproute2
 if [ -z "$missing" ]; then
     exit 0
 fi

@@ -1,8 +1,16 @@
 import { defineConfig } from "@playwright/test";
+import { canMakeNetworks } from "./harness/far-network.mjs";
 import { chromium } from "./harness/programs.mjs";
 
 /** `LONG=1` takes the big sizes and gives them the time. */
 const long = process.env.LONG === "1";
+
+/** Tests between two networks. */
+const between = canMakeNetworks() ? [] : ["**/cut.spec.ts"];
+// Once, and not again in each worker.
+if (between.length > 0 && process.env.TEST_WORKER_INDEX === undefined) {
+  process.stderr.write(`Not run: ${between}. Networks of their own need root, unshare and ip.\n`);
+}
 
 export default defineConfig({
   fullyParallel: true,
@@ -29,7 +37,13 @@ export default defineConfig({
     },
   },
   projects: [
-    { name: "browser", testDir: "browser", testMatch: "**/*.spec.ts", outputDir: "test-results/browser" },
+    {
+      name: "browser",
+      testDir: "browser",
+      testMatch: "**/*.spec.ts",
+      testIgnore: between,
+      outputDir: "test-results/browser",
+    },
     { name: "interop", testDir: "interop", testMatch: "**/*.spec.ts", outputDir: "test-results/interop" },
   ],
 });

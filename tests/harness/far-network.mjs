@@ -3,7 +3,7 @@
  * link, on which UDP can be dropped. Needs root, `unshare`, `nsenter` and `ip`.
  */
 
-import { execFile, spawn } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { promisify } from "node:util";
 import { until } from "./wait.mjs";
@@ -20,6 +20,13 @@ const START_MS = 5_000;
  * @property {() => Promise<void>} passUdp lets it pass again
  * @property {() => Promise<void>} stop
  */
+
+/** Whether this machine lets us make one. */
+export function canMakeNetworks() {
+  return (
+    spawnSync("unshare", ["--net", "ip", "link", "add", "near", "type", "veth", "peer", "name", "far"]).status === 0
+  );
+}
 
 /** Makes one. @returns {Promise<FarNetwork>} */
 export async function startFarNetwork() {
