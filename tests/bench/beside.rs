@@ -35,6 +35,16 @@ pub fn ping_beside_bulk(relay: &Process, way: &Way, bulk: u32) -> Result<Togethe
     Ok(Together { trips: trips?, bulk })
 }
 
+/// The same, but the ping has two sessions of its own: what the machine alone makes of it, whose processors the bulk streams keep busy.
+pub fn ping_apart_from_bulk(relay: &Process, ways: [&Way; 2], bulk: u32) -> Result<Together> {
+    thread::scope(|scope| {
+        let busy = scope.spawn(|| ping_beside_bulk(relay, ways[0], bulk));
+        let alone = ping_beside_bulk(relay, ways[1], 0)?;
+        let busy = busy.join().map_err(|_| anyhow::anyhow!("the bulk streams' thread panicked"))??;
+        Ok(Together { trips: alone.trips, bulk: busy.bulk })
+    })
+}
+
 /// What the ping took, and what the bulk streams moved meanwhile.
 pub struct Together {
     pub trips: Trips,

@@ -101,6 +101,7 @@ pub const CASES: &[Case] = &[
         name: "crowd",
         run: |relays, samples| crowd(samples, ["crowd", "crowd p99", "crowd bulk"], &relays.proxy, &relays.way(), CROWD),
     },
+    Case { name: "crowd apart", run: crowd_apart },
     Case {
         name: "crowd yamux",
         run: |relays, samples| crowd(samples, ["crowd yamux", "crowd yamux p99", "crowd yamux bulk"], &relays.yamux_8, &Way::Bare, CROWD),
@@ -164,10 +165,19 @@ fn ping_beside(samples: &mut Samples, key: &'static str, relay: &Process, way: &
 }
 
 fn crowd(samples: &mut Samples, keys: [&'static str; 3], relay: &Process, way: &Way, bulk: u32) -> Result<()> {
-    let beside::Together { trips, bulk } = beside::ping_beside_bulk(relay, way, bulk)?;
+    add_together(samples, keys, &beside::ping_beside_bulk(relay, way, bulk)?);
+    Ok(())
+}
+
+fn add_together(samples: &mut Samples, keys: [&'static str; 3], beside::Together { trips, bulk }: &beside::Together) {
     samples.add(keys[0], trips.p50_us / 1e3);
     samples.add(keys[1], trips.p99_us / 1e3);
     samples.add(keys[2], bulk / f64::from(1 << 30));
+}
+
+fn crowd_apart(relays: &Relays, samples: &mut Samples) -> Result<()> {
+    let together = beside::ping_apart_from_bulk(&relays.proxy, [&relays.way(), &relays.way()], CROWD)?;
+    add_together(samples, ["crowd apart", "crowd apart p99", "crowd apart bulk"], &together);
     Ok(())
 }
 

@@ -8,6 +8,7 @@ const TCP_8: &str = "b: TCP relay, 8 KiB buffers";
 const WEBSOCKET: &str = "c: bare WebSocket relay (axum)";
 const YAMUX: &str = "d: `yamux` crate, stream to stream";
 const ALONE: &str = "the only stream of its session";
+const APART: &str = "a session of its own beside these";
 const YAMUX_ALL: &str = "d on all cores";
 
 pub const FIGURES: &[Figure] = &[
@@ -38,10 +39,13 @@ pub const FIGURES: &[Figure] = &[
     // The same beside 99 such streams of that session, whose messages take turns, and beside none. A turn of all of them is 1.5 MiB, 0.8 ms
     // at 1.9 GiB/s: asked for are two of them each way.
     CROWD.beside("crowd alone", ALONE),
+    CROWD.beside("crowd apart", APART),
     CROWD.beside("crowd yamux", YAMUX),
     CROWD_P99.beside("crowd alone p99", ALONE).asks(Bound::Max, 3.2, None),
+    CROWD_P99.beside("crowd apart p99", APART),
     CROWD_P99.beside("crowd yamux p99", YAMUX),
-    Figure::new("these bulk streams meanwhile", "GiB/s", "crowd bulk").beside("crowd yamux bulk", YAMUX),
+    CROWD_BULK.beside("crowd apart bulk", APART),
+    CROWD_BULK.beside("crowd yamux bulk", YAMUX),
     // New streams per second, each opened, sent 64 bytes, echoed, finished both ways; 32 at once. Ours with open and reply.
     Figure::new("open + echo + close, 32 at once", "k/s", "churn").beside("churn yamux", YAMUX).asks(Bound::RatioMin, 3.0, Some(4.4)),
     Figure::new("CPU of one of these", "µs", "churn cpu").beside("churn yamux cpu", YAMUX),
@@ -64,4 +68,5 @@ const BULK_CPU: Figure = Figure::new("CPU of the relay", "s/GiB", "bulk cpu");
 const SMALL: Figure = Figure::new("64 B messages, 100 streams", "M/s", "small");
 const SMALL_CPU: Figure = Figure::new("CPU of one of these", "µs", "small cpu");
 const CROWD: Figure = Figure::new("ping beside 99 bulk streams, p50", "ms", "crowd");
+const CROWD_BULK: Figure = Figure::new("these bulk streams meanwhile", "GiB/s", "crowd bulk");
 const CROWD_P99: Figure = Figure::new("ping beside 99 bulk streams, p99", "ms", "crowd p99");
