@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use browser_stream_mux::Code;
+use browser_stream_server::Delivery;
 use harness::{pattern, until, within};
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::{Hall, publish, rest, subscribe, text};
+use super::{Hall, next, publish, rest, subscribe, text};
 
 #[tokio::test(start_paused = true)]
 async fn threat_24_one_message_to_many_costs_its_sender_as_much_as_many() {
@@ -121,6 +122,56 @@ async fn without_memory_nothing_is_kept_or_queued_and_who_keeps_up_gets_all() {
         assert_eq!(within(good.next()).await.unwrap().unwrap().bytes, pattern(seed, 20_000));
     }
     assert!(hall.proxy.sessions.memory_used() < 512 * 1024, "{}", hall.proxy.sessions.memory_used());
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_memory_even_a_message_of_which_a_part_has_left_is_cut_for_who_does_not_take_it() {
+    let budget = 2 * 1024 * 1024;
+    let hall = Hall::with(|limits| limits.memory_budget_bytes = budget);
+    let mut publisher = hall.publish("NAME", json!({ "policy": "drop" })).await;
+    let (mut good, mut stalled) = (hall.subscribe("NAME").await, hall.subscribe("NAME").await);
+    let (piece, mut got, mut most) = (pattern(1, 16 * 1024), 0, 0);
+    let mut message = publisher.message();
+    for pieces in 1..=256 {
+        message.push(piece.clone()).await.unwrap();
+        while got < pieces * piece.len() {
+            if let Delivery::Bytes { bytes, .. } = next(&mut good).await {
+                got += bytes.len();
+            }
+        }
+        most = most.max(hall.proxy.sessions.memory_used());
+    }
+    message.finish();
+    assert!(matches!(next(&mut good).await, Delivery::Bytes { last: true, .. }));
+    assert!((budget / 2..budget).contains(&most), "{most} bytes were used");
+    loop {
+        match next(&mut stalled).await {
+            Delivery::Cut(_) => break,
+            Delivery::Bytes { last, .. } => assert!(!last, "it looks whole"),
+            _ => {}
+        }
+    }
+    publisher.send("the next").await.unwrap();
+    let message = within(stalled.next()).await.unwrap().unwrap();
+    assert_eq!((message.number, &message.bytes[..]), (1, &b"the next"[..]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_22_who_comes_and_goes_does_not_pile_up_for_a_subscriber_that_reads_nothing() {
+    let hall = Hall::with(|limits| limits.channel_queue_bytes_max = 64 * 1024);
+    let many = json!({ "policy": "drop", "publishers": "many" });
+    let mut first = hall.publish("NAME", many.clone()).await;
+    let mut stalled = hall.subscribe("NAME").await;
+    for seed in 0..20 {
+        first.send(pattern(seed, 64 * 1024)).await.unwrap();
+    }
+    let peer = hall.proxy.peer();
+    for _ in 0..400 {
+        drop(publish(&peer, "NAME", many.clone()).await.unwrap());
+        until(|| hall.channels.list()[0].publishers == 1).await;
+    }
+    assert_eq!(rest(&mut stalled).await.1, Err(Code::Lagging.number()));
+    assert_eq!(hall.proxy.refused("channel_lagging"), 1);
 }
 
 #[tokio::test(start_paused = true)]

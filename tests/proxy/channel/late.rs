@@ -92,6 +92,21 @@ async fn a_message_that_was_cut_is_not_kept() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_was_cut_between_two_that_are_kept_counts_for_a_late_subscriber_as_well() {
+    let hall = Hall::new();
+    let mut publisher = hall.publish("NAME", json!({ "replay": 10_000 })).await;
+    publisher.send("the first").await.unwrap();
+    publisher.message().push("half").await.unwrap();
+    publisher.send("the third").await.unwrap();
+    published(&hall, 3).await;
+    let mut late = hall.subscribe("NAME").await;
+    for (number, bytes) in [(0, "the first"), (2, "the third")] {
+        let message = within(late.next()).await.unwrap().unwrap();
+        assert_eq!((message.number, &message.bytes[..]), (number, bytes.as_bytes()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_kept_of_a_publisher_that_left_comes_with_its_end() {
     let hall = Hall::new();
     let many = json!({ "publishers": "many", "replay": 1000 });

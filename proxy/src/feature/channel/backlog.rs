@@ -2,6 +2,9 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use browser_stream_protocol::channel::{Delivered, Records};
+use bytes::{Bytes, BytesMut};
+
 use super::batch::{Item, Kind};
 use crate::memory::Memory;
 
@@ -14,6 +17,8 @@ pub(super) struct Backlog {
     items: VecDeque<Item>,
     /// Bytes on the wire.
     wire: usize,
+    /// What records cost that are about no message: they cannot be left out.
+    words: usize,
     /// Publishers of whose message under way nothing more is taken.
     absent: Vec<u32>,
     memory: Arc<Memory>,
@@ -29,7 +34,7 @@ pub(super) struct Dropped {
 
 impl Backlog {
     pub fn new(memory: Arc<Memory>) -> Self {
-        Self { items: VecDeque::new(), wire: 0, absent: Vec::new(), memory }
+        Self { items: VecDeque::new(), wire: 0, words: 0, absent: Vec::new(), memory }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -44,6 +49,11 @@ impl Backlog {
     /// What counts against a bound.
     pub fn cost(&self) -> usize {
         self.wire + self.items.len() * ITEM_COSTS
+    }
+
+    /// What of that is about no message, and so is never left out.
+    pub fn words(&self) -> usize {
+        self.words
     }
 
     pub fn items(&self) -> impl Iterator<Item = &Item> {
@@ -116,11 +126,24 @@ impl Backlog {
         self.insert(at, Item { publisher, message: 0, kind: Kind::Skipped(1), payload: 0, head, body });
     }
 
-    /// Forgets a message that will never be whole, and of which nothing has left.
-    pub fn cut(&mut self, publisher: u32, message: u64) {
-        if let Some(at) = self.items.iter().position(|item| item.publisher == publisher && item.message == message && item.begins()) {
-            self.take_out(at, publisher, message);
+    /// Cuts the oldest message of which a part has left: the rest of it waits no longer, and none comes. Whether there was one.
+    pub fn cut_oldest(&mut self) -> bool {
+        let Some(at) = self.items.iter().position(|item| matches!(item.kind, Kind::Part { .. })) else { return false };
+        let Some((publisher, message)) = self.items.get(at).map(|item| (item.publisher, item.message)) else { return false };
+        if !self.take_out(at, publisher, message) {
+            self.miss(publisher);
         }
+        let mut record = BytesMut::new();
+        Delivered::Cut(publisher).write(&mut record);
+        self.insert(at, Item { publisher, message, kind: Kind::Cut, payload: 0, head: record.freeze(), body: Bytes::new() });
+        true
+    }
+
+    /// Forgets a message that will never be whole, and of which nothing has left; where it stood.
+    pub fn cut(&mut self, publisher: u32, message: u64) -> Option<usize> {
+        let at = self.items.iter().position(|item| item.publisher == publisher && item.message == message && item.begins())?;
+        self.take_out(at, publisher, message);
+        Some(at)
     }
 
     /// Takes all out that there is of a publisher.
@@ -131,9 +154,9 @@ impl Backlog {
         }
     }
 
-    /// Takes out what stands in front and is about no message.
+    /// Takes out what stands in front and is about no message that is kept.
     pub fn tidy(&mut self) {
-        while self.items.front().is_some_and(|item| item.kind == Kind::Word) {
+        while self.items.front().is_some_and(|item| matches!(item.kind, Kind::Word | Kind::Cut)) {
             self.pop();
         }
     }
@@ -157,16 +180,23 @@ impl Backlog {
         false
     }
 
-    fn insert(&mut self, at: usize, item: Item) {
+    /// Puts a record at this place.
+    pub fn insert(&mut self, at: usize, item: Item) {
         self.memory.take(ITEM_COSTS);
         self.wire += item.wire();
+        self.words += words(&item);
         self.items.insert(at, item);
     }
 
     fn forget(&mut self, item: &Item) {
         self.memory.give(ITEM_COSTS);
         self.wire -= item.wire();
+        self.words -= words(item);
     }
+}
+
+fn words(item: &Item) -> usize {
+    if item.kind == Kind::Word { item.wire() + ITEM_COSTS } else { 0 }
 }
 
 impl Drop for Backlog {
@@ -177,8 +207,6 @@ impl Drop for Backlog {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     fn part(publisher: u32, message: u64, begins: bool, ends: bool) -> Item {
@@ -212,6 +240,16 @@ mod tests {
         assert!(!backlog.wants(&part(3, 1, false, false)) && backlog.wants(&part(4, 0, false, false)));
         assert!(!backlog.wants(&part(3, 1, false, true)));
         assert!(backlog.wants(&part(3, 2, true, false)) && backlog.wants(&part(3, 2, false, true)));
+    }
+
+    #[test]
+    fn the_rest_of_a_message_of_which_a_part_has_left_may_be_cut() {
+        let mut backlog = backlog([part(0, 4, false, false), part(1, 0, false, true), part(0, 4, false, false)]);
+        assert_eq!(backlog.drop_oldest(), None);
+        assert!(backlog.cut_oldest() && backlog.cut_oldest() && !backlog.cut_oldest());
+        let told: Vec<_> = backlog.items().map(|item| (item.publisher, item.message, item.kind)).collect();
+        assert_eq!(told, [(0, 4, Kind::Cut), (1, 0, Kind::Cut)]);
+        assert!(!backlog.wants(&part(0, 4, false, true)) && backlog.wants(&part(0, 5, true, true)) && backlog.wants(&part(1, 1, true, true)));
     }
 
     #[test]

@@ -195,7 +195,12 @@ impl Hub {
             return;
         }
         if item.kind == Kind::Cut {
-            return replay.cut(item.publisher, item.message);
+            if let Some(at) = replay.cut(item.publisher, item.message) {
+                // It counts as one for who comes later, too.
+                replay.insert(at, item.owned(&self.memory));
+                replay.tidy();
+            }
+            return;
         }
         replay.push(item.owned(&self.memory));
         let most = if self.memory.tight() { 0 } else { self.replay_max };

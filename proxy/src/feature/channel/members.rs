@@ -53,7 +53,8 @@ impl Members {
         let (mut items, mut absent) = (Vec::new(), Vec::new());
         for member in &self.publishers {
             let publisher = member.shared.number;
-            let mut kept = self.replay.items().filter(|item| item.publisher == publisher && item.begins()).peekable();
+            let counts = |item: &&Item| item.publisher == publisher && (item.begins() || item.kind == Kind::Cut);
+            let mut kept = self.replay.items().filter(counts).peekable();
             let under_way = member.messages + u64::from(member.is_midway);
             let first = kept.peek().map_or(under_way, |item| item.message);
             if member.has_left && kept.peek().is_none() {

@@ -144,14 +144,23 @@ impl Reader {
         }
         line.backlog.push(item.clone());
         // Where there is no memory nothing waits.
-        let most = if self.memory.tight() { 0 } else { self.most };
+        let is_tight = self.memory.tight();
+        let most = if is_tight { 0 } else { self.most };
         while line.backlog.cost() > most {
             if self.policy == Policy::Disconnect {
                 return self.lags(line);
             }
-            let Some(dropped) = line.backlog.drop_oldest() else { return };
-            line.backlog.tell(dropped);
+            match line.backlog.drop_oldest() {
+                Some(dropped) => line.backlog.tell(dropped),
+                // A message of which a part has left is kept to its end, but not at everybody's cost.
+                None if is_tight && line.backlog.cut_oldest() => {}
+                None => break,
+            }
             self.refusals.count(Refusal::ChannelSkipped);
+        }
+        // Who comes and goes cannot be left out: a reader that does not even take that is given up.
+        if line.backlog.words() > self.most {
+            self.lags(line);
         }
     }
 

@@ -63,10 +63,10 @@ impl Drop for Bar {
 
 fn line(label: &str, held: u64, of: u64, (bytes, time): (u64, Duration), columns: usize) -> String {
     let share = if of == 0 { 1.0 } else { held as f64 / of as f64 };
-    let full = (share * WIDTH as f64) as usize;
+    let full = ((share * WIDTH as f64) as usize).min(WIDTH);
     let rate = bytes as f64 / time.as_secs_f64().max(0.001);
     let left = if rate >= 1.0 && held < of { format!(", {} left", clock((of - held) as f64 / rate)) } else { String::new() };
-    let bar = format!("{}{}", "█".repeat(full), "░".repeat(WIDTH - full.min(WIDTH)));
+    let bar = format!("{}{}", "█".repeat(full), "░".repeat(WIDTH - full));
     let rest = format!("{bar} {:3.0} % of {}, {}/s{left}", share * 100.0, size(of as f64), size(rate));
     // A line that wraps cannot be written over.
     let room = columns.saturating_sub(rest.chars().count() + 3);
@@ -104,6 +104,7 @@ mod tests {
         let passed = (2 << 20, Duration::from_secs(2));
         assert_eq!(line("a.txt", 5 << 20, 10 << 20, passed, 80), "a.txt: ██████████░░░░░░░░░░  50 % of 10.0 MiB, 1.0 MiB/s, 5 s left");
         assert_eq!(line("a", 0, 0, (0, Duration::ZERO), 80), "a: ████████████████████ 100 % of 0 B, 0 B/s");
+        assert!(line("a", u64::MAX, 1, passed, 200).starts_with("a: ████████████████████ "), "whatever the other side says");
         for columns in [10, 50, 60, 70] {
             let line = line(&"日".repeat(100), 1, 2, passed, columns);
             let wide = line.chars().filter(|character| *character == '日').count();

@@ -32,9 +32,16 @@ pub struct Reader {
 }
 
 impl Offer {
-    /// Looks at all of them; an error for what is no file that can be read.
+    /// Looks at all of them; an error for what is no file that can be read. One that is named twice is offered once.
     pub fn new(paths: &[PathBuf]) -> Result<Self, Failure> {
-        paths.iter().map(|path| Offered::new(path)).collect::<Result<_, _>>().map(Self)
+        let mut offer = Self(Vec::new());
+        for path in paths {
+            let offered = Offered::new(path)?;
+            if offer.file(&offered.said.id).is_none() {
+                offer.0.push(offered);
+            }
+        }
+        Ok(offer)
     }
 
     /// What receivers are told.
@@ -121,6 +128,7 @@ mod tests {
         let list = offer.list();
         assert!(list.is_sound());
         assert_eq!((list.files[0].name.as_str(), list.files[0].size, offer.size()), ("été 日本.txt", 5, 5));
+        assert_eq!(Offer::new(&[path.clone(), path.clone()]).expect("an offer").files(), 1, "named twice, offered once");
         let id = &list.files[0].id;
         assert_eq!(Offer::new(std::slice::from_ref(&path)).expect("an offer").list().files[0].id, *id, "as long as it is the same");
         let offered = offer.file(id).expect("it is there");

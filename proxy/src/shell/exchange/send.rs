@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::{IsTerminal, stdout},
     path::PathBuf,
     rc::Rc,
@@ -55,7 +55,8 @@ struct Receiver {
     called: String,
     /// Bytes of each file that it holds.
     held: HashMap<String, u64>,
-    whole: usize,
+    /// Files that it has.
+    whole: HashSet<String>,
 }
 
 /// What all streams have in common.
@@ -137,11 +138,12 @@ impl Desk {
             return false;
         };
         let file = &offered.said.name;
-        let held = |held| self.receivers.borrow_mut().holds(&meta.me, &id, held);
+        // It may say anything.
+        let held = |held: u64| self.receivers.borrow_mut().holds(&meta.me, &id, held.min(offered.said.size));
         held(get.from);
         match giving.give(offered, get, held).await {
             Ok(()) => {
-                let has_all = self.receivers.borrow_mut().has(&meta.me, self.offer.files());
+                let has_all = self.receivers.borrow_mut().has(&meta.me, &id, self.offer.files());
                 if has_all && self.voice.connection {
                     say(&format!("{} has everything", line(&meta.called())));
                 } else if self.voice.clients {
@@ -162,7 +164,7 @@ impl Desk {
     fn show(&self, bar: &mut Bar) {
         let receivers = self.receivers.borrow();
         let size = self.offer.size();
-        let busy: Vec<u64> = receivers.0.values().filter(|one| one.whole < self.offer.files()).map(|one| one.held.values().sum()).collect();
+        let busy: Vec<u64> = receivers.0.values().filter(|one| one.whole.len() < self.offer.files()).map(|one| one.held.values().sum()).collect();
         if let Some(least) = busy.iter().min() {
             let label = if busy.len() == 1 { "to 1 receiver".to_owned() } else { format!("to {} receivers, the slowest", busy.len()) };
             bar.look(&label, *least, size);
@@ -190,11 +192,11 @@ impl Receivers {
         }
     }
 
-    /// One more file is whole; whether all are.
-    fn has(&mut self, me: &str, files: usize) -> bool {
+    /// This file is whole, perhaps once more; whether all are.
+    fn has(&mut self, me: &str, file: &str, files: usize) -> bool {
         let Some(receiver) = self.0.get_mut(me) else { return false };
-        receiver.whole += 1;
-        receiver.whole >= files
+        receiver.whole.insert(file.to_owned());
+        receiver.whole.len() >= files
     }
 }
 
