@@ -196,6 +196,22 @@ describe("one message fails and the publication goes on", () => {
     expect(heard(far)).toEqual([null, "next"]);
   });
 
+  it("and not any more where all of it was handed on", async () => {
+    const { publication, far } = await published();
+    far.reads = false;
+    const cancel = new AbortController();
+    // A little more than there is credit for.
+    const data = "x".repeat(256 * KIB);
+    const sent = outcome(publication.send(data, { signal: cancel.signal }));
+    await settle();
+    expect(heard(far)).toEqual([]);
+    cancel.abort();
+    far.reads = true;
+    far.read(far.length);
+    expect(await sent).toBe("ok");
+    expect(heard(far)).toEqual([data]);
+  });
+
   it("where it is too large, known from the start or not: `limit`", async () => {
     const { publication, far } = await published({}, 10);
     await publication.send("0123456789");

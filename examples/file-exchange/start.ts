@@ -72,7 +72,7 @@ export class Start {
   async #go(group: Waiting[]): Promise<void> {
     const live = group.filter(({ transfer }) => !transfer.isOver);
     const members = live.map(({ transfer }) => transfer).filter(canShare);
-    const sending = members.length > 1 ? await fanOut(this.#mdm, `${this.name}-${randomHex(4)}`, members) : undefined;
+    const sending = members.length > 1 ? await fanOut(this.#mdm, `${this.name}-${randomHex(16)}`, members) : undefined;
     for (const { transfer, start } of live) start(members.includes(transfer) ? sending?.shared : undefined);
     await sending?.run();
   }

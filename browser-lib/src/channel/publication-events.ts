@@ -8,7 +8,7 @@ export interface ChannelProgress {
   readonly sent: number;
   /** What every reader has taken: its part of the way is up to a window more than its program has read. */
   readonly slowest: number;
-  /** The sum over all readers that ever were. */
+  /** The sum over all readers that ever were; what was left out for one (`drop`) counts, too. */
   readonly delivered: number;
 }
 

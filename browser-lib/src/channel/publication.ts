@@ -47,7 +47,7 @@ export interface PublishOptions {
 }
 
 export interface MessageOptions {
-  /** Takes this message back when it aborts: `send` rejects `cancelled`, no reader sees it as whole, and the publication goes on. */
+  /** Takes this message back when it aborts before all of it was handed on: `send` rejects `cancelled`, no reader sees it as whole, and the publication goes on. */
   signal?: AbortSignal | undefined;
   /** Is told after each piece of at most 64 KiB that left. */
   onProgress?: ((progress: Progress) => void) | undefined;
@@ -182,7 +182,7 @@ export class Publication extends Emitter<PublicationEvents> {
     };
     return this.#within(handed, signal)
       .catch(stop)
-      .then(({ left }) => this.#within(left, signal));
+      .then(({ left }) => this.#within(left, undefined));
   }
 
   /** Ends it cleanly behind what was sent. The reason, of which 1,024 bytes of UTF-8 count, is for the readers. Resolves and rejects as `closed`. */
@@ -252,6 +252,8 @@ export class Publication extends Emitter<PublicationEvents> {
           length += piece.length;
           write(piece);
         }
+        // It is whole: nothing takes it back any more.
+        if (isLast) break;
       }
     } catch (error) {
       if (length > 0 && !isLast) this.#writer.write(cut()).catch(ignore);

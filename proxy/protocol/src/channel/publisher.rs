@@ -33,7 +33,7 @@ pub struct Closed {
     pub readers: u64,
     /// Bytes of this publisher's messages that every subscriber has taken.
     pub slowest: u64,
-    /// Bytes in all, over all subscribers that ever were.
+    /// Bytes in all, over all subscribers that ever were; what was left out for one counts, too.
     pub delivered: u64,
 }
 

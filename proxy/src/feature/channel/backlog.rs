@@ -249,7 +249,9 @@ mod tests {
         assert!(backlog.cut_oldest() && backlog.cut_oldest() && !backlog.cut_oldest());
         let told: Vec<_> = backlog.items().map(|item| (item.publisher, item.message, item.kind)).collect();
         assert_eq!(told, [(0, 4, Kind::Cut), (1, 0, Kind::Cut)]);
-        assert!(!backlog.wants(&part(0, 4, false, true)) && backlog.wants(&part(0, 5, true, true)) && backlog.wants(&part(1, 1, true, true)));
+        assert!(
+            !backlog.wants(&part(0, 4, false, true)) && backlog.wants(&part(0, 5, true, true)) && backlog.wants(&part(1, 1, true, true))
+        );
     }
 
     #[test]

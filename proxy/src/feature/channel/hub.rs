@@ -341,7 +341,11 @@ impl Hub {
     /// Whether each of these readers has taken so much, or is gone.
     pub fn have_taken(&self, marks: &[(u32, u64)]) -> bool {
         let members = self.members.lock();
-        members.readers.iter().all(|reader| marks.iter().all(|&(number, mark)| number != reader.number || reader.handed().1 >= mark))
+        members.readers.iter().all(|reader| {
+            // They are in the order of their numbers, as the readers are.
+            let mark = marks.binary_search_by_key(&reader.number, |&(number, _)| number).ok().and_then(|at| marks.get(at));
+            mark.is_none_or(|&(_, mark)| reader.handed().1 >= mark)
+        })
     }
 
     /// Who is here, and what is kept.

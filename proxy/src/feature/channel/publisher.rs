@@ -44,7 +44,7 @@ const TOLD_MAX: usize = 64 * 1024;
 /// Between two words of progress.
 const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
-/// How often the readers of an ended publisher are looked at.
+/// After how long the readers of an ended publisher are looked at, at first.
 const END_LOOK: Duration = Duration::from_millis(50);
 
 /// How long a publisher goes on while others wait.
@@ -199,6 +199,7 @@ impl Publishing {
             return;
         }
         let last_word = if self.hub.stopped.is_cancelled() { Ending::new(Code::Gone, super::STOPPED) } else { Ending::clean() };
+        let mut pause = END_LOOK;
         loop {
             let is_done = self.hub.have_taken(&marks);
             self.tell();
@@ -208,8 +209,10 @@ impl Publishing {
             }
             tokio::select! {
                 _ = self.source.stream.stopped() => return,
-                () = sleep(END_LOOK) => {}
+                () = sleep(pause) => {}
             }
+            // One reader may take as long as it likes, and ended publishers may be many.
+            pause = (2 * pause).min(PROGRESS_EVERY);
         }
         self.say(&News::End(last_word));
         self.source.stream.finish();

@@ -179,10 +179,12 @@ impl Sender {
                 }
                 Ok(Some(_)) => {}
                 // It is away, or what it says is not understood; the files tell whether it comes back.
-                _ => match self.open(Wants::List, PAUSE).await {
-                    Ok(stream) => *list = Values::new(stream, Json),
-                    Err(_) => sleep(PAUSE).await,
-                },
+                _ => {
+                    sleep(PAUSE).await;
+                    if let Ok(stream) = self.open(Wants::List, PAUSE).await {
+                        *list = Values::new(stream, Json);
+                    }
+                }
             }
         }
     }

@@ -164,7 +164,8 @@ impl Desk {
     fn show(&self, bar: &mut Bar) {
         let receivers = self.receivers.borrow();
         let size = self.offer.size();
-        let busy: Vec<u64> = receivers.0.values().filter(|one| one.whole.len() < self.offer.files()).map(|one| one.held.values().sum()).collect();
+        let busy: Vec<u64> =
+            receivers.0.values().filter(|one| one.whole.len() < self.offer.files()).map(|one| one.held.values().sum()).collect();
         if let Some(least) = busy.iter().min() {
             let label = if busy.len() == 1 { "to 1 receiver".to_owned() } else { format!("to {} receivers, the slowest", busy.len()) };
             bar.look(&label, *least, size);
