@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -22,6 +22,8 @@ use crate::{error::OpenError, route::Name};
 /// The channels by name.
 pub(super) struct Registry {
     most: usize,
+    /// How many there are; changed under the lock of the slots, of which far more may be waited for.
+    hubs: AtomicUsize,
     slots: Mutex<HashMap<Name, Slot>>,
     is_draining: AtomicBool,
 }
@@ -37,7 +39,7 @@ struct Slot {
 impl Registry {
     /// No channels, and never more than so many.
     pub fn new(most: usize) -> Self {
-        Self { most, slots: Mutex::default(), is_draining: AtomicBool::new(false) }
+        Self { most, hubs: AtomicUsize::new(0), slots: Mutex::default(), is_draining: AtomicBool::new(false) }
     }
 
     /// The channel of that name, and whether it is new; `None` where there are too many for one more.
@@ -46,10 +48,11 @@ impl Registry {
         if let Some(hub) = slots.get(name).and_then(|slot| slot.hub.clone()) {
             return Some((hub, false));
         }
-        // Names that are only waited for count as well: each is somebody's stream.
-        if slots.values().filter(|slot| slot.hub.is_some()).count() >= self.most {
+        // Names that are only waited for do not count: each is somebody's stream.
+        if self.hubs.load(Ordering::Relaxed) >= self.most {
             return None;
         }
+        self.hubs.fetch_add(1, Ordering::Relaxed);
         let hub = Arc::new(make());
         slots.entry(name.clone()).or_default().hub = Some(hub.clone());
         Some((hub, true))
@@ -69,6 +72,7 @@ impl Registry {
             return false;
         };
         slot.hub = None;
+        self.hubs.fetch_sub(1, Ordering::Relaxed);
         if slot.waiting == 0 {
             slots.remove(name);
         }
