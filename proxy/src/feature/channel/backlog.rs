@@ -113,14 +113,11 @@ impl Backlog {
 
     /// Says at this place that one more message of this publisher was left out.
     pub fn tell(&mut self, Dropped { publisher, at }: Dropped) {
-        let place = at.checked_sub(1);
-        for near in place.into_iter().chain([at]) {
-            if let Some(Item { publisher: of, kind: Kind::Skipped(messages), .. }) = self.items.get_mut(near)
-                && *of == publisher
-            {
-                *messages += 1;
-                return;
-            }
+        // What others sent in between makes no difference. The oldest go first, so what was left out before stands in front.
+        let before = self.items.iter_mut().take(at).rev().find(|item| item.publisher == publisher);
+        if let Some(Item { kind: Kind::Skipped(messages), .. }) = before {
+            *messages += 1;
+            return;
         }
         let (head, body) = Default::default();
         self.insert(at, Item { publisher, message: 0, kind: Kind::Skipped(1), payload: 0, head, body });
@@ -270,6 +267,20 @@ mod tests {
         }
         let told: Vec<Kind> = backlog.items().map(|item| item.kind).collect();
         assert_eq!(told, [Kind::Part { begins: false, ends: true }, Kind::Skipped(3)]);
+    }
+
+    #[test]
+    fn what_is_left_out_of_two_in_turn_takes_no_more_room_however_much_it_is() {
+        let mut backlog = backlog([]);
+        for message in 0..100 {
+            for publisher in 0..2 {
+                backlog.push(part(publisher, message, true, true));
+                let dropped = backlog.drop_oldest().unwrap();
+                backlog.tell(dropped);
+            }
+        }
+        let told: Vec<_> = backlog.items().map(|item| (item.publisher, item.kind)).collect();
+        assert_eq!(told, [(0, Kind::Skipped(100)), (1, Kind::Skipped(100))]);
     }
 
     #[test]
