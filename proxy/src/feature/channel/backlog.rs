@@ -67,6 +67,11 @@ impl Backlog {
         }
     }
 
+    /// It has no message under way any more.
+    pub fn miss_no_more(&mut self, publisher: u32) {
+        self.absent.retain(|&missed| missed != publisher);
+    }
+
     pub fn misses(&self, publisher: u32) -> bool {
         self.absent.contains(&publisher)
     }
@@ -78,11 +83,16 @@ impl Backlog {
 
     /// Whether this record is wanted; the first of a message always is.
     pub fn wants(&mut self, item: &Item) -> bool {
-        if self.absent.is_empty() || matches!(item.kind, Kind::Word | Kind::Skipped(_)) {
+        if self.absent.is_empty() || matches!(item.kind, Kind::Skipped(_)) {
+            return true;
+        }
+        if item.kind == Kind::Word {
+            // It came just now, or is gone.
+            self.miss_no_more(item.publisher);
             return true;
         }
         if item.begins() {
-            self.absent.retain(|&publisher| publisher != item.publisher);
+            self.miss_no_more(item.publisher);
             return true;
         }
         !self.misses(item.publisher)
@@ -237,6 +247,8 @@ mod tests {
         assert!(!backlog.wants(&part(3, 1, false, false)) && backlog.wants(&part(4, 0, false, false)));
         assert!(!backlog.wants(&part(3, 1, false, true)));
         assert!(backlog.wants(&part(3, 2, true, false)) && backlog.wants(&part(3, 2, false, true)));
+        backlog.miss(3);
+        assert!(backlog.wants(&Item::word(3, &Delivered::Cut(3))) && backlog.misses_nothing(), "it left");
     }
 
     #[test]

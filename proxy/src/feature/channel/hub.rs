@@ -314,6 +314,7 @@ impl Hub {
                     replay.cut(publisher, member.messages);
                 }
             }
+            replay.miss_no_more(publisher);
             let is_kept = replay.items().any(|item| item.publisher == publisher);
             if is_last {
                 members.replay = Backlog::new(self.memory.clone());
