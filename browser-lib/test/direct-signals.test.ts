@@ -211,6 +211,21 @@ describe("a page that stood still", () => {
     expect([stream.carrier, rtc.made.length, stream.resumption?.moves]).toEqual(["direct", 2, 1]);
   });
 
+  it("asks once more, as its first question or the answer may be lost", async () => {
+    const { served, connect } = await joined();
+    const stream = await connect();
+    await passes("the move", isDirect(stream));
+    stream.write("heard");
+    await passes("the bytes", () => served[0]?.resumption?.received === 5);
+    await elapse(200);
+    rtc.silence();
+    await elapse(1200);
+    stood += 60_000;
+    for (const connection of rtc.live) connection.isSilent = false;
+    await elapse(5000);
+    expect([stream.carrier, rtc.made.length, stream.resumption?.moves]).toEqual(["direct", 2, 1]);
+  });
+
   it("believes it then", async () => {
     const { connect } = await joined();
     const stream = await connect();

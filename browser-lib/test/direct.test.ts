@@ -144,7 +144,30 @@ describe("a stream of two ends that both want it", () => {
     await passes("the end", () => up.end, 500);
     expect(up.bytes().equals(pattern(MIB))).toBe(true);
     expect([told, client.resumption?.moves, client.resumption?.resent]).toEqual([[], 1, 0]);
-    expect(proxy.lines.size).toBeGreaterThanOrEqual(0);
+    expect([page.state, tab.state], "there was no connection to the proxy all the while").not.toContain("open");
+  });
+
+  it("waits when the direct connection dies as well, and goes on over the proxy without a byte lost", async () => {
+    const { proxy, page, tab, connect } = await joined();
+    const [client, far] = await connect();
+    await passes("the move", isOn("direct", client, far));
+    const up = collect(far);
+    const bytes = pattern(MIB);
+    const writer = client.writable.getWriter();
+    void writer.write(bytes.subarray(0, MIB / 2));
+    await passes("some of it", () => up.length > 1000);
+    proxy.isClosed = true;
+    for (const owner of ["page", "tab"]) proxy.line(owner).cut();
+    rtc.silence();
+    void writer.write(bytes.subarray(MIB / 2));
+    void writer.close();
+    await elapse(20_000);
+    expect([up.length < MIB, up.end, rtc.live.length]).toEqual([true, "", 0]);
+    proxy.isClosed = false;
+    for (const line of [...proxy.lines]) line.cut();
+    await passes("the end", () => up.end);
+    expect([up.end, up.bytes().equals(bytes)]).toEqual(["ok", true]);
+    expect([page.state, tab.state]).toEqual(["open", "open"]);
   });
 
   it("is lost at the other end as soon as a page goes", async () => {
@@ -228,6 +251,17 @@ describe("a direct connection that cannot be", () => {
     expect(rtc.made.length / 2).toBeGreaterThanOrEqual(9);
     expect(rtc.made.length / 2).toBeLessThanOrEqual(14);
     expect(rtc.live.length).toBeLessThanOrEqual(2);
+  });
+
+  it("is tried no sooner for streams that come while a pause lasts", async () => {
+    rtc.isPossible = false;
+    const { connect } = await joined();
+    await connect();
+    for (let came = 0; came < 100; came++) {
+      await elapse(3000);
+      await connect();
+    }
+    expect(rtc.made.length / 2).toBeLessThanOrEqual(14);
   });
 
   it("since the platform has none, is asked of nobody", async () => {

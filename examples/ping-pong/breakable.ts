@@ -7,7 +7,7 @@ class Breakable extends RTCPeerConnection {
 
   constructor(configuration?: RTCConfiguration) {
     super(configuration);
-    live.push(this);
+    live = [...live.filter(({ connectionState }) => connectionState !== "closed"), this];
   }
 
   override createDataChannel(label: string, options?: RTCDataChannelInit): RTCDataChannel {

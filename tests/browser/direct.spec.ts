@@ -249,9 +249,12 @@ test("a_connection_that_cannot_be_made_delays_nobody", async ({ tab, name }) => 
   const [without, withIt] = [await firstAnswer(false), await firstAnswer({ iceTransportPolicy: "relay" })];
   console.log(`first answer after ${Math.round(without)} ms, with a direct connection tried ${Math.round(withIt)} ms`);
   expect(withIt).toBeLessThan(1000);
+  // The first only showed whether such options can be.
   await expect
-    .poll(() => client.evaluate(() => kept.pcs.some((pc: RTCPeerConnection) => pc.connectionState === "closed")))
-    .toBe(true);
+    .poll(() =>
+      client.evaluate(() => kept.pcs.filter((pc: RTCPeerConnection) => pc.connectionState === "closed").length),
+    )
+    .toBeGreaterThan(1);
   expect(await carrier(client), "its attempt was given up").toBe("proxy");
 });
 

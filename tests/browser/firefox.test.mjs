@@ -105,7 +105,12 @@ test("a stream between Firefox and Chromium goes on over a direct connection", {
           page.evaluate(() => globalThis.kept.stream.carrier === "direct"),
         );
       }
-      // Nobody reads: the writer stops, and what lies in the page is what the window lets in.
+      // It is read for a while, so that the window may grow over the direct connection; then nobody reads.
+      await client.evaluate(async () => {
+        const { kept } = globalThis;
+        while (kept.digest.bytes < 8 << 20) await kept.digest.add((await kept.reader.read()).value);
+      });
+      // The writer stops, and what lies in the page is what the window lets in.
       let [came, still] = [-1, 0];
       await until(10_000, "the writer to stop", async () => {
         const before = came;

@@ -67,12 +67,13 @@ test("rust-peer serves a tab, prints its id, and gives the name up at Ctrl-C", a
 }) => {
   const program = run(rustPeer(), realProxy.mux, "listen", name);
   const page = await tab();
-  const { echoed, id } = await page.evaluate(async (name) => {
-    const stream = bss.StreamClient(bss.MuxDemux()).connect(name, { wait: 10_000 });
+  const { echoed, id, carrier } = await page.evaluate(async (name) => {
+    // A program has no direct connections: the stream stays where it is.
+    const stream = bss.StreamClient(bss.MuxDemux(), { direct: true }).connect(name, { wait: 10_000 });
     await t.say(stream.writable, "hello, program");
-    return { echoed: await t.text(stream.readable), id: stream.id };
+    return { echoed: await t.text(stream.readable), id: stream.id, carrier: stream.carrier };
   }, name);
-  expect(echoed).toBe("hello, program");
+  expect([echoed, carrier]).toEqual(["hello, program", "proxy"]);
   expect(id).toBeTruthy();
   await expect.poll(() => program.errors).toContain(`client ${id}`);
   program.interrupt();

@@ -33,7 +33,7 @@ const dial = (mux = proxy.mux) => MuxDemux(mux, { WebSocket: /** @type {any} */ 
 /** @param {string} name */
 async function serveEcho(name) {
   const mdm = dial();
-  const server = StreamServer(mdm, (stream) => {
+  const server = StreamServer(mdm, { direct: true }, (stream) => {
     stream.readable.pipeTo(stream.writable).catch(() => {});
   });
   await server.listen(name).listening;
@@ -42,9 +42,10 @@ async function serveEcho(name) {
 
 test("a server and a client in Node exchange 32 MiB each way", { timeout: 60_000 }, async () => {
   const [server, client] = [await serveEcho("node-echo"), dial()];
-  const stream = StreamClient(client).connect("node-echo");
+  const stream = StreamClient(client, { direct: true }).connect("node-echo");
   const [sent, received] = await Promise.all([t.send(stream.writable, 1, 32 << 20), t.receive(stream.readable)]);
   assert.deepEqual(received, sent);
+  assert.equal(stream.carrier, "proxy", "Node has no direct connections, and says so to nobody");
   await stream.closed;
   client.close();
   server.close();

@@ -48,6 +48,8 @@ export class Link {
   #silence = 0;
   #idle = 0;
   #isAsked = false;
+  /** Asked once more, because the clock was late. */
+  #isAskedAgain = false;
 
   /** The client's side opens the mux's odd streams, and is the polite one. Throws where there can be no connection. */
   constructor(all: Resumables, kit: Kit, side: "client" | "server", ice: Ice, hooks: LinkHooks) {
@@ -80,7 +82,7 @@ export class Link {
     const hear = transport.onmessage;
     transport.onmessage = (bytes) => {
       this.#silence = 0;
-      this.#isAsked = false;
+      this.#isAsked = this.#isAskedAgain = false;
       hear(bytes);
     };
     pc.onconnectionstatechange = () => {
@@ -96,7 +98,7 @@ export class Link {
 
   /** Asks the other side for a sign of life now. */
   ask(): void {
-    this.#isAsked = true;
+    this.#isAsked = this.isUp;
     this.session.probe();
   }
 
@@ -130,6 +132,12 @@ export class Link {
     }
     this.upMs += ms;
     this.#silence += ms;
+    // Held up while it waited for an answer, which may be lost by now: it is given the time for another, once.
+    if (ms === 0 && this.#isAsked && !this.#isAskedAgain) {
+      this.#isAskedAgain = true;
+      this.#silence = QUIET_MS;
+      this.ask();
+    }
     this.#idle = this.session.stats().streams > 0 ? 0 : this.#idle + ms;
     if (this.#silence >= DEAD_MS && this.#isAsked) {
       this.wasSilent = true;

@@ -54,7 +54,8 @@ export class Pair {
     };
     stream.cell.closed.then(remove, remove);
     if (this.#link?.isUp) this.#carry(stream, rider);
-    else void this.#connect();
+    // While a pause lasts, one stream more is no reason to try sooner.
+    else if (!this.#timer) void this.#connect();
   }
 
   wake(): void {
@@ -64,28 +65,32 @@ export class Pair {
   }
 
   leave(): void {
+    this.#stopWaiting();
     this.#link?.retire();
   }
 
   /** Begins an attempt, unless there is one or it has succeeded. */
   async #connect(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#stopWaiting();
     const [rider] = [...this.#riders].slice(-1);
-    if (!rider || this.#link || this.#isAsking) return;
+    if (!rider) return this.#rest();
+    if (this.#link || this.#isAsking) return;
     const [{ endpoint }, { opener }] = rider;
     this.#isAsking = true;
+    let signals: Signals | undefined;
     try {
-      const [ice, signals] = await Promise.all([
+      const [ice, asked] = await Promise.all([
         this.#ice(),
         ask(this.#all.session, this.#kit, opener.info.path, endpoint.identity),
       ]);
+      signals = asked;
       this.#isAsking = false;
       if (this.#riders.size > 0) return this.#try(signals, ice);
       signals.end();
       this.#rest();
     } catch {
       // No answer, or no connection could even be tried: the streams stay on the proxy.
+      signals?.abort();
       this.#isAsking = false;
       this.#again(true);
     }
@@ -106,7 +111,7 @@ export class Pair {
     });
     this.#link = link;
     // A server that says no more has said what it had to say, or the attempt runs out of time.
-    signals.hear((note, value) => link.hear(note, value)).catch(() => {});
+    signals.hear((note, value) => link.hear(note, value)).catch(signals.abort);
   }
 
   #again(hasFailed: boolean): void {
@@ -116,6 +121,7 @@ export class Pair {
   }
 
   #carry(stream: Resumable, rider: Rider): void {
+    clearTimeout(rider.timer);
     const link = this.#link;
     if (!link?.isUp || link.isOver || !this.#riders.has(stream) || stream.endpoint.state === "freed") return;
     const ended = () => {
@@ -126,11 +132,14 @@ export class Pair {
     cell.closed.then(ended, ended);
   }
 
-  /** Without a stream and a connection there is nothing to come back for. */
-  #rest(): void {
-    if (this.#riders.size > 0 || this.#link || this.#isAsking) return;
+  #stopWaiting(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** Without a stream and a connection there is nothing to come back for; a pause is remembered for who comes while it lasts. */
+  #rest(): void {
+    if (this.#riders.size > 0 || this.#link || this.#isAsking || this.#timer) return;
     this.#forget();
   }
 }

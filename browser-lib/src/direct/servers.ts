@@ -6,7 +6,7 @@ import type { Resumables } from "../resumable/resumables.ts";
 
 /** Where the proxy is asked. */
 const PATH = "/ice";
-/** It answers at once, or is an old one; nobody waits longer for what may not help. */
+/** It answers at once, or is an old one; nobody waits longer for a connection to ask it over. */
 const PATIENCE_MS = 3000;
 /** What was told is good for this long, but for a login, which has to outlive a long call. */
 const KEPT_MS = 60_000;

@@ -58,7 +58,9 @@ impl Stun {
 
     fn answer(&self, request: &[u8], from: SocketAddr) -> Option<Vec<u8>> {
         let answer = answer(request, from)?;
-        let is_welcome = self.all.check().is_ok() && self.by_address.check_key(&holder(from.ip())).is_ok();
+        // What one address asks beyond its share is no part of what all may.
+        let is_welcome =
+            self.by_address.len() < ADDRESSES_MAX && self.by_address.check_key(&holder(from.ip())).is_ok() && self.all.check().is_ok();
         if !is_welcome {
             self.refusals.count(Refusal::StunRate);
         }
@@ -103,6 +105,8 @@ pub(super) async fn listen(bind: SocketAddr) -> io::Result<UdpSocket> {
 const REQUEST_MAX: usize = 548;
 /// Header, and the longer of an IPv6 address and an error.
 const ANSWER_MAX: usize = 64;
+/// Addresses that are counted at once: who forges more than that is answered no more until some are forgotten.
+const ADDRESSES_MAX: usize = 100_000;
 /// Addresses that were quiet are forgotten so often.
 const FORGET_AFTER: Duration = Duration::from_secs(5);
 /// Trouble of the socket itself is not met at full speed.
@@ -176,5 +180,15 @@ mod tests {
         let stun = self::stun(1000, 5);
         let answered = (0..10).filter(|last| stun.answer(&request, from(*last)).is_some()).count();
         assert_eq!(answered, 5);
+    }
+
+    #[test]
+    fn what_one_address_asks_beyond_its_share_takes_nothing_from_others() {
+        let (request, stun) = (request(), stun(3, 5));
+        let answered = |last: u16| {
+            let from = SocketAddr::new(Ipv6Addr::new(0x2001, 0xdb8, 0, last, 1, 2, 3, 4).into(), 9);
+            (0..10).filter(|_| stun.answer(&request, from).is_some()).count()
+        };
+        assert_eq!((answered(1), answered(2)), (3, 2));
     }
 }

@@ -131,6 +131,8 @@ mod tests {
         let Ok(Asked::Birth(back, grace)) = read(&json) else { panic!("a birth") };
         assert_eq!((back.identity.id, &back.identity.secret, back.early), (identity.id, &identity.secret, 5));
         assert_eq!((&*back.identity.name, grace.as_secs()), ("NAME", 120));
+        // What a page says of direct connections is nothing to us.
+        assert!(matches!(read(&json.replace(r#""v":1"#, r#""v":1,"direct":true"#)), Ok(Asked::Birth(..))));
         assert_eq!(serde_json::to_string(&Field::join()).unwrap(), r#"{"v":1,"join":true}"#);
         assert!(matches!(read(r#"{"v":1,"join":true,"later":1}"#), Ok(Asked::Join)));
         assert!(!format!("{birth:?}").contains("ab"));
