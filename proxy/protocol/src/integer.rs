@@ -9,10 +9,10 @@ const BYTES_MAX: usize = 8;
 
 /// An integer of more bytes, or a larger one, than a record may carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BadInteger;
+pub struct BadInteger;
 
 /// Appends `value`, which is at most [`INTEGER_MAX`].
-pub(crate) fn put(mut value: u64, out: &mut BytesMut) {
+pub fn put(mut value: u64, out: &mut BytesMut) {
     while value >= 0x80 {
         out.put_u8(value as u8 | 0x80);
         value >>= 7;
@@ -21,7 +21,10 @@ pub(crate) fn put(mut value: u64, out: &mut BytesMut) {
 }
 
 /// Takes one integer off the front of `rest`; `None` if it is not whole yet.
-pub(crate) fn take(rest: &mut &[u8]) -> Result<Option<u64>, BadInteger> {
+///
+/// # Errors
+/// Where it is longer or larger than a record may carry.
+pub fn take(rest: &mut &[u8]) -> Result<Option<u64>, BadInteger> {
     let mut value = 0;
     for (index, &byte) in rest.iter().take(BYTES_MAX).enumerate() {
         value |= u64::from(byte & 0x7f) << (7 * index);
@@ -53,8 +56,10 @@ mod tests {
 
     #[test]
     fn what_is_too_long_or_too_large_is_refused() {
+        assert_eq!(take(&mut &[0x80; 9][..]), Err(BadInteger));
         assert_eq!(take(&mut &[0x80; 8][..]), Err(BadInteger));
         assert_eq!(take(&mut &[0x80; 7][..]), Ok(None));
         assert_eq!(take(&mut &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x10][..]), Err(BadInteger));
+        assert_eq!(take(&mut &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x01][..]), Ok(Some(INTEGER_MAX)));
     }
 }

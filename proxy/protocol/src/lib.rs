@@ -4,7 +4,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
 pub mod channel;
-mod integer;
+pub mod integer;
 mod name;
 mod refusal;
 

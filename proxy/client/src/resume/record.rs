@@ -1,8 +1,9 @@
 //! Records: facts about a stream that stay true for ever, and how they look as bytes (`proxy/RESUME.md`, section 1).
 
+use browser_stream_protocol::integer;
 use bytes::{BufMut, BytesMut};
 
-use super::{DATA_MAX, Mac, Nonce, StreamId, integer};
+use super::{DATA_MAX, Mac, Nonce, StreamId};
 
 /// One record; of DATA its head, whose payload follows as it arrives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,7 +196,7 @@ impl<'a> Parser<'a> {
     }
 
     fn integer(&mut self) -> Result<u64, Stop> {
-        integer::take(&mut self.rest)?.ok_or(Stop::Short)
+        integer::take(&mut self.rest).map_err(|_| RecordError::Integer)?.ok_or(Stop::Short)
     }
 
     fn text(&mut self, max: usize) -> Result<Box<str>, Stop> {

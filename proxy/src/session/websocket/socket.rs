@@ -93,15 +93,13 @@ impl<S: AsyncRead + Send + 'static> Readable for ReadHalf<S> {
 const NOT_SENT_MAX: u32 = 128 * 1024;
 
 #[cfg(test)]
-#[cfg(target_os = "linux")]
 mod tests {
-    use tokio::net::TcpListener;
-
-    use super::*;
-
+    #[cfg(target_os = "linux")]
     #[tokio::test]
     async fn a_sessions_socket_sends_at_once_and_keeps_little_unsent_whoever_accepted_it() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        use super::*;
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (connected, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
         let _peer = connected.expect("a connection");
