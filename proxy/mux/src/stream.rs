@@ -68,6 +68,13 @@ impl Stream {
         Self { id, cell, host, uncredited: 0, peeked: 0, behind_reply: None, finished: false, given_away: false }
     }
 
+    /// The same for a stream of which its owner took one frame with so long a body, as [`peek_frame`](Self::peek_frame) does.
+    pub fn behind_frame(id: StreamId, cell: Arc<Cell>, host: Arc<dyn Host>, body: usize) -> Self {
+        let mut stream = Self::new(id, cell, host);
+        stream.peeked = PREFIX + body;
+        stream
+    }
+
     /// Its id within the session.
     pub fn id(&self) -> StreamId {
         self.id

@@ -9,7 +9,6 @@ use std::{
 };
 
 use browser_stream_mux::{Code, Stream};
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::{ConnectOptions, Event, Name, Reason, StreamServerProxy, registry::Seat};
@@ -17,181 +16,129 @@ use crate::{
     error::{OpenError, RefusalCode},
     limits::Limits,
     refusals::Refusal,
-    session::{self, Ended, Open, Opening, Peer, Reply, Session, Watch, encode},
+    session::{self, Answer, Ask, Beginning, Begun, Ended, Open, Opening, Peer, Reply, Session, Watch, encode},
 };
 
 /// The most bytes of a refusal's message that pass from a server to a client.
 const MESSAGE_BYTES_MAX: usize = 512;
 
-/// Takes a client to its server and joins the two.
+/// Takes a client to its server where that needs no waiting: the usual case.
+pub(super) fn at_once(proxy: &StreamServerProxy, beginning: Beginning<'_>, segment: &str) -> Begun {
+    let Ok(name) = Name::from_segment(segment) else { return beginning.later() };
+    if wait(&proxy.inner.limits, beginning.open().wait).is_err() {
+        return beginning.later();
+    }
+    match proxy.inner.registry.seat_now(&name) {
+        None => beginning.later(),
+        Some(seat) => beginning.ask(|session, open| Client::asks(proxy, seat?, session, open, segment)),
+    }
+}
+
+/// The same where a client has to wait for its turn.
 pub(super) async fn connect(proxy: StreamServerProxy, opening: Opening, segment: String) {
     let (session, stream, open) = opening.into_parts();
-    let (name, wait, request) = match asked(&proxy, &session, open, &segment) {
-        Ok(asked) => asked,
+    let (error, stream) = match seat(&proxy, &stream, &open, &segment).await {
+        Ok(seat) => match Client::asks(&proxy, seat, &session, open, &segment) {
+            Ok(ask) => match session::ask_for(&session, stream, ask) {
+                Ok(()) => return,
+                Err(failed) => failed,
+            },
+            Err(error) => (error, stream),
+        },
         Err(error) => {
-            session.count(Refusal::BadOpen);
-            return Box::pin(session::refuse(&session, stream, error)).await;
+            if error.is(Code::BadRequest) {
+                session.count(Refusal::BadOpen);
+            }
+            (error, stream)
         }
     };
-    drop(segment);
-    match reach(&proxy, &name, wait, request, Some((&session, &stream))).await {
-        Ok(reached) => reached.join(session, stream),
-        // A client that is gone by now hears nothing of it.
-        Err(error) => Box::pin(session::refuse(&session, stream, error)).await,
-    }
+    // A client that is gone by now hears nothing of it.
+    Box::pin(session::refuse(&session, stream, error)).await;
 }
 
-/// What a client's open asks for.
-fn asked(proxy: &StreamServerProxy, session: &Session, open: Open, segment: &str) -> Result<(Name, Duration, Request), OpenError> {
+/// A client's place at the server of a name, when its turn has come.
+async fn seat(proxy: &StreamServerProxy, client: &Stream, open: &Open, segment: &str) -> Result<Seat, OpenError> {
     let name = Name::from_segment(segment).map_err(|error| OpenError::new(Code::BadRequest, error.to_string()))?;
     let wait = wait(&proxy.inner.limits, open.wait)?;
-    let peer = Some(Peer { session: session.id().to_string() });
-    Ok((name, wait, Request { meta: open.meta, resume: open.resume, need: open.need, peer }))
-}
-
-/// Connects from inside the process: the same way, with a local stream for the client's end.
-pub(super) async fn from_inside(proxy: &StreamServerProxy, name: &Name, options: ConnectOptions) -> Result<Stream, OpenError> {
-    let request = Request { meta: options.meta, ..Request::default() };
-    let wait = options.wait.unwrap_or(proxy.inner.limits.wait_default);
-    let reached = reach(proxy, name, wait, request, None).await?;
-    let server = reached.seat.claim.session.clone();
-    let client = Client::connected(reached.id, reached.seat);
-    session::watch(&server, &reached.stream, Arc::new(client));
-    Ok(reached.stream)
-}
-
-/// What a client asks of a server, as far as the proxy passes it on.
-#[derive(Default)]
-struct Request {
-    meta: Option<Box<RawValue>>,
-    resume: Option<Box<RawValue>>,
-    need: Vec<String>,
-    peer: Option<Peer>,
-}
-
-/// A server that has accepted.
-struct Reached {
-    /// The client asked for a stream that goes on over other connections, and the server took it up.
-    resumes: bool,
-    id: Uuid,
-    seat: Seat,
-    stream: Stream,
-    reply: Reply,
-}
-
-/// Waits for a place at the server, opens a stream to it, and reads its answer.
-///
-/// What the client sent right behind its open goes to the server at once. Dropped before the end, it resets the server's stream.
-async fn reach(
-    proxy: &StreamServerProxy,
-    name: &Name,
-    wait: Duration,
-    request: Request,
-    client: Option<(&Arc<Session>, &Stream)>,
-) -> Result<Reached, OpenError> {
-    let limits = &proxy.inner.limits;
-    let cancelled = || OpenError::new(Code::Cancelled, "the client gave up, or is gone");
-    let seat = match proxy.inner.registry.seat_now(name) {
-        Some(seat) => seat?,
-        // In a box, as few have to wait, and all would have room for it.
-        None => {
-            Box::pin(async {
-                tokio::select! {
-                    biased;
-                    _ = stopped(client) => Err(cancelled()),
-                    seat = proxy.inner.registry.seat(name, wait) => seat,
-                }
-            })
-            .await?
-        }
-    };
-    if let Some(lacking) = request.need.iter().find(|need| !seat.claim.capabilities.contains(need)) {
-        return Err(OpenError::new(Code::Unsupported, format!("the server does not have {lacking:?}: connect without it")));
-    }
-    let id = Uuid::new_v4();
-    let server = seat.claim.session.clone();
-    let mut stream = server.open_stream()?;
-    let Request { meta, resume, need, peer } = request;
-    let asks_to_resume = resume.is_some();
-    let path = format!("{}/accept/{}", proxy.prefix(), name.segment());
-    stream.write_frame(&encode(&Open { id: Some(id.to_string()), meta, resume, need, peer, ..Open::to(path) }));
-    if let Some(client) = client {
-        // A server that is gone already shows in its reply.
-        let _ = session::forward(client, (&server, &stream));
-    }
-    let answer = tokio::select! {
+    tokio::select! {
         biased;
-        how = stopped(client) => {
-            session::end(&server, stream, how);
-            return Err(cancelled());
-        }
-        answer = tokio::time::timeout(limits.reply_timeout, session::reply(&server, &mut stream)) => answer,
-    };
-    seat.replied(matches!(answer, Ok(Ok(Reply { error: None, .. }))));
-    let (error, reset) = match answer {
-        Ok(Ok(Reply { error: Some(error), .. })) => (allowed(&server, error), Code::Cancelled),
-        Ok(Ok(reply)) => {
-            return Ok(Reached { resumes: asks_to_resume && reply.resume.is_some(), id, seat, stream, reply });
-        }
-        Ok(Err(error)) => (error, Code::Cancelled),
-        Err(_) => {
-            server.count(Refusal::ReplyTimeout);
-            (OpenError::new(Code::Timeout, "the server did not answer in time: its page may be frozen"), Code::Timeout)
-        }
-    };
-    stream.reset(reset.number());
-    Err(error)
-}
-
-impl Reached {
-    /// Tells the client that it is connected and leaves the two streams to one another.
-    fn join(self, session: Arc<Session>, mut client: Stream) {
-        let Self { resumes, id, seat, stream, reply } = self;
-        let server = seat.claim.session.clone();
-        if resumes {
-            session.set_aside(&client);
-            server.set_aside(&stream);
-        }
-        // Id and instance are the proxy's word, whatever the server said.
-        let instance = Some(seat.claim.title.instance);
-        client.write_frame(&encode(&Reply { id: Some(id.to_string()), instance, error: None, ..reply }));
-        let watch: Arc<dyn Watch> = Arc::new(Client::connected(id, seat));
-        session::watch(&session, &client, watch.clone());
-        session::watch(&server, &stream, watch.clone());
-        match session::forward((&server, &stream), (&session, &client)) {
-            Ok(()) => {
-                stream.into_parts();
-            }
-            // The client went in this very moment.
-            Err(how) => {
-                watch.ended(how);
-                session::end(&server, stream, how);
-            }
-        }
-        client.into_parts();
+        _ = client.stopped() => Err(OpenError::new(Code::Cancelled, "the client gave up, or is gone")),
+        seat = proxy.inner.registry.seat(&name, wait) => seat,
     }
 }
 
-/// Resolves when the client is gone; never for one in this process, which drops the future instead.
-async fn stopped(client: Option<(&Arc<Session>, &Stream)>) -> Ended {
-    match client {
-        Some((_, stream)) => stream.stopped().await,
-        None => std::future::pending().await,
+/// Connects from inside the process: the same way, with a local stream for the client's end. Dropped before the end, it resets the server's stream.
+pub(super) async fn from_inside(proxy: &StreamServerProxy, name: &Name, options: ConnectOptions) -> Result<Stream, OpenError> {
+    let limits = &proxy.inner.limits;
+    let seat = proxy.inner.registry.seat(name, options.wait.unwrap_or(limits.wait_default)).await?;
+    let (id, server) = (Uuid::new_v4(), seat.claim.session.clone());
+    let mut stream = server.open_stream()?;
+    let path = format!("{}/accept/{}", proxy.prefix(), name.segment());
+    stream.write_frame(&encode(&Open { id: Some(id.to_string()), meta: options.meta, ..Open::to(path) }));
+    let answer = tokio::time::timeout(limits.reply_timeout, session::reply(&server, &mut stream)).await;
+    let answer = answer.unwrap_or_else(|_| Err(session::late(&server))).and_then(|reply| accepted(&server, reply));
+    seat.replied(answer.is_ok());
+    if let Err(error) = answer {
+        stream.reset(not_wanted(&error).number());
+        return Err(error);
+    }
+    let client = Client::new(id, seat, false);
+    client.accepted();
+    client.tell_connected();
+    session::watch(&server, &stream, Arc::new(client));
+    Ok(stream)
+}
+
+/// What the server said, if it takes the client.
+fn accepted(server: &Session, mut reply: Reply) -> Result<Reply, OpenError> {
+    match reply.error.take() {
+        Some(error) => Err(allowed(server, error)),
+        None => Ok(reply),
     }
 }
 
-/// A client of a server, from the server's acceptance until both ends of its stream are gone.
+/// What the server's end of a stream is reset with whose client is refused.
+fn not_wanted(error: &OpenError) -> Code {
+    if error.is(Code::Timeout) { Code::Timeout } else { Code::Cancelled }
+}
+
+/// A client of a server, from when it is asked for until both ends of its stream are gone.
 struct Client {
     id: Uuid,
     seat: Seat,
-    /// How it ended, unless it finished: one word, for there are as many of these as streams.
-    ended: AtomicU64,
+    /// It asks for a stream that goes on over other connections.
+    resumes: bool,
+    /// How it stands: one word, for there are as many of these as streams.
+    state: AtomicU64,
 }
 
 impl Client {
-    fn connected(id: Uuid, seat: Seat) -> Self {
-        seat.claim.emit(Event::ClientConnected { name: seat.claim.name.clone(), id, at: SystemTime::now() });
-        Self { id, seat, ended: AtomicU64::new(FINISHED) }
+    fn new(id: Uuid, seat: Seat, resumes: bool) -> Self {
+        Self { id, seat, resumes, state: AtomicU64::new(ASKS) }
+    }
+
+    /// What the server is asked for this client, who has the place: its session, the frame of the open, and who takes the answer.
+    fn asks(proxy: &StreamServerProxy, seat: Seat, session: &Session, open: Open, segment: &str) -> Result<Ask, OpenError> {
+        let Open { meta, resume, need, .. } = open;
+        if let Some(lacking) = need.iter().find(|need| !seat.claim.capabilities.contains(need)) {
+            return Err(OpenError::new(Code::Unsupported, format!("the server does not have {lacking:?}: connect without it")));
+        }
+        let (id, server) = (Uuid::new_v4(), seat.claim.session.clone());
+        let client = Arc::new(Self::new(id, seat, resume.is_some()));
+        let peer = Some(Peer { session: session.id().to_string() });
+        let path = [proxy.prefix(), "/accept/", segment].concat();
+        let open = Open { id: Some(id.to_string()), meta, resume, need, peer, ..Open::to(path) };
+        Ok((server, session::frame(&open), client))
+    }
+
+    /// The server takes it: how it ends counts from now on.
+    fn accepted(&self) {
+        self.state.store(FINISHED, Ordering::Relaxed);
+    }
+
+    fn tell_connected(&self) {
+        let claim = &self.seat.claim;
+        claim.emit(Event::ClientConnected { name: claim.name.clone(), id: self.id, at: SystemTime::now() });
     }
 }
 
@@ -202,23 +149,48 @@ impl Watch for Client {
             Ended::Lost => LOST,
         };
         // The first word counts.
-        let _ = self.ended.compare_exchange(FINISHED, how, Ordering::Relaxed, Ordering::Relaxed);
+        let _ = self.state.compare_exchange(FINISHED, how, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    fn answered(&self, mut answer: Answer<'_>) {
+        let server = &self.seat.claim.session;
+        let reply = answer.reply(server).and_then(|reply| accepted(server, reply));
+        self.seat.replied(reply.is_ok());
+        match reply {
+            Ok(reply) => {
+                let resumes = self.resumes && reply.resume.is_some();
+                // Id and instance are the proxy's word, whatever the server said.
+                let (id, instance) = (Some(self.id.to_string()), Some(self.seat.claim.title.instance));
+                let frame = session::frame(&Reply { id, instance, ..reply });
+                if answer.join(server, frame, resumes, || self.accepted()) {
+                    self.tell_connected();
+                }
+            }
+            Err(error) => {
+                let code = not_wanted(&error);
+                answer.refuse(server, error, code);
+            }
+        }
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        let reason = match *self.ended.get_mut() {
+        let reason = match *self.state.get_mut() {
+            ASKS => return,
             FINISHED => Reason::Finished,
             LOST => Reason::Lost,
             reset => Reason::Reset((reset ^ RESET) as u32),
         };
-        self.seat.claim.emit(Event::ClientDisconnected { name: self.seat.claim.name.clone(), id: self.id, reason, at: SystemTime::now() });
+        let claim = &self.seat.claim;
+        claim.emit(Event::ClientDisconnected { name: claim.name.clone(), id: self.id, reason, at: SystemTime::now() });
     }
 }
 
 const FINISHED: u64 = 0;
 const LOST: u64 = 1;
+/// It is not connected yet.
+const ASKS: u64 = 2;
 /// In front of a code.
 const RESET: u64 = 1 << 32;
 

@@ -4,11 +4,12 @@ use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
 
 use browser_stream_mux::Code;
 use futures::future::{BoxFuture, FutureExt};
+use matchit::Match;
 
 use super::{StreamServerProxy, connect, listen, names, watch};
 use crate::{
     error::OpenError,
-    session::{Opening, Opens},
+    session::{Beginning, Begun, Opening, Opens},
 };
 
 /// Takes the streams of one route.
@@ -85,6 +86,12 @@ impl StreamRouter {
 }
 
 impl Opens for StreamRouter {
+    fn at_once(&self, beginning: Beginning<'_>) -> Begun {
+        let Ok(Match { value: Route::Connect(proxy), params }) = self.routes.at(&beginning.open().path) else { return beginning.later() };
+        let segment = params.get("name").unwrap_or_default().to_owned();
+        connect::at_once(proxy, beginning, &segment)
+    }
+
     fn opened(&self, opening: Opening) -> BoxFuture<'static, ()> {
         let path = &opening.open().path;
         let Ok(found) = self.routes.at(path) else {

@@ -5,18 +5,19 @@ mod tests;
 
 use std::{
     cmp::Reverse,
-    collections::BinaryHeap,
+    collections::{BinaryHeap, VecDeque},
     num::NonZeroU32,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use browser_stream_mux::{Code, End as Ended, INITIAL_WINDOW, StreamId};
+use bytes::Bytes;
 
 use super::{
     Process, Session, State,
     effect::Effects,
-    end::{End, Source},
+    end::{End, Sink, Source},
     ledger::CAP,
 };
 use crate::refusals::Refusal;
@@ -30,6 +31,10 @@ pub(super) struct Bounds {
     waiting: Vec<StreamId>,
     /// Streams with one finished direction, by when the other is looked at; some may have ended since.
     half_closed: BinaryHeap<Reverse<(Instant, StreamId)>>,
+    /// Streams whose replies are awaited, and until when, in order; some may have been answered since.
+    replies: VecDeque<(Instant, StreamId)>,
+    /// When the reader looks at them next.
+    replies_looked_at: Option<Instant>,
     /// Streams whose senders get no credit because the memory budget is used up.
     starved: Vec<StreamId>,
     /// Bytes in the cells of local handles, those behind unanswered opens among them.
@@ -164,6 +169,47 @@ impl State {
         }
     }
 
+    /// The reply to an open of ours is awaited, for so long and no longer.
+    pub(super) fn awaits_reply(&mut self, id: StreamId, now: Instant) {
+        self.forget_replies();
+        let due = now + self.process.limits.reply_timeout;
+        self.bounds.replies.push_back((due, id));
+        if self.bounds.replies_looked_at.is_none() {
+            self.bounds.replies_looked_at = Some(due);
+            if let Some(session) = self.me.upgrade() {
+                session.look_soon();
+            }
+        }
+    }
+
+    /// Forgets those that came, up to the first that has not.
+    fn forget_replies(&mut self) {
+        let Self { mux, bounds, .. } = self;
+        while let Some((_, id)) = bounds.replies.front()
+            && !mux.value(*id).is_some_and(|end| matches!(end.sink, Sink::Reply(_)))
+        {
+            bounds.replies.pop_front();
+        }
+    }
+
+    /// What was not answered in time never will be.
+    fn look_at_replies(&mut self, now: Instant, effects: &mut Effects) {
+        if self.bounds.replies_looked_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.forget_replies();
+        while let Some(&(due, id)) = self.bounds.replies.front()
+            && due <= now
+        {
+            self.replied(id, None, Bytes::new(), effects);
+            self.forget_replies();
+        }
+        self.bounds.replies_looked_at = self.bounds.replies.front().map(|(due, _)| *due);
+        if self.bounds.replies.is_empty() {
+            self.bounds.replies = VecDeque::new();
+        }
+    }
+
     /// A stream of the peer's is answered, or over.
     pub(super) fn answered(&mut self, id: StreamId) {
         let waited = self.mux.value_mut(id).and_then(|end| end.waiting.take());
@@ -193,11 +239,12 @@ impl State {
     pub(super) fn bounds_deadline(&self, now: Instant) -> Option<Instant> {
         let silent = self.bounds.half_closed.peek().map(|Reverse((due, _))| *due);
         let starved = (!self.bounds.starved.is_empty()).then(|| now + MEMORY_LOOK);
-        silent.into_iter().chain(starved).min()
+        silent.into_iter().chain(starved).chain(self.bounds.replies_looked_at).min()
     }
 
     /// Resets streams that were silent for too long, and gives those their credit that waited for memory.
     pub(super) fn look_at_bounds(&mut self, now: Instant, effects: &mut Effects) {
+        self.look_at_replies(now, effects);
         let timeout = self.process.limits.half_closed_timeout;
         while let Some(&Reverse((due, id))) = self.bounds.half_closed.peek()
             && due <= now

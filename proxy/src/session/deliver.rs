@@ -87,14 +87,17 @@ impl State {
     }
 
     /// The far end of a splice was reset or lost.
-    pub(super) fn end_from_far(&mut self, id: StreamId, how: Ended, queued: Queued) {
+    pub(super) fn end_from_far(&mut self, id: StreamId, how: Ended, queued: Queued, effects: &mut Effects) {
         let Some(end) = self.mux.value_mut(id) else {
             return;
         };
         if let Some(cell) = end.cell() {
             cell.ended(how);
         }
-        end.sink = Sink::Nobody;
+        if let Sink::Reply(_) = std::mem::replace(&mut end.sink, Sink::Nobody) {
+            // Whom nobody has answered holds no place at the server any more, however long what it sent takes to leave.
+            effects.ended(End { watch: end.watch.take(), ..End::default() });
+        }
         let code = match how {
             Ended::Reset(code) => code,
             Ended::Lost => Code::Lost.number(),

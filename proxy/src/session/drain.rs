@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use browser_stream_mux::StreamId;
 use rand::Rng;
 use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -102,17 +103,21 @@ impl Session {
 
     /// This stream does not keep the session from going.
     pub(crate) fn set_aside(&self, stream: &browser_stream_mux::Stream) {
-        let mut state = self.state.lock();
-        if let Some(end) = state.mux.value_mut(stream.id())
-            && !std::mem::replace(&mut end.aside, true)
-        {
-            state.aside += 1;
-            state.leave_if_done();
-        }
+        self.state.lock().set_aside(stream.id());
     }
 }
 
 impl State {
+    /// As [`Session::set_aside`].
+    pub(super) fn set_aside(&mut self, id: StreamId) {
+        if let Some(end) = self.mux.value_mut(id)
+            && !std::mem::replace(&mut end.aside, true)
+        {
+            self.aside += 1;
+            self.leave_if_done();
+        }
+    }
+
     /// Tells the peer when to come back, if the process goes down and the peer has a session stream.
     pub(super) fn say_drain(&mut self) {
         if let Some(due) = self.leaving.due {

@@ -6,7 +6,9 @@ use browser_stream_mux::{Cell, End as Ended, SHORT, StreamId};
 use bytes::Bytes;
 
 use super::{
-    Process, Session, State, bounds,
+    Process, Session, State,
+    ask::{Answer, Behind, Outcome, take_frame},
+    bounds,
     end::{End, Far, Watch},
     flush,
     gather::{Gathered, Place, Spot},
@@ -29,6 +31,8 @@ pub(super) enum Effect {
     Grant(StreamId, u32),
     /// A spliced stream ended before it was done.
     Ended(Arc<dyn Watch>, Ended),
+    /// An open of ours was answered, or will not be.
+    Answered(Box<(Arc<dyn Watch>, Outcome)>),
     /// Bytes of a local writer left its queue.
     Sent(Arc<Cell>, usize),
 }
@@ -48,6 +52,22 @@ pub(super) enum Payload {
     Short(Place),
 }
 
+/// A stream that the peer has just opened, and what of it has come.
+struct Opened {
+    id: StreamId,
+    first: Bytes,
+    rest: Vec<Bytes>,
+    fresh: Option<Fresh>,
+}
+
+/// How a stream begins.
+pub(super) enum Fresh {
+    /// With all of its open, and what came behind that.
+    Whole(Bytes, Behind),
+    /// With less: a local handle waits for the rest.
+    Part(StreamId, Arc<Cell>),
+}
+
 /// What is to be done, in order, and what is to be dropped behind it.
 #[derive(Default)]
 pub(super) struct Effects {
@@ -60,8 +80,8 @@ pub(super) struct Effects {
     ended: Vec<End>,
     /// The session that `list` is about at its end.
     target: Option<usize>,
-    /// Streams that the peer opened, whose opens local handles read.
-    opened: Vec<(StreamId, Arc<Cell>)>,
+    /// Streams that the peer opened.
+    opened: Vec<Opened>,
     /// Sessions that have something to send now.
     ready: Vec<Arc<Session>>,
     /// The memory budget is used up.
@@ -153,14 +173,39 @@ impl Effects {
         self.ended.push(end);
     }
 
-    /// Adds a stream that the peer opened.
-    pub fn open(&mut self, id: StreamId, cell: Arc<Cell>) {
-        self.opened.push((id, cell));
+    /// Adds a stream that the peer opened; its place here.
+    pub fn open(&mut self, id: StreamId) -> u32 {
+        self.opened.push(Opened { id, first: Bytes::new(), rest: Vec::new(), fresh: None });
+        // A helping has fewer.
+        self.opened.len() as u32 - 1
+    }
+
+    /// Adds bytes of such a stream.
+    pub fn begins(&mut self, place: u32, bytes: Bytes) {
+        let Some(opened) = self.opened.get_mut(place as usize) else { return };
+        if opened.first.is_empty() {
+            opened.first = bytes;
+        } else {
+            opened.rest.push(bytes);
+        }
+    }
+
+    /// Decides how the streams begin that the peer opened.
+    pub fn begin(&mut self, state: &mut State) {
+        let max = state.process.limits.open_bytes_max;
+        for opened in &mut self.opened {
+            let open = take_frame(&mut opened.first, max);
+            let chunks = [mem::take(&mut opened.first)].into_iter().chain(mem::take(&mut opened.rest)).filter(|chunk| !chunk.is_empty());
+            opened.fresh = match open {
+                Some(Ok(open)) => state.behind(opened.id, chunks.collect()).map(|behind| Fresh::Whole(open, behind)),
+                _ => state.hear(opened.id, chunks).map(|cell| Fresh::Part(opened.id, cell)),
+            };
+        }
     }
 
     /// Takes out the streams that the peer opened.
-    pub fn opened(&mut self) -> impl Iterator<Item = (StreamId, Arc<Cell>)> + use<> {
-        mem::take(&mut self.opened).into_iter()
+    pub fn opened(&mut self) -> impl Iterator<Item = Fresh> + use<> {
+        mem::take(&mut self.opened).into_iter().filter_map(|opened| opened.fresh)
     }
 
     /// Adds that the memory budget is used up.
@@ -219,7 +264,7 @@ impl Effects {
         let mut effects = list.drain(..).peekable();
         while let Some(effect) = effects.next() {
             let Effect::For(session) = effect else {
-                effect.run_here();
+                effect.run_here(self);
                 continue;
             };
             // Neighbours for the same session share its lock and one write.
@@ -273,15 +318,19 @@ impl Effect {
             Self::Finish(id) => {
                 state.mux.finish(id);
             }
-            Self::End(id, how, queued) => state.end_from_far(id, how, queued),
+            Self::End(id, how, queued) => state.end_from_far(id, how, queued, next),
             Self::Grant(id, bytes) => state.mux.grant(id, bytes),
             _ => {}
         }
     }
 
-    fn run_here(self) {
+    fn run_here(self, next: &mut Effects) {
         match self {
             Self::Ended(watch, how) => watch.ended(how),
+            Self::Answered(answered) => {
+                let (watch, outcome) = *answered;
+                watch.answered(Answer::new(outcome, next));
+            }
             Self::Sent(cell, bytes) => cell.sent(bytes),
             _ => {}
         }

@@ -3,8 +3,9 @@
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Instant};
 
 use browser_stream_mux::{Cell, End as Ended, StreamId};
+use bytes::BytesMut;
 
-use super::{Session, gather::Spot, ledger::Ledger};
+use super::{Answer, Session, gather::Spot, ledger::Ledger};
 
 /// The two facets of a stream that the proxy holds, and what wants to know of its end.
 #[derive(Default)]
@@ -35,6 +36,10 @@ pub(crate) enum Sink {
     /// Nobody wants them: dropped, and never credited.
     #[default]
     Nobody,
+    /// The peer has just opened the stream; what has come lies with the effects of the helping that it came in, at this place.
+    Fresh(u32),
+    /// They are the reply to an open of ours, as much of it as has come; what comes behind it goes where the source is.
+    Reply(Option<Box<BytesMut>>),
     /// A local stream reads them.
     Local(Arc<Cell>),
     /// Nobody wants the bytes, but somebody waits for the end.
@@ -72,6 +77,9 @@ impl fmt::Debug for Far {
 pub(crate) trait Watch: Send + Sync + 'static {
     /// The stream ended before both directions had finished. Called without any lock held; the first call counts.
     fn ended(&self, how: Ended);
+
+    /// The open that it was asked for is answered, or will not be. Called without any lock held, once.
+    fn answered(&self, answer: Answer<'_>);
 }
 
 impl End {
@@ -80,9 +88,9 @@ impl End {
         Self { sink: Sink::Local(cell.clone()), source: Source::Local(cell.clone()), ..Self::default() }
     }
 
-    /// An end for a stream that the peer opened and nobody has answered.
-    pub fn waiting(cell: &Arc<Cell>) -> Self {
-        Self { waiting: Some(NonZeroU32::MIN), ..Self::local(cell) }
+    /// An end for a stream that the peer has just opened.
+    pub fn fresh(place: u32) -> Self {
+        Self { sink: Sink::Fresh(place), waiting: Some(NonZeroU32::MIN), ..Self::default() }
     }
 
     /// The open direction of a half-closed stream moves.

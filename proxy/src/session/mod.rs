@@ -2,6 +2,7 @@
 //!
 //! Who talks to whom is decided above, in `route`: a session reports what its peer opens through [`Opens`].
 
+mod ask;
 mod batch;
 mod bounds;
 mod charge;
@@ -52,6 +53,7 @@ use end::End;
 use flush::{Turn, Wire};
 pub(crate) use process::Process;
 
+pub(crate) use ask::{Answer, ask_for};
 pub(crate) use browser_stream_mux::End as Ended;
 pub(crate) use control::Note;
 pub(crate) use effect::together;
@@ -60,13 +62,13 @@ pub use instance::Instance;
 pub(crate) use instance::bytes_of_hex;
 pub use ledger::Credit;
 pub use open::{Open, Reply};
-pub(crate) use open::{Peer, encode, parse};
-pub use opening::Opening;
-pub(crate) use opening::{refuse, reply};
+pub(crate) use open::{Peer, encode, frame, parse};
+pub use opening::{Beginning, Opening};
+pub(crate) use opening::{Ask, late, refuse, reply};
 pub(crate) use rate::{Bucket, Rate};
 pub use send::SendError;
 pub use sessions::Sessions;
-pub(crate) use splice::{end, forward, watch};
+pub(crate) use splice::watch;
 
 /// Takes what peers open: the seam through which routes hang above sessions.
 pub trait Opens: Send + Sync + 'static {
@@ -74,8 +76,24 @@ pub trait Opens: Send + Sync + 'static {
     /// of its own. When the session ends it goes on elsewhere: a stream of a session that is gone ends `lost`.
     fn opened(&self, opening: Opening) -> futures::future::BoxFuture<'static, ()>;
 
+    /// The same for an open that is here as a whole, if what becomes of it is known without waiting. Called by the session's own reading task.
+    #[doc(hidden)]
+    fn at_once(&self, beginning: Beginning<'_>) -> Begun {
+        beginning.later()
+    }
+
     /// The process goes down: nothing more is opened from now on, and whoever waits for something is to be told `draining`.
     fn draining(&self) {}
+}
+
+/// How far an open got without waiting.
+pub enum Begun {
+    /// It is answered, or will be.
+    Done,
+    /// It has to wait: it is to be [`opened`](Opens::opened).
+    Later(Box<Open>),
+    /// It is refused.
+    Refused(OpenError),
 }
 
 /// One connected peer.
@@ -206,16 +224,11 @@ impl Session {
     /// A stream of ours on this session, before its open: `unresponsive` when the session is gone or has no ids left, `busy` when too much is queued for it.
     pub(crate) fn open_stream(self: &Arc<Self>) -> Result<Stream, OpenError> {
         let cell = Cell::new();
-        let mut state = self.state.lock();
-        if state.phase != Phase::Live {
-            return Err(OpenError::new(Code::Unresponsive, "the peer is gone"));
-        }
-        if !state.takes_opens() {
-            self.count(Refusal::QueueBusy);
-            return Err(OpenError::new(Code::Busy, "the server does not keep up with what it is sent: try again later"));
-        }
-        let id = state.mux.open(End::local(&cell)).map_err(|error| OpenError::new(Code::Unresponsive, error.to_string()))?;
-        drop(state);
+        let id = {
+            let mut state = self.state.lock();
+            state.can_open(self)?;
+            state.open(End::local(&cell))?
+        };
         Ok(Stream::new(id, cell, self.clone()))
     }
 

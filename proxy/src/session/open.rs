@@ -137,6 +137,19 @@ pub fn encode(value: &impl Serialize) -> Vec<u8> {
     bytes
 }
 
+/// The same with the length in front: a whole frame.
+pub fn frame(value: &impl Serialize) -> Bytes {
+    let mut bytes = Vec::with_capacity(ENCODED_BYTES);
+    bytes.extend_from_slice(&[0; 2]);
+    let _ = serde_json::to_writer(&mut bytes, value);
+    // What came in is bounded far below what a length can say, and little is added.
+    let length = u16::try_from(bytes.len() - 2).unwrap_or(u16::MAX);
+    if let Some(prefix) = bytes.first_chunk_mut() {
+        *prefix = length.to_be_bytes();
+    }
+    bytes.into()
+}
+
 /// Room for an open or a reply of the usual length, so that none is moved while it grows.
 const ENCODED_BYTES: usize = 512;
 

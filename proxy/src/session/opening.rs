@@ -6,12 +6,19 @@ use std::{
     task::{Context, Poll},
 };
 
-use browser_stream_mux::{Cell, Code, FrameError, Stream, StreamId};
+use browser_stream_mux::{Code, FrameError, Stream, StreamError};
+use bytes::Bytes;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use super::{Open, Reply, Session, control, encode};
+use super::{
+    Begun, Open, Reply, Session, Watch,
+    ask::{self, Behind},
+    control,
+    effect::{Effects, Fresh},
+    encode,
+};
 use crate::{
     error::{OpenError, RefusalCode},
     refusals::Refusal,
@@ -85,6 +92,35 @@ impl Opening {
     }
 }
 
+/// A stream whose open is here as a whole, as long as nothing waits for anything.
+pub struct Beginning<'a> {
+    open: Open,
+    behind: &'a mut Behind,
+    then: &'a mut Effects,
+}
+
+impl Beginning<'_> {
+    pub(crate) fn open(&self) -> &Open {
+        &self.open
+    }
+
+    /// It has to wait.
+    pub(crate) fn later(self) -> Begun {
+        Begun::Later(Box::new(self.open))
+    }
+
+    /// Opens a stream for it to the session that `asks` names, with the frame that it makes of the open, which it is given with the client's session. What
+    /// comes of it is told to the third.
+    pub(crate) fn ask(self, asks: impl FnOnce(&Session, Open) -> Result<Ask, OpenError>) -> Begun {
+        let Self { open, behind, then } = self;
+        let asked = asks(behind.session(), open).and_then(|(server, frame, watch)| ask::ask(&server, frame, behind, watch, then));
+        asked.map_or_else(Begun::Refused, |()| Begun::Done)
+    }
+}
+
+/// Which session is asked, with which frame, and who takes the answer.
+pub(crate) type Ask = (Arc<Session>, Bytes, Arc<dyn Watch>);
+
 /// Answers a stream with an error, discards what still comes without crediting it, and lets go of it (PROTOCOL.md, section 3).
 pub(crate) async fn refuse(session: &Arc<Session>, mut stream: Stream, error: OpenError) {
     tracing::debug!(session = %session.id, code = %error.code, "open refused");
@@ -104,28 +140,39 @@ pub(crate) async fn refuse(session: &Arc<Session>, mut stream: Stream, error: Op
 
 /// Reads the reply that the peer of `session` gives to an open of ours; a refusal of the peer's is a reply too, an error is the proxy's own word.
 pub(crate) async fn reply(session: &Session, stream: &mut Stream) -> Result<Reply, OpenError> {
+    read_reply(session, stream.peek_frame(session.process.limits.open_bytes_max).await)
+}
+
+/// The same for what was read where the reply should be.
+pub(super) fn read_reply(session: &Session, read: Result<Bytes, FrameError>) -> Result<Reply, OpenError> {
     let limits = &session.process.limits;
     let internal = |why| {
         session.count(Refusal::BadReply);
         Err(OpenError::new(Code::Internal, why))
     };
-    let body = match stream.peek_frame(limits.open_bytes_max).await {
+    let body = match read {
         Ok(body) => body,
         Err(FrameError::TooLong(_)) => return internal("the server's reply is too long"),
         Err(FrameError::Finished) => {
             return internal("the server ended the stream without a reply");
         }
-        Err(FrameError::Stream(browser_stream_mux::StreamError::Lost)) => {
+        Err(FrameError::Stream(StreamError::Lost)) => {
             return Err(OpenError::new(Code::Unresponsive, "the server went away before it answered"));
         }
-        Err(FrameError::Stream(browser_stream_mux::StreamError::Reset(number))) => {
+        Err(FrameError::Stream(StreamError::Reset(number))) => {
             return Err(OpenError { code: refusal(number), message: "the server reset the stream before it answered".into() });
         }
-        Err(FrameError::Stream(browser_stream_mux::StreamError::Finished)) => {
+        Err(FrameError::Stream(StreamError::Finished)) => {
             return internal("the stream was finished before it was answered");
         }
     };
     Reply::parse(&body, limits.open_depth_max).or_else(|_| internal("the server's reply is malformed"))
+}
+
+/// The reply to an open of ours did not come in time.
+pub(crate) fn late(session: &Session) -> OpenError {
+    session.count(Refusal::ReplyTimeout);
+    OpenError::new(Code::Timeout, "the server did not answer in time: its page may be frozen")
 }
 
 /// What a reset instead of a reply refuses with: the application's own code, else `busy`. A stock peer that has no room for a stream resets it without a code,
@@ -142,13 +189,20 @@ fn refusal(number: u32) -> RefusalCode {
 pub(super) struct Openings(Option<FuturesUnordered<BoxFuture<'static, ()>>>);
 
 impl Openings {
-    /// Reads the open of a stream and hands it to whoever takes it.
-    pub fn add(&mut self, session: &Arc<Session>, id: StreamId, cell: Arc<Cell>) {
+    /// Hands a stream to whoever takes it, once its open is here.
+    pub fn add(&mut self, session: &Arc<Session>, fresh: Fresh, then: &mut Effects) {
+        let (stream, open) = match fresh {
+            Fresh::Part(id, cell) => (Stream::new(id, cell, session.clone()), None),
+            Fresh::Whole(body, mut behind) => {
+                let Some(open) = begin(session, &body, &mut behind, then) else { return };
+                let Some(stream) = behind.into_stream(body.len()) else { return };
+                (stream, Some(open))
+            }
+        };
         let (session, number) = (session.clone(), session.id);
-        let stream = Stream::new(id, cell, session.clone());
         self.0.get_or_insert_default().push(Box::pin(async move {
             // A panic in a route ends its stream (reset `internal` as it unwinds) and nothing else.
-            if AssertUnwindSafe(answer(session, stream)).catch_unwind().await.is_err() {
+            if AssertUnwindSafe(answer(session, stream, open)).catch_unwind().await.is_err() {
                 tracing::error!(session = %number, "a route panicked; its stream was reset");
             }
         }));
@@ -171,23 +225,47 @@ impl Openings {
     }
 }
 
-async fn answer(session: Arc<Session>, mut stream: Stream) {
-    let limits = session.process.limits.clone();
-    // Most opens are here as a whole: they need no timer.
-    let read = match stream.peek_frame(limits.open_bytes_max).now_or_never() {
-        Some(read) => Ok(read),
-        None => tokio::time::timeout(limits.open_timeout, stream.peek_frame(limits.open_bytes_max)).await,
-    };
-    let bad = |why: String| (Refusal::BadOpen, OpenError::new(Code::BadRequest, why));
-    let open = match read {
-        Ok(Ok(body)) => Open::parse(&body, limits.open_depth_max).map_err(|error| (Refusal::BadOpen, error)),
-        Ok(Err(FrameError::TooLong(length))) => Err(bad(format!("open: {length} bytes, at most {} are taken", limits.open_bytes_max))),
-        Ok(Err(FrameError::Finished)) => Err(bad("open: the stream ended before its open did".into())),
-        Ok(Err(FrameError::Stream(_))) => return,
+/// What an open that is here as a whole asks for, or why it is refused; `None` if that is seen to already.
+fn begin(session: &Arc<Session>, body: &Bytes, behind: &mut Behind, then: &mut Effects) -> Option<Result<Open, Refused>> {
+    let process = &session.process;
+    match Open::parse(body, process.limits.open_depth_max) {
+        Ok(open) if open.path == SESSION_PATH || process.draining.load(Ordering::Relaxed) => Some(Ok(open)),
+        Ok(open) => match process.opens.at_once(Beginning { open, behind, then }) {
+            Begun::Done => None,
+            Begun::Later(open) => Some(Ok(*open)),
+            Begun::Refused(error) => Some(Err((None, error))),
+        },
+        Err(error) => Some(Err((Some(Refusal::BadOpen), error))),
+    }
+}
+
+/// Why a stream is refused, and what that counts as.
+type Refused = (Option<Refusal>, OpenError);
+
+/// Reads the open of a stream, of which less than all was here.
+async fn read_open(session: &Session, stream: &mut Stream) -> Result<Result<Open, Refused>, StreamError> {
+    let limits = &session.process.limits;
+    let bad = |why: String| Ok(Err((Some(Refusal::BadOpen), OpenError::new(Code::BadRequest, why))));
+    match tokio::time::timeout(limits.open_timeout, stream.peek_frame(limits.open_bytes_max)).await {
+        Ok(Ok(body)) => Ok(Open::parse(&body, limits.open_depth_max).map_err(|error| (Some(Refusal::BadOpen), error))),
+        Ok(Err(FrameError::TooLong(length))) => bad(format!("open: {length} bytes, at most {} are taken", limits.open_bytes_max)),
+        Ok(Err(FrameError::Finished)) => bad("open: the stream ended before its open did".into()),
+        Ok(Err(FrameError::Stream(error))) => Err(error),
         Err(_) => {
             let why = format!("open: not complete after {} s", limits.open_timeout.as_secs());
-            Err((Refusal::OpenTimeout, OpenError::new(Code::BadRequest, why)))
+            Ok(Err((Some(Refusal::OpenTimeout), OpenError::new(Code::BadRequest, why))))
         }
+    }
+}
+
+async fn answer(session: Arc<Session>, mut stream: Stream, open: Option<Result<Open, Refused>>) {
+    let open = match open {
+        Some(open) => open,
+        None => match Box::pin(read_open(&session, &mut stream)).await {
+            Ok(open) => open,
+            // Nobody is left who waits for an answer.
+            Err(_) => return,
+        },
     };
     // What few streams need lies in boxes, so that all have room for little.
     match open {
@@ -198,7 +276,9 @@ async fn answer(session: Arc<Session>, mut stream: Stream) {
         }
         Ok(open) => session.process.opens.clone().opened(Opening { session, stream, open }).await,
         Err((refusal, error)) => {
-            session.count(refusal);
+            if let Some(refusal) = refusal {
+                session.count(refusal);
+            }
             Box::pin(refuse(&session, stream, error)).await;
         }
     }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use browser_stream_mux::{Cell, Code, End as Ended, Event, StreamId};
+use browser_stream_mux::{Code, End as Ended, Event, FrameError, StreamId};
 use bytes::Bytes;
 use tokio::time::{Sleep, sleep_until};
 
@@ -181,6 +181,7 @@ impl<R: Reader> Reading<'_, R> {
             let mut state = session.state.lock();
             state.turn.answer |= read == Read::Answer;
             let taken = state.receive(runs, now, effects);
+            effects.begin(&mut state);
             let verdict = state.charge(chatter.frames, now);
             state.collect_ended(effects);
             state.book();
@@ -194,8 +195,8 @@ impl<R: Reader> Reading<'_, R> {
             (taken, verdict)
         };
         effects.act();
-        for (id, cell) in effects.opened() {
-            self.openings.add(session, id, cell);
+        for fresh in effects.opened() {
+            self.openings.add(session, fresh, effects);
         }
         taken?;
         match verdict {
@@ -304,10 +305,16 @@ impl State {
                 effects.data((id, &mut end.spot), far, payload);
                 return cost;
             }
-            Sink::Local(cell) => {
+            Sink::Nobody | Sink::Drain(_) => {}
+            sink => {
                 let bytes = effects.bytes(payload);
                 let length = bytes.len();
-                cell.data(bytes);
+                match sink {
+                    Sink::Fresh(place) => effects.begins(*place, bytes.clone()),
+                    Sink::Local(cell) => cell.data(bytes.clone()),
+                    _ => {}
+                }
+                let is_reply = matches!(sink, Sink::Reply(_));
                 // At most a window.
                 end.unread = end.unread.saturating_add(length as u32);
                 let waits = end.waiting.as_mut().map(|waiting| *waiting = waiting.saturating_add(length as u32)).is_some();
@@ -315,8 +322,10 @@ impl State {
                 if waits {
                     self.waited(length, effects);
                 }
+                if is_reply {
+                    self.replies(id, bytes, effects);
+                }
             }
-            _ => {}
         }
         EVENT_COSTS
     }
@@ -336,12 +345,11 @@ impl State {
             self.mux.reset(id, Code::Limit.number());
             return Ok(());
         }
-        let cell = Cell::new();
+        let place = effects.open(id);
         if let Some(end) = self.mux.value_mut(id) {
-            *end = End::waiting(&cell);
+            *end = End::fresh(place);
         }
         self.waits(id);
-        effects.open(id, cell);
         Ok(())
     }
 
@@ -354,7 +362,8 @@ impl State {
         match &end.sink {
             Sink::Local(cell) | Sink::Drain(cell) => cell.finished(),
             Sink::Splice(far) => effects.at(&far.session, Effect::Finish(far.id)),
-            Sink::Nobody => {}
+            Sink::Reply(_) => self.replied(id, Some(Err(FrameError::Finished)), Bytes::new(), effects),
+            Sink::Fresh(_) | Sink::Nobody => {}
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
     Goodbye, Phase, Session,
     charge::Blame,
     effect::{Effect, Effects, Queued},
-    end::End,
+    end::{End, Sink},
     opening::Openings,
     read,
     transport::{Read, Reader, TransportError},
@@ -162,6 +162,9 @@ impl Session {
 impl End {
     /// Tells whoever is joined to this end that its stream ended.
     pub(super) fn end(&self, how: Ended, effects: &mut Effects) {
+        if let Sink::Reply(_) = self.sink {
+            return self.unanswered(how, effects);
+        }
         if let Some(cell) = self.cell() {
             // A half-made splice: whoever holds the handle decides about the other stream. Told under the lock, so that who finds
             // the stream gone finds out how it ended, too.

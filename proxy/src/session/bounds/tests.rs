@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use super::*;
 use crate::{
     limits::Limits,
-    session::{Opening, Opens, Sessions, splice::forward},
+    session::{Opening, Opens, Sessions, effect::Fresh, end::Far, ledger::Ledger},
 };
 
 struct Nobody;
@@ -41,14 +41,23 @@ impl Splice {
             session.process.live.insert(session.id(), session.clone());
         }
         let splice = Self { sessions, client, server };
-        let cell = splice.comes(&splice.client, header(1, 1, 1, 0)).expect("opened");
-        let near = browser_stream_mux::Stream::new(1, cell, splice.client.clone());
+        splice.comes(&splice.client, header(1, 1, 1, 0)).expect("opened");
         let far = splice.server.open_stream().unwrap();
-        forward((&splice.client, &near), (&splice.server, &far)).unwrap();
-        forward((&splice.server, &far), (&splice.client, &near)).unwrap();
-        near.into_parts();
+        splice.leads(&splice.client, 1, &splice.server, 2);
+        splice.leads(&splice.server, 2, &splice.client, 1);
         far.into_parts();
         splice
+    }
+
+    /// From now on what one stream brings goes out on the other.
+    fn leads(&self, from: &Arc<Session>, near: u32, to: &Arc<Session>, far: u32) {
+        let credit = from.state.lock().mux.get(near).unwrap().receive_credit;
+        from.state.lock().mux.value_mut(near).unwrap().sink = Sink::Splice(Far { session: to.clone(), id: far });
+        let ledger = Ledger::new(Far { session: from.clone(), id: near }, credit);
+        to.change(|state, effects| {
+            state.mux.value_mut(far).unwrap().source = Source::Splice(ledger);
+            state.settle(far, effects);
+        });
     }
 
     /// The peer of this session sends these bytes; what it leads to is done, but nothing is written. The handle of a stream that it opens.
@@ -57,11 +66,15 @@ impl Splice {
         let mut runs = std::collections::VecDeque::from([Bytes::from(bytes)]);
         let mut state = session.state.lock();
         state.receive(&mut runs, Instant::now(), &mut effects).expect("no violation");
+        effects.begin(&mut state);
         state.collect_ended(&mut effects);
         state.book();
         drop(state);
         effects.act();
-        effects.opened().next().map(|(_, cell)| cell)
+        effects.opened().next().map(|fresh| match fresh {
+            Fresh::Part(_, cell) => cell,
+            Fresh::Whole(..) => panic!("nothing here has an open"),
+        })
     }
 
     /// The client sends a little.
