@@ -143,6 +143,7 @@ impl<'a> Answer<'a> {
         }
         let Some(end) = state.mux.value_mut(client) else { return false };
         end.source = Source::Splice(Ledger::new(Far { session: server.clone(), id }, credit));
+        end.reply_waits = true;
         accepted();
         state.send(client, frame, then);
         if !rest.is_empty() {
@@ -262,10 +263,15 @@ impl State {
     pub(super) fn replied(&mut self, id: StreamId, reply: Option<Result<Bytes, FrameError>>, rest: Bytes, effects: &mut Effects) {
         let Some(credit) = self.credit_with(id, rest.len()) else { return };
         let Some(end) = self.mux.value_mut(id) else { return };
-        let (Some(watch), Source::Splice(ledger)) = (&end.watch, &end.source) else { return };
+        let (Some(watch), Source::Splice(ledger)) = (end.watch.clone(), &end.source) else { return };
         let client = ledger.source.clone();
-        end.sink = if matches!(reply, Some(Ok(_))) { Sink::Splice(client.clone()) } else { Sink::Nobody };
-        effects.here(Effect::Answered(Box::new((watch.clone(), Outcome { reply, server: Some(id), client, rest, credit }))));
+        if let Some(Ok(_)) = reply {
+            end.sink = Sink::Splice(client.clone());
+        } else {
+            // How it ends is nothing to the client any more.
+            (end.sink, end.source) = (Sink::Nobody, Source::Nobody);
+        }
+        effects.here(Effect::Answered(Box::new((watch, Outcome { reply, server: Some(id), client, rest, credit }))));
         let unread = std::mem::take(&mut end.unread);
         self.forget_unread(unread);
     }

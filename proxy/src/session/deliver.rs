@@ -1,6 +1,6 @@
 //! What the effects of other sessions do to this one's streams: bytes are queued, credit is handed back, ends are passed on.
 
-use browser_stream_mux::{Code, End as Ended, StreamId, View};
+use browser_stream_mux::{Code, End as Ended, INITIAL_WINDOW, StreamId, View};
 use bytes::Bytes;
 
 use super::{
@@ -75,7 +75,8 @@ impl State {
     pub(super) fn left(&mut self, id: StreamId, bytes: usize, effects: &mut Effects) {
         let cap = self.cap();
         match self.mux.look(id) {
-            Some((view, End { source: Source::Splice(ledger), .. })) => {
+            Some((view, End { source: Source::Splice(ledger), reply_waits, .. })) => {
+                *reply_waits = false;
                 let starves = ledger.settle(view, cap, effects);
                 if starves {
                     self.starve(id);
@@ -102,10 +103,13 @@ impl State {
             Ended::Reset(code) => code,
             Ended::Lost => Code::Lost.number(),
         };
-        match queued {
-            Queued::Dropped => self.mux.reset(id, code),
-            Queued::Delivered => self.mux.reset_behind(id, code),
-        };
+        // Nothing but the reply and what came with it is queued then: it waits for no credit.
+        let behind = queued == Queued::Delivered || end.reply_waits && self.mux.get(id).is_some_and(|view| view.queued <= INITIAL_WINDOW as usize);
+        if behind {
+            self.mux.reset_behind(id, code);
+        } else {
+            self.mux.reset(id, code);
+        }
     }
 
     /// Puts what ended streams were joined to aside, so that nothing is dropped under the lock.

@@ -16,6 +16,8 @@ pub(crate) struct End {
     pub source: Source,
     /// The peer finished: what it sent is whole, and nothing that comes later may take it away.
     pub peer_finished: bool,
+    /// The reply that the proxy has passed on has not left: no reset goes before it.
+    pub reply_waits: bool,
     /// It does not keep a session that is to go: what is said on it is about the peer, or both ends carry it on over their next connections.
     pub aside: bool,
     /// One more than the bytes that came from the peer since it opened the stream; `None` once its open is answered.
