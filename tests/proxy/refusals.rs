@@ -132,6 +132,30 @@ async fn a_reset_right_behind_the_reply_comes_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reply_in_crumbs_is_a_reply_and_what_comes_behind_it_is_the_clients() {
+    let proxy = Proxy::new();
+    let client = proxy.peer();
+    let mut raw = proxy.raw();
+    raw.open(1, r#"{"path":"/browser-server/listen/NAME"}"#).await;
+    raw.reply(1).await;
+    let mut at_client = client.begin("/browser-server/connect/NAME", json!({}));
+    raw.next_where(|frame| frame.stream == 2 && frame.flags & SYN != 0).await;
+    let bytes = b"\0\x0c{\"resume\":1}words";
+    for crumb in bytes.chunks(1).take(13) {
+        raw.send(&frame(DATA, 0, 2, 1, crumb)).await;
+    }
+    // The reply's last byte, and the first of what is not.
+    raw.send(&frame(DATA, 0, 2, 3, &bytes[13..16])).await;
+    raw.send(&frame(DATA, FIN, 2, 3, &bytes[16..])).await;
+    assert_eq!(reply(&mut at_client).await.unwrap()["resume"], 1);
+    let mut words = Vec::new();
+    while let Some(chunk) = within(at_client.read_chunk()).await.unwrap() {
+        words.extend_from_slice(&chunk);
+    }
+    assert_eq!(words, b"words");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_server_lacks_is_unsupported_and_nothing_reaches_it() {
     let mut setup = Setup::new(json!({ "capabilities": ["seal"] })).await;
     let refused = setup.client.connect_with("NAME", json!({ "need": ["seal", "other"] })).await.err();

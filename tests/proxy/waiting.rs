@@ -75,6 +75,29 @@ async fn a_server_that_never_answers_is_a_timeout_and_its_half_is_reset() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn each_client_has_its_own_time_for_an_answer_whoever_else_was_answered() {
+    let proxy = Proxy::new();
+    let (mut owner, client) = (proxy.peer(), proxy.peer());
+    let _control = owner.claim("NAME").await.unwrap();
+    let begun = Instant::now();
+    let mut first = client.begin(CONNECT, json!({}));
+    let _unanswered = owner.next().await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let mut second = client.begin(CONNECT, json!({}));
+    let _accepted = owner.accept().await;
+    reply(&mut second).await.unwrap();
+    let mut third = client.begin(CONNECT, json!({}));
+    let _unanswered = owner.next().await;
+    for (waiting, seconds) in [(&mut first, 15), (&mut third, 25)] {
+        assert_eq!(reply(waiting).await.err().as_deref(), Some("timeout"));
+        assert_eq!(begun.elapsed().as_secs(), seconds);
+    }
+    let (late, _) = tokio::join!(client.connect("NAME"), owner.next());
+    assert_eq!((late.err().as_deref(), begun.elapsed().as_secs()), (Some("timeout"), 40));
+    assert_eq!(proxy.refused("reply_timeout"), 3);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_gets_no_more_unanswered_opens_than_it_may_and_waiters_keep_their_order() {
     let mut limits = Limits::default();
     limits.unreplied_opens_max = 2;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use browser_stream_mux::{Cell, Code, FrameError, Stream, StreamId};
+use browser_stream_mux::{Cell, Code, End as Ended, FrameError, Stream, StreamId};
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::{
@@ -47,7 +47,13 @@ pub(super) struct Outcome {
 ///
 /// # Errors
 /// `unresponsive` when the session is gone or has no ids left, `busy` when too much is queued for it. Nothing has happened then.
-pub(super) fn ask(server: &Arc<Session>, frame: Bytes, behind: &mut Behind, watch: Arc<dyn Watch>, then: &mut Effects) -> Result<(), OpenError> {
+pub(super) fn ask(
+    server: &Arc<Session>,
+    frame: Bytes,
+    behind: &mut Behind,
+    watch: Arc<dyn Watch>,
+    then: &mut Effects,
+) -> Result<(), OpenError> {
     let near = &behind.near;
     let id = {
         let mut state = server.state.lock();
@@ -74,8 +80,11 @@ pub(super) fn ask(server: &Arc<Session>, frame: Bytes, behind: &mut Behind, watc
         server.give_up(id, Code::Cancelled, then);
         return Ok(());
     };
+    // The answer may be here already, given to another thread: then the source is the server, or a handle has the stream, which is to refuse it.
+    if !matches!(end.sink, Sink::Fresh(_) | Sink::Nobody) {
+        return Ok(());
+    }
     end.sink = Sink::Splice(Far { session: server.clone(), id });
-    end.source = Source::Nobody;
     end.watch = Some(watch);
     let (waited, unread) = (end.waiting.take(), std::mem::take(&mut end.unread));
     state.forget_waiting(waited);
@@ -95,7 +104,7 @@ pub(crate) fn ask_for(session: &Session, stream: Stream, (server, frame, watch):
             Ok(())
         }
         Err(error) => {
-            behind.chunks.into_iter().for_each(|chunk| stream.cell().data(chunk));
+            behind.give_back(stream.cell());
             Err((error, stream))
         }
     }
@@ -105,6 +114,17 @@ impl Behind {
     /// The session that it came on.
     pub fn session(&self) -> &Arc<Session> {
         &self.near.session
+    }
+
+    /// The local handle that has this cell has the stream again.
+    fn give_back(self, cell: &Arc<Cell>) {
+        let Self { near: Far { session, id }, chunks, .. } = self;
+        let mut state = session.state.lock();
+        match state.mux.value_mut(id) {
+            Some(end) => end.hand_to(cell),
+            None => cell.ended(Ended::Lost),
+        }
+        chunks.into_iter().for_each(|chunk| cell.data(chunk));
     }
 
     /// A local handle for the stream, which reads these bytes; its open of so many bytes was taken. `None` if the stream has ended.
@@ -169,11 +189,14 @@ impl<'a> Answer<'a> {
 }
 
 impl Session {
-    /// What a local handle has not read of a stream; `None` if that is gone.
+    /// Takes a stream from its local handle, with what that has not read; `None` if the stream is gone.
     fn behind(&self, stream: &Stream) -> Option<Behind> {
         let mut state = self.state.lock();
         let chunks = std::iter::from_fn(|| stream.cell().take_unread().0).collect();
-        state.behind(stream.id(), chunks)
+        let behind = state.behind(stream.id(), chunks)?;
+        let end = state.mux.value_mut(stream.id())?;
+        (end.sink, end.source) = (Sink::Nobody, Source::Nobody);
+        Some(behind)
     }
 
     /// A stream of ours that nobody wants any more.
@@ -290,7 +313,7 @@ impl End {
     }
 
     /// The stream has ended before its reply came.
-    pub(super) fn unanswered(&self, how: browser_stream_mux::End, effects: &mut Effects) {
+    pub(super) fn unanswered(&self, how: Ended, effects: &mut Effects) {
         if let (Some(watch), Source::Splice(ledger)) = (&self.watch, &self.source) {
             let reply = Some(Err(FrameError::Stream(how.into())));
             let outcome = Outcome { reply, server: None, client: ledger.source.clone(), rest: Bytes::new(), credit: 0 };

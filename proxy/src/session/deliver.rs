@@ -104,7 +104,8 @@ impl State {
             Ended::Lost => Code::Lost.number(),
         };
         // Nothing but the reply and what came with it is queued then: it waits for no credit.
-        let behind = queued == Queued::Delivered || end.reply_waits && self.mux.get(id).is_some_and(|view| view.queued <= INITIAL_WINDOW as usize);
+        let behind =
+            queued == Queued::Delivered || end.reply_waits && self.mux.get(id).is_some_and(|view| view.queued <= INITIAL_WINDOW as usize);
         if behind {
             self.mux.reset_behind(id, code);
         } else {

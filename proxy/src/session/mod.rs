@@ -13,6 +13,7 @@ mod effect;
 mod end;
 mod flush;
 mod gather;
+mod handle;
 mod instance;
 mod json;
 mod ledger;
@@ -25,7 +26,7 @@ mod read;
 mod run;
 mod send;
 mod sessions;
-mod splice;
+
 pub mod transport;
 pub mod websocket;
 mod write;
@@ -58,17 +59,17 @@ pub(crate) use browser_stream_mux::End as Ended;
 pub(crate) use control::Note;
 pub(crate) use effect::together;
 pub(crate) use end::Watch;
+pub(crate) use handle::watch;
 pub use instance::Instance;
 pub(crate) use instance::bytes_of_hex;
 pub use ledger::Credit;
 pub use open::{Open, Reply};
 pub(crate) use open::{Peer, encode, frame, parse};
-pub use opening::{Beginning, Opening};
 pub(crate) use opening::{Ask, late, refuse, reply};
+pub use opening::{Beginning, Opening};
 pub(crate) use rate::{Bucket, Rate};
 pub use send::SendError;
 pub use sessions::Sessions;
-pub(crate) use splice::watch;
 
 /// Takes what peers open: the seam through which routes hang above sessions.
 pub trait Opens: Send + Sync + 'static {
