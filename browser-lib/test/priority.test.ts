@@ -103,6 +103,31 @@ describe("turns", () => {
     expect(connection.isWeighted).toBe(false);
   });
 
+  it("of a stream that says little come before bulk, one in a round", () => {
+    const { connection, ids, message } = core([undefined, undefined, undefined]);
+    const little = connection.open(null);
+    ids.push(little);
+    const say = (kib: number) => connection.send(little, new Uint8Array(kib * KIB));
+    const streams = () => message().map(([stream]) => stream);
+    say(1);
+    expect(streams().indexOf(3)).toBe(3);
+    streams();
+    say(17);
+    const next = [...streams(), ...streams()];
+    // Only a turn that the message before cut short goes on before it.
+    expect(next.indexOf(3)).toBeLessThanOrEqual(1);
+    // What does not fit into its turn waits with the others.
+    expect(next.indexOf(3, 2) - next.indexOf(3)).toBeGreaterThanOrEqual(4);
+  });
+
+  it("of a stream that is new come after a round: opening streams is no way past the others", () => {
+    const { connection, ids, message } = core([undefined, undefined]);
+    message();
+    ids.push(connection.open(null));
+    connection.send(ids[2] ?? 0, new Uint8Array(KIB));
+    expect(message().findIndex(([stream]) => stream === 2)).toBe(2);
+  });
+
   it("a stream alone has all there is, whatever its priority", () => {
     const { message } = core([1]);
     expect(message()).toEqual([[0, MESSAGE - 12]]);

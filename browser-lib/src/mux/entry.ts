@@ -26,6 +26,8 @@ export class Entry<T> {
   priority = PRIORITY;
   /** What is left of a turn that was cut short, by the end of a message or because the writer had no more just then. */
   turnLeft = 0;
+  /** The turn of the round from which on it stands ahead; none for one that is new: opening streams is no way past the others. */
+  aheadFrom = Number.POSITIVE_INFINITY;
   /** We finished; the FIN may still be behind the queue. */
   finished = false;
   finSent = false;

@@ -10,13 +10,20 @@ const TURN_PART = 1024;
 /** Below this much a rest of a message, or of a turn, is only crumbs. */
 export const ROOM_MIN = 1024;
 
+/**
+ * Deficit round robin, with those ahead that had nothing to send for a whole round (as FQ-CoDel does, RFC 8290, section 4.1): what a stream says now and
+ * then does not wait behind everybody's bulk. Each has one turn there, then all who wait have theirs.
+ */
 export class Round<T> {
+  readonly #sparse = new Fifo<Entry<T>>();
   readonly #waiting = new Fifo<Entry<T>>();
+  /** Turns that those who wait have had. */
+  #turns = 0;
   /** Streams of another priority than usual. */
   #weighted = 0;
 
   get length(): number {
-    return this.#waiting.length;
+    return this.#sparse.length + this.#waiting.length;
   }
 
   /** Whether streams are to have unequal shares. */
@@ -29,18 +36,26 @@ export class Round<T> {
     entry.priority = priority;
   }
 
-  /** Puts the stream into the round if it has something that may leave: behind the others, unless its turn is not over. */
+  /** Puts the stream into the round if it has something that may leave: where it belongs, or at once if its turn is not over. */
   rouse(entry: Entry<T>): void {
     if (entry.inRound || !entry.canSend) return;
     entry.inRound = true;
-    if (entry.turnLeft > 0) this.#waiting.unshift(entry);
+    if (entry.turnLeft > 0) this.#sparse.unshift(entry);
+    else if (this.#turns >= entry.aheadFrom) this.#sparse.push(entry);
     else this.#waiting.push(entry);
   }
 
   /** Takes out the stream whose turn it is; it may have ended meanwhile. */
   next(): Entry<T> | undefined {
-    const entry = this.#waiting.shift();
-    if (entry) entry.inRound = false;
+    let entry = this.#sparse.shift();
+    if (!entry) {
+      entry = this.#waiting.shift();
+      if (!entry) return undefined;
+      this.#turns++;
+    }
+    entry.inRound = false;
+    // Its writer may go on while it has its turn.
+    entry.aheadFrom = Number.POSITIVE_INFINITY;
     return entry;
   }
 
@@ -57,5 +72,7 @@ export class Round<T> {
     const rest = this.turn(entry) - bytes;
     const isCut = bytes === room || (this.isWeighted && entry.queue.bytes === 0);
     entry.turnLeft = isCut && this.length > 0 && rest >= ROOM_MIN ? rest : 0;
+    // What has more waits with the others; what has not is ahead once these have had their turns.
+    if (!entry.inRound && !entry.canSend) entry.aheadFrom = this.#turns + this.#waiting.length;
   }
 }

@@ -6,6 +6,7 @@
 mod entry;
 mod local;
 mod receive;
+mod round;
 #[cfg(test)]
 mod tests;
 mod transmit;
@@ -18,6 +19,7 @@ use std::{
 use crate::{Config, Dead, Drain, OpenError, StreamId, Violation, held::Held, ids::Ids, liveness::Liveness, window::Growth};
 use entry::Entry;
 use receive::Decoder;
+use round::Round;
 use transmit::Control;
 
 /// Which side of the session we are.
@@ -117,7 +119,7 @@ pub struct Connection<T> {
     drain: Drain,
     decoder: Decoder,
     control: Control,
-    round: VecDeque<Turn>,
+    round: Round,
     queued: usize,
     held: Held,
     ended: VecDeque<StreamId>,
@@ -130,13 +132,6 @@ pub struct Connection<T> {
     peer_gone: bool,
     gone: bool,
     told_gone: bool,
-}
-
-/// A place in the round. The serial tells a stream from an earlier one with the same id.
-#[derive(Clone, Copy)]
-struct Turn {
-    id: StreamId,
-    serial: u32,
 }
 
 /// Room for so many streams is kept.
@@ -157,7 +152,7 @@ impl<T: Default> Connection<T> {
             drain: Drain::default(),
             decoder: Decoder::default(),
             control: Control::default(),
-            round: VecDeque::new(),
+            round: Round::default(),
             queued: 0,
             held: Held::default(),
             ended: VecDeque::new(),
@@ -291,7 +286,7 @@ impl<T: Default> Connection<T> {
     pub fn drain(&mut self, kept: Option<StreamId>) -> impl Iterator<Item = (StreamId, T, View)> + use<T> {
         self.gone = true;
         self.drain.lift();
-        self.round = VecDeque::new();
+        self.round = Round::default();
         (self.queued, self.held, self.live, self.by_peer) = (0, Held::default(), 0, 0);
         let mut streams = std::mem::take(&mut self.streams);
         if let Some(mut entry) = kept.and_then(|id| streams.remove(id)).filter(|entry| !entry.over) {
@@ -368,6 +363,7 @@ impl<T: Default> Connection<T> {
         let serial = self.next_serial;
         self.next_serial = serial.wrapping_add(1);
         entry.serial = serial;
+        entry.ahead_from = self.round.next_round();
         entry.id = id;
         self.live += 1;
         self.by_peer += usize::from(!self.is_ours(id));

@@ -1,10 +1,11 @@
 //! What a connection knows about one stream.
 
-use std::collections::VecDeque;
-
 use crate::{
     Flags, INITIAL_WINDOW, PRIORITY, StreamId,
-    connection::{Turn, View},
+    connection::{
+        View,
+        round::{Round, Turn},
+    },
     ids::Identified,
     queue::Backlog,
     window::Window,
@@ -17,6 +18,8 @@ pub(super) struct Entry<T> {
     /// What the peer lets us send.
     pub(super) credit: u32,
     pub(super) serial: u32,
+    /// The turn of the round from which on it stands ahead.
+    pub(super) ahead_from: u32,
     pub(super) id: StreamId,
     /// The code of a reset that waits behind the queue.
     pub(super) reset_code: u32,
@@ -69,6 +72,7 @@ impl<T> Entry<T> {
             window: Window::default(),
             credit: INITIAL_WINDOW,
             serial: 0,
+            ahead_from: 0,
             id: 0,
             reset_code: 0,
             resets_behind: false,
@@ -111,10 +115,10 @@ impl<T> Entry<T> {
 
     /// Puts the stream into the round if it has something that may leave.
     #[inline]
-    pub(super) fn enter(&mut self, id: StreamId, round: &mut VecDeque<Turn>) {
+    pub(super) fn enter(&mut self, id: StreamId, round: &mut Round) {
         if !self.in_round && self.can_send() {
             self.in_round = true;
-            round.push_back(Turn { id, serial: self.serial });
+            round.enter(Turn { id, serial: self.serial }, self.ahead_from);
         }
     }
 
@@ -146,7 +150,7 @@ impl<T> Entry<T> {
     }
 
     /// Whether a turn in the round would put something out.
-    fn can_send(&self) -> bool {
+    pub(super) fn can_send(&self) -> bool {
         if self.over {
             false
         } else if self.queue.is_empty() {

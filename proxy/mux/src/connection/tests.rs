@@ -173,6 +173,43 @@ fn a_turn_is_as_many_kib_as_the_priority_which_is_held_to_its_range() {
     assert_eq!(turns, [round, round].concat());
 }
 
+/// The streams that transmit a frame each, one after another.
+fn turns(connection: &mut Connection<[u64; 8]>, count: usize) -> Vec<StreamId> {
+    let mut out = Outbound::new();
+    (0..count).for_each(|_| assert!(connection.transmit(1, &mut out)));
+    out.sent.iter().map(|&(id, _)| id).collect()
+}
+
+#[test]
+fn a_stream_that_says_little_goes_before_bulk_once_in_a_round() {
+    let mut connection = connection(Role::Opener);
+    let bulk = [(); 4].map(|()| connection.open([0; 8]).unwrap());
+    let little = connection.open([0; 8]).unwrap();
+    bulk.map(|id| connection.send(id, vec![0; 10 * TURN].into()));
+    assert_eq!(turns(&mut connection, 4), bulk);
+    connection.send(little, "a".into());
+    connection.send(little, vec![0; 2 * TURN].into());
+    // What does not fit into its turn waits with the others.
+    assert_eq!(turns(&mut connection, 6), [little, bulk[0], bulk[1], bulk[2], bulk[3], little]);
+    connection.send(little, vec![0; TURN].into());
+    let next = turns(&mut connection, 10);
+    assert_eq!(next.iter().filter(|id| **id == little).count(), 2, "{next:?}: it takes no more than its share by saying it in pieces");
+    assert_eq!(turns(&mut connection, 5), [bulk[0], bulk[1], bulk[2], bulk[3], bulk[0]]);
+    connection.send(little, "b".into());
+    assert_eq!(turns(&mut connection, 1), [little], "it said nothing for a round");
+}
+
+#[test]
+fn a_stream_that_is_new_waits_a_round() {
+    let mut connection = connection(Role::Opener);
+    let bulk = [(); 3].map(|()| connection.open([0; 8]).unwrap());
+    bulk.map(|id| connection.send(id, vec![0; 10 * TURN].into()));
+    turns(&mut connection, 3);
+    let new = connection.open([0; 8]).unwrap();
+    connection.send(new, "a".into());
+    assert_eq!(turns(&mut connection, 4), [bulk[0], bulk[1], bulk[2], new], "opening streams is no way past the others");
+}
+
 #[test]
 fn an_ended_stream_is_found_until_it_is_collected_and_used_no_more() {
     let mut connection = connection(Role::Acceptor);

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Instant};
 
 use crate::{
     FRAME_MAX, Flags, Header, Kind, Outbound, PRIORITY, StreamId, TURN,
-    connection::{Connection, Turn, entry::Handshake},
+    connection::{Connection, entry::Handshake, round::Turn},
 };
 
 /// Control frames that wait to leave.
@@ -94,7 +94,7 @@ impl<T: Default> Connection<T> {
 
     /// Appends whole frames to `out` until it has about `max` bytes more (at most one frame beyond) or nothing may leave; whether it put out any.
     ///
-    /// PING, GO_AWAY, WINDOW_UPDATE and RST go first. Then the streams that have data and credit take turns: a turn is one DATA frame of at most
+    /// PING, GO_AWAY, WINDOW_UPDATE and RST go first. Then the streams that have data and credit take turns, those first that have had nothing for a round: a turn is one DATA frame of at most
     /// [`TURN`] bytes (or by its priority) while others wait, of at most [`FRAME_MAX`] when alone, and the stream's FIN if that emptied its queue.
     pub fn transmit(&mut self, max: usize, out: &mut Outbound) -> bool {
         let start = out.total();
@@ -106,7 +106,7 @@ impl<T: Default> Connection<T> {
             let until = self.drain.sent().saturating_add(self.drain.room());
             while out.total() < max
                 && self.drain.sent() < until
-                && let Some(turn) = self.round.pop_front()
+                && let Some(turn) = self.round.next()
             {
                 self.take_turn(turn, out);
             }
@@ -165,6 +165,7 @@ impl<T: Default> Connection<T> {
             return;
         };
         entry.in_round = false;
+        entry.ahead_from = self.round.next_round();
         let share = usize::from(entry.priority) * (TURN / usize::from(PRIORITY));
         let most = if alone { FRAME_MAX } else { share }.min(entry.queue.len()).min(entry.credit as usize);
         let finishing = entry.finished && !entry.fin_sent;
@@ -198,8 +199,9 @@ impl<T: Default> Connection<T> {
         }
         if both || behind.is_some() {
             self.end(id);
-        } else {
-            entry.enter(id, &mut self.round);
+        } else if entry.can_send() {
+            entry.in_round = true;
+            self.round.stay(turn);
         }
     }
 }
