@@ -113,7 +113,8 @@ pub const CASES: &[Case] = &[
     Case { name: "stalled streams", run: |relays, samples| add(samples, "stalled", memory::stalled_streams(&relays.bss)) },
     Case { name: "delay of the client", run: |relays, samples| delayed(relays, samples, "delay client", Side::Client) },
     Case { name: "delay of the server", run: |relays, samples| delayed(relays, samples, "delay server", Side::Server) },
-    Case { name: "slow link", run: slow_link },
+    Case { name: "slow link", run: |relays, samples| slow_link(relays, samples, "slow link", 1) },
+    Case { name: "slow link crowd", run: |relays, samples| slow_link(relays, samples, "slow link crowd", 99) },
 ];
 
 fn bulk_on(samples: &mut Samples, speed: &'static str, cpu: &'static str, relay: &Process, way: &Way) -> Result<()> {
@@ -192,9 +193,9 @@ fn delayed(relays: &Relays, samples: &mut Samples, key: &'static str, side: Side
     add(samples, key, delay::share_of_window(&relays.proxy, &relays.name(), side))
 }
 
-fn slow_link(relays: &Relays, samples: &mut Samples) -> Result<()> {
-    match slow::ping_beside_bulk(&relays.bss)? {
-        Ok(trips) => samples.add("slow link", trips.p99_us / 1e3),
+fn slow_link(relays: &Relays, samples: &mut Samples, key: &'static str, bulk: u32) -> Result<()> {
+    match slow::ping_beside_bulk(&relays.bss, bulk)? {
+        Ok(trips) => samples.add(key, trips.p99_us / 1e3),
         Err(reason) => samples.not_run("ping beside bulk at 10 Mbit/s", reason),
     }
     Ok(())

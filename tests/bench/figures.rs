@@ -61,6 +61,7 @@ pub const FIGURES: &[Figure] = &[
     // As "ping beside bulk", with a window of 4 MiB and the reader of both behind 10 Mbit/s that queues 50 ms at most. A round has so few
     // pings, those of 5 s, that its p99 is its worst.
     Figure::new("ping beside bulk at 10 Mbit/s, p99", "ms", "slow link").asks(Bound::Max, 300.0, None),
+    Figure::new("the same beside 99 bulk streams", "ms", "slow link crowd").asks(Bound::Max, 300.0, None),
 ];
 
 const BULK: Figure = Figure::new("one stream, 16 KiB frames", "GiB/s", "bulk");

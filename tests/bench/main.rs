@@ -45,7 +45,7 @@ fn main() -> Result<()> {
         "relay" => relay::run(arguments),
         "shim" => shim::run(arguments),
         "idle" => resume::run_idle(arguments),
-        "far" => slow::run_far(),
+        "far" => slow::run_far(&arguments.next().context("window")?),
         pattern => {
             let rounds = arguments.next().map_or(Ok(ROUNDS), |text| text.parse()).context("rounds")?;
             measure(pattern, rounds)

@@ -18,21 +18,24 @@ use anyhow::{Context, Result, ensure};
 use crate::{
     beside::Beside,
     clock::{Clock, Trips},
+    endpoint::INITIAL_WINDOW,
     proxy,
     server::Server,
     way::Way,
 };
 
-/// The round trips of a ping beside a stream that fills the slow link, through a proxy of its own; `Err` inside: why it cannot be measured here.
-pub fn ping_beside_bulk(bss: &Path) -> Result<Result<Trips, String>> {
-    let mut far = match Far::start() {
+/// The round trips of a ping beside so many streams that fill the slow link, through a proxy of its own; `Err` inside: why it cannot be measured here.
+pub fn ping_beside_bulk(bss: &Path, bulk: u32) -> Result<Result<Trips, String>> {
+    // A library lets 16 MiB of one session be under way.
+    let window = (WINDOWS / bulk).clamp(INITIAL_WINDOW, WINDOW_MAX);
+    let mut far = match Far::start(window) {
         Ok(far) => far,
         Err(error) => return Ok(Err(format!("it needs root, `unshare`, `ip` and `tc` ({error:#})"))),
     };
     let proxy = proxy::start(bss, far.near_address.into())?;
     far.say(&proxy.address.to_string())?;
     far.hear("listening")?;
-    let mut beside = Beside::connect(&proxy, &Way::Name(NAME.to_owned()), WINDOW, 1)?;
+    let mut beside = Beside::connect(&proxy, &Way::Name(NAME.to_owned()), window, bulk)?;
     Ok(Ok(beside.run(Clock::lasting(&proxy, FILL, SPAN))?))
 }
 
@@ -45,9 +48,16 @@ struct Far {
 }
 
 impl Far {
-    fn start() -> Result<Self> {
+    fn start(window: u32) -> Result<Self> {
         let mut command = Command::new("unshare");
-        command.arg("--net").arg(std::env::current_exe()?).arg("far").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        command
+            .arg("--net")
+            .arg(std::env::current_exe()?)
+            .arg("far")
+            .arg(window.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
         let mut child = command.spawn().context("unshare")?;
         let (input, output) = (child.stdin.take().context("its input")?, child.stdout.take().context("its output")?);
         // RFC 2544 keeps 198.18.0.0/15 for benchmarks; each run has four addresses of its own.
@@ -82,8 +92,8 @@ impl Drop for Far {
     }
 }
 
-/// `bench far`: the reader; its input says its address, then the proxy's.
-pub fn run_far() -> Result<()> {
+/// `bench far WINDOW`: the reader; its input says its address, then the proxy's.
+pub fn run_far(window: &str) -> Result<()> {
     let mut lines = BufReader::new(stdin()).lines();
     println!("there");
     bring_up(FAR_NAME, lines.next().context("no address")??.parse()?)?;
@@ -94,7 +104,7 @@ pub fn run_far() -> Result<()> {
         let _ = lines.next();
         exit(0);
     });
-    let server = Server::listen(proxy, &Way::Name(NAME.to_owned()), WINDOW)?;
+    let server = Server::listen(proxy, &Way::Name(NAME.to_owned()), window.parse().context("window")?)?;
     println!("listening");
     server.serve(&Arc::default())
 }
@@ -115,7 +125,9 @@ fn run(command: &[&str]) -> Result<()> {
 const NAME: &str = "slow";
 const FAR_NAME: &str = "far";
 /// What a library's window grows to: all of it would stand before a ping that waits its turn.
-const WINDOW: u32 = 4 * 1024 * 1024;
+const WINDOW_MAX: u32 = 4 * 1024 * 1024;
+/// And what the windows of a session grow to, beyond the first.
+const WINDOWS: u32 = 16 * 1024 * 1024;
 /// Until every queue on the way is as full as it gets.
 const FILL: Duration = Duration::from_secs(3);
 const SPAN: Duration = Duration::from_secs(5);

@@ -262,8 +262,8 @@ export class Connection<T> {
     const both = entry.finSent && entry.peerFinished;
     const behind = emptied && !both && entry.resetBehind !== undefined;
     if (behind) out.header(WINDOW_UPDATE, RST, entry.id, entry.resetBehind ?? 0);
-    if (most > 0 || finishing) this.#events.sent(entry.value, entry.queue.bytes, entry.finSent);
     this.#round.took(entry, most, room);
+    if (most > 0 || finishing) this.#events.sent(entry.value, entry.queue.bytes, entry.finSent);
     if (both || behind) this.#end(entry);
     else this.#round.rouse(entry);
   }

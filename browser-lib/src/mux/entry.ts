@@ -26,8 +26,10 @@ export class Entry<T> {
   priority = PRIORITY;
   /** What is left of a turn that was cut short, by the end of a message or because the writer had no more just then. */
   turnLeft = 0;
-  /** The turn of the round from which on it stands ahead; none for one that is new: opening streams is no way past the others. */
-  aheadFrom = Number.POSITIVE_INFINITY;
+  /** What it may still send ahead of the others in this round; nothing if it is new: opening streams is no way past them. */
+  share = 0;
+  /** The turn with which that round is over. */
+  shareUntil = Number.POSITIVE_INFINITY;
   /** We finished; the FIN may still be behind the queue. */
   finished = false;
   finSent = false;

@@ -1,6 +1,7 @@
 // The streams that have something to send, and how much each sends in its turn.
 
 import { type Entry, PRIORITY } from "./entry.ts";
+import { HEADER_BYTES } from "./frame.ts";
 import { Fifo } from "./queue.ts";
 
 /** The most payload in one frame. */
@@ -11,8 +12,8 @@ const TURN_PART = 1024;
 export const ROOM_MIN = 1024;
 
 /**
- * Deficit round robin, with those ahead that had nothing to send for a whole round (as FQ-CoDel does, RFC 8290, section 4.1): what a stream says now and
- * then does not wait behind everybody's bulk. Each has one turn there, then all who wait have theirs.
+ * Deficit round robin, with those ahead that say little (as FQ-CoDel does, RFC 8290, section 4.1): what a stream says now and then does not wait behind
+ * everybody's bulk. What it says there is taken off its share; when that is used up it waits until all others have had their turns.
  */
 export class Round<T> {
   readonly #sparse = new Fifo<Entry<T>>();
@@ -41,27 +42,27 @@ export class Round<T> {
     if (entry.inRound || !entry.canSend) return;
     entry.inRound = true;
     if (entry.turnLeft > 0) this.#sparse.unshift(entry);
-    else if (this.#turns >= entry.aheadFrom) this.#sparse.push(entry);
+    else if (entry.share >= ROOM_MIN || this.#turns >= entry.shareUntil) this.#sparse.push(entry);
     else this.#waiting.push(entry);
   }
 
   /** Takes out the stream whose turn it is; it may have ended meanwhile. */
   next(): Entry<T> | undefined {
-    let entry = this.#sparse.shift();
-    if (!entry) {
-      entry = this.#waiting.shift();
-      if (!entry) return undefined;
-      this.#turns++;
-    }
+    const ahead = this.#sparse.shift();
+    const entry = ahead ?? this.#waiting.shift();
+    if (!entry) return undefined;
     entry.inRound = false;
-    // Its writer may go on while it has its turn.
-    entry.aheadFrom = Number.POSITIVE_INFINITY;
+    if (!ahead) this.#turns++;
+    if (!ahead || (entry.turnLeft === 0 && this.#turns >= entry.shareUntil)) {
+      entry.share = entry.priority * TURN_PART;
+      entry.shareUntil = this.#turns + this.#waiting.length;
+    }
     return entry;
   }
 
   /** How much the stream that was taken out may send. */
   turn(entry: Entry<T>): number {
-    return this.length === 0 ? FRAME_MAX : entry.turnLeft || entry.priority * TURN_PART;
+    return this.length === 0 ? FRAME_MAX : entry.turnLeft || entry.share;
   }
 
   /**
@@ -72,7 +73,6 @@ export class Round<T> {
     const rest = this.turn(entry) - bytes;
     const isCut = bytes === room || (this.isWeighted && entry.queue.bytes === 0);
     entry.turnLeft = isCut && this.length > 0 && rest >= ROOM_MIN ? rest : 0;
-    // What has more waits with the others; what has not is ahead once these have had their turns.
-    if (!entry.inRound && !entry.canSend) entry.aheadFrom = this.#turns + this.#waiting.length;
+    entry.share = Math.max(entry.share - bytes - HEADER_BYTES, 0);
   }
 }

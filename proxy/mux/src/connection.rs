@@ -363,7 +363,7 @@ impl<T: Default> Connection<T> {
         let serial = self.next_serial;
         self.next_serial = serial.wrapping_add(1);
         entry.serial = serial;
-        entry.ahead_from = self.round.next_round();
+        entry.share = self.round.no_share();
         entry.id = id;
         self.live += 1;
         self.by_peer += usize::from(!self.is_ours(id));

@@ -4,7 +4,7 @@ use crate::{
     Flags, INITIAL_WINDOW, PRIORITY, StreamId,
     connection::{
         View,
-        round::{Round, Turn},
+        round::{Round, Share, Turn},
     },
     ids::Identified,
     queue::Backlog,
@@ -18,8 +18,7 @@ pub(super) struct Entry<T> {
     /// What the peer lets us send.
     pub(super) credit: u32,
     pub(super) serial: u32,
-    /// The turn of the round from which on it stands ahead.
-    pub(super) ahead_from: u32,
+    pub(super) share: Share,
     pub(super) id: StreamId,
     /// The code of a reset that waits behind the queue.
     pub(super) reset_code: u32,
@@ -72,7 +71,7 @@ impl<T> Entry<T> {
             window: Window::default(),
             credit: INITIAL_WINDOW,
             serial: 0,
-            ahead_from: 0,
+            share: Share::default(),
             id: 0,
             reset_code: 0,
             resets_behind: false,
@@ -118,7 +117,7 @@ impl<T> Entry<T> {
     pub(super) fn enter(&mut self, id: StreamId, round: &mut Round) {
         if !self.in_round && self.can_send() {
             self.in_round = true;
-            round.enter(Turn { id, serial: self.serial }, self.ahead_from);
+            round.enter(Turn { id, serial: self.serial }, &self.share);
         }
     }
 

@@ -1,7 +1,8 @@
 //! Whose turn it is among the streams that have something to send.
 //!
-//! Deficit round robin (Shreedhar and Varghese, 1995), with those ahead that have had nothing to send for a whole round, as in FQ-CoDel (RFC 8290, section 4.1): what a
-//! stream says now and then does not wait behind everybody's bulk. Each takes one turn in that place, then all who wait have theirs before it is there again.
+//! Deficit round robin (Shreedhar and Varghese, 1995), with those ahead that say little, as in FQ-CoDel (RFC 8290, section 4.1): what a stream says now and then
+//! does not wait behind everybody's bulk. What it says there is taken off its share; when that is used up it waits with the others until all of these
+//! have had their turns.
 
 use std::collections::VecDeque;
 
@@ -10,7 +11,7 @@ use crate::StreamId;
 /// The streams that have something to send.
 #[derive(Default)]
 pub(super) struct Round {
-    /// Those that had nothing for a round.
+    /// Those that have said less than their share of this round.
     sparse: VecDeque<Turn>,
     waiting: VecDeque<Turn>,
     /// Turns that those who wait have had.
@@ -24,15 +25,45 @@ pub(super) struct Turn {
     pub(super) serial: u32,
 }
 
+/// What a stream may still send ahead of the others in this round.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Share {
+    left: u32,
+    /// The turn with which the round is over.
+    until: u32,
+}
+
+impl Share {
+    /// It sent so much.
+    pub(super) fn spend(&mut self, bytes: u32) {
+        self.left = self.left.saturating_sub(bytes);
+    }
+}
+
+/// Less than this is not worth a frame.
+const CRUMB: u32 = 1024;
+
 impl Round {
-    /// Adds a stream that had nothing to send since the turn after its own; `ahead_from` is what [`next_round`](Self::next_round) said then.
-    pub(super) fn enter(&mut self, turn: Turn, ahead_from: u32) {
-        // The count comes round; a stream that was idle for half of it waits once.
-        if self.turns.wrapping_sub(ahead_from) <= u32::MAX / 2 {
+    /// Adds a stream that had nothing to send, with what it has of its share.
+    pub(super) fn enter(&mut self, turn: Turn, share: &Share) {
+        if share.left >= CRUMB || self.is_over(share) {
             self.sparse.push_back(turn);
         } else {
             self.waiting.push_back(turn);
         }
+    }
+
+    /// What a stream with a share of `most` may send in the turn that it has; `waited`: it is the one that comes after all others'.
+    pub(super) fn begin(&self, share: &mut Share, most: u32, waited: bool) -> u32 {
+        if waited || self.is_over(share) {
+            *share = Share { left: most, until: self.next_round() };
+        }
+        share.left
+    }
+
+    /// Whether all have had their turns since this share began. The count comes round; a stream that was idle for half of it waits once.
+    fn is_over(&self, share: &Share) -> bool {
+        self.turns.wrapping_sub(share.until) <= u32::MAX / 2
     }
 
     /// Adds a stream that has had its turn and has more.
@@ -40,17 +71,23 @@ impl Round {
         self.waiting.push_back(turn);
     }
 
-    /// Takes out the one whose turn it is.
-    pub(super) fn next(&mut self) -> Option<Turn> {
-        self.sparse.pop_front().or_else(|| {
-            let turn = self.waiting.pop_front()?;
-            self.turns = self.turns.wrapping_add(1);
-            Some(turn)
-        })
+    /// Takes out the one whose turn it is; whether it waited for it.
+    pub(super) fn next(&mut self) -> Option<(Turn, bool)> {
+        if let Some(turn) = self.sparse.pop_front() {
+            return Some((turn, false));
+        }
+        let turn = self.waiting.pop_front()?;
+        self.turns = self.turns.wrapping_add(1);
+        Some((turn, true))
+    }
+
+    /// The share of a stream that is new: none before a round is over, for opening streams is no way past the others.
+    pub(super) fn no_share(&self) -> Share {
+        Share { left: 0, until: self.next_round() }
     }
 
     /// The turn at which all that wait now have had theirs.
-    pub(super) fn next_round(&self) -> u32 {
+    fn next_round(&self) -> u32 {
         self.turns.wrapping_add(self.waiting.len() as u32)
     }
 

@@ -94,7 +94,7 @@ impl<T: Default> Connection<T> {
 
     /// Appends whole frames to `out` until it has about `max` bytes more (at most one frame beyond) or nothing may leave; whether it put out any.
     ///
-    /// PING, GO_AWAY, WINDOW_UPDATE and RST go first. Then the streams that have data and credit take turns, those first that have had nothing for a round: a turn is one DATA frame of at most
+    /// PING, GO_AWAY, WINDOW_UPDATE and RST go first. Then the streams that have data and credit take turns, those first that say little: a turn is one DATA frame of at most
     /// [`TURN`] bytes (or by its priority) while others wait, of at most [`FRAME_MAX`] when alone, and the stream's FIN if that emptied its queue.
     pub fn transmit(&mut self, max: usize, out: &mut Outbound) -> bool {
         let start = out.total();
@@ -106,9 +106,9 @@ impl<T: Default> Connection<T> {
             let until = self.drain.sent().saturating_add(self.drain.room());
             while out.total() < max
                 && self.drain.sent() < until
-                && let Some(turn) = self.round.next()
+                && let Some((turn, waited)) = self.round.next()
             {
-                self.take_turn(turn, out);
+                self.take_turn(turn, waited, out);
             }
         }
         out.flush();
@@ -158,15 +158,15 @@ impl<T: Default> Connection<T> {
         }
     }
 
-    fn take_turn(&mut self, turn: Turn, out: &mut Outbound) {
+    fn take_turn(&mut self, turn: Turn, waited: bool, out: &mut Outbound) {
         let alone = self.round.is_empty();
         let id = turn.id;
         let Some(entry) = self.streams.get_mut(id).filter(|entry| !entry.over && entry.serial == turn.serial) else {
             return;
         };
         entry.in_round = false;
-        entry.ahead_from = self.round.next_round();
-        let share = usize::from(entry.priority) * (TURN / usize::from(PRIORITY));
+        let share = u32::from(entry.priority) * (TURN / usize::from(PRIORITY)) as u32;
+        let share = self.round.begin(&mut entry.share, share, waited) as usize;
         let most = if alone { FRAME_MAX } else { share }.min(entry.queue.len()).min(entry.credit as usize);
         let finishing = entry.finished && !entry.fin_sent;
         if most > 0 {
@@ -177,6 +177,7 @@ impl<T: Default> Connection<T> {
             entry.queue.take(most, |piece| out.payload(piece));
             self.held += entry.queue.held();
             entry.credit -= length;
+            entry.share.spend(length + Header::BYTES as u32);
             out.sent.push((id, length));
             self.drain.add(length.into());
             self.counts.data_sent += 1;
