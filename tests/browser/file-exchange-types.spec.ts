@@ -49,7 +49,7 @@ test("bss recv notes the type that a file has in the page", async ({ tab, realPr
     const archive = execFileSync("tar", ["--xattrs", "-C", folder, "-cf", "-", name]).toString("latin1");
     return /user\.mime_type=([\w.+/-]+)/.exec(archive)?.[1];
   });
-  expect(noted).toEqual(["image/png", "application/vnd.example+json", undefined]);
+  expect(noted).toEqual(["image/png", "application/vnd.example+json", "application/octet-stream"]);
 });
 
 test("a folder that is dropped is not sent, which is said, and the files beside it are", async ({
