@@ -6,7 +6,8 @@ import type { Browser } from "@playwright/test";
 import { MIB, memoryOf, row, save, sha256Of } from "./exchange.ts";
 import { expect, type Page, test } from "./fixture.ts";
 
-const MANY = process.env.LONG === "1" ? 4096 : 128;
+const LONG = process.env.LONG === "1";
+const MANY = LONG ? 4096 : 128;
 /** Different mebibytes, one after the other: so many that none stands where it would look right at a wrong place of a power of two. */
 const KINDS = 17;
 /** What may come on top: in a page, what was read between the collection of its garbage and the look; in all processes of the browser, their own pools beside. */
@@ -78,10 +79,10 @@ function sumOfLarge(): string {
   return hash.digest("hex");
 }
 
-/** Whether that is so within a few seconds. */
+/** Whether that is so by the next look. */
 async function settles(page: Page, done: ReturnType<Page["getByText"]>): Promise<boolean> {
   await expect(row(page, "large.bin"), "it goes on").not.toContainText(/Broke off|Cancelled/);
-  return await done.waitFor({ timeout: 4000 }).then(
+  return await done.waitFor({ timeout: LONG ? 4000 : 1000 }).then(
     () => true,
     () => false,
   );
