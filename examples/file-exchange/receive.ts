@@ -84,7 +84,7 @@ function lead(presence: Presence): string {
     case "away":
       return "The sender’s connection is away, or their page is being loaded again. It goes on when they are back.";
     case "gone":
-      return "The sender is gone: their page was closed. What is not saved yet did not arrive whole.";
+      return "The sender is gone: their page was closed, or it crashed, and this link ended with it. Ask them to share again and to send you the new one. What is saved is yours.";
     case "over":
       return `${exchange.reason || "The sender stopped sharing."} What is saved is yours.`;
     case "refused":

@@ -96,13 +96,14 @@ function transfer({ state, arrived, offered, pace, error }: Transfer): string {
 }
 
 function why(error: unknown, file: Incoming): string {
-  const kept = file.continues && file.held > 0 ? ` ${size(file.held)} is kept here for a day.` : "";
   if (error instanceof TooLarge)
     return "Too large for a page over plain http, which takes 256 MB. Ask for an address with https.";
   if (error instanceof BadPiece) return "A piece arrived damaged twice, and was refused. Try again.";
   if (error instanceof NotSaved) return `It was not saved: ${error.message} Try again.`;
-  if (error instanceof Gone)
-    return `Broke off: the sender is gone.${kept} It goes on if they share again under this link.`;
+  if (error instanceof Gone) {
+    const kept = file.continues && file.held > 0;
+    return `Broke off: the sender is gone.${kept ? ` ${size(file.held)} is kept here for a day, should they come back under this link.` : ""}`;
+  }
   if (error instanceof NoRoom)
     return "It cannot be kept here: there is no room, or the download was stopped. Try again.";
   if (!(error instanceof StreamError))

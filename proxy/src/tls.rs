@@ -52,6 +52,14 @@ pub enum IdentityError {
         /// What is wrong with them.
         why: String,
     },
+    /// Others than its owner may read the key that the proxy keeps for itself.
+    #[error("others may read the key {path:?} (mode {mode:o}): if nobody has, chmod 600 it; else delete it to have a new one made")]
+    Exposed {
+        /// The key's file.
+        path: PathBuf,
+        /// Who may do what with it.
+        mode: u32,
+    },
     /// A certificate cannot be made, or not be kept.
     #[error("cannot keep a certificate in {folder:?}: {why}; give a folder that may be written to with --tls-dir")]
     Make {
@@ -78,7 +86,7 @@ impl Identity {
     /// for one of the names or ends within a month. The key stays.
     ///
     /// # Errors
-    /// Where the folder cannot be written to, or holds a key that is none.
+    /// Where the folder cannot be written to, or holds a key that is none or that others than its owner may read.
     pub fn self_signed(folder: &Path, names: &[String]) -> Result<Self, IdentityError> {
         let made = made::read_or_make(folder, names)?;
         Self::new(Certificates::of_files(&made.certificate, &made.key)?, &made.names)

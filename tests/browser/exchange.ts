@@ -115,3 +115,12 @@ export function downloadsOf(page: Page): string[] {
   page.on("download", (download) => names.push(download.suggestedFilename()));
   return names;
 }
+
+/** What is on the page's heap and in its buffers, after what is not needed was thrown away. */
+export async function memoryOf(page: Page): Promise<number> {
+  const session = await page.context().newCDPSession(page);
+  await session.send("HeapProfiler.collectGarbage");
+  const { usedSize, backingStorageSize } = await session.send("Runtime.getHeapUsage");
+  await session.detach();
+  return usedSize + backingStorageSize;
+}

@@ -133,10 +133,14 @@ test("a sender whose tab crashed: receivers are told at once that it is away, an
   const session = await sender.context().newCDPSession(sender);
   session.send("Page.crash").catch(() => {}); // There is nobody to answer.
   await expect(row(receiver, file.name)).toContainText("The sender is away. 2.1 MB of 4.2 MB is here");
-  await expect(row(receiver, file.name)).toContainText("Broke off: the sender is gone. 2.1 MB is kept here for a day.");
-  await expect(receiver.getByText("The sender is gone: their page was closed.")).toBeVisible();
+  await expect(row(receiver, file.name)).toContainText("Broke off: the sender is gone. 2.1 MB is kept here for a day");
+  await expect(
+    receiver.getByText(/The sender is gone: .* this link ended with it. Ask them to share again/),
+  ).toBeVisible();
   await photograph(receiver, "file-exchange-gone");
   expect(downloads).toEqual([]);
+  const late = await tab(link);
+  await expect(late.getByText("Nobody shares under this link now.")).toBeVisible();
   await proxy.stop();
 });
 

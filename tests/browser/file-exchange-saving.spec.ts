@@ -5,7 +5,19 @@ import { open } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { chromium } from "@playwright/test";
 import { startProxy } from "../harness/proxy.mjs";
-import { holdFiles, keptBytes, letThrough, MIB, row, sample, save, sha256, sha256Of, share } from "./exchange.ts";
+import {
+  holdFiles,
+  keptBytes,
+  letThrough,
+  MIB,
+  memoryOf,
+  row,
+  sample,
+  save,
+  sha256,
+  sha256Of,
+  share,
+} from "./exchange.ts";
 import { expect, type Page, test } from "./fixture.ts";
 import { photograph } from "./photograph.ts";
 
@@ -153,13 +165,4 @@ async function onDisk(url: string): Promise<Page> {
   const page = await context.newPage();
   await page.goto(url);
   return page;
-}
-
-/** What is on the page's heap and in its buffers, after what is not needed was thrown away. */
-async function memoryOf(page: Page): Promise<number> {
-  const session = await page.context().newCDPSession(page);
-  await session.send("HeapProfiler.collectGarbage");
-  const { usedSize, backingStorageSize } = await session.send("Runtime.getHeapUsage");
-  await session.detach();
-  return usedSize + backingStorageSize;
 }

@@ -1,60 +1,12 @@
 /** The file-exchange page on one side, `bss send` and `bss recv` on the other. */
 
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
-import { bss } from "../harness/programs.mjs";
 import { holdFiles, row, sample, save, sha256, sha256Of, share } from "./exchange.ts";
-import { test as base, expect } from "./fixture.ts";
+import { expect, test } from "./programs.ts";
 
 const MIB = 1 << 20;
-
-interface Program {
-  child: ChildProcessWithoutNullStreams;
-  /** The next line that it prints. */
-  line: () => Promise<string>;
-  /** How it ends, and what it says on stderr. */
-  ended: Promise<{ code: number | null; said: string }>;
-}
-
-interface Fixtures {
-  /** Runs `bss` with these arguments; it is killed with the test. */
-  run: (...args: string[]) => Program;
-  /** A folder of this test. */
-  folder: string;
-}
-
-const test = base.extend<Fixtures>({
-  // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the fixture's needs off this pattern
-  folder: async ({}, use) => {
-    const folder = mkdtempSync(join(tmpdir(), "bss-exchange-"));
-    await use(folder);
-    rmSync(folder, { recursive: true });
-  },
-  // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the fixture's needs off this pattern
-  run: async ({}, use) => {
-    const running: ChildProcessWithoutNullStreams[] = [];
-    await use((...args) => {
-      const child = spawn(bss(), args);
-      running.push(child);
-      const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-      let said = "";
-      child.stderr.on("data", (text) => {
-        said += text;
-      });
-      return {
-        child,
-        line: async () => (await lines.next()).value,
-        ended: once(child, "close").then(([code]) => ({ code, said })),
-      };
-    });
-    for (const child of running) child.kill("SIGKILL");
-  },
-});
 
 test("a page sends, and bss recv has the same files, by link and by code", async ({ tab, realProxy, run, folder }) => {
   const sender = await tab(`${realProxy.url}examples/file-exchange/`);

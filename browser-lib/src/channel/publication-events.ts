@@ -6,9 +6,9 @@ import type { StreamError } from "../error.ts";
 export interface ChannelProgress {
   /** What has left us. */
   readonly sent: number;
-  /** What every reader has taken: its part of the way is up to a window more than its program has read. */
+  /** What no reader has to take any more: its part of the way is up to a window more than its program has read. */
   readonly slowest: number;
-  /** The sum over all readers that ever were; what was left out for one (`drop`) counts, too. */
+  /** What readers took, the sum over all that ever were; what was left out for one (`drop`) is none of it. */
   readonly delivered: number;
 }
 

@@ -2,7 +2,10 @@
 
 use std::{
     future::poll_fn,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -26,6 +29,8 @@ pub enum End {
 pub struct Cell {
     state: Mutex<State>,
     stopped: Notify,
+    /// What somebody keeps until there is room.
+    held_back: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -190,6 +195,17 @@ impl Cell {
     /// How many bytes that were written have not left.
     pub fn queued(&self) -> usize {
         self.state.lock().queued
+    }
+
+    /// Somebody holds so many bytes for this stream until there is room: a figure for who looks for memory.
+    pub fn hold_back(&self, bytes: usize) {
+        // Nothing else is ordered by it.
+        self.held_back.store(bytes, Ordering::Relaxed);
+    }
+
+    /// How many that are.
+    pub fn held_back(&self) -> usize {
+        self.held_back.load(Ordering::Relaxed)
     }
 
     /// How many bytes may be queued now, never 0.

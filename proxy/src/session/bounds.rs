@@ -69,10 +69,11 @@ impl State {
         }
     }
 
-    /// Resets the stream that holds most, `more` included, and drops what nobody has read of it; how much that was at most.
+    /// Resets the stream that holds most, `more` included, and drops what nobody has read of it; how much is freed as soon as whoever writes it hears of that.
     fn cut_heaviest(&mut self, more: impl Fn(&End) -> usize, effects: &mut Effects) -> Option<usize> {
-        let (heaviest, weight) = self.mux.heaviest(more)?;
+        let (heaviest, _) = self.mux.heaviest(more)?;
         let cell = self.mux.value(heaviest).and_then(|end| end.cell().cloned());
+        let coming = cell.as_ref().map_or(0, |cell| cell.held_back());
         self.cut_stream(heaviest, Code::Limit, effects);
         if let Some(cell) = cell {
             // Its reader has an error for it, not what came before: that is what the memory is needed for.
@@ -80,12 +81,13 @@ impl State {
         }
         self.collect_ended(effects);
         self.book();
-        Some(weight)
+        Some(coming)
     }
 
-    /// The most of the process's memory that this session may hold.
+    /// The most of the process's memory that this session may hold. O(streams).
     pub(super) fn weight(&self) -> usize {
-        self.mux.weight() + self.bounds.unread
+        let held_back = self.mux.streams().map(|(_, end)| held_back(end)).sum::<usize>();
+        self.mux.weight() + self.bounds.unread + held_back
     }
 
     /// Tells the process's memory what the session holds beside the read buffers, which tell for themselves. What is a part of one and not read yet, or on its
@@ -285,6 +287,11 @@ fn waited(waiting: NonZeroU32) -> usize {
     waiting.get() as usize - 1
 }
 
+/// The bytes that somebody keeps for a stream until there is room.
+fn held_back(end: &End) -> usize {
+    end.cell().map_or(0, |cell| cell.held_back())
+}
+
 /// The memory budget is used up: the heaviest streams of the heaviest sessions are reset until some of it is free again.
 ///
 /// One thread at a time does it. It weighs all sessions once, and afterwards only the one that it has taken something from.
@@ -296,13 +303,16 @@ pub(super) fn relieve(process: &Process, effects: &mut Effects) {
     }
     let sessions: Vec<Arc<Session>> = process.live.iter().map(|entry| entry.value().clone()).collect();
     let mut weights: BinaryHeap<(usize, usize)> = sessions.iter().enumerate().map(|(at, session)| (session.weight(), at)).collect();
-    while process.memory.used() > enough
+    // What their writers give back in a moment.
+    let mut coming = 0;
+    while process.memory.used().saturating_sub(coming) > enough
         && let Some((_, at)) = weights.pop()
         && let Some(heaviest) = sessions.get(at)
     {
         let mut state = heaviest.state.lock();
-        if state.cut_heaviest(|end| end.unread as usize, effects).is_none() {
-            continue;
+        match state.cut_heaviest(|end| end.unread as usize + held_back(end), effects) {
+            Some(bytes) => coming += bytes,
+            None => continue,
         }
         weights.push((state.weight(), at));
         let ready = state.wants_turn();

@@ -185,7 +185,7 @@ impl Session {
         self.state.lock().mux.queued()
     }
 
-    /// The most of the process's memory that this session may hold: what is queued for the peer, and what came from it and nobody read.
+    /// The most of the process's memory that this session may hold: what is queued for the peer or waits for that, and what came from it and nobody read.
     fn weight(&self) -> usize {
         self.state.lock().weight()
     }

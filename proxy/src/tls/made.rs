@@ -81,9 +81,24 @@ fn key_pair(path: &Path, failed: &dyn Fn(&dyn std::fmt::Display) -> IdentityErro
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(failed(&error)),
     }
+    check_owned(path)?;
     let malformed = |why: String| IdentityError::Malformed { path: path.to_owned(), why };
     let pem = String::from_utf8(certificates::pem(path)?).map_err(|error| malformed(error.to_string()))?;
     KeyPair::from_pem(&pem).map_err(|error| malformed(format!("{error}; delete it to have a new one made")))
+}
+
+/// Refuses a key that somebody else may read, as after a careless copy.
+#[cfg(unix)]
+fn check_owned(path: &Path) -> Result<(), IdentityError> {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = fs::metadata(path).map_err(|source| IdentityError::Read { path: path.to_owned(), source })?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 == 0 { Ok(()) } else { Err(IdentityError::Exposed { path: path.to_owned(), mode }) }
+}
+
+#[cfg(not(unix))]
+fn check_owned(_: &Path) -> Result<(), IdentityError> {
+    Ok(())
 }
 
 fn certificates_fit(certificate: &Path, key: &Path) -> bool {

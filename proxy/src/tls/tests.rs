@@ -54,6 +54,21 @@ fn what_cannot_be_a_name_is_left_out_and_a_lost_key_makes_a_new_certificate() {
 }
 
 #[test]
+fn a_key_of_ones_own_that_others_may_read_is_refused_until_they_may_not() {
+    let folder = tempdir().expect("a folder");
+    let first = made(folder.path(), &[]);
+    let key = folder.path().join("key.pem");
+    let allow = |mode| fs::set_permissions(&key, fs::Permissions::from_mode(mode)).expect("changed");
+    for mode in [0o644, 0o640, 0o604, 0o660] {
+        allow(mode);
+        let error = Identity::self_signed(folder.path(), &[]).expect_err("others may read it").to_string();
+        assert!(error.contains("key.pem") && error.contains(&format!("{mode:o}")) && error.contains("chmod 600"), "{error}");
+    }
+    allow(0o400);
+    assert_eq!(made(folder.path(), &[]).fingerprint(), first.fingerprint());
+}
+
+#[test]
 fn files_that_cannot_be_used_are_named() {
     let folder = tempdir().expect("a folder");
     let (one, other) = (folder.path().join("one"), folder.path().join("other"));

@@ -182,6 +182,53 @@ async fn a_part_of_something_else_is_begun_anew_and_files_are_overwritten_only_i
     assert!(fs::read(path(&to, "file")).expect("read") == sent);
 }
 
+#[tokio::test]
+async fn each_file_has_its_type_on_the_list_and_as_an_attribute_at_the_receiver() {
+    let proxy = Proxy::start().await;
+    let types = [
+        ("été 日本.PNG", "image/png"),
+        ("notes.txt", "text/plain"),
+        ("folder.tar.gz", "application/gzip"),
+        ("no ending", "application/octet-stream"),
+        ("odd.zzzz", "application/octet-stream"),
+    ];
+    let (from, to) = (folder(&types.map(|(name, _)| (name, 10))), folder(&[]));
+    let paths = types.map(|(name, _)| path(&from, name));
+    let (_sender, code) = sending(&proxy.address.to_string(), &paths.each_ref().map(String::as_str)).await;
+    let list = list(&proxy, &code).await;
+    for (at, (name, kind)) in types.iter().enumerate() {
+        assert_eq!((&list["files"][at]["name"], &list["files"][at]["type"]), (&json!(name), &json!(kind)));
+    }
+    run(proxy.bss(&["recv", &code, "--output"]).arg(to.path()), b"").await.stdout();
+    for (name, kind) in types {
+        assert_eq!(attribute(&path(&to, name)).as_deref(), Some(kind), "{name}");
+    }
+}
+
+/// What a file says its type is.
+fn attribute(path: &str) -> Option<String> {
+    let mut value = [0; 256];
+    let length = rustix::fs::getxattr(path, "user.mime_type", &mut value).ok()?;
+    Some(String::from_utf8_lossy(&value[..length]).into_owned())
+}
+
+#[tokio::test]
+async fn a_part_that_is_a_link_is_written_through_to_nothing() {
+    let proxy = Proxy::start().await;
+    let (from, to) = (folder(&[("file", 1 << 20)]), folder(&[]));
+    let (_sender, code) = sending(&proxy.address.to_string(), &[&path(&from, "file")]).await;
+    let id = list(&proxy, &code).await["files"][0]["id"].as_str().expect("an id").to_owned();
+    let elsewhere = folder(&[("precious", 10)]);
+    let before = fs::read(path(&elsewhere, "precious")).expect("read");
+    std::os::unix::fs::symlink(path(&elsewhere, "precious"), to.path().join(format!("file.{id}.part"))).expect("a link");
+    let ended = run(proxy.bss(&["recv", &code, "--output"]).arg(to.path()), b"").await;
+    ended.failed(74, "cannot write file: ");
+    assert!(ended.stderr.contains("it is no file of its own: remove it"), "{ended:?}");
+    assert!(fs::read(path(&elsewhere, "precious")).expect("read") == before);
+    fs::remove_file(to.path().join(format!("file.{id}.part"))).expect("removed");
+    run(proxy.bss(&["recv", &code, "--output"]).arg(to.path()), b"").await.stdout();
+}
+
 fn name_and_key(code: &str) -> (String, String) {
     let digest = Sha256::digest(format!("browser-stream-server file-exchange 1 {}", code.replace('-', "")));
     (format!("files-{}", HEXLOWER.encode(&digest[..16])), HEXLOWER.encode(&digest[16..]))

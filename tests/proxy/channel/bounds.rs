@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use browser_stream_mux::Code;
-use browser_stream_server::Delivery;
-use harness::{pattern, until, within};
+use browser_stream_server::{ChannelOptions, Delivery, Limits, Opening};
+use harness::{Proxy, pattern, until, within};
 use serde_json::json;
 use tokio::time::Instant;
+
+use crate::{honest::Honest, pile::until_quiet};
 
 use super::{Hall, next, publish, rest, subscribe, text};
 
@@ -188,4 +190,57 @@ async fn other_streams_of_a_stalled_subscribers_session_go_on() {
     let mut second = browser_stream_server::Subscription::new(stream, serde_json::from_value(reply).unwrap());
     other.send("here").await.unwrap();
     assert_eq!(text(&mut second).await, "here");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_subscribers_are_told_of_a_publisher_has_its_bound_however_long_an_open_may_be() {
+    let hall = Hall::with(|limits| limits.open_bytes_max = 32 * 1024);
+    let peer = hall.proxy.peer();
+    let publish = |length: usize| peer.ask("/channel/publish/NAME", json!({ "meta": "x".repeat(length) }));
+    assert_eq!(publish(9 * 1024).await.err().as_deref(), Some("bad_request"));
+    assert_eq!(hall.proxy.refused("bad_open"), 1);
+    let _publishing = publish(9 * 1024 - 200).await.unwrap();
+    let mut reader = hall.subscribe("NAME").await;
+    assert!(matches!(next(&mut reader).await, Delivery::Joined(who) if who.meta::<String>().is_some_and(|meta| meta.len() > 9000)));
+    let ours = hall.channels.publish("OURS", ChannelOptions::new(), &"x".repeat(9 * 1024));
+    assert_eq!(ours.err().map(|error| error.code.to_string()).as_deref(), Some("bad_request"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_22_where_there_is_no_memory_the_stalled_subscriber_pays_that_most_waits_for() {
+    const MIB: usize = 1024 * 1024;
+    let mut limits = Limits::default();
+    (limits.memory_budget_bytes, limits.channel_queue_bytes_max) = (8 * MIB, 8 * MIB);
+    let proxy = Proxy::with(limits, |router| {
+        router.route("/pour", |opening: Opening| async {
+            let mut stream = opening.accept();
+            while stream.write_chunk(vec![7; 64 * 1024].into()).await.is_ok() {}
+        })
+    });
+    let hall = Hall { channels: proxy.channels.clone(), proxy };
+    let mut honest = Honest::new(&hall.proxy).await;
+    let mut publisher = hall.publish("NAME", json!({ "policy": "drop" })).await;
+    let mut stalled = hall.subscribe_over("NAME", 4096).await;
+    for seed in 0..256 {
+        publisher.send(pattern(seed, 8 * 1024)).await.unwrap();
+    }
+    until(|| hall.channels.list()[0].messages == 256).await;
+    let queued = hall.channels.list()[0].queued_bytes as usize;
+    assert!(queued > 3 * MIB / 2, "{queued} bytes wait for it");
+    // Others who read nothing either, each of whom has less in four streams.
+    let mut others = Vec::new();
+    while hall.proxy.sessions.memory_used() < 8 * MIB {
+        let mut other = hall.proxy.raw_with(4096);
+        for number in 0..4 {
+            other.open(2 * number + 1, r#"{"path":"/pour"}"#).await;
+        }
+        until_quiet().await;
+        others.push(other);
+    }
+    honest.goes_on().await;
+    assert_eq!(rest(&mut stalled).await.1, Err(Code::Limit.number()));
+    assert_eq!(hall.proxy.refused("budget"), 1, "nobody else pays");
+    assert_eq!(hall.proxy.sessions.list().iter().filter(|session| session.streams() == 4).count(), others.len(), "the others live");
+    honest.goes_on().await;
+    assert!(hall.proxy.sessions.memory_used() < 15 * MIB / 2, "{}", hall.proxy.sessions.memory_used());
 }

@@ -1,6 +1,7 @@
 //! Channels: what a publisher sends, what each subscriber gets, and what either is told.
 
 mod bounds;
+mod figures;
 mod inside;
 mod late;
 mod policies;

@@ -1,11 +1,14 @@
 //! Who may publish, what goes through, and how each end is told.
 
+use std::time::Duration;
+
 use browser_stream_mux::{Code, StreamError};
 use browser_stream_server::{Delivery, Ending, News, PublishError, Subscription};
 use harness::{pattern, until, within};
 use serde_json::json;
+use tokio::time::{Instant, sleep};
 
-use super::{Hall, next, publish, rest, text};
+use super::{Hall, Member, next, publish, rest, text};
 
 #[tokio::test(start_paused = true)]
 async fn every_subscriber_gets_each_message_whole_and_in_order() {
@@ -249,4 +252,65 @@ async fn what_is_no_record_resets_its_publisher_and_nobody_else() {
     assert_eq!(ended, Err(StreamError::Reset(Code::BadRequest.number())));
     assert_eq!(hall.proxy.refused("channel_record"), 1);
     within(other.member.end()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_of_several_publishers_ends_for_itself_and_the_channel_as_its_last() {
+    let hall = Hall::new();
+    let many = json!({ "publishers": "many" });
+    for (ends, whole) in [([4001, 0], Ok(())), ([0, 4001], Err(4001))] {
+        let publishers = [hall.publish("NAME", many.clone()).await, hall.publish("NAME", many.clone()).await];
+        let mut reader = hall.subscribe("NAME").await;
+        for _ in 0..2 {
+            assert!(matches!(next(&mut reader).await, Delivery::Joined(_)));
+        }
+        for (publisher, code) in publishers.into_iter().zip(ends) {
+            tokio::spawn(publisher.member.end_with(Ending::new(code, "")));
+            let Delivery::Left(_, ending) = next(&mut reader).await else { panic!("it leaves") };
+            assert_eq!(ending.code, code, "this one's own end");
+        }
+        assert_eq!(rest(&mut reader).await, (vec![], whole));
+        until(|| hall.channels.list().is_empty()).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_that_breaks_off_is_gone_at_once_though_a_stalled_subscriber_is_waited_for() {
+    let hall = Hall::new();
+    let Member { member: mut publisher, peer: _peer } = hall.publish("NAME", json!({})).await;
+    let sending = tokio::spawn(async move {
+        for seed in 0.. {
+            publisher.send(pattern(seed, 64 * 1024)).await.unwrap();
+        }
+    });
+    let (mut good, _stalled) = (hall.subscribe("NAME").await, hall.subscribe("NAME").await);
+    let reading = tokio::spawn(async move { rest(&mut good).await });
+    sleep(Duration::from_secs(2)).await;
+    assert!(!reading.is_finished());
+    let before = Instant::now();
+    sending.abort();
+    let (got, ended) = within(reading).await.unwrap();
+    assert!(!got.is_empty());
+    assert_eq!(ended, Err(Code::Cancelled.number()));
+    assert!(before.elapsed() < Duration::from_millis(500), "{:?}", before.elapsed());
+    let mut next = hall.publish("NAME", json!({})).await;
+    next.send("the name is free").await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_said_to_its_end_arrives_though_its_publisher_died_while_a_subscriber_was_waited_for() {
+    let hall = Hall::new();
+    let mut publisher = hall.publish("NAME", json!({})).await;
+    let mut slow = hall.subscribe("NAME").await;
+    let sent: Vec<Vec<u8>> = (0..10).map(|seed| pattern(seed, 60 * 1024)).collect();
+    for message in &sent {
+        publisher.send(message.clone()).await.unwrap();
+    }
+    let peer = publisher.peer;
+    let ending = tokio::spawn(publisher.member.end());
+    sleep(Duration::from_secs(1)).await;
+    assert!(!ending.is_finished());
+    peer.vanish();
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(rest(&mut slow).await, (sent, Ok(())));
 }

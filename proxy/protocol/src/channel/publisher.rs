@@ -31,9 +31,9 @@ pub struct Publisher {
 pub struct Closed {
     /// Subscribers that are there.
     pub readers: u64,
-    /// Bytes of this publisher's messages that every subscriber has taken.
+    /// Bytes of this publisher's messages that no subscriber has to take any more.
     pub slowest: u64,
-    /// Bytes in all, over all subscribers that ever were; what was left out for one counts, too.
+    /// Bytes that subscribers took, the sum over all that ever were; what was left out for one is none of them.
     pub delivered: u64,
 }
 

@@ -2,15 +2,17 @@
 
 use std::{
     collections::HashMap,
+    mem,
     sync::{Arc, Weak},
 };
 
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use crate::{
     limits::Limits,
+    refusals::{Refusal, Refusals},
     session::{Bucket, Rate},
 };
 
@@ -24,6 +26,8 @@ pub(super) struct Accounts {
 pub(super) struct Account {
     rate: Rate,
     bucket: Arc<Mutex<Bucket>>,
+    /// It is being waited for.
+    is_slowed: bool,
 }
 
 impl Accounts {
@@ -44,7 +48,7 @@ impl Accounts {
             accounts.insert(session, Arc::downgrade(&bucket));
             bucket
         });
-        Account { rate: self.rate, bucket }
+        Account { rate: self.rate, bucket, is_slowed: false }
     }
 }
 
@@ -54,8 +58,19 @@ impl Account {
         self.bucket.lock().charge(&self.rate, deliveries as u64, 1, Instant::now().into_std());
     }
 
+    /// Resolves when it owes nothing. Cancel-safe: one that is waited for anew is still counted once.
+    pub async fn settle(&mut self, refusals: &Refusals) {
+        while let Some(until) = self.owes() {
+            if !mem::replace(&mut self.is_slowed, true) {
+                refusals.count(Refusal::ChannelRateSlowed);
+            }
+            sleep_until(until).await;
+        }
+        self.is_slowed = false;
+    }
+
     /// Until when nothing more may go out, if it owes too much.
-    pub fn owes(&self) -> Option<Instant> {
+    fn owes(&self) -> Option<Instant> {
         let now = Instant::now();
         let over = self.bucket.lock().charge(&self.rate, 0, 1, now.into_std());
         (!over.is_zero()).then(|| now + over)

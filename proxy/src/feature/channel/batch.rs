@@ -68,6 +68,7 @@ impl Item {
 /// Records in a row, all of one publisher.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
+    pub publisher: u32,
     pub items: Vec<Item>,
     /// All of them, in as few slices as it takes.
     pub wire: Vec<Bytes>,
@@ -187,7 +188,7 @@ impl Batcher {
         });
         let items = items.collect();
         self.bytes = 0;
-        Batch { items, wire, bytes, payload: mem::take(&mut self.payload), messages: self.message, is_midway: self.is_midway }
+        Batch { publisher, items, wire, bytes, payload: mem::take(&mut self.payload), messages: self.message, is_midway: self.is_midway }
     }
 
     fn push(&mut self, start: usize, kind: Kind, payload: usize, body: Bytes) {

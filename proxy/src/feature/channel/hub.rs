@@ -121,7 +121,7 @@ impl Hub {
             let shared = Arc::new(Publisher::new(number, id));
             let joined = [Item::word(number, &Delivered::Joined { publisher: number, first: 0, who: who.clone() })];
             for reader in &members.readers {
-                reader.begin(number, 0);
+                reader.begin(number);
                 self.took(reader.tell(&joined));
                 shared.hear(News::Came { reader: reader.number, id: reader.id.into_bytes() });
             }
@@ -271,7 +271,7 @@ impl Hub {
             return Progress { told: (0, 0), is_all: true };
         };
         let lag = readers.iter().map(|reader| reader.lag()).max().unwrap_or_default();
-        let taken: u64 = readers.iter().map(|reader| reader.taken(publisher, member.published)).sum();
+        let taken: u64 = readers.iter().map(|reader| reader.taken(publisher)).sum();
         let (slowest, delivered) = member.told;
         member.told = (slowest.max(member.published.saturating_sub(lag)), delivered.max(member.delivered_before + taken));
         Progress { told: member.told, is_all: lag == 0 }
@@ -282,7 +282,7 @@ impl Hub {
         let mut members = self.members.lock();
         members.readers.retain(|one| one.number != reader.number);
         for member in members.publishers.iter_mut().filter(|member| !member.is_done) {
-            let taken = reader.taken(member.shared.number, member.published);
+            let taken = reader.taken(member.shared.number);
             member.delivered_before += taken;
             member.shared.hear(News::Left { reader: reader.number, code, taken });
         }

@@ -65,8 +65,9 @@ impl Members {
                 absent.push(publisher);
             }
             items.push(Item::word(publisher, &Delivered::Joined { publisher, first, who: member.who.clone() }));
-            let kept: usize = self.replay.items().filter(|item| item.publisher == publisher).map(|item| item.payload).sum();
-            reader.begin(publisher, member.published.saturating_sub(kept as u64));
+            if !member.is_done {
+                reader.begin(publisher);
+            }
         }
         let joined: HashSet<u32> = items.iter().map(|item| item.publisher).collect();
         items.extend(self.replay.items().filter(|item| joined.contains(&item.publisher)).cloned());

@@ -18,7 +18,7 @@ mod routes;
 use std::sync::{Arc, OnceLock};
 
 use browser_stream_mux::{Code, Stream};
-use browser_stream_protocol::channel::{Accepted, CHANNEL_PREFIX, ChannelOptions, Ending, Policy, Publisher, Subscription};
+use browser_stream_protocol::channel::{Accepted, CHANNEL_PREFIX, ChannelOptions, Ending, JOINED_MAX, Policy, Publisher, Subscription};
 use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
@@ -186,11 +186,8 @@ impl Channels {
         self.check(&options)?;
         let (near, far) = pair::pair(&self.ground().memory);
         let id = Uuid::new_v4();
-        let who = encode(&Who { id: id.to_string(), peer: None, meta: Some(&meta) });
-        if who.len() > self.inner.limits.open_bytes_max {
-            return Err(bad(&format!("meta is too long: {} bytes at most", self.inner.limits.open_bytes_max)));
-        }
-        let (hub, shared) = self.join(&name, &options, id, who.into())?;
+        let who = who(id, None, Some(&meta))?;
+        let (hub, shared) = self.join(&name, &options, id, who)?;
         let accepted = Accepted::new(id, hub.info(Some(shared.number)));
         let publishing = self.publishing(hub, shared, options.wait_for, far, self.inner.accounts.of(Uuid::nil()));
         tokio::spawn(self.clone().run_publisher(name, publishing));
@@ -328,6 +325,18 @@ impl Drop for Seat<'_> {
     fn drop(&mut self) {
         self.hub.part(self.reader, Code::Internal.number());
     }
+}
+
+/// What subscribers are told of a publisher.
+fn who(id: Uuid, peer: Option<Peer>, meta: Option<&RawValue>) -> Result<Bytes, OpenError> {
+    let who = encode(&Who { id: id.to_string(), peer, meta });
+    if who.len() > JOINED_MAX {
+        return Err(bad(&format!(
+            "meta is {} bytes too long: what subscribers are told of a publisher has {JOINED_MAX} at most",
+            who.len() - JOINED_MAX
+        )));
+    }
+    Ok(who.into())
 }
 
 fn bad(why: &impl ToString) -> OpenError {

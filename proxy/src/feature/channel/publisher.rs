@@ -2,11 +2,12 @@
 
 use std::{
     collections::VecDeque,
+    future::pending,
     sync::Arc,
     time::{Duration, Instant as Moment},
 };
 
-use browser_stream_mux::{Code, Stream, StreamError};
+use browser_stream_mux::{Cell, Code, End, Stream, StreamError};
 use browser_stream_protocol::{
     APPLICATION_CODE_MIN,
     channel::{Decoder, Ending, News, Published, Records},
@@ -230,7 +231,7 @@ impl Publishing {
                 () = self.publisher.roused.notified() => self.tell(),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.tell_progress(false),
                 () = self.hub.stopped.cancelled() => return Over::Ended(Ending::new(Code::Gone, super::STOPPED)),
-                batch = take(&self.hub, self.wait_for, &self.account, &mut self.source, &self.refusals) => match batch {
+                batch = take(&self.hub, self.wait_for, &mut self.account, &mut self.source, &self.refusals) => match batch {
                     Ok(batch) => {
                         let readers = self.hub.deliver(self.publisher.number, &batch);
                         self.account.charge(batch.items.len() * readers);
@@ -290,24 +291,39 @@ impl Publishing {
 }
 
 /// The next of what came, when the channel takes more. Cancel-safe.
-async fn take(hub: &Hub, wait_for: u32, account: &Account, source: &mut Source, refusals: &Refusals) -> Result<Batch, Over> {
+async fn take(hub: &Hub, wait_for: u32, account: &mut Account, source: &mut Source, refusals: &Refusals) -> Result<Batch, Over> {
+    let cell = source.stream.cell().clone();
+    let over = |end: End| Err(Over::Ended(Ending::new(code(end.into()), "")));
     if !hub.has_had(wait_for) {
-        let cell = source.stream.cell().clone();
         tokio::select! {
             () = hub.readers_came(wait_for) => {}
             // It will never publish what it has sent.
-            end = cell.stopped() => return Err(Over::Ended(Ending::new(code(end.into()), ""))),
+            end = cell.stopped() => return over(end),
         }
     }
-    hub.room().await;
-    if let Some(until) = account.owes() {
-        refusals.count(Refusal::ChannelRateSlowed);
-        sleep_until(until).await;
+    let room = async {
+        hub.room().await;
+        account.settle(refusals).await;
+        while hub.waits_for_memory() {
+            sleep(MEMORY_LOOK).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = room => source.batch().await,
+        // However long the others wait for a reader: it will never say the rest.
+        end = broke_off(&cell) => over(end),
     }
-    while hub.waits_for_memory() {
-        sleep(MEMORY_LOOK).await;
+}
+
+/// Resolves when the stream ends of one who had more to say. Cancel-safe.
+async fn broke_off(cell: &Cell) -> End {
+    let end = cell.stopped().await;
+    if cell.peer_finished() {
+        // All was said, and waits here.
+        return pending().await;
     }
-    source.batch().await
+    end
 }
 
 fn code(error: StreamError) -> u32 {

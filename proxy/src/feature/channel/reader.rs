@@ -43,8 +43,8 @@ struct Line {
     is_behind: bool,
     /// Bytes that it was ever to have.
     handed: u64,
-    /// What had been published, by publisher, before the first that it gets.
-    bases: Vec<(u32, u64)>,
+    /// Bytes of each publisher's messages that went into its stream; only of those who want to know.
+    sent: Vec<(u32, u64)>,
     /// The channel is over: what waits is the last.
     is_last: bool,
 }
@@ -65,7 +65,7 @@ impl Reader {
     pub fn new(number: u32, id: Uuid, stream: Stream, policy: Policy, most: usize, memory: Arc<Memory>, refusals: Arc<Refusals>) -> Self {
         let cell = stream.cell().clone();
         let backlog = Backlog::new(memory.clone());
-        let line = Line { stream, backlog, is_behind: false, handed: 0, bases: Vec::new(), is_last: false };
+        let line = Line { stream, backlog, is_behind: false, handed: 0, sent: Vec::new(), is_last: false };
         Self { number, id, policy, most, cell, roused: Notify::new(), line: Mutex::new(line), memory, refusals }
     }
 
@@ -74,9 +74,12 @@ impl Reader {
         let mut line = self.line.lock();
         if line.backlog.is_empty() && line.backlog.misses_nothing() && (self.policy == Policy::Wait || self.cell.queued() < QUEUED_MAX) {
             line.handed += batch.bytes as u64;
-            line.stream.share_now(&batch.wire);
+            if line.stream.share_now(&batch.wire) {
+                line.count(batch.publisher, batch.payload);
+            }
         } else {
             batch.items.iter().for_each(|item| self.queue(&mut line, item));
+            self.weigh(&line);
         }
         self.look(&mut line)
     }
@@ -85,12 +88,13 @@ impl Reader {
     pub fn tell(&self, items: &[Item]) -> Took {
         let mut line = self.line.lock();
         items.iter().for_each(|item| self.queue(&mut line, item));
+        self.weigh(&line);
         self.look(&mut line)
     }
 
-    /// What was published by this publisher before the first that it gets.
-    pub fn begin(&self, publisher: u32, base: u64) {
-        self.line.lock().bases.push((publisher, base));
+    /// A publisher wants to know how much it takes.
+    pub fn begin(&self, publisher: u32) {
+        self.line.lock().sent.push((publisher, 0));
     }
 
     /// It gets nothing of this publisher's message under way.
@@ -100,13 +104,14 @@ impl Reader {
 
     /// A publisher is gone.
     pub fn forget(&self, publisher: u32) {
-        self.line.lock().bases.retain(|&(of, _)| of != publisher);
+        self.line.lock().sent.retain(|&(of, _)| of != publisher);
     }
 
     /// Nothing more comes behind these records.
     pub fn end(&self, items: &[Item]) {
         let mut line = self.line.lock();
         items.iter().for_each(|item| self.queue(&mut line, item));
+        self.weigh(&line);
         line.is_last = true;
         drop(line);
         self.roused.notify_one();
@@ -124,12 +129,16 @@ impl Reader {
         (line.handed, line.handed.saturating_sub(lag as u64))
     }
 
-    /// How much it has taken of a publisher's messages, of which so many bytes were published.
-    pub fn taken(&self, publisher: u32, published: u64) -> u64 {
+    /// Bytes of a publisher's messages that it has taken; what was left out is none of them.
+    pub fn taken(&self, publisher: u32) -> u64 {
         let line = self.line.lock();
-        let base = line.bases.iter().find(|(of, _)| *of == publisher).map_or(0, |(_, base)| *base);
-        let lag = line.backlog.wire() + self.cell.queued();
-        published.saturating_sub(base).saturating_sub(lag as u64)
+        let sent = line.sent.iter().find(|(of, _)| *of == publisher).map_or(0, |(_, sent)| *sent);
+        sent.saturating_sub(self.cell.queued() as u64)
+    }
+
+    /// Its session is told what waits here: whoever holds most pays for it where there is no memory.
+    fn weigh(&self, line: &Line) {
+        self.cell.hold_back(line.backlog.cost());
     }
 
     /// One record on its way: to the stream, or behind those that wait.
@@ -170,6 +179,7 @@ impl Reader {
             self.refusals.count(Refusal::ChannelLagging);
         }
         line.backlog = Backlog::new(self.memory.clone());
+        self.weigh(line);
     }
 
     /// Whether it has fallen behind just now; then its task sees to it.
@@ -186,13 +196,15 @@ impl Reader {
     /// Hands it what waits, as far as there is room; once it has caught up, whether it was behind.
     fn refill(&self) -> Option<bool> {
         let mut line = self.line.lock();
-        while self.cell.queued() < QUEUED_MAX {
+        let mut caught_up = None;
+        while caught_up.is_none() && self.cell.queued() < QUEUED_MAX {
             match line.backlog.pop() {
                 Some(item) => line.send(&item),
-                None => return Some(std::mem::take(&mut line.is_behind)),
+                None => caught_up = Some(std::mem::take(&mut line.is_behind)),
             }
         }
-        None
+        self.weigh(&line);
+        caught_up
     }
 
     /// Publishers do not wait for it any more; whether they did.
@@ -283,7 +295,15 @@ impl Line {
         }
         let both: [Bytes; 2] = [item.head.clone(), item.body.clone()];
         let wire = if item.body.is_empty() { both.get(..1) } else { both.get(..) };
-        self.stream.share_now(wire.unwrap_or_default());
+        if self.stream.share_now(wire.unwrap_or_default()) {
+            self.count(item.publisher, item.payload as u64);
+        }
+    }
+
+    fn count(&mut self, publisher: u32, payload: u64) {
+        if let Some((_, sent)) = self.sent.iter_mut().find(|(of, _)| *of == publisher) {
+            *sent += payload;
+        }
     }
 }
 

@@ -4,12 +4,12 @@ use browser_stream_protocol::channel::{Accepted, ChannelOptions};
 use futures::{FutureExt, future::BoxFuture};
 use uuid::Uuid;
 
-use super::{Channels, Who, bad, hub};
+use super::{Channels, bad, hub, who};
 use crate::{
     error::OpenError,
     refusals::Refusal,
     route::{self, Handler, Name},
-    session::{Opening, Peer, encode},
+    session::{Opening, Peer},
 };
 
 /// The route of those who publish.
@@ -38,7 +38,7 @@ impl Channels {
             let options = options(&opening)?;
             self.check(&options)?;
             let peer = Some(Peer { session: opening.session().id().to_string() });
-            let who = encode(&Who { id: id.to_string(), peer, meta: opening.open().meta.as_deref() });
+            let who = who(id, peer, opening.open().meta.as_deref())?;
             Ok((name, options, who))
         });
         let (name, options, who) = match asked {
@@ -48,7 +48,7 @@ impl Channels {
                 return opening.refuse(error).await;
             }
         };
-        let (hub, shared) = match self.join(&name, &options, id, who.into()) {
+        let (hub, shared) = match self.join(&name, &options, id, who) {
             Ok(joined) => joined,
             Err(error) => return opening.refuse(error).await,
         };

@@ -83,8 +83,9 @@ impl Offered {
             .chain_update(since.unwrap_or_default().as_nanos().to_be_bytes());
         let id = wire::hex(&mark.finalize())[..16].to_owned();
         let name = path.file_name().or(whole.file_name()).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let kind = mime_guess::from_path(path).first_or_octet_stream().to_string();
         let modified_ms = since.and_then(|since| u64::try_from(since.as_millis()).ok());
-        let said = wire::File { id, name, size: metadata.len(), kind: String::new(), modified: modified_ms };
+        let said = wire::File { id, name, size: metadata.len(), kind, modified: modified_ms };
         Ok(Self { said, path: whole, modified })
     }
 

@@ -3,10 +3,12 @@
 use std::{
     fs::{self, File as Disk, OpenOptions},
     io::{self, Write},
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
+
+use rustix::{fs::OFlags, io::Errno};
 
 use super::{name, wire};
 
@@ -28,7 +30,7 @@ impl Part {
     /// The part of this file in this folder, as far as whole pieces of it are there: `NAME.ID.part`, so that only the same file of the same sender is continued.
     pub fn open(folder: &Path, file: &wire::File, piece: u32) -> io::Result<Self> {
         let path = folder.join(format!("{}.{}.part", name::safe(&file.name), file.id));
-        let disk = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
+        let disk = open_own(&path)?;
         let there = disk.metadata()?.len();
         // What is behind the last whole piece was not verified. All of the file may be there.
         let held = if there == file.size { there } else { there.min(file.size) / u64::from(piece) * u64::from(piece) };
@@ -99,6 +101,7 @@ impl Part {
             // A disk that keeps no such time keeps the file all the same.
             let _ = disk.set_modified(SystemTime::UNIX_EPOCH + Duration::from_millis(modified));
         }
+        mark(&disk, file);
         let folder = path.parent().unwrap_or(Path::new("."));
         let wanted = name::safe(&file.name);
         if overwrite {
@@ -117,6 +120,23 @@ impl Part {
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
+    }
+}
+
+/// Opens a file of ours, or makes it: never what a link leads to, which others may have put into the folder, and nothing but a file.
+fn open_own(path: &Path) -> io::Result<Disk> {
+    let foreign = || io::Error::other(format!("{} is there, and it is no file of its own: remove it", path.display()));
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).custom_flags(flags.bits().cast_signed()).open(path);
+    let disk = opened.map_err(|error| if Errno::from_io_error(&error) == Some(Errno::LOOP) { foreign() } else { error })?;
+    if disk.metadata()?.is_file() { Ok(disk) } else { Err(foreign()) }
+}
+
+/// Notes the file's type where desktops look for it. A disk that keeps no such attribute keeps the file all the same.
+fn mark(disk: &Disk, file: &wire::File) {
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    if let Some(kind) = file.known_type() {
+        let _ = rustix::fs::fsetxattr(disk, "user.mime_type", kind.as_bytes(), rustix::fs::XattrFlags::empty());
     }
 }
 

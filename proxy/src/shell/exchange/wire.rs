@@ -17,6 +17,8 @@ pub const DIGEST: usize = 32;
 const NOTE: u32 = 1 << 31;
 const NOTE_MAX: u32 = 4096;
 const HEAD: usize = 4;
+/// Bytes of a file's type (RFC 6838 allows 127 on either side of the slash).
+const TYPE_MAX: usize = 255;
 
 /// Codes with which one side ends a stream.
 pub mod code {
@@ -113,6 +115,16 @@ impl Files {
     pub fn is_sound(&self) -> bool {
         let is_piece = self.piece.is_power_of_two() && (PIECE_MIN..=PIECE_MAX).contains(&self.piece);
         is_piece && self.files.iter().all(|file| is_id(&file.id))
+    }
+}
+
+impl File {
+    /// Its type where it is one, as in `image/png`: what comes is somebody else's.
+    pub fn known_type(&self) -> Option<&str> {
+        let is_token =
+            |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte));
+        let (kind, rest) = self.kind.split_once('/')?;
+        (is_token(kind) && is_token(rest) && self.kind.len() <= TYPE_MAX).then_some(&self.kind)
     }
 }
 
