@@ -83,9 +83,13 @@ export class Resumables {
     this.#direct?.then((direct) => direct.wake(), ignore);
   }
 
-  /** Does something with what makes direct connections, which is loaded when it is first needed; where it cannot be, the console says so. */
+  /** Does something with what makes direct connections, which is loaded when it is needed and is not there; where it cannot be, the console says so. */
   direct(use: (direct: Direct) => void, otherwise: (error: unknown) => void = console.error): void {
-    this.#direct ??= import("../direct/direct.ts").then(({ create }) => create(this, { Session, welcome, prove }));
+    const create = ({ create }: typeof import("../direct/direct.ts")) => create(this, { Session, welcome, prove });
+    this.#direct ??= import("../direct/direct.ts").then(create).catch((error) => {
+      this.#direct = undefined;
+      throw error;
+    });
     this.#direct.then(use, otherwise);
   }
 
