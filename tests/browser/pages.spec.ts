@@ -162,6 +162,26 @@ test("ping-pong: who comes to a name that nobody serves is told what to do", asy
   await expect(lonely.locator("#player-problem")).toContainText("Nobody answers");
 });
 
+/** A picture of one point. */
+const PICTURE = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
+
+test("send-image: a tab that has as many streams as it takes says so", async ({ tab, realProxy }) => {
+  const frame = await tab(`${realProxy.url}examples/send-image/`);
+  await expect(frame.getByRole("status")).toHaveText("Ready");
+  const link = await frame.locator("#open-sender").evaluate((a: HTMLAnchorElement) => a.href);
+  const crowd = await tab();
+  await crowd.evaluate(async (name) => {
+    const client = bss.StreamClient(bss.MuxDemux());
+    const streams = Array.from({ length: 24 }, () => client.connect(name, { meta: "here" }));
+    await Promise.all(streams.map(({ opened }: { opened: Promise<void> }) => opened));
+  }, new URL(link).searchParams.get("to"));
+  const sender = await tab(link);
+  await expect(sender.locator("#sender-problem")).toContainText("no more clients now");
+});
+
 test("send-image: a picture from one tab appears in another, and what is none is not sent", async ({
   tab,
   realProxy,
@@ -188,6 +208,15 @@ test("send-image: a picture from one tab appears in another, and what is none is
     .setInputFiles([{ name: "broken.png", mimeType: "image/png", buffer: Buffer.from("no png") }]);
   await expect(sender.getByText("The other tab could not show it.")).toBeVisible();
   await expect(pictures).toHaveCount(1);
+  await sender.locator("#file").setInputFiles(
+    Array.from({ length: 8 }, (_, at) => ({
+      name: `${at} ${at === 0 ? "a long name, and another word, ".repeat(5) : "صورة"}.png`,
+      mimeType: "image/png",
+      buffer: PICTURE,
+    })),
+  );
+  await expect(pictures).toHaveCount(9);
+  await expect(sender.getByText("Shown.")).toHaveCount(9);
   await photograph(frame, "send-image-frame");
   await photograph(sender, "send-image-sender");
   await frame.close();

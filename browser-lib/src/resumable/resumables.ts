@@ -1,6 +1,5 @@
 // The resumable streams of one page's handle, over all its sessions.
 
-import { later } from "../later.ts";
 import { Budget } from "../resume/budget.ts";
 import { LIMITS, type Limits } from "../resume/limits.ts";
 import { Unproven } from "../resume/newcomer.ts";
@@ -12,8 +11,6 @@ import type { Direct } from "./direct.ts";
 import type { Resumable } from "./resumable.ts";
 
 const ASK_MS = 1000;
-/** A part that could not be loaded is asked for again after so long, if nobody needs it sooner. */
-const LOAD_AGAIN_MS = 30_000;
 
 export class Resumables {
   readonly limits: Limits = LIMITS;
@@ -86,16 +83,16 @@ export class Resumables {
     this.#direct?.then((direct) => direct.wake(), ignore);
   }
 
-  /** Does something with what makes direct connections, which is loaded when it is first needed; where it cannot be, the console says so, and it is tried again. */
-  direct(use: (direct: Direct) => void, otherwise?: (error: unknown) => void): void {
-    const create = ({ create }: typeof import("../direct/direct.ts")) => create(this, { Session, welcome, prove });
-    this.#direct ??= import("../direct/direct.ts").then(create);
-    this.#direct.then(use, (error) => {
-      this.#direct = undefined;
-      if (otherwise) return otherwise(error);
-      console.error(error);
-      later(() => this.#isOver || this.direct(use), LOAD_AGAIN_MS);
-    });
+  /** What makes direct connections: loaded when it is first needed, and again where it could not be. */
+  direct(): Promise<Direct> {
+    this.#direct ??= import("../direct/direct.ts").then(
+      ({ create }) => create(this, { Session, welcome, prove }),
+      (error) => {
+        this.#direct = undefined;
+        throw error;
+      },
+    );
+    return this.#direct;
   }
 
   /** Nothing comes any more: all end, and say so where they can. */
