@@ -177,7 +177,7 @@ test("send-image: a tab that has as many streams as it takes says so", async ({ 
     const client = bss.StreamClient(bss.MuxDemux());
     const streams = Array.from({ length: 24 }, () => client.connect(name, { meta: "here" }));
     await Promise.all(streams.map(({ opened }: { opened: Promise<void> }) => opened));
-  }, new URL(link).searchParams.get("to"));
+  }, new URL(link).searchParams.get("to") ?? "");
   const sender = await tab(link);
   await expect(sender.locator("#sender-problem")).toContainText("no more clients now");
 });

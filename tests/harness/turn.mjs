@@ -1,9 +1,10 @@
-/** coturn on a free port of 127.0.0.1, with the settings that users are told to give it. */
+/** coturn on a free port of 127.0.0.1, as `proxy/deploy` tells users to set it up: that very file, with another address and secret. */
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { answers, freePort } from "./front.mjs";
 import { turnserver } from "./programs.mjs";
 import { within } from "./wait.mjs";
@@ -28,24 +29,7 @@ export async function startTurn(secret = "north-and-south") {
   const folder = mkdtempSync(join(tmpdir(), "turn-"));
   const [configuration, file] = [join(folder, "turnserver.conf"), join(folder, "secret")];
   writeFileSync(file, `${secret}\n`, { mode: 0o600 });
-  writeFileSync(
-    configuration,
-    `listening-ip=127.0.0.1
-listening-port=${port}
-relay-ip=127.0.0.1
-allow-loopback-peers
-use-auth-secret
-static-auth-secret=${secret}
-realm=bss.test
-no-cli
-no-tls
-no-dtls
-simple-log
-log-file=stdout
-pidfile=${folder}/pid
-userdb=${folder}/users
-`,
-  );
+  writeFileSync(configuration, settled(folder, port, secret));
   const child = spawn(path, ["-c", configuration, "-v"], { env, stdio: ["ignore", "pipe", "pipe"] });
   const ended = new Promise((resolve) => child.once("close", resolve));
   let log = "";
@@ -71,4 +55,23 @@ userdb=${folder}/users
     throw error;
   });
   return { url: `turn:127.0.0.1:${port}`, secret: file, log: () => log, stop };
+}
+
+/** What it is told: pages of a test are on this machine, and none waits for its share of a way. @param {string} folder @param {number} port @param {string} secret */
+function settled(folder, port, secret) {
+  const text = readFileSync(fileURLToPath(new URL("../../proxy/deploy/turnserver.conf", import.meta.url)), "utf8");
+  const here = `
+listening-ip=127.0.0.1
+relay-ip=127.0.0.1
+allow-loopback-peers
+simple-log
+log-file=stdout
+pidfile=${folder}/pid
+userdb=${folder}/users
+`;
+  return text
+    .replace("listening-port=3478", `listening-port=${port}`)
+    .replace("REPLACE-THIS", secret)
+    .replace(/^max-bps=.*$/m, "")
+    .concat(here);
 }
