@@ -115,9 +115,11 @@ function done(): void {
 
 function rowFor(file: File) {
   const item = document.createElement("li");
-  const title = document.createElement("bdi");
+  const title = document.createElement("p");
   title.className = "file";
-  title.textContent = `${file.name} · ${inWords(file.size)}`;
+  const fileName = document.createElement("bdi");
+  fileName.textContent = file.name;
+  title.append(fileName, ` · ${inWords(file.size)}`);
   const bar = document.createElement("progress");
   bar.max = Math.max(1, file.size);
   bar.value = 0;

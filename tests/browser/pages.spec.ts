@@ -200,15 +200,15 @@ test("send-image: a picture from one tab appears in another, and what is none is
   expect(await pictures.first().evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(960);
   await expect(sender.getByText("Shown.")).toBeVisible();
   await sender
-    .locator("#file")
+    .getByLabel("Choose pictures")
     .setInputFiles([{ name: "日本 no picture.txt", mimeType: "text/plain", buffer: Buffer.from("text") }]);
   await expect(sender.getByText("No picture that can be shown")).toBeVisible();
   await sender
-    .locator("#file")
+    .getByLabel("Choose pictures")
     .setInputFiles([{ name: "broken.png", mimeType: "image/png", buffer: Buffer.from("no png") }]);
   await expect(sender.getByText("The other tab could not show it.")).toBeVisible();
   await expect(pictures).toHaveCount(1);
-  await sender.locator("#file").setInputFiles(
+  await sender.getByLabel("Choose pictures").setInputFiles(
     Array.from({ length: 8 }, (_, at) => ({
       name: `${at} ${at === 0 ? "a long name, and another word, ".repeat(5) : "صورة"}.png`,
       mimeType: "image/png",
