@@ -147,7 +147,7 @@ test("ping-pong: two tabs play over the proxy and directly, and a broken path is
   await expect(server.locator("#players")).toHaveText("1");
   for (const time of ["#proxy-median", "#direct-median"]) await expect(player.locator(time)).toContainText(/m?s$/);
   await photograph(player, "ping-pong-player");
-  await player.getByRole("button", { name: "Break the direct path" }).click();
+  await player.getByRole("button", { name: "Break the direct path" }).press("Enter");
   await expect(carrier).toHaveText(/^Broken/);
   await expect(carrier).toHaveText(/^On the proxy .* after the break/);
   await photograph(player, "ping-pong-broken");
@@ -193,7 +193,9 @@ test("send-image: a picture from one tab appears in another, and what is none is
   await frame.getByRole("link", { name: "Open the tab that sends" }).click();
   const sender = await opening;
   await expect(sender.locator("#way")).toContainText("Directly");
-  await sender.getByRole("button", { name: "Draw one and send it" }).click();
+  const draw = sender.getByRole("button", { name: "Draw one and send it" });
+  await expect(draw, "who came by the keyboard goes on from here").toBeFocused();
+  await sender.keyboard.press("Enter");
   const pictures = frame.getByRole("img");
   await expect(pictures).toHaveCount(1);
   await expect(frame.getByRole("listitem")).toContainText("circles.png");
