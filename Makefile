@@ -41,6 +41,7 @@ bench: proxy $(TESTS) ## measure the proxy beside TCP, WebSocket and yamux relay
 	@cd tests && node bench/browser/main.mjs
 
 e2e: build $(TESTS) browsers ## real-browser tests that match: make e2e GREP=pattern
+	sh tests/install-turn.sh
 	cd tests && npm run --silent preinterop && npx playwright test --grep '$(GREP)'
 
 fuzz: $(ASSETS) ## fuzz the mux, the WebSocket codec, opens and the ledger, SECONDS=60 each (needs nightly Rust and a C++ compiler)
@@ -102,6 +103,7 @@ test-browsers browsers:
 	bash tests/install-browsers.sh
 
 test-e2e: build $(TESTS)
+	sh tests/install-turn.sh
 	cd tests && npm run e2e
 
 test-node: build $(TESTS)

@@ -6,7 +6,7 @@ import { chromium } from "./harness/programs.mjs";
 const long = process.env.LONG === "1";
 
 /** Tests between two networks. */
-const between = canMakeNetworks() ? [] : ["**/cut.spec.ts"];
+const between = canMakeNetworks() ? [] : ["**/cut.spec.ts", "**/stun.spec.ts"];
 // Once, and not again in each worker.
 if (between.length > 0 && process.env.TEST_WORKER_INDEX === undefined) {
   process.stderr.write(`Not run: ${between}. Networks of their own need root, unshare and ip.\n`);

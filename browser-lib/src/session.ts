@@ -42,6 +42,8 @@ export interface SessionHooks {
   error(error: StreamError, cause?: unknown): void;
   /** A stream that no route took. */
   opening(opening: Opening): void;
+  /** The peer opened a stream, and may have said nothing on it yet. */
+  opened?(): void;
   /** The peer takes no more streams. */
   goAway(code: number): void;
   /** Whether more is to be sent in the next microtasks. */
@@ -277,6 +279,7 @@ export class Session implements Host {
       if (opening) (this.routes.get(opening.path) ?? this.#hooks.opening)(opening);
     });
     cell.id = id;
+    this.#hooks.opened?.();
     // Behind this call, when the core knows the stream.
     if (this.#core.size >= STREAMS_MAX) queueMicrotask(() => cell.reset(new StreamError("limit")));
     return cell;

@@ -267,6 +267,7 @@ export class Switch {
       path: `${PREFIX}/accept/${name}`,
       id: "unique",
       meta,
+      peer: { session: leg.line.owner },
       resume: this.isDeaf ? undefined : resume,
     });
     [leg.twin, twin.twin] = [twin, leg];

@@ -6,6 +6,10 @@ import { BYTES_MAX, inWords, pictureOf } from "./picture.ts";
 
 const view = element("sender");
 const input = element<HTMLInputElement>("file");
+/** Pictures that go at the same time; the others wait for their turn. */
+const AT_ONCE = 3;
+let going = 0;
+const waiting: (() => void)[] = [];
 
 export function connect(name: string): void {
   const mdm = MuxDemux(mux);
@@ -75,8 +79,14 @@ async function deliver(client: ReturnType<typeof StreamClient>, name: string, fi
     );
   }
   const cancel = new AbortController();
-  row.cancels(() => cancel.abort());
+  row.cancels(() => {
+    cancel.abort();
+    row.over("Cancelled.");
+  });
+  await turn();
   try {
+    cancel.signal.throwIfAborted();
+    row.goes();
     const meta = { name: file.name, type, size };
     const stream = client.send(name, file, meta, { signal: cancel.signal, onProgress: ({ sent }) => row.at(sent) });
     await stream.sent;
@@ -85,15 +95,31 @@ async function deliver(client: ReturnType<typeof StreamClient>, name: string, fi
     row.over(answer === "shown" ? "Shown." : "The other tab did not show it.");
   } catch (error) {
     const isRefused = code(error) === "gone" || code(error) === "bad_request";
-    row.over(cancel.signal.aborted ? "Cancelled." : isRefused ? "The other tab could not show it." : explain(error));
+    if (!cancel.signal.aborted) row.over(isRefused ? "The other tab could not show it." : explain(error));
   }
+  done();
+}
+
+/** Resolves when fewer than {@link AT_ONCE} go. */
+async function turn(): Promise<void> {
+  if (going < AT_ONCE) going++;
+  else await new Promise<void>((resolve) => waiting.push(resolve));
+}
+
+/** Whoever waits longest has the turn of one that is over. */
+function done(): void {
+  const next = waiting.shift();
+  if (next) next();
+  else going--;
 }
 
 function rowFor(file: File) {
   const item = document.createElement("li");
-  const title = document.createElement("bdi");
+  const title = document.createElement("p");
   title.className = "file";
-  title.textContent = `${file.name} · ${inWords(file.size)}`;
+  const fileName = document.createElement("bdi");
+  fileName.textContent = file.name;
+  title.append(fileName, ` · ${inWords(file.size)}`);
   const bar = document.createElement("progress");
   bar.max = Math.max(1, file.size);
   bar.value = 0;
@@ -101,18 +127,22 @@ function rowFor(file: File) {
   const told = document.createElement("p");
   told.dataset.part = "told";
   told.role = "status";
-  told.textContent = "On its way.";
+  told.textContent = "Waits for its turn.";
   const buttons = document.createElement("div");
   buttons.className = "row";
   item.append(title, bar, told, buttons);
   element("sent").prepend(item);
   return {
+    goes: () => {
+      told.textContent = "On its way.";
+    },
     at: (sent: number) => {
       bar.value = sent;
     },
     cancels: (cancel: () => void) => {
       const button = document.createElement("button");
       button.textContent = "Cancel";
+      button.ariaLabel = `Cancel ${file.name}`;
       button.type = "button";
       button.onclick = cancel;
       buttons.append(button);

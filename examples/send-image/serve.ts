@@ -7,6 +7,8 @@ import { BYTES_MAX, inWords, type Picture, pictureOf } from "./picture.ts";
 const view = element("frame");
 /** As many as are kept: the oldest goes. */
 const KEPT_MAX = 24;
+/** Streams at the same time: each may hold a whole picture in this tab's memory until it is shown. */
+const CLIENTS_MAX = 24;
 
 export function serve(name: string): void {
   const mdm = MuxDemux(mux);
@@ -22,7 +24,7 @@ async function listen(mdm: MuxDemux, name: string): Promise<void> {
   try {
     // A stream with nothing in it only keeps the way open.
     const accept = ({ meta }: { meta: unknown }) => meta === "here" || pictureOf(meta) !== undefined || "bad_request";
-    const server = StreamServer(mdm, { prefix, direct: true, accept }, take).listen(name);
+    const server = StreamServer(mdm, { prefix, direct: true, clientsMax: CLIENTS_MAX, accept }, take).listen(name);
     await server.listening;
     tell("good", "Ready");
     show(view, "serving", "open-sender");

@@ -1,11 +1,10 @@
 /** Direct connections between two networks, of which one drops UDP when it likes. Run where networks can be made (playwright.config.ts). */
 
-import { chmod, writeFile } from "node:fs/promises";
-import { type Browser, chromium as chromiumOf } from "@playwright/test";
+import type { Browser } from "@playwright/test";
 import { type FarNetwork, startFarNetwork } from "../harness/far-network.mjs";
 import { install } from "../harness/in-page.mjs";
-import { chromium } from "../harness/programs.mjs";
 import { type RunningProxy, startProxy } from "../harness/proxy.mjs";
+import { launchFar } from "./far.ts";
 import { expect, type Page, test } from "./fixture.ts";
 
 const MIB = 1 << 20;
@@ -18,11 +17,7 @@ let far: Browser;
 test.beforeEach(async ({ browser: _ }, info) => {
   network = await startFarNetwork();
   proxy = await startProxy(["--bind", `${network.near}:0`, "--open"]);
-  const wrapper = info.outputPath("far-chromium");
-  await writeFile(wrapper, `#!/bin/sh\nexec ${network.through.join(" ")} ${chromium()} "$@"\n`);
-  await chmod(wrapper, 0o755);
-  const { launchOptions = {} } = info.project.use;
-  far = await chromiumOf.launch({ ...launchOptions, executablePath: wrapper });
+  far = await launchFar(network, info);
 });
 
 test.afterEach(async () => {

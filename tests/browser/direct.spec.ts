@@ -314,6 +314,27 @@ test("threat_31_nobody_hears_of_an_address_unless_both_want_it_and_the_client_wa
   expect([await made(wanting), await made(accepted), await made(client)]).toEqual([1, 1, 0]);
 });
 
+test("the_part_that_makes_direct_connections_is_asked_for_again_where_it_could_not_be_loaded", async ({
+  tab,
+  name,
+}) => {
+  const [server, client] = await Promise.all([tab(), tab()]);
+  await serve(server, name);
+  let asked = 0;
+  const told = client.waitForEvent("console", (message) => message.type() === "error" && asked > 0);
+  await client.route("**/browser-stream-server-direct.js", (route) =>
+    ++asked === 1 ? route.abort() : route.continue(),
+  );
+  await client.clock.install();
+  await connect(client, name);
+  await told;
+  expect([asked, await carrier(client)]).toEqual([1, "proxy"]);
+  // Soon, for the stream that is there.
+  await client.clock.fastForward(30_000);
+  await isDirect(client);
+  expect(asked).toBe(2);
+});
+
 test("a_page_that_goes_is_heard_of_at_once", async ({ tab, name }) => {
   const [server, client] = await Promise.all([tab(), tab()]);
   await serve(server, name);

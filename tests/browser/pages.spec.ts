@@ -147,7 +147,7 @@ test("ping-pong: two tabs play over the proxy and directly, and a broken path is
   await expect(server.locator("#players")).toHaveText("1");
   for (const time of ["#proxy-median", "#direct-median"]) await expect(player.locator(time)).toContainText(/m?s$/);
   await photograph(player, "ping-pong-player");
-  await player.getByRole("button", { name: "Break the direct path" }).click();
+  await player.getByRole("button", { name: "Break the direct path" }).press("Enter");
   await expect(carrier).toHaveText(/^Broken/);
   await expect(carrier).toHaveText(/^On the proxy .* after the break/);
   await photograph(player, "ping-pong-broken");
@@ -162,6 +162,26 @@ test("ping-pong: who comes to a name that nobody serves is told what to do", asy
   await expect(lonely.locator("#player-problem")).toContainText("Nobody answers");
 });
 
+/** A picture of one point. */
+const PICTURE = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
+
+test("send-image: a tab that has as many streams as it takes says so", async ({ tab, realProxy }) => {
+  const frame = await tab(`${realProxy.url}examples/send-image/`);
+  await expect(frame.getByRole("status")).toHaveText("Ready");
+  const link = await frame.locator("#open-sender").evaluate((a: HTMLAnchorElement) => a.href);
+  const crowd = await tab();
+  await crowd.evaluate(async (name) => {
+    const client = bss.StreamClient(bss.MuxDemux());
+    const streams = Array.from({ length: 24 }, () => client.connect(name, { meta: "here" }));
+    await Promise.all(streams.map(({ opened }: { opened: Promise<void> }) => opened));
+  }, new URL(link).searchParams.get("to") ?? "");
+  const sender = await tab(link);
+  await expect(sender.locator("#sender-problem")).toContainText("no more clients now");
+});
+
 test("send-image: a picture from one tab appears in another, and what is none is not sent", async ({
   tab,
   realProxy,
@@ -173,21 +193,32 @@ test("send-image: a picture from one tab appears in another, and what is none is
   await frame.getByRole("link", { name: "Open the tab that sends" }).click();
   const sender = await opening;
   await expect(sender.locator("#way")).toContainText("Directly");
-  await sender.getByRole("button", { name: "Draw one and send it" }).click();
+  const draw = sender.getByRole("button", { name: "Draw one and send it" });
+  await expect(draw, "who came by the keyboard goes on from here").toBeFocused();
+  await sender.keyboard.press("Enter");
   const pictures = frame.getByRole("img");
   await expect(pictures).toHaveCount(1);
   await expect(frame.getByRole("listitem")).toContainText("circles.png");
   expect(await pictures.first().evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(960);
   await expect(sender.getByText("Shown.")).toBeVisible();
   await sender
-    .locator("#file")
+    .getByLabel("Choose pictures")
     .setInputFiles([{ name: "日本 no picture.txt", mimeType: "text/plain", buffer: Buffer.from("text") }]);
   await expect(sender.getByText("No picture that can be shown")).toBeVisible();
   await sender
-    .locator("#file")
+    .getByLabel("Choose pictures")
     .setInputFiles([{ name: "broken.png", mimeType: "image/png", buffer: Buffer.from("no png") }]);
   await expect(sender.getByText("The other tab could not show it.")).toBeVisible();
   await expect(pictures).toHaveCount(1);
+  await sender.getByLabel("Choose pictures").setInputFiles(
+    Array.from({ length: 8 }, (_, at) => ({
+      name: `${at} ${at === 0 ? "a long name, and another word, ".repeat(5) : "صورة"}.png`,
+      mimeType: "image/png",
+      buffer: PICTURE,
+    })),
+  );
+  await expect(pictures).toHaveCount(9);
+  await expect(sender.getByText("Shown.")).toHaveCount(9);
   await photograph(frame, "send-image-frame");
   await photograph(sender, "send-image-sender");
   await frame.close();

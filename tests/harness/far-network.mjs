@@ -16,6 +16,7 @@ const START_MS = 5_000;
  * @typedef {object} FarNetwork
  * @property {string[]} through the command that runs another one inside
  * @property {string} near what the outside is called from inside
+ * @property {string} far what the inside is called from outside
  * @property {() => Promise<void>} dropUdp lets no UDP in or out, and tells nobody who is outside
  * @property {() => Promise<void>} passUdp lets it pass again
  * @property {() => Promise<void>} stop
@@ -78,6 +79,7 @@ export async function startFarNetwork() {
     return {
       through,
       near: near ?? "",
+      far: far ?? "",
       dropUdp: () => inside("rule add pref 1 ipproto udp type blackhole"),
       passUdp: () => inside("rule del pref 1"),
       stop,

@@ -208,7 +208,7 @@ function children(pid) {
 }
 
 /** Until connections are taken there. @param {number} port */
-function answers(port) {
+export function answers(port) {
   return until(START_MS, `something on port ${port}`, async () => {
     const socket = connect(port, "127.0.0.1");
     const taken = await new Promise((resolve) => {

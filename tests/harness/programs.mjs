@@ -1,6 +1,6 @@
 /** Finds the programs that the tests run: the proxy, the browsers, the interop peers, what stands in front. */
 
-import { accessSync, constants, existsSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -146,6 +146,17 @@ export function front(name) {
   const path = onPath(name) ?? [join("/usr/sbin", name), ...unpacked].find(runs);
   if (path === undefined) throw new Error(`no ${name} found: run tests/install-front.sh`);
   return path;
+}
+
+/** The TURN server, and the environment that it finds its libraries in. */
+export function turnserver() {
+  const usr = join(TARGET, "turn", "usr");
+  const path = onPath("turnserver") ?? ["/usr/bin/turnserver", join(usr, "bin", "turnserver")].find(runs);
+  if (path === undefined) throw new Error("no turnserver found: run tests/install-turn.sh");
+  if (!path.startsWith(usr)) return { path, env: process.env };
+  const folders = readdirSync(join(usr, "lib"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const libraries = folders.map(({ name }) => join(usr, "lib", name)).join(delimiter);
+  return { path, env: { ...process.env, LD_LIBRARY_PATH: libraries } };
 }
 
 /** Go's compiler, or undefined. */

@@ -1,7 +1,7 @@
 /** Starts the real proxy on a free port, and stops it again. */
 
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { rss } from "./memory.mjs";
 import { bss } from "./programs.mjs";
 import { until, within } from "./wait.mjs";
 
@@ -92,12 +92,6 @@ function address(stdout) {
       if (found?.[1]) resolve(new URL(found[1]));
     });
   });
-}
-
-/** @param {number} pid */
-function rss(pid) {
-  const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"));
-  return Number(line?.[1]) * 1024;
 }
 
 /** @param {number} pid */

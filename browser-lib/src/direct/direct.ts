@@ -2,6 +2,7 @@
 
 import { StreamError } from "../error.ts";
 import { fromHex } from "../hex.ts";
+import { later } from "../later.ts";
 import type { Opening } from "../opening.ts";
 import type { Direct, Ice, Kit } from "../resumable/direct.ts";
 import type { Opener } from "../resumable/opener.ts";
@@ -10,10 +11,14 @@ import type { Resumables } from "../resumable/resumables.ts";
 import { Link } from "./link.ts";
 import { Pair } from "./pair.ts";
 import { Servers } from "./servers.ts";
-import { answer } from "./signals.ts";
+import { answer, VERSION } from "./signals.ts";
 
 /** Connections that clients may have here; a browser has a few hundred in all. Whoever is one too many stays on the proxy. */
 const LINKS_MAX = 128;
+/** And those of one client, which needs one for each name that it connects to, and each way to do that: nobody has them all. */
+const CLIENT_LINKS_MAX = 4;
+/** Signals that go on for longer lead to nothing: an attempt is over sooner. */
+const SIGNALS_MS = 10_000;
 
 class Connections implements Direct {
   readonly #all: Resumables;
@@ -46,9 +51,11 @@ class Connections implements Direct {
 
   /** Nobody but a client that was accepted, where both want it, hears more than that there is nothing. */
   hear(opening: Opening, name: string): void {
-    const { signal, nonce } = opening.resume as { signal?: unknown; nonce?: unknown };
+    const { v, signal, nonce } = opening.resume as { v?: unknown; signal?: unknown; nonce?: unknown };
     const [id, fresh] = [fromHex(signal, 16), fromHex(nonce, 16)];
-    if (!id || !fresh) return opening.refuse(new StreamError("bad_request", "signals name a stream and have a nonce"));
+    if (v !== VERSION || !id || !fresh) {
+      return opening.refuse(new StreamError("bad_request", "signals name a stream and have a nonce"));
+    }
     const stream = this.#all.registry.get(id);
     const isOurs = stream && "ice" in stream && stream.endpoint.identity.name === name && !stream.cell.isOver;
     if (isOurs && stream.ice) void this.#answer(opening, stream, fresh, stream.ice);
@@ -65,16 +72,19 @@ class Connections implements Direct {
     for (const link of this.#links.values()) link.retire();
   }
 
-  /** A client that asks again for the same stream gives up what it had: so one has no more connections than streams. */
+  /** A client that asks again for the same stream gives up what it had. */
   async #answer(opening: Opening, stream: Resumable, nonce: Uint8Array<ArrayBuffer>, ice: Ice): Promise<void> {
+    const client = (opening.peer as { session?: unknown } | null | undefined)?.session;
     const [full, signals] = await Promise.all([
       this.#servers.within(ice),
       answer(this.#kit, opening, stream.endpoint.identity, nonce),
     ]);
+    const timer = later(signals.abort, SIGNALS_MS);
     let link: Link | undefined;
     const begin = (): Link | undefined => {
       this.#links.get(stream)?.end();
-      if (this.#links.size >= LINKS_MAX) return undefined;
+      const theirs = [...this.#links.values()].filter((link) => link.client === client);
+      if (this.#links.size >= LINKS_MAX || theirs.length >= CLIENT_LINKS_MAX) return undefined;
       const begun = new Link(this.#all, this.#kit, "server", full, {
         say: signals.say,
         up: signals.end,
@@ -83,6 +93,7 @@ class Connections implements Direct {
           if (!begun.isUp) signals.abort();
         },
       });
+      begun.client = client;
       this.#links.set(stream, begun);
       return begun;
     };
@@ -99,6 +110,8 @@ class Connections implements Direct {
         link?.end();
         signals.abort();
       }
+    } finally {
+      clearTimeout(timer);
     }
   }
 }

@@ -16,6 +16,11 @@ const QUIET_MS = 1000;
 const DEAD_MS = 2000;
 /** A connection that nothing rides on is closed. */
 const IDLE_MS = 30_000;
+/** Whoever leaves has said so over the proxy, too: what rides on it so long after that is not waited for. */
+const LEAVE_MS = 3000;
+/** Streams that the other side may open at once, twice as many as a proxy lets anybody have, and each half second beyond. */
+const OPENS_MAX = 2048;
+const OPENS_MORE = 64;
 /** What closes the channel needs to get there. */
 const LINGER_MS = 1000;
 
@@ -40,6 +45,8 @@ export class Link {
   /** It ended in silence, which cost whoever rode on it. */
   wasSilent = false;
   isOver = false;
+  /** Server: the proxy's word for whose it is. */
+  client: unknown;
   readonly #hooks: LinkHooks;
   readonly #pc: RTCPeerConnection;
   readonly #negotiation: Negotiation;
@@ -47,6 +54,9 @@ export class Link {
   #age = 0;
   #silence = 0;
   #idle = 0;
+  #opens = 0;
+  /** How long it may go on yet. */
+  #left = Infinity;
   #isAsked = false;
   /** Asked once more, because the clock was late. */
   #isAskedAgain = false;
@@ -70,6 +80,9 @@ export class Link {
         close: () => this.end(true),
         error: nothing,
         opening: take,
+        opened: () => {
+          if (++this.#opens > OPENS_MAX) queueMicrotask(() => this.end());
+        },
         goAway: () => this.retire(),
         isBusy: () => false,
         leaving: nothing,
@@ -102,8 +115,9 @@ export class Link {
     this.session.probe();
   }
 
-  /** Takes no more streams, and is over with the last. */
+  /** Takes no more streams, and is over with the last, or soon. */
   retire(): void {
+    this.#left = Math.min(this.#left, LEAVE_MS);
     if (this.isUp) this.session.retire();
     else this.end();
   }
@@ -132,6 +146,9 @@ export class Link {
     }
     this.upMs += ms;
     this.#silence += ms;
+    this.#opens = Math.max(0, this.#opens - OPENS_MORE);
+    this.#left -= ms;
+    if (this.#left <= 0) return this.end();
     // Held up while it waited for an answer, which may be lost by now: it is given the time for another, once.
     if (ms === 0 && this.#isAsked && !this.#isAskedAgain) {
       this.#isAskedAgain = true;

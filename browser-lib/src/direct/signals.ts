@@ -13,7 +13,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Proofs of signals prove nothing for carriers, and the other way round. */
 const LABEL = "bss-direct-1";
-const VERSION = 1;
+export const VERSION = 1;
 
 /** What the other side says, as it comes; resolves when it has ended, rejects when it was reset or lost. */
 export type Hear = (listen: (note: string, value: unknown) => void) => Promise<void>;
@@ -39,8 +39,8 @@ export async function ask(session: Session, kit: Kit, path: string, identity: Id
     },
   });
   await stream.opened;
-  const { nonce, mac } = (reply.resume ?? {}) as { nonce?: unknown; mac?: unknown };
-  const server = fromHex(nonce, 16);
+  const { v, nonce, mac } = (reply.resume ?? {}) as { v?: unknown; nonce?: unknown; mac?: unknown };
+  const server = v === VERSION ? fromHex(nonce, 16) : undefined;
   const macs = server && (await kit.prove({ carrier: 0, identity, client, server, label: LABEL }));
   if (!macs || mac !== toHex(macs.server)) {
     stream.reset();

@@ -87,7 +87,7 @@ export function admit(all: Resumables, opening: Opening, name: string, takesNew:
   let asked: Birth | "join" | undefined;
   try {
     if (ice && opening.signals) {
-      all.direct(
+      all.direct().then(
         (direct) => direct.hear(opening, name),
         () => opening.refuse(new StreamError("busy")),
       );

@@ -23,7 +23,7 @@ export class Carrier implements Sink {
   readonly cell: Cell;
   readonly kind: Kind;
   /** What is counted of all its stream's carriers of this kind. */
-  counts = { sent: 0, received: 0, moves: 0 };
+  counts = count();
   /** Nobody's, it takes nothing in. */
   owner: Owner | undefined;
   /** What lies queued in it. */
@@ -93,4 +93,9 @@ export class Carrier implements Sink {
   ended(): void {
     this.fail();
   }
+}
+
+/** Of one kind of carrier: nothing yet. */
+export function count() {
+  return { sent: 0, received: 0, moves: 0 };
 }

@@ -46,7 +46,7 @@ export interface Direct {
  * streams stay on the proxy there.
  */
 export function iceOf(direct: boolean | DirectOptions | undefined): Ice | undefined {
-  demand(!direct || direct === true || typeof direct === "object", "direct is true, or { iceServers, … }");
+  demand(!direct || direct === true || Object(direct) === direct, "direct is true or an object");
   if (!direct || typeof RTCPeerConnection !== "function") return undefined;
   const ice = { ...(direct as RTCConfiguration) };
   // Throws here, where it is seen, what it would throw later.

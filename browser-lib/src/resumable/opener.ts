@@ -5,6 +5,7 @@ import type { StreamError } from "../error.ts";
 import { BODY_MAX, frame } from "../framing.ts";
 import { randomBytes } from "../hex.ts";
 import type { JsonObject } from "../json.ts";
+import { later } from "../later.ts";
 import { refusal, resetRefused } from "../reply.ts";
 import type { Kind } from "../resume/carrier.ts";
 import { Endpoint } from "../resume/endpoint.ts";
@@ -20,6 +21,9 @@ import type { Resumables } from "./resumables.ts";
 
 /** The most that an open may take: shorter than a lease, so that nobody else has the name by then. */
 const OPEN_MAX_MS = 30_000;
+
+/** How long it takes until what could not be loaded is asked for again. */
+const LOAD_AGAIN_MS = 30_000;
 
 /** What a client says whenever it opens a carrier. */
 export class Opener {
@@ -78,6 +82,17 @@ export class Opener {
     return cell;
   }
 
+  /** Has the stream carried directly, too; where what does that cannot be loaded, the console says so, and it is tried again. */
+  #carry(stream: Resumable, instance: string, ice: Ice): void {
+    this.#all.direct().then(
+      (direct) => direct.carry(stream, this, instance, ice),
+      (error) => {
+        console.error(error);
+        later(() => stream.cell.isOver || this.#carry(stream, instance, ice), LOAD_AGAIN_MS);
+      },
+    );
+  }
+
   #carrier(stream: Resumable, session: Session, kind: Kind): Carrier {
     const cell: Cell = new Cell(session, BODY_MAX, (reply) => this.#answered(stream, carrier, reply));
     const carrier = stream.adopt(new Carrier(cell, stream, kind));
@@ -103,8 +118,7 @@ export class Opener {
       stream.cell.accepted();
       if (!taken) return stream.becomePlain(carrier);
       endpoint.replied(carrier.id, taken.grace, now());
-      const ice = this.#ice;
-      if (taken.direct && ice) this.#all.direct((direct) => direct.carry(stream, this, `${instance}`, ice));
+      if (taken.direct && this.#ice) this.#carry(stream, `${instance}`, this.#ice);
     }
     stream.poke();
   }

@@ -1,6 +1,6 @@
 // One resumable stream: moves bytes between its user, its endpoint and its carriers, and keeps its clock.
 
-import { type Carried, Cell, type Host, type Resumption } from "../cell.ts";
+import { Cell, type Host, type Resumption } from "../cell.ts";
 import { COPY_MAX } from "../chunk.ts";
 import { StreamError } from "../error.ts";
 import { randomBytes } from "../hex.ts";
@@ -14,7 +14,7 @@ import { CARRIER_QUEUE_MAX } from "../resume/limits.ts";
 import type { Join } from "../resume/newcomer.ts";
 import { prove } from "../resume/proof.ts";
 import type { Session } from "../session.ts";
-import type { Carrier, Owner } from "./carrier.ts";
+import { type Carrier, count, type Owner } from "./carrier.ts";
 import type { Ice } from "./direct.ts";
 import { taken } from "./field.ts";
 import type { Opener } from "./opener.ts";
@@ -42,7 +42,7 @@ export class Resumable implements Host, Owner {
   readonly carriers = new Set<Carrier>();
   /** The kind of the one that takes the records, or took them last. */
   carrier: Kind = "proxy";
-  readonly counts = { proxy: count(), direct: count() };
+  readonly carried = { proxy: count(), direct: count() };
   /** Server: how to connect directly, where both ends can do with it. */
   readonly ice: Ice | undefined;
   readonly #all: Resumables;
@@ -77,10 +77,6 @@ export class Resumable implements Host, Owner {
   get resumption(): Resumption {
     const { moves, resent, received, base } = this.endpoint;
     return { moves, resent, received, acknowledged: Math.min(base, this.#written) };
-  }
-
-  get carried(): Readonly<Record<Kind, Carried>> {
-    return this.counts;
   }
 
   /** A large chunk is its writer's until all of it was copied. */
@@ -153,7 +149,7 @@ export class Resumable implements Host, Owner {
   adopt(carrier: Carrier): Carrier {
     carrier.id = ++this.#lastId;
     carrier.owner = this;
-    carrier.counts = this.counts[carrier.kind];
+    carrier.counts = this.carried[carrier.kind];
     carrier.cell.priority = this.cell.priority;
     this.carriers.add(carrier);
     return carrier;
@@ -247,7 +243,7 @@ export class Resumable implements Host, Owner {
     for (const { id, kind } of this.carriers) {
       if (id !== current || kind === this.carrier) continue;
       this.carrier = kind;
-      this.counts[kind].moves++;
+      this.carried[kind].moves++;
       this.cell.moved(kind);
     }
   }
@@ -365,10 +361,6 @@ export class Resumable implements Host, Owner {
     clearTimeout(this.#timer);
     this.#all.forget(this);
   }
-}
-
-function count() {
-  return { sent: 0, received: 0, moves: 0 };
 }
 
 export function now(): number {

@@ -83,10 +83,16 @@ export class Resumables {
     this.#direct?.then((direct) => direct.wake(), ignore);
   }
 
-  /** Does something with what makes direct connections, which is loaded when it is first needed; where it cannot be, the console says so. */
-  direct(use: (direct: Direct) => void, otherwise: (error: unknown) => void = console.error): void {
-    this.#direct ??= import("../direct/direct.ts").then(({ create }) => create(this, { Session, welcome, prove }));
-    this.#direct.then(use, otherwise);
+  /** What makes direct connections: loaded when it is first needed, and again where it could not be. */
+  direct(): Promise<Direct> {
+    this.#direct ??= import("../direct/direct.ts").then(
+      ({ create }) => create(this, { Session, welcome, prove }),
+      (error) => {
+        this.#direct = undefined;
+        throw error;
+      },
+    );
+    return this.#direct;
   }
 
   /** Nothing comes any more: all end, and say so where they can. */

@@ -42,7 +42,8 @@ impl IceServers {
         self
     }
 
-    /// A TURN server beside the proxy carries what finds no other way.
+    /// A TURN server beside the proxy carries what finds no other way. Every session that asks gets a login: what one may cost is for that server to bound
+    /// (`deploy/turnserver.conf`).
     #[must_use]
     pub fn turn(mut self, server: TurnServer) -> Self {
         self.turn = Some(server);
