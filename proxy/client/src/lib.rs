@@ -46,6 +46,7 @@ mod peer;
 mod request;
 mod resumable;
 pub mod resume;
+pub mod seal;
 mod server;
 mod state;
 mod stream;

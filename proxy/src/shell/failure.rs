@@ -20,6 +20,7 @@ Exit statuses:
   75   not now (busy, limit, timeout, unresponsive, draining)
   76   the far side or the proxy went away and did not come back (lost)
   77   not allowed (forbidden, unauthorized)
+  78   not who or what it should be (key_changed, tampered)
   130  interrupted (143 by SIGTERM)
   141  stdout was closed by its reader; nothing is said";
 
@@ -175,5 +176,6 @@ pub fn status(code: RefusalCode) -> u8 {
         Code::Lost => 76,
         Code::Forbidden | Code::Unauthorized => 77,
         Code::Unsupported | Code::Gone | Code::Cancelled | Code::Internal | Code::Lagging => 70,
+        Code::Tampered | Code::KeyChanged => 78,
     }
 }
