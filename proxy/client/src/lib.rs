@@ -32,6 +32,7 @@
 
 mod answer;
 mod backoff;
+mod carriage;
 mod channel;
 mod claim;
 mod client;

@@ -18,14 +18,31 @@
 //! ```
 
 mod cipher;
+mod field;
+mod greet;
 mod handshake;
+mod hello;
 mod keys;
+mod pins;
 mod record;
 mod resolver;
+mod sealed;
+mod sealing;
 #[cfg(test)]
 mod vectors;
 
 pub use keys::{Address, BadKey, Keys, PublicKey};
+pub use pins::{FilePins, MemoryPins, Pins};
+pub use sealed::Sealed;
+pub use sealing::Sealing;
+
+pub(crate) use field::Field;
+pub(crate) use greet::{Greeted, Ungreeted, greet};
+pub(crate) use hello::{Envelope, Hello, told};
+pub(crate) use sealed::Seal;
+
+/// The capability of who seals streams.
+pub(crate) const NEED: &[&str] = &["seal"];
 
 /// What came is not what the peer sealed, or was cut short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
