@@ -14,6 +14,7 @@ mod reconnect;
 mod restarts;
 mod resume;
 mod script;
+mod seal;
 mod settled;
 mod sockets;
 mod talk;

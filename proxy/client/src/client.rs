@@ -157,6 +157,9 @@ impl Connect {
 
     async fn open(mut self) -> Result<Stream, ConnectError> {
         let address = Address::read(&self.name);
+        if address.is_misspelt() {
+            return Err(bad("what follows the # is no key, though as long as one".into()).into());
+        }
         let sealing = self.sealing.take().or_else(|| address.key.map(|_| Sealing::new()));
         let name = name(&address.name)?;
         let meta = self.meta.map_err(|why| bad(format!("meta is no JSON: {why}")))?;
@@ -172,8 +175,7 @@ impl Connect {
         };
         // Nothing goes before the seal is on.
         let early = std::mem::take(&mut request.early);
-        request.envelope = Some(sealing.envelope(&client, &request, address.key).await?);
-        let Opened { mut carriage, id, mut seal } = request.open(&client.peer).await?;
+        let Opened { mut carriage, id, mut seal } = sealing.open(&client, &mut request, address.key).await?;
         if let Some(seal) = &mut seal {
             seal.write(&mut carriage, &early);
         }

@@ -90,6 +90,15 @@ impl Address {
     }
 }
 
+impl Address {
+    /// Whether it ends in what looks like a key and is none: nobody means such a name.
+    pub(crate) fn is_misspelt(&self) -> bool {
+        let is_key_like =
+            |key: &str| key.len() == 43 && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        self.key.is_none() && self.name.rsplit_once('#').is_some_and(|(_, key)| is_key_like(key))
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)?;

@@ -8,7 +8,11 @@ use serde::Serialize;
 use serde_json::value::to_raw_value;
 
 use super::{Keys, Pins, PublicKey, hello::Envelope};
-use crate::{ConnectError, StreamClient, request::Request, wire::Meta};
+use crate::{
+    ConnectError, StreamClient,
+    request::{Opened, Request},
+    wire::Meta,
+};
 
 /// What a client says under the seal of a stream, and by which keys it is known.
 #[derive(Clone, Default)]
@@ -42,26 +46,30 @@ impl Sealing {
         self
     }
 
-    /// With the server's key: the address's, the one that is pinned, or the one that it tells now.
-    pub(crate) async fn envelope(self, client: &StreamClient, request: &Request, key: Option<PublicKey>) -> Result<Envelope, ConnectError> {
+    /// Opens the stream with the server's key: the address's, the one that is pinned, or the one that it tells now.
+    pub(crate) async fn open(self, client: &StreamClient, request: &mut Request, key: Option<PublicKey>) -> Result<Opened, ConnectError> {
         let Self { meta, keys, pins } = self;
         let meta = meta.transpose().map_err(|why| OpenError::new(Code::BadRequest, format!("the sealed meta is no JSON: {why}")))?;
-        let server = match key {
-            Some(key) => key,
-            None => pinned(pins.as_ref().unwrap_or(client.pins()), client, request).await?,
+        let pins = pins.as_ref().unwrap_or(client.pins());
+        let name = request.name.as_str().to_owned();
+        let known = match key {
+            Some(key) => Some(key),
+            None => pins.get(&name).map_err(unkept)?,
         };
-        Ok(Envelope { server, keys, meta })
+        let server = match known {
+            Some(key) => key,
+            None => request.ask(client.peer()).await?,
+        };
+        request.envelope = Some(Envelope { server, keys, meta });
+        let opened = request.open(client.peer()).await?;
+        // Only now has the server proven that the key is its own.
+        if known.is_none() {
+            pins.set(&name, server).map_err(unkept)?;
+        }
+        Ok(opened)
     }
 }
 
-async fn pinned(pins: &Arc<dyn Pins>, client: &StreamClient, request: &Request) -> Result<PublicKey, ConnectError> {
-    let unkept = |error: io::Error| OpenError::new(Code::Internal, format!("the pinned keys cannot be used: {error}"));
-    let name = request.name.as_str();
-    if let Some(key) = pins.get(name).map_err(unkept)? {
-        return Ok(key);
-    }
-    let told = request.ask(client.peer()).await?;
-    pins.set(name, told).map_err(unkept)?;
-    // Of two at once the first one counts.
-    Ok(pins.get(name).map_err(unkept)?.unwrap_or(told))
+fn unkept(error: io::Error) -> OpenError {
+    OpenError::new(Code::Internal, format!("the pinned keys cannot be used: {error}"))
 }
