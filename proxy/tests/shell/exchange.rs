@@ -4,6 +4,7 @@ use std::{fs, path::Path, process::Stdio};
 
 use browser_stream_client::{
     Peer,
+    seal::{Keys, Sealing},
     values::{Json, Values},
 };
 use data_encoding::HEXLOWER;
@@ -191,12 +192,15 @@ async fn list(proxy: &Proxy, code: &str) -> Value {
     let (name, key) = name_and_key(code);
     let peer = Peer::dial(format!("ws://{}/mux", proxy.address)).await.expect("a proxy");
     let wrong = json!({ "exchange": 1, "key": "x", "me": "m", "do": "list" });
-    let refused = peer.client().connect(&name).meta(&wrong).await.expect_err("a wrong key");
+    let client = peer.client();
+    let connect = |meta: &Value| client.connect(&name).sealed(Sealing::new().meta(meta)).into_future();
+    let refused = connect(&wrong).await.expect_err("a wrong key");
     assert_eq!(refused.code().to_string(), "forbidden");
     let later = json!({ "exchange": 2, "key": key, "me": "m", "do": "list" });
-    assert_eq!(peer.client().connect(&name).meta(&later).await.expect_err("another version").code().to_string(), "bad_request");
+    assert_eq!(connect(&later).await.expect_err("another version").code().to_string(), "bad_request");
     let meta = json!({ "exchange": 1, "key": key, "me": "m", "do": "list" });
-    let stream = peer.client().connect(&name).meta(&meta).await.expect("a list");
+    assert_eq!(client.connect(&name).meta(&meta).await.expect_err("in the clear").code().to_string(), "forbidden");
+    let stream = connect(&meta).await.expect("a list");
     within(Values::new(stream, Json).next()).await.expect("a value").expect("no end")
 }
 
@@ -206,12 +210,12 @@ async fn a_sender_that_lies_leaves_no_file_that_looks_complete_and_none_outside_
     let code = "h4k2-9xqd-7mwz";
     let (name, key) = name_and_key(code);
     let peer = Peer::dial(format!("ws://{}/mux", proxy.address)).await.expect("a proxy");
-    let mut listener = peer.server().listen(&name).await.expect("the name");
+    let mut listener = peer.server().listen(&name).sealed(&Keys::generate()).await.expect("the name");
     let serving = tokio::spawn(async move {
         let (mut gets, mut kept) = (0, Vec::new());
         while let Some(client) = listener.next().await {
             let client = client.expect("a client");
-            let meta: Value = client.meta().expect("JSON");
+            let meta: Value = client.sealed().and_then(|sealed| sealed.meta()).expect("JSON");
             assert_eq!((&meta["exchange"], meta["key"].as_str()), (&json!(1), Some(key.as_str())));
             let mut stream = client.accept();
             if meta["do"] == "list" {
