@@ -2,12 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
-use browser_stream_client::Peer;
+use browser_stream_client::{Connect, Connection, Listener, Peer, RefusalCode, seal::Keys};
 use browser_stream_mux::{Config, Role, Session, Stream};
 use bytes::Bytes;
+use futures::FutureExt;
 use harness::within;
 use serde_json::{Value, json};
 use tokio::io::duplex;
+
+use crate::{connect::next, seal::refused};
 
 const FRAME_MAX: usize = 9 * 1024;
 /// Room for all that a test writes before the other end has it.
@@ -111,4 +114,73 @@ pub fn forge(stream: &mut Stream, records: &[Bytes]) {
         stream.write_now(record.clone());
     }
     stream.finish();
+}
+
+/// A server with keys and a client, each at the end of a line of the proxy's.
+pub struct Stage {
+    pub keys: Keys,
+    pub servers: Line,
+    pub clients: Line,
+    pub listener: Listener,
+}
+
+/// A stream between them, as far as the proxy has brought it: each end, and what the proxy holds of it.
+pub struct Scene {
+    pub mine: browser_stream_client::Stream,
+    pub theirs: browser_stream_client::Stream,
+    pub near: Stream,
+    pub far: Stream,
+}
+
+impl Stage {
+    pub async fn new() -> Self {
+        let (servers, clients, keys) = (Line::new().await, Line::new().await, Keys::generate());
+        let listener = servers.peer.server().listen("NAME").sealed(&keys).await.expect("granted");
+        assert_eq!(servers.claims.lock().expect("not poisoned")[0]["capabilities"], json!(["seal"]));
+        Self { keys, servers, clients, listener }
+    }
+
+    pub fn connect(&self) -> Connect {
+        self.clients.peer.client().connect(self.keys.address("NAME")).resume(false)
+    }
+
+    /// One that is brought honestly.
+    pub async fn scene(&mut self) -> Scene {
+        let connecting = tokio::spawn(self.connect().into_future());
+        let (open, mut near) = self.clients.opened().await;
+        let mut far = self.servers.bring("NAME", &open);
+        let theirs = next(&mut self.listener).await.accept();
+        let said = reply(&mut far).await;
+        answer(&mut near, &said);
+        let mine = within(connecting).await.expect("no panic").expect("accepted");
+        Scene { mine, theirs, near, far }
+    }
+
+    /// What becomes of a client whose open reaches the server as `open` makes it, and its reply the client as `answered` makes it.
+    pub async fn crossed(&mut self, open: impl FnOnce(&mut Value), answered: impl FnOnce(&mut Value)) -> RefusalCode {
+        let connecting = tokio::spawn(refused(self.connect()));
+        let (mut said, mut near) = self.clients.opened().await;
+        open(&mut said);
+        let mut far = self.servers.bring("NAME", &said);
+        // A server that takes it answers when its program does.
+        let accepting = async {
+            let client: Connection = next(&mut self.listener).await;
+            client.accept()
+        };
+        let (mut said, _stream) = tokio::select! {
+            biased;
+            said = reply(&mut far) => (said, None),
+            stream = accepting => (Value::Null, Some(stream)),
+        };
+        if said.is_null() {
+            said = reply(&mut far).await;
+        }
+        answered(&mut said);
+        answer(&mut near, &said);
+        within(connecting).await.expect("no panic")
+    }
+
+    pub fn nobody_came(&mut self) -> bool {
+        futures::StreamExt::next(&mut self.listener).now_or_never().is_none()
+    }
 }

@@ -10,6 +10,7 @@ mod leases;
 mod listen;
 mod lives;
 mod muxes;
+mod posing;
 mod readme;
 mod reconnect;
 mod restarts;

@@ -8,8 +8,7 @@ use crate::{
     Stream,
     carriage::Carriage,
     resumable::Newborn,
-    resume::Letters,
-    seal::{self, Keys, Seal, Sealed},
+    seal::{self, Greeted, Keys, Sealed},
     wire::{Meta, PeerInfo, encode},
 };
 
@@ -19,7 +18,8 @@ pub struct Connection {
     carrier: Carrier,
     /// Set where the client asks for a stream that survives its connection.
     newborn: Option<Newborn>,
-    seal: Option<(Box<Seal>, Letters)>,
+    /// Set where the client sealed to us.
+    greeted: Option<Greeted>,
     id: String,
     meta: Option<Meta>,
     peer: Option<PeerInfo>,
@@ -40,12 +40,12 @@ struct Acceptance {
 
 impl Connection {
     pub(crate) fn new(carrier: Carrier, newborn: Option<Newborn>, id: String, meta: Option<Meta>, peer: Option<PeerInfo>) -> Self {
-        Self { carrier, newborn, seal: None, id, meta, peer }
+        Self { carrier, newborn, greeted: None, id, meta, peer }
     }
 
     /// The same with a seal, and what to answer to have it on.
-    pub(crate) fn sealed_by(self, seal: Option<(Box<Seal>, Letters)>) -> Self {
-        Self { seal, ..self }
+    pub(crate) fn sealed_by(self, greeted: Option<Greeted>) -> Self {
+        Self { greeted, ..self }
     }
 
     /// The unique id that the proxy gave the client, the same at both ends.
@@ -66,13 +66,13 @@ impl Connection {
     /// What the client said under the seal, and its key if it has one: worth acting on once its first bytes have come, if acting twice would hurt. `None` where the
     /// listener is not sealed.
     pub fn sealed(&self) -> Option<&Sealed> {
-        self.seal.as_ref().map(|(seal, _)| &seal.sealed)
+        self.greeted.as_ref().map(|greeted| &greeted.seal.sealed)
     }
 
     /// Takes the client. What it sent already is read first; if it is gone by now, the stream says so.
     pub fn accept(self) -> Stream {
-        let Self { mut carrier, newborn, seal, id, meta, .. } = self;
-        let (seal, letters) = seal.unzip();
+        let Self { mut carrier, newborn, greeted, id, meta, .. } = self;
+        let (seal, letters) = greeted.map(|Greeted { seal, letters, .. }| (seal, letters)).unzip();
         let carriage = match newborn {
             Some(newborn) => Carriage::Resumable(newborn.accept(carrier)),
             None => {

@@ -12,8 +12,8 @@ use crate::{
     Connection,
     connection::{refuse, show_key},
     resumable::{Asked, Asking, Field, Newborn, join},
-    resume::{Letters, Secret, StreamId, Unproven},
-    seal::{Greeted, Seal, Ungreeted, greet},
+    resume::{Secret, StreamId, Unproven},
+    seal::{Greeted, Ungreeted, greet},
     wire::Accept,
 };
 
@@ -37,16 +37,16 @@ impl Shared {
             Err(Ungreeted::Refused(error)) => return refuse(stream, error),
             Err(Ungreeted::Unknown(keys)) => return show_key(stream, &keys),
         };
-        let (stream, newborn, seal) = match (asked, greeted) {
+        let (stream, newborn, greeted) = match (asked, greeted) {
             (Some(Asked::Birth(asking)), greeted) => {
-                let Some((secret, seal)) = agreed(&asking, greeted) else { return refuse(stream, unfit()) };
-                let letters = seal.as_ref().map(|(_, letters)| letters.clone());
+                let Some((secret, greeted)) = agreed(&asking, greeted) else { return refuse(stream, unfit()) };
+                let letters = greeted.as_ref().map(|greeted| greeted.letters.clone());
                 let Some((stream, newborn)) = Newborn::find(self, target.name, &asking, secret, letters, stream) else { return };
-                (stream, Some(newborn), seal)
+                (stream, Some(newborn), greeted)
             }
-            (_, greeted) => (stream, None, greeted.map(|Greeted { seal, letters, .. }| (Box::new(seal), letters))),
+            (_, greeted) => (stream, None, greeted),
         };
-        match target.listener.try_send(Connection::new(stream, newborn, id, meta, peer).sealed_by(seal)) {
+        match target.listener.try_send(Connection::new(stream, newborn, id, meta, peer).sealed_by(greeted)) {
             Ok(()) => {}
             Err(TrySendError::Full(connection)) => connection.refuse(Code::Busy, "too many clients wait to be accepted"),
             Err(TrySendError::Closed(connection)) => connection.refuse(Code::Gone, "the server ended"),
@@ -67,11 +67,11 @@ impl Shared {
 }
 
 /// The secret of a stream that resumes: said in the open, or that of the handshake; `None` if it is both or neither.
-fn agreed(asking: &Asking, greeted: Option<Greeted>) -> Option<(Secret, Option<(Box<Seal>, Letters)>)> {
+fn agreed(asking: &Asking, greeted: Option<Greeted>) -> Option<(Secret, Option<Greeted>)> {
     match (&asking.secret, greeted) {
         (Some(secret), None) => Some((secret.clone(), None)),
         // Nothing of a sealed stream goes before its reply.
-        (None, Some(Greeted { seal, letters, secret })) if asking.early == 0 => Some((secret, Some((Box::new(seal), letters)))),
+        (None, Some(greeted)) if asking.early == 0 => Some((greeted.secret.clone(), Some(greeted))),
         _ => None,
     }
 }

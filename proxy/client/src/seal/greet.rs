@@ -15,7 +15,7 @@ use crate::resume::{Letters, Secret};
 
 /// An open that was sealed to us, and what to answer.
 pub(crate) struct Greeted {
-    pub(crate) seal: Seal,
+    pub(crate) seal: Box<Seal>,
     pub(crate) letters: Letters,
     pub(crate) secret: Secret,
 }
@@ -59,6 +59,6 @@ pub(crate) fn greet(
             Err(_) => return refuse(Code::BadRequest, "the sealed meta is no JSON"),
         },
     };
-    let seal = Seal::of_server(&split, Sealed { meta, key: client });
+    let seal = Box::new(Seal::of_server(&split, Sealed { meta, key: client }));
     Ok(Greeted { seal, letters: Letters { asked, answer: message.into() }, secret: split.resume_secret() })
 }

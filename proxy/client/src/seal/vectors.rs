@@ -58,8 +58,8 @@ fn handshake(name: &str, pattern: Pattern, stream: [u8; 16], server_name: &str, 
         "message_2": hex(&responded.message),
         "reply": {"v": 1, "message": base64(&responded.message)},
         "hash": hex(split.hash),
-        "client_key": hex(&*split.client),
-        "server_key": hex(&*split.server),
+        "client_key": hex(*split.client),
+        "server_key": hex(*split.server),
         "resume_secret": hex(split.resume_secret().0),
     });
     if ours.is_some() {
