@@ -36,11 +36,17 @@ fn path(folder: &TempDir, name: &str) -> String {
 
 /// A sender that waits, and its code.
 async fn sending(url: &str, args: &[&str]) -> (Program, String) {
+    let (sender, code, _) = inviting(url, args).await;
+    (sender, code)
+}
+
+/// The same with its link, which has the sender's key.
+async fn inviting(url: &str, args: &[&str]) -> (Program, String, String) {
     let mut sender = Program::start(bss(&["send", "--url", url]).args(args));
     let link = sender.line().await;
     let code = sender.line().await;
     assert!(link.starts_with("http://127.0.0.1:") && link.contains(&format!("/examples/file-exchange/#{code}.")), "{link}");
-    (sender, code)
+    (sender, code, link)
 }
 
 /// The part of this file.
@@ -60,8 +66,10 @@ async fn files_arrive_as_they_are_under_their_names_and_the_sender_ends_when_it_
     let proxy = Proxy::start().await;
     let (from, to) = (folder(&[("été 日本.bin", 3_000_001), ("empty", 0), ("whole pieces", 524_288)]), folder(&[("empty", 1)]));
     let files = ["été 日本.bin", "empty", "whole pieces"].map(|name| path(&from, name));
-    let (sender, code) = sending(&proxy.address.to_string(), &["--once", &files[0], &files[1], &files[2]]).await;
-    let link = format!("http://{}/examples/file-exchange/#{code}", proxy.address);
+    let (sender, code, link) = inviting(&proxy.address.to_string(), &["--once", &files[0], &files[1], &files[2]]).await;
+    let other = Keys::generate().public();
+    let forged = format!("http://{}/examples/file-exchange/#{code}.{other}", proxy.address);
+    run(&mut bss(&["recv", &forged]), b"").await.failed(78, "key_changed: the sender: ");
     let receiver = run(&mut bss(&["recv", &link, "--output", to.path().to_str().expect("text")]), b"").await;
     let told: String = ["été 日本.bin", "empty (1)", "whole pieces"].map(|name| format!("{}\n", path(&to, name))).concat();
     assert_eq!(receiver.stdout(), told, "where they are, and nothing else in a pipe");
