@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Some(Command::Listen(Client { task, far })) => shell::run(&far, Task::Listen(task)),
         Some(Command::Forward(Client { task, far })) => shell::run(&far, Task::Forward(task)),
         Some(Command::Ls(Client { task, far })) => shell::run(&far, Task::List(task)),
+        Some(Command::Keygen(keygen)) => keygen.run(),
         Some(Command::Send(Client { task, far })) => shell::run(&far, Task::Send(task)),
         Some(Command::Recv(client)) => {
             let (far, task) = client.invited();

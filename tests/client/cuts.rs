@@ -2,13 +2,15 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use browser_stream_client::Peer;
-use harness::{Shim, Way};
+use browser_stream_client::{Peer, seal::Keys};
+use harness::{Shim, Way, pattern};
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use tokio::time::timeout;
+use sha2::{Digest, Sha256};
+use tokio::{io::AsyncWriteExt, time::timeout};
 
 use crate::{
     connect::resumable,
+    seal,
     sockets::proxy,
     talk::{AGAIN_MAX, hash, length, talk},
 };
@@ -31,13 +33,13 @@ impl Cut {
         Self { shims, server, client }
     }
 
-    /// Cuts one side's connection again and again, each time behind a random number of bytes of one direction.
-    async fn harass(&self, seed: u64) {
+    /// Cuts one side's connection again and again, each time behind a random number of bytes of one of these directions, in which so many go in all.
+    async fn harass(&self, seed: u64, cuts: u64, length: usize, ways: &[(usize, Way)]) {
         let mut random = StdRng::seed_from_u64(seed);
-        let share = length() as u64 / CUTS;
-        for _ in 0..CUTS {
-            let shim = &self.shims[random.random_range(0..2)];
-            let way = if random.random() { Way::Up } else { Way::Down };
+        let share = length as u64 / cuts;
+        for _ in 0..cuts {
+            let (shim, way) = ways[random.random_range(0..ways.len())];
+            let shim = &self.shims[shim];
             let before = shim.connections();
             shim.cut_after(way, random.random_range(1..share));
             harness::until(|| shim.connections() > before).await;
@@ -53,7 +55,8 @@ async fn threat_13_a_transfer_that_is_cut_fifty_times_arrives_whole_and_once() {
     let mut listener = cut.server.server().listen("NAME").await.expect("the name is free");
     let (mine, theirs) = resumable(&cut.client, &mut listener).await;
     let (mine, theirs) = (tokio::spawn(talk(mine, 1)), tokio::spawn(talk(theirs, 2)));
-    let harassed = timeout(Duration::from_secs(300), cut.harass(seed));
+    let harassed =
+        timeout(Duration::from_secs(300), cut.harass(seed, CUTS, length(), &[(0, Way::Up), (0, Way::Down), (1, Way::Up), (1, Way::Down)]));
     let (harassed, down, up) = tokio::join!(harassed, mine, theirs);
     assert!(harassed.is_ok(), "every cut was made and survived");
     let (down, up) = (down.expect("no panic"), up.expect("no panic"));
@@ -66,4 +69,38 @@ async fn threat_13_a_transfer_that_is_cut_fifty_times_arrives_whole_and_once() {
         cut.shims.iter().map(Shim::connections).sum::<u64>()
     );
     assert!(moves > 0 && moves <= CUTS && resent.max(more) <= CUTS * AGAIN_MAX);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_four_sealed_mebibytes_that_are_cut_twenty_times_arrive_whole_and_once() {
+    const LENGTH: usize = 64 * 1024 * 1024;
+    const SEALED_CUTS: u64 = 20;
+    let seed = rand::random();
+    println!("seed {seed}");
+    let (cut, keys) = (Cut::new(proxy().await, seed).await, Keys::generate());
+    let mut listener = cut.server.server().listen("NAME").sealed(&keys).await.expect("the name is free");
+    let (mut mine, mut theirs) = seal::opened(cut.client.client().connect(keys.address("NAME")), &mut listener).await;
+    let sent = pattern(seed, LENGTH);
+    let hash: [u8; 32] = Sha256::digest(&sent).into();
+    let sending = tokio::spawn(async move {
+        mine.write_all(&sent).await.expect("taken");
+        mine.sent().await.expect("all is there");
+        mine.moves()
+    });
+    let receiving = tokio::spawn(async move {
+        let (mut hash, mut length) = (Sha256::new(), 0);
+        while let Some(bytes) = theirs.read_chunk().await.expect("it goes on") {
+            hash.update(&bytes);
+            length += bytes.len();
+        }
+        theirs.finish();
+        (<[u8; 32]>::from(hash.finalize()), length, theirs.moves())
+    });
+    let harassed = timeout(Duration::from_secs(300), cut.harass(seed, SEALED_CUTS, LENGTH, &[(1, Way::Up), (0, Way::Down)]));
+    let (harassed, moved, received) = tokio::join!(harassed, sending, receiving);
+    assert!(harassed.is_ok(), "every cut was made and survived");
+    let ((got, length, their_moves), our_moves) = (received.expect("no panic"), moved.expect("no panic"));
+    assert!(length == LENGTH && got == hash);
+    println!("{} moves, {} connections", our_moves.max(their_moves), cut.shims.iter().map(Shim::connections).sum::<u64>());
+    assert!(our_moves.max(their_moves) > 0);
 }

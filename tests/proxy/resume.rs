@@ -1,4 +1,4 @@
-//! What resumes a stream goes through the proxy as it is.
+//! What resumes or seals a stream goes through the proxy as it is.
 
 use harness::{Peer, Proxy, reply, within};
 use serde_json::{Value, json};
@@ -36,6 +36,33 @@ async fn resume_goes_from_the_client_to_the_server_and_back() {
     let (_, mut far) = owner.next().await;
     far.write_frame(br#"{"error":{"code":"gone","message":"no such stream"}}"#);
     assert_eq!(reply(&mut near).await.err().as_deref(), Some("gone"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_seals_a_stream_goes_through_as_it_is_and_only_to_a_server_that_seals() {
+    let proxy = Proxy::new();
+    let (mut owner, client) = (proxy.peer(), proxy.peer());
+    let control = owner.claim_with("NAME", json!({ "capabilities": ["seal"] })).await.unwrap();
+    for (asked, answered) in
+        [(r#"{"v" : 1}"#, r#"{"v":1.0,"key":"k"}"#), ("7", "null"), (r#"{"v":1,"message":"m"}"#, r#"{"v":1,"message":"n"}"#)]
+    {
+        let asked: Value = serde_json::from_str(asked).unwrap();
+        let mut near = client.begin("/browser-server/connect/NAME", json!({ "need": ["seal"], "seal": asked }));
+        let (open, mut far) = owner.next().await;
+        assert_eq!((&open["seal"], &open["need"]), (&asked, &json!(["seal"])));
+        far.write_frame(format!(r#"{{"seal":{answered}}}"#).as_bytes());
+        assert_eq!(reply(&mut near).await.unwrap().get("seal"), serde_json::from_str(answered).ok().as_ref());
+    }
+    drop(control);
+    let mut plain = proxy.peer();
+    let _control = plain.claim("OTHER").await.unwrap();
+    let refused = client.connect_with("OTHER", json!({ "need": ["seal"], "seal": { "v": 1 } })).await.err();
+    assert_eq!(refused.as_deref(), Some("unsupported"));
+    let mut near = client.begin("/browser-server/connect/OTHER", json!({}));
+    let (open, mut far) = plain.next().await;
+    assert!(open.get("seal").is_none(), "the first open that the server saw");
+    far.write_frame(b"{}");
+    assert!(reply(&mut near).await.unwrap().get("seal").is_none());
 }
 
 #[tokio::test(start_paused = true)]

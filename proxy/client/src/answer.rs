@@ -22,8 +22,11 @@ pub(crate) async fn answer<T: DeserializeOwned>(stream: &mut Stream) -> Result<T
         Ok(None) | Err(FrameError::Finished) => internal("the stream ended without an answer"),
         Err(FrameError::TooLong(_)) => internal("the answer is too long"),
         Err(FrameError::Stream(StreamError::Reset(number))) => {
-            let message = "the stream was reset before it was answered".into();
-            Err(Unanswered::Refused(OpenError { code: RefusalCode::from_number(number), message }))
+            let code = match RefusalCode::from_number(number) {
+                RefusalCode::Known(Code::Tampered | Code::KeyChanged) => Code::Internal.into(),
+                code => code,
+            };
+            Err(Unanswered::Refused(OpenError { code, message: "the stream was reset before it was answered".into() }))
         }
         Err(FrameError::Stream(StreamError::Lost | StreamError::Finished)) => Err(Unanswered::Lost),
     }

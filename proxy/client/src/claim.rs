@@ -16,6 +16,7 @@ use crate::{
     backoff::Backoff,
     lease::{Given, Lease},
     peer::{Live, Route, Shared},
+    seal,
     wire::{BODY_MAX, Note, Open, encode},
 };
 
@@ -40,6 +41,8 @@ pub(crate) struct Claim {
     attempt: u64,
     lease: Option<Lease>,
     standby: bool,
+    /// What its server has that others may need.
+    capabilities: &'static [&'static str],
 }
 
 /// A claim that the proxy granted.
@@ -75,9 +78,17 @@ enum Over {
 }
 
 impl Claim {
-    pub(crate) fn new(shared: Arc<Shared>, path: String, leased: bool, standby: bool) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, path: String, leased: bool, standby: bool, sealed: bool) -> Self {
         let instance = format!("{:032x}", rand::random::<u128>());
-        Self { shared, path, instance, attempt: 0, lease: leased.then_some(Lease::Wanted), standby }
+        Self {
+            shared,
+            path,
+            instance,
+            attempt: 0,
+            lease: leased.then_some(Lease::Wanted),
+            standby,
+            capabilities: if sealed { seal::NEED } else { &[] },
+        }
     }
 
     /// Claims the name for the first time, within `most`. A connection that breaks on the way is no reason to fail.
@@ -127,9 +138,16 @@ impl Claim {
     async fn ask(&mut self, live: &Live, wishes: &Wishes) -> Result<Held, Unanswered> {
         let mut control = Control(live.mux.open().map_err(|_| Unanswered::Lost)?);
         self.attempt += 1;
-        let Self { path, instance, attempt, lease, standby, .. } = &*self;
-        let open =
-            Open { path, instance: Some(instance), attempt: Some(*attempt), lease: lease.as_ref(), standby: *standby, ..Open::default() };
+        let Self { path, instance, attempt, lease, standby, capabilities, .. } = &*self;
+        let open = Open {
+            path,
+            instance: Some(instance),
+            attempt: Some(*attempt),
+            lease: lease.as_ref(),
+            standby: *standby,
+            capabilities,
+            ..Open::default()
+        };
         control.0.write_frame(&encode(&open).map_err(Unanswered::Refused)?);
         control.tell("clients_max", Some(wishes.clients_max));
         if wishes.is_paused {

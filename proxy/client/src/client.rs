@@ -11,7 +11,8 @@ use serde_json::value::to_raw_value;
 
 use crate::{
     ConnectError, DialError, Peer, SendError, Stream,
-    request::Request,
+    request::{Opened, Request},
+    seal::{Address, MemoryPins, Pins, Sealing},
     wire::{Meta, name},
 };
 
@@ -29,6 +30,7 @@ const EARLY_MAX: usize = 64 * 1024;
 pub struct StreamClient {
     peer: Peer,
     prefix: Arc<str>,
+    pins: Arc<dyn Pins>,
 }
 
 impl StreamClient {
@@ -42,7 +44,7 @@ impl StreamClient {
 
     /// A client over this peer.
     pub fn new(peer: &Peer) -> Self {
-        Self { peer: peer.clone(), prefix: PREFIX.into() }
+        Self { peer: peer.clone(), prefix: PREFIX.into(), pins: Arc::new(MemoryPins::default()) }
     }
 
     /// The same for servers below another prefix of the proxy's than `/browser-server`.
@@ -51,10 +53,21 @@ impl StreamClient {
         self
     }
 
-    /// Connects to the server of that name, which is put into NFC first. Options are set on what it returns, which is awaited for the [`Stream`].
+    /// The same, with a memory of its own for the keys of servers that are connected to sealed and without an address: a client and its clones remember them while
+    /// they live, unless told otherwise. See [`FilePins`](crate::seal::FilePins).
+    pub fn with_pins(mut self, pins: impl Pins + 'static) -> Self {
+        self.pins = Arc::new(pins);
+        self
+    }
+
+    pub(crate) fn pins(&self) -> &Arc<dyn Pins> {
+        &self.pins
+    }
+
+    /// Connects to the server of that name, which is put into NFC first; sealed if it is an address, `NAME#key`. Options are set on what it returns, which is awaited for the [`Stream`].
     pub fn connect(&self, name: impl Into<String>) -> Connect {
         let (client, name) = (self.clone(), name.into());
-        Connect { client, name, meta: Ok(None), wait: WAIT, early: Bytes::new(), is_plain: false }
+        Connect { client, name, meta: Ok(None), wait: WAIT, early: Bytes::new(), is_plain: false, sealing: None }
     }
 
     /// Sends all of `body` to the server of that name over a stream of its own, in pieces of 64 KiB and at the server's speed.
@@ -108,6 +121,7 @@ pub struct Connect {
     wait: Duration,
     early: Bytes,
     is_plain: bool,
+    sealing: Option<Sealing>,
 }
 
 impl Connect {
@@ -135,17 +149,37 @@ impl Connect {
         self
     }
 
-    async fn open(self) -> Result<Stream, ConnectError> {
-        let name = name(&self.name)?;
+    /// Seals the stream, and says so much more about it. Under a name without a key the pins tell the server's, or it is asked and then pinned.
+    pub fn sealed(mut self, sealing: Sealing) -> Self {
+        self.sealing = Some(sealing);
+        self
+    }
+
+    async fn open(mut self) -> Result<Stream, ConnectError> {
+        let address = Address::read(&self.name);
+        if address.is_misspelt() {
+            return Err(bad("what follows the # is no key, though as long as one".into()).into());
+        }
+        let sealing = self.sealing.take().or_else(|| address.key.map(|_| Sealing::new()));
+        let name = name(&address.name)?;
         let meta = self.meta.map_err(|why| bad(format!("meta is no JSON: {why}")))?;
         if self.early.len() > EARLY_MAX {
             return Err(bad(format!("{} bytes with the open, {EARLY_MAX} at most", self.early.len())).into());
         }
         let path = format!("{}/connect/{}", self.client.prefix, name.segment());
         let Self { client, wait, early, is_plain, .. } = self;
-        let request = Request { path, name, meta, wait, early, is_plain };
-        let (carriage, id) = request.open(&client.peer).await?;
-        Ok(Stream::new(carriage, id, request.meta))
+        let mut request = Request { path, name, meta, wait, early, is_plain, envelope: None };
+        let Some(sealing) = sealing else {
+            let Opened { carriage, id, .. } = request.open(&client.peer).await?;
+            return Ok(Stream::new(carriage, id, request.meta));
+        };
+        // Nothing goes before the seal is on.
+        let early = std::mem::take(&mut request.early);
+        let Opened { mut carriage, id, mut seal } = sealing.open(&client, &mut request, address.key).await?;
+        if let Some(seal) = &mut seal {
+            seal.write(&mut carriage, &early);
+        }
+        Ok(Stream::new(carriage, id, request.meta).sealed_by(seal))
     }
 }
 

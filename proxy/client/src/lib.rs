@@ -32,6 +32,7 @@
 
 mod answer;
 mod backoff;
+mod carriage;
 mod channel;
 mod claim;
 mod client;
@@ -46,6 +47,7 @@ mod peer;
 mod request;
 mod resumable;
 pub mod resume;
+pub mod seal;
 mod server;
 mod state;
 mod stream;

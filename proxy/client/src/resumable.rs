@@ -11,6 +11,6 @@ mod opener;
 mod shell;
 
 pub(crate) use arrivals::{Newborn, Resumption, join};
-pub(crate) use field::{Asked, Field};
+pub(crate) use field::{Asked, Asking, Field};
 pub(crate) use opener::open;
 pub(crate) use shell::Resumable;

@@ -11,6 +11,7 @@ use crate::{
     DialError, ListenError, Listener, Peer,
     claim::{Claim, Wishes},
     client::PREFIX,
+    seal::Keys,
     wire::name,
 };
 
@@ -49,7 +50,7 @@ impl StreamServer {
     /// Claims that name, which is put into NFC first. Options are set on what it returns, which is awaited for the [`Listener`].
     pub fn listen(&self, name: impl Into<String>) -> Listen {
         let wishes = Wishes { clients_max: CLIENTS_MAX, is_paused: false, is_over: false };
-        Listen { server: self.clone(), name: name.into(), wishes, leased: true, standby: false }
+        Listen { server: self.clone(), name: name.into(), wishes, leased: true, standby: false, keys: None }
     }
 
     /// What it serves over.
@@ -68,6 +69,7 @@ pub struct Listen {
     wishes: Wishes,
     leased: bool,
     standby: bool,
+    keys: Option<Keys>,
 }
 
 impl Listen {
@@ -95,16 +97,22 @@ impl Listen {
         self
     }
 
+    /// Takes sealed streams only, by these keys: clients need the address, [`Keys::address`] of the name, or pin the key that they are told first.
+    pub fn sealed(mut self, keys: &Keys) -> Self {
+        self.keys = Some(keys.clone());
+        self
+    }
+
     async fn claim(self) -> Result<Listener, ListenError> {
         let name = name(&self.name)?;
         let (peer, prefix) = (self.server.peer, self.server.prefix);
         let path = |verb| format!("{prefix}/{verb}/{}", name.segment());
         let most = if self.standby { Duration::MAX } else { CLAIM_MAX };
         let routes = &peer.shared().routes;
-        let Ok(Some((route, connections))) = timeout(most, routes.take(path("accept"), name.as_str())).await else {
+        let Ok(Some((route, connections))) = timeout(most, routes.take(path("accept"), name.as_str(), self.keys.as_ref())).await else {
             return Err(OpenError::new(Code::NameTaken, "this peer serves under that name already").into());
         };
-        let claim = Claim::new(Arc::clone(peer.shared()), path("listen"), self.leased, self.standby);
+        let claim = Claim::new(Arc::clone(peer.shared()), path("listen"), self.leased, self.standby, self.keys.is_some());
         let (claim, held) = claim.begin(&self.wishes, most).await?;
         Ok(Listener::new(peer, name, held.id.clone(), connections, self.wishes, |wishes| claim.keep(held, route, wishes)))
     }

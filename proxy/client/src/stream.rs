@@ -5,20 +5,22 @@ use std::{
     future::{Future, poll_fn},
     io,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use browser_stream_mux::{Body, BodyError, Code, End, Stream as Carrier, StreamError, StreamId};
 use bytes::Bytes;
-use futures::future::Either;
 use serde::de::DeserializeOwned;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     sync::mpsc,
 };
 
-use crate::{resumable::Resumable, wire::Meta};
+use crate::{
+    carriage::Carriage,
+    seal::{Seal, Sealed},
+    wire::Meta,
+};
 
 /// One ordered, flow-controlled stream of bytes in both directions: `AsyncRead + AsyncWrite`, or chunk by chunk.
 ///
@@ -31,6 +33,8 @@ use crate::{resumable::Resumable, wire::Meta};
 /// Dropped before it finished it is reset `cancelled`, so that a cut writer never looks like a finished one.
 pub struct Stream {
     carriage: Carriage,
+    /// Between the carriage and the program, where the stream is sealed.
+    seal: Option<Box<Seal>>,
     id: String,
     meta: Option<Meta>,
     /// Takes what an error says across, where the carriage cannot.
@@ -48,17 +52,19 @@ pub(crate) struct Failure {
     pub(crate) message: String,
 }
 
-/// What carries a stream.
-pub(crate) enum Carriage {
-    /// One stream of one connection, for as long as that lives.
-    Plain(Carrier),
-    /// Any number of them, one behind the other.
-    Resumable(Resumable),
-}
-
 impl Stream {
     pub(crate) fn new(carriage: Carriage, id: String, meta: Option<Meta>) -> Self {
-        Self { carriage, id, meta, teller: None, ends_with_peer: false }
+        Self { carriage, seal: None, id, meta, teller: None, ends_with_peer: false }
+    }
+
+    /// The same with a seal on it, if there is one.
+    pub(crate) fn sealed_by(self, seal: Option<Box<Seal>>) -> Self {
+        Self { seal, ..self }
+    }
+
+    /// What the other end said under the seal, and which key it has; `None` for a stream that is not sealed.
+    pub fn sealed(&self) -> Option<&Sealed> {
+        self.seal.as_ref().map(|seal| &seal.sealed)
     }
 
     /// A stream of a mux over a stream.
@@ -73,19 +79,13 @@ impl Stream {
 
     /// How often it went on over something else than before, most often because a connection of one end broke; 0 for a stream that is not resumable.
     pub fn moves(&self) -> u64 {
-        match &self.carriage {
-            Carriage::Plain(_) => 0,
-            Carriage::Resumable(stream) => stream.moves(),
-        }
+        self.carriage.moves()
     }
 
     /// Bytes of our direction that went out more than once, since a move says again what the other end had not acknowledged; 0 for a stream that is
     /// not resumable.
     pub fn resent(&self) -> u64 {
-        match &self.carriage {
-            Carriage::Plain(_) => 0,
-            Carriage::Resumable(stream) => stream.resent(),
-        }
+        self.carriage.resent()
     }
 
     /// The unique id that the proxy gave the client, the same at both ends; empty where no proxy did.
@@ -103,9 +103,10 @@ impl Stream {
     /// # Errors
     /// [`StreamError::Reset`] or [`StreamError::Lost`], once all that came before has been read.
     pub async fn read_chunk(&mut self) -> Result<Option<Bytes>, StreamError> {
-        let chunk = poll_fn(|cx| match &mut self.carriage {
-            Carriage::Plain(carrier) => carrier.poll_chunk(cx),
-            Carriage::Resumable(stream) => stream.poll_chunk(cx),
+        let Self { carriage, seal, .. } = self;
+        let chunk = poll_fn(|cx| match seal {
+            Some(seal) => seal.poll_chunk(carriage, cx),
+            None => carriage.poll_chunk(cx),
         })
         .await?;
         if chunk.is_none() {
@@ -114,15 +115,18 @@ impl Stream {
         Ok(chunk)
     }
 
-    /// Writes a chunk without a copy, after waiting until less than 256 KiB of this stream wait to leave. Cancel-safe: all of it is written or nothing.
+    /// Writes a chunk without a copy, unless it is to be sealed, after waiting until less than 256 KiB of this stream wait to leave. Cancel-safe: all of it
+    /// is written or nothing.
     ///
     /// # Errors
     /// [`StreamError::Finished`] behind our own finish, else as the stream ended.
     pub async fn write_chunk(&mut self, mut chunk: Bytes) -> Result<(), StreamError> {
-        match &mut self.carriage {
-            Carriage::Plain(carrier) => carrier.write_chunk(chunk).await,
-            Carriage::Resumable(stream) => poll_fn(|cx| stream.poll_write_chunk(cx, &mut chunk)).await,
-        }
+        let Self { carriage, seal, .. } = self;
+        poll_fn(|cx| match seal {
+            Some(seal) => seal.poll_write_chunk(carriage, cx, &chunk),
+            None => carriage.poll_write_chunk(cx, &mut chunk),
+        })
+        .await
     }
 
     /// Sends all of a body at the reader's speed and finishes; the number of bytes. A body that cannot be read resets the stream `internal`.
@@ -139,27 +143,21 @@ impl Stream {
     /// Its share of the way to the proxy while other streams of the same peer have something to send: 1 to 64, 16 unless stated; one with 32 gets twice
     /// as much as one with 16. Others are taken as the nearest. Neither the other side nor the proxy hears of it: the proxy gives all streams equal shares.
     pub fn set_priority(&mut self, priority: u8) {
-        match &mut self.carriage {
-            Carriage::Plain(carrier) => carrier.set_priority(priority),
-            Carriage::Resumable(stream) => stream.set_priority(priority),
-        }
+        self.carriage.set_priority(priority);
     }
 
     /// Ends our direction behind what was written; reading goes on. Does nothing the second time.
     pub fn finish(&mut self) {
-        match &mut self.carriage {
-            Carriage::Plain(carrier) => carrier.finish(),
-            Carriage::Resumable(stream) => stream.finish(),
+        match &mut self.seal {
+            Some(seal) => seal.finish(&mut self.carriage),
+            None => self.carriage.finish(),
         }
     }
 
     /// Ends both directions at once, with a code of the application's (256 and up), or one of `cancelled`, `busy`, `gone` and `limit`; the proxy makes
     /// `internal` of any other. What waits to leave or to be read is dropped.
     pub fn reset(&mut self, code: impl Into<u32>) {
-        match &mut self.carriage {
-            Carriage::Plain(carrier) => carrier.reset(code),
-            Carriage::Resumable(stream) => stream.reset(code.into()),
-        }
+        self.carriage.reset(code.into());
     }
 
     /// Fails the stream at both ends with `internal` and this message: as [`error_with`](Self::error_with).
@@ -168,11 +166,13 @@ impl Stream {
     }
 
     /// Ends both directions at once as [`reset`](Self::reset) does, and tells the other side this message, of which 1,024 bytes go across: there it is
-    /// [`message`](Self::message), to a tab it is the error's. The streams of a [`MuxDemux`](crate::MuxDemux) carry it, and resumable ones; over others the code arrives alone.
+    /// [`message`](Self::message), to a tab it is the error's. The streams of a [`MuxDemux`](crate::MuxDemux) carry it, and resumable ones that are not sealed; over others the code arrives alone.
     pub fn error_with(&mut self, code: impl Into<u32>, message: impl Into<String>) {
         let (code, mut message) = (code.into(), message.into());
         message.truncate(message.floor_char_boundary(MESSAGE_MAX));
         match (&mut self.carriage, &self.teller) {
+            // The message would go in the clear.
+            (carriage, _) if self.seal.is_some() => carriage.reset(code),
             (Carriage::Resumable(stream), _) => stream.fail(code, &message),
             (Carriage::Plain(carrier), Some(teller)) if carrier.cell().end().is_none() => {
                 carrier.cell().abandon(End::Reset(code));
@@ -186,10 +186,8 @@ impl Stream {
 
     /// What the other side said when it failed the stream, if it said anything.
     pub fn message(&self) -> Option<String> {
-        match &self.carriage {
-            Carriage::Plain(carrier) => carrier.cell().why().map(|why| why.as_ref().to_owned()),
-            Carriage::Resumable(stream) => stream.message(),
-        }
+        // What came in the clear with a sealed stream may be anybody's.
+        self.carriage.message().filter(|_| self.seal.is_none())
     }
 
     /// Whether our direction may go on when the other side's has ended: it may unless this is called with `false`, then it is finished once the other
@@ -211,36 +209,26 @@ impl Stream {
     /// [`StreamError::Reset`] or [`StreamError::Lost`]: how much of it arrived is not known.
     pub async fn sent(&mut self) -> Result<(), StreamError> {
         self.finish();
-        match &self.carriage {
-            Carriage::Plain(carrier) => {
-                carrier.cell().drained().await;
-                carrier.cell().end().map_or(Ok(()), |end| Err(end.into()))
-            }
-            Carriage::Resumable(stream) => poll_fn(|cx| stream.poll_sent(cx)).await,
-        }
+        self.carriage.sent().await.map_err(|end| self.heard(end))
     }
 
     /// Whether something carries it now. Without it a resumable stream waits: for a connection of ours, or for the other end's.
     pub fn is_carried(&self) -> bool {
-        match &self.carriage {
-            Carriage::Plain(carrier) => carrier.cell().end().is_none(),
-            Carriage::Resumable(stream) => stream.is_carried(),
-        }
+        self.carriage.is_carried()
     }
 
     /// Resolves when the stream is reset or lost, with which; never for one that finishes. For giving up work that nobody waits for. Cancel-safe, and
     /// may be kept beside the stream.
     pub fn stopped(&self) -> impl Future<Output = StreamError> + Send + use<> {
-        let stopped = match &self.carriage {
-            Carriage::Plain(carrier) => Either::Left(Arc::clone(carrier.cell())),
-            Carriage::Resumable(stream) => Either::Right(stream.stopped()),
-        };
+        let (stopped, hears) = (self.carriage.stopped(), self.seal.as_ref().map(|seal| seal.hears()));
         async move {
-            match stopped {
-                Either::Left(cell) => cell.stopped().await.into(),
-                Either::Right(stopped) => stopped.await,
-            }
+            let end = stopped.await;
+            hears.map_or(end, |hears| hears(end))
         }
+    }
+
+    fn heard(&self, end: StreamError) -> StreamError {
+        self.seal.as_ref().map_or(end, |seal| seal.heard(end))
     }
 }
 
@@ -250,9 +238,10 @@ const MESSAGE_MAX: usize = 1024;
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.remaining();
-        let read = ready!(match &mut self.carriage {
-            Carriage::Plain(carrier) => Pin::new(carrier).poll_read(cx, buffer),
-            Carriage::Resumable(stream) => stream.poll_read(cx, buffer),
+        let Self { carriage, seal, .. } = &mut *self;
+        let read = ready!(match seal {
+            Some(seal) => seal.poll_read(carriage, cx, buffer),
+            None => carriage.poll_read(cx, buffer),
         });
         if read.is_ok() && before > 0 && buffer.remaining() == before {
             self.peer_finished();
@@ -263,9 +252,10 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.carriage {
-            Carriage::Plain(carrier) => Pin::new(carrier).poll_write(cx, bytes),
-            Carriage::Resumable(stream) => stream.poll_write(cx, bytes),
+        let Self { carriage, seal, .. } = &mut *self;
+        match seal {
+            Some(seal) => seal.poll_write(carriage, cx, bytes),
+            None => carriage.poll_write(cx, bytes),
         }
     }
 
@@ -275,9 +265,10 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.carriage {
-            Carriage::Plain(carrier) => Pin::new(carrier).poll_shutdown(cx),
-            Carriage::Resumable(stream) => stream.poll_shutdown(),
+        let Self { carriage, seal, .. } = &mut *self;
+        match seal {
+            Some(seal) => seal.poll_shutdown(carriage, cx),
+            None => carriage.poll_shutdown(cx),
         }
     }
 }

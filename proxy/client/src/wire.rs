@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::{lease::Lease, resumable::Field};
+use crate::{lease::Lease, resumable::Field, seal};
 
 /// The most bytes of JSON that a peer may send at once, and that a reply or note has.
 pub(crate) const BODY_MAX: usize = 8 * 1024;
@@ -41,8 +41,16 @@ pub(crate) struct Open<'a> {
     /// Wait until the name is free.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) standby: bool,
+    /// What the other end must have.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub(crate) need: &'a [&'a str],
+    /// To listen: what we have.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub(crate) capabilities: &'a [&'a str],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) resume: Option<&'a Field>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) seal: Option<&'a seal::Field>,
     /// How a channel is to work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) channel: Option<&'a ChannelOptions>,
@@ -69,6 +77,9 @@ pub(crate) struct Accept {
     /// What the client asks for, end to end: it holds a secret.
     #[serde(default)]
     pub(crate) resume: Option<Box<RawValue>>,
+    /// The client's part of the handshake of a sealed stream.
+    #[serde(default)]
+    pub(crate) seal: Option<Box<RawValue>>,
 }
 
 /// The proxy's own word about a client: nothing of it can be forged by the client.
@@ -97,7 +108,11 @@ struct Refused {
 impl From<Refused> for OpenError {
     fn from(Refused { code, message }: Refused) -> Self {
         // A code that nobody knows here says no more than that it did not work.
-        let code = serde_json::from_value(code).unwrap_or(RefusalCode::Known(Code::Internal));
+        let code = match serde_json::from_value(code) {
+            // What only this end can find out, nobody can say to it.
+            Err(_) | Ok(RefusalCode::Known(Code::Tampered | Code::KeyChanged)) => RefusalCode::Known(Code::Internal),
+            Ok(code) => code,
+        };
         Self { code, message }
     }
 }
@@ -160,6 +175,9 @@ mod tests {
     fn a_code_of_a_later_version_is_internal_with_its_message() {
         assert_eq!(refusal(r#"{"error":{"code":"moved","message":"there"}}"#), OpenError::new(Code::Internal, "there"));
         assert!(refusal(r#"{"error":{}}"#).is(Code::Internal));
+        for local in ["tampered", "key_changed"] {
+            assert!(refusal(&format!(r#"{{"error":{{"code":"{local}"}}}}"#)).is(Code::Internal));
+        }
     }
 
     #[test]

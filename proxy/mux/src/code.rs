@@ -42,11 +42,15 @@ pub enum Code {
     Internal,
     /// A reader of a channel fell too far behind.
     Lagging,
+    /// What came is not what the peer sealed, or was cut short. A local word: nobody can say it to us.
+    Tampered,
+    /// The server shows another key than its address or the pin says. A local word, too.
+    KeyChanged,
 }
 
 impl Code {
     /// Every code, in the order of its number.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::BadRequest,
         Self::NotFound,
         Self::NameTaken,
@@ -65,6 +69,8 @@ impl Code {
         Self::Draining,
         Self::Internal,
         Self::Lagging,
+        Self::Tampered,
+        Self::KeyChanged,
     ];
 
     /// The stable string, as error replies carry it.
@@ -88,6 +94,8 @@ impl Code {
             Self::Draining => "draining",
             Self::Internal => "internal",
             Self::Lagging => "lagging",
+            Self::Tampered => "tampered",
+            Self::KeyChanged => "key_changed",
         }
     }
 
@@ -142,7 +150,7 @@ mod tests {
 
     #[test]
     fn zero_unassigned_and_application_numbers_are_no_code() {
-        for number in [0, 19, 255, 256, 4001, u32::MAX] {
+        for number in [0, 21, 255, 256, 4001, u32::MAX] {
             assert_eq!(Code::from_number(number), None);
         }
         assert_eq!("Busy".parse::<Code>(), Err(UnknownCode));

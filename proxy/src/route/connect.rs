@@ -119,15 +119,15 @@ impl Client {
 
     /// What the server is asked for this client, who has the place: its session, the frame of the open, and who takes the answer.
     fn asks(proxy: &StreamServerProxy, seat: Seat, session: &Session, open: Open, segment: &str) -> Result<Ask, OpenError> {
-        let Open { meta, resume, need, .. } = open;
+        let Open { meta, resume, seal, need, .. } = open;
         if let Some(lacking) = need.iter().find(|need| !seat.claim.capabilities.contains(need)) {
-            return Err(OpenError::new(Code::Unsupported, format!("the server does not have {lacking:?}: connect without it")));
+            return Err(OpenError::new(Code::Unsupported, format!("the server does not have {lacking:?}, which this open needs")));
         }
         let (id, server) = (Uuid::new_v4(), seat.claim.session.clone());
         let client = Arc::new(Self::new(id, seat, resume.is_some()));
         let peer = Some(Peer { session: session.id().to_string() });
         let path = [proxy.prefix(), "/accept/", segment].concat();
-        let open = Open { id: Some(id.to_string()), meta, resume, need, peer, ..Open::to(path) };
+        let open = Open { id: Some(id.to_string()), meta, resume, seal, need, peer, ..Open::to(path) };
         Ok((server, session::frame(&open), client))
     }
 

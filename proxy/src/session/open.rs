@@ -46,6 +46,9 @@ pub struct Open {
     /// Resumption's field, end to end: passed on as it is and never logged, for it holds a secret.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub resume: Option<Box<RawValue>>,
+    /// Sealing's field, end to end: passed on as it is and never logged.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub seal: Option<Box<RawValue>>,
     /// To publish: how the channel is to work.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub channel: Option<Box<RawValue>>,
@@ -78,6 +81,9 @@ pub struct Reply {
     /// Resumption's field, end to end.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub resume: Option<Box<RawValue>>,
+    /// Sealing's field, end to end.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub seal: Option<Box<RawValue>>,
     /// Set when the stream was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<OpenError>,
@@ -116,7 +122,7 @@ impl Reply {
     }
 }
 
-/// Without what others must not read: leases, and what resumes a stream.
+/// Without what others must not read: leases, what resumes a stream, and what seals it.
 impl fmt::Debug for Open {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Open").field("path", &self.path).field("id", &self.id).finish_non_exhaustive()
@@ -209,12 +215,13 @@ mod tests {
     }
 
     #[test]
-    fn threat_33_no_log_shows_a_lease_or_what_resumes_a_stream() {
-        let parsed =
-            open(r#"{"path":"/x","lease":{"mac":"SECRET"},"resume":{"secret":"SECRET"},"instance":"40414243404142434041424340414243"}"#)
-                .unwrap();
+    fn threat_33_no_log_shows_a_lease_or_what_resumes_or_seals_a_stream() {
+        let parsed = open(
+            r#"{"path":"/x","lease":{"mac":"SECRET"},"resume":{"secret":"SECRET"},"seal":"SECRET","instance":"40414243404142434041424340414243"}"#,
+        )
+        .unwrap();
         assert!(encode(&parsed).windows(6).any(|window| window == b"SECRET"));
-        let reply = Reply::parse(&Bytes::from_static(br#"{"resume":"SECRET","instance":1,"lease":"SECRET"}"#), 16).unwrap();
+        let reply = Reply::parse(&Bytes::from_static(br#"{"resume":"SECRET","seal":"SECRET","instance":1,"lease":"SECRET"}"#), 16).unwrap();
         assert!(!format!("{parsed:?} {reply:?}").contains("SECRET"));
         assert!(reply.instance.is_none(), "the proxy's own word");
     }

@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use browser_stream_client::{Connect as Connecting, StreamClient};
+use browser_stream_client::{
+    Connect as Connecting, StreamClient,
+    seal::{Address, Keys, Sealing},
+};
 use browser_stream_server::config::{RoutePath, Serve};
 use clap::{Args as Arguments, Parser, Subcommand, builder::NonEmptyStringValueParser};
 use serde_json::value::RawValue;
@@ -13,6 +16,7 @@ use super::{
     failure::STATUSES,
     forward::Forward,
     guess::unguessed,
+    keys::{self, Keygen},
     list::List,
     listen::Listen,
     trust::Fingerprint,
@@ -53,6 +57,9 @@ pub enum Command {
     /// List the names that are held, where the proxy tells
     #[command(after_help = STATUSES, after_long_help = ls())]
     Ls(Client<List>),
+    /// Make the keys of a sealed server, if they are not there, and print the key behind the # of its address
+    #[command(after_help = STATUSES, after_long_help = keygen())]
+    Keygen(Keygen),
     /// Send files to whoever has the link or the code that it prints; nothing is stored on the way
     #[command(after_help = STATUSES, after_long_help = send())]
     Send(Client<Send>),
@@ -127,22 +134,43 @@ pub struct Reach {
     /// Wait so long for a name that nobody serves yet: 15 s at most
     #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
     wait: Duration,
-    /// Tell the server this
+    /// Tell the server this; sealed if the stream is
     #[arg(long, value_name = "JSON", value_parser = json)]
     meta: Option<Box<RawValue>>,
     /// Let the stream be lost when a connection breaks, ours or the far side's
     #[arg(long)]
     no_resume: bool,
+    /// Seal the stream to a name without a key: the server's first key is believed, and from then on no other
+    #[arg(long)]
+    sealed: bool,
+    /// Let a sealed server know us by the keys of this file, which is made if it is not there
+    #[arg(long, value_name = "FILE", value_parser = keys::of_file)]
+    key: Option<Keys>,
 }
 
 impl Reach {
     /// The stream to the name, with all that.
     pub fn open(&self, client: &StreamClient, name: &str) -> Connecting {
         let connecting = client.connect(name).wait(self.wait).resume(!self.no_resume);
+        // Who shows keys means to seal.
+        if self.sealed || self.key.is_some() || Address::read(name).key.is_some() {
+            return connecting.sealed(self.sealing());
+        }
         match &self.meta {
             Some(meta) => connecting.meta(meta),
             None => connecting,
         }
+    }
+
+    fn sealing(&self) -> Sealing {
+        let mut sealing = Sealing::new();
+        if let Some(meta) = &self.meta {
+            sealing = sealing.meta(meta);
+        }
+        if let Some(keys) = &self.key {
+            sealing = sealing.keys(keys);
+        }
+        sealing
     }
 }
 
@@ -180,6 +208,7 @@ and the stream goes on, unless --no-resume is given.
   bss connect echo                                 type, and read the answers
   tar c folder | bss connect backup                send
   bss connect song --recv-only > song.ogg          receive
+  bss connect 'NAME#key'                           sealed: the proxy reads nothing of it
   echo '{\"n\": 1}' | bss connect api | jq .         ask",
     )
 }
@@ -195,7 +224,10 @@ environment, and is killed with all that it started when the client gives up. Ho
   bss listen log >> log.txt                        receive from one after the other
   bss listen song --once --stdin < song.ogg        send to the first who comes
   bss listen echo --exec cat                       a process for each client
-  bss listen web --to 127.0.0.1:8000               a TCP service behind a name",
+  bss listen web --to 127.0.0.1:8000               a TCP service behind a name
+  bss listen web --to 8000 --sealed                the same for sealed streams only; says its address, NAME#key
+
+A program of --exec finds what a sealed client said in BSS_META, and the client's key, if it has one, in BSS_KEY.",
     )
 }
 
@@ -206,7 +238,8 @@ Prints where it listens, and goes on until it is interrupted. Half-closed connec
 the other.
 
   bss forward 9000 web                             then: curl http://127.0.0.1:9000/
-  bss forward 0.0.0.0:2222 ssh                     for others in the network, too",
+  bss forward 0.0.0.0:2222 ssh                     for others in the network, too
+  bss forward 9000 'web#key'                       sealed as far as here",
     )
 }
 
@@ -226,12 +259,25 @@ fn send() -> String {
     with(
         "\
 Prints a link for browsers and a code for `bss recv`, and goes on until it is interrupted; whoever comes late has the files from their
-start. They pass through the proxy, which stores nothing.
+start. They pass through the proxy, which stores nothing and, for the streams are sealed, reads nothing. The link has the key by which the receiver
+knows the sender; who has the code alone believes the key that is shown.
 
   bss send photo.jpg film.mp4                      a link and a code
   bss send --once --url https://192.168.1.5:8080 film.mp4
                                                    to a phone of this network, and end when it has all
   tar c folder > folder.tar && bss send folder.tar a folder",
+    )
+}
+
+fn keygen() -> String {
+    with(
+        "\
+The file can be read by its owner only, and is never overwritten: given again, the command prints the same key. The keys of a page
+(SealKeys.export) have the same form.
+
+  bss keygen                                       the keys that `bss listen --sealed` uses
+  bss keygen mine && bss connect 'NAME#key' --key mine
+                                                   keys by which a server knows us",
     )
 }
 

@@ -40,7 +40,12 @@ impl Program {
             Some(peer) => shell.env("BSS_SESSION", &peer.session),
             None => shell.env_remove("BSS_SESSION"),
         };
-        match client.meta::<Box<RawValue>>() {
+        let sealed = client.sealed();
+        match sealed.and_then(|sealed| sealed.key()) {
+            Some(key) => shell.env("BSS_KEY", key.to_string()),
+            None => shell.env_remove("BSS_KEY"),
+        };
+        match sealed.map_or_else(|| client.meta::<Box<RawValue>>(), |sealed| sealed.meta()) {
             Some(meta) => shell.env("BSS_META", meta.get()),
             None => shell.env_remove("BSS_META"),
         };

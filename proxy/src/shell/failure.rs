@@ -20,6 +20,7 @@ Exit statuses:
   75   not now (busy, limit, timeout, unresponsive, draining)
   76   the far side or the proxy went away and did not come back (lost)
   77   not allowed (forbidden, unauthorized)
+  78   not who or what it should be (key_changed, tampered)
   130  interrupted (143 by SIGTERM)
   141  stdout was closed by its reader; nothing is said";
 
@@ -76,6 +77,10 @@ impl Failure {
         let advice = match code {
             RefusalCode::Known(Code::NotFound) => "--wait SECONDS waits for a name, 15 at most",
             RefusalCode::Known(Code::Lost) => "try again",
+            RefusalCode::Known(Code::KeyChanged) => {
+                "take its new address from its owner; one that was pinned is a line of seal-pins in the folder of the user's state"
+            }
+            RefusalCode::Known(Code::Tampered) => "somebody between here and the server, the proxy perhaps, does not keep to the protocol",
             _ => "",
         };
         Self { status: status(code), line: format!("{code}: {name}: {}", advised(&line(&said), advice)) }
@@ -102,6 +107,9 @@ impl Failure {
                 let code = RefusalCode::from_number(number);
                 let said = match code {
                     RefusalCode::Known(Code::Cancelled) => "the far side gave the stream up before its end",
+                    RefusalCode::Known(Code::Tampered) => {
+                        "what came is not what the far side sealed, or was cut short: nothing of it can be trusted"
+                    }
                     RefusalCode::Known(Code::Gone) => "the far side ended and took its streams along",
                     RefusalCode::Known(Code::Limit) => "the stream was ended at a limit of the proxy or the far side",
                     RefusalCode::Known(Code::Timeout) => "one direction ended, and nothing came in the other for minutes",
@@ -175,5 +183,6 @@ pub fn status(code: RefusalCode) -> u8 {
         Code::Lost => 76,
         Code::Forbidden | Code::Unauthorized => 77,
         Code::Unsupported | Code::Gone | Code::Cancelled | Code::Internal | Code::Lagging => 70,
+        Code::Tampered | Code::KeyChanged => 78,
     }
 }

@@ -14,7 +14,7 @@ pub fn identity(tls: &Tls) -> anyhow::Result<Identity> {
     match tls {
         Tls::Files { certificate, key } => Ok(Identity::of_files(certificate, key)?),
         Tls::SelfSigned(Some(folder)) => self_signed(folder.clone()),
-        Tls::SelfSigned(None) => match usual(|name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)) {
+        Tls::SelfSigned(None) => match state() {
             Some(folder) => self_signed(folder),
             None => anyhow::bail!("there is no folder to keep the certificate in, for HOME is not set: name one with --tls-dir"),
         },
@@ -23,6 +23,11 @@ pub fn identity(tls: &Tls) -> anyhow::Result<Identity> {
 
 fn self_signed(folder: PathBuf) -> anyhow::Result<Identity> {
     Ok(Identity::self_signed(&folder, &here::names())?)
+}
+
+/// The folder of the user's state, if there can be one.
+pub fn state() -> Option<PathBuf> {
+    usual(|name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from))
 }
 
 /// Where state is kept: by what systemd says, by XDG, or in the home folder.

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use browser_stream_client::{Code, Connection, Listener};
+use browser_stream_client::{Code, Connection, Listener, seal::Keys};
 use clap::Args;
 use futures::StreamExt;
 use tokio::{
@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::{Failure, Proxy, args::target, exec::Program, peer::Voice, pipe::Pipe, progress::Progress, standard::say, tcp};
+use super::{Failure, Proxy, args::target, exec::Program, keys, peer::Voice, pipe::Pipe, progress::Progress, standard::say, tcp};
 
 /// What `bss listen` is told.
 #[derive(Debug, Args)]
@@ -37,6 +37,9 @@ pub struct Listen {
     /// Wait for the name where another has it
     #[arg(long)]
     standby: bool,
+    /// Take sealed streams only, by the keys of this file or else the user's own; made if they are not there
+    #[arg(long, value_name = "KEYFILE", num_args = 0..=1, require_equals = true, value_parser = keys::of_file)]
+    sealed: Option<Option<Keys>>,
 }
 
 /// How long a client waits while another is served: the proxy would tell it `timeout` after 15 s.
@@ -50,9 +53,18 @@ impl Listen {
     pub async fn run(mut self, proxy: &Proxy) -> Result<(), Failure> {
         let claim = proxy.server().listen(&self.name);
         let claim = if self.standby { claim.standby() } else { claim };
+        let keys = match self.sealed.take() {
+            None => None,
+            Some(Some(keys)) => Some(keys),
+            Some(None) => Some(keys::usual().map_err(|error| Failure::local("the key", &error))?),
+        };
+        let claim = if let Some(keys) = &keys { claim.sealed(keys) } else { claim };
         let listener = claim.await.map_err(|error| Failure::listen(&self.name, &error))?;
         if proxy.voice.connection {
             say(&format!("{}: serving", self.name));
+        }
+        if let Some(keys) = keys.filter(|_| proxy.voice.address) {
+            say(&format!("sealed: the address is {}", keys.address(&self.name)));
         }
         match (self.exec.take(), self.to.take()) {
             (Some(command), _) => self.each(listener, proxy.voice, Service::Program(command)).await,

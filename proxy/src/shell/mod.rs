@@ -13,6 +13,7 @@ mod guess;
 mod here;
 mod identity;
 mod interrupt;
+mod keys;
 mod list;
 mod listen;
 mod peer;

@@ -6,7 +6,7 @@ use browser_stream_client::{Peer, State, StreamClient, StreamServer};
 use futures::StreamExt;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Failure, args::Far, soon, standard::say, trust::trusting};
+use super::{Failure, args::Far, keys, soon, standard::say, trust::trusting};
 
 /// The proxy, and how much of it is told.
 pub struct Proxy {
@@ -25,6 +25,8 @@ pub struct Voice {
     pub connection: bool,
     /// What becomes of each client.
     pub clients: bool,
+    /// What somebody needs who is to reach us.
+    pub address: bool,
     /// How far a transfer is: on a terminal only.
     pub progress: bool,
 }
@@ -35,6 +37,7 @@ impl Voice {
         Self {
             connection: far.verbose || (is_terminal && !far.quiet),
             clients: far.verbose,
+            address: !far.quiet,
             progress: is_terminal && !far.quiet && !far.verbose,
         }
     }
@@ -64,7 +67,11 @@ impl Proxy {
     }
 
     pub fn client(&self) -> StreamClient {
-        self.peer.client().with_prefix(&self.prefix)
+        let client = self.peer.client().with_prefix(&self.prefix);
+        match keys::pins(&format!("{}{}", self.url, self.prefix)) {
+            Some(pins) => client.with_pins(pins),
+            None => client,
+        }
     }
 
     pub fn server(&self) -> StreamServer {

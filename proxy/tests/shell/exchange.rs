@@ -4,6 +4,7 @@ use std::{fs, path::Path, process::Stdio};
 
 use browser_stream_client::{
     Peer,
+    seal::{Keys, Sealing},
     values::{Json, Values},
 };
 use data_encoding::HEXLOWER;
@@ -35,11 +36,17 @@ fn path(folder: &TempDir, name: &str) -> String {
 
 /// A sender that waits, and its code.
 async fn sending(url: &str, args: &[&str]) -> (Program, String) {
+    let (sender, code, _) = inviting(url, args).await;
+    (sender, code)
+}
+
+/// The same with its link, which has the sender's key.
+async fn inviting(url: &str, args: &[&str]) -> (Program, String, String) {
     let mut sender = Program::start(bss(&["send", "--url", url]).args(args));
     let link = sender.line().await;
     let code = sender.line().await;
-    assert!(link.starts_with("http://127.0.0.1:") && link.ends_with(&format!("/examples/file-exchange/#{code}")), "{link}");
-    (sender, code)
+    assert!(link.starts_with("http://127.0.0.1:") && link.contains(&format!("/examples/file-exchange/#{code}.")), "{link}");
+    (sender, code, link)
 }
 
 /// The part of this file.
@@ -59,8 +66,10 @@ async fn files_arrive_as_they_are_under_their_names_and_the_sender_ends_when_it_
     let proxy = Proxy::start().await;
     let (from, to) = (folder(&[("été 日本.bin", 3_000_001), ("empty", 0), ("whole pieces", 524_288)]), folder(&[("empty", 1)]));
     let files = ["été 日本.bin", "empty", "whole pieces"].map(|name| path(&from, name));
-    let (sender, code) = sending(&proxy.address.to_string(), &["--once", &files[0], &files[1], &files[2]]).await;
-    let link = format!("http://{}/examples/file-exchange/#{code}", proxy.address);
+    let (sender, code, link) = inviting(&proxy.address.to_string(), &["--once", &files[0], &files[1], &files[2]]).await;
+    let other = Keys::generate().public();
+    let forged = format!("http://{}/examples/file-exchange/#{code}.{other}", proxy.address);
+    run(&mut bss(&["recv", &forged]), b"").await.failed(78, "key_changed: the sender: ");
     let receiver = run(&mut bss(&["recv", &link, "--output", to.path().to_str().expect("text")]), b"").await;
     let told: String = ["été 日本.bin", "empty (1)", "whole pieces"].map(|name| format!("{}\n", path(&to, name))).concat();
     assert_eq!(receiver.stdout(), told, "where they are, and nothing else in a pipe");
@@ -238,12 +247,15 @@ async fn list(proxy: &Proxy, code: &str) -> Value {
     let (name, key) = name_and_key(code);
     let peer = Peer::dial(format!("ws://{}/mux", proxy.address)).await.expect("a proxy");
     let wrong = json!({ "exchange": 1, "key": "x", "me": "m", "do": "list" });
-    let refused = peer.client().connect(&name).meta(&wrong).await.expect_err("a wrong key");
+    let client = peer.client();
+    let connect = |meta: &Value| client.connect(&name).sealed(Sealing::new().meta(meta)).into_future();
+    let refused = connect(&wrong).await.expect_err("a wrong key");
     assert_eq!(refused.code().to_string(), "forbidden");
     let later = json!({ "exchange": 2, "key": key, "me": "m", "do": "list" });
-    assert_eq!(peer.client().connect(&name).meta(&later).await.expect_err("another version").code().to_string(), "bad_request");
+    assert_eq!(connect(&later).await.expect_err("another version").code().to_string(), "bad_request");
     let meta = json!({ "exchange": 1, "key": key, "me": "m", "do": "list" });
-    let stream = peer.client().connect(&name).meta(&meta).await.expect("a list");
+    assert_eq!(client.connect(&name).meta(&meta).await.expect_err("in the clear").code().to_string(), "forbidden");
+    let stream = connect(&meta).await.expect("a list");
     within(Values::new(stream, Json).next()).await.expect("a value").expect("no end")
 }
 
@@ -253,12 +265,12 @@ async fn a_sender_that_lies_leaves_no_file_that_looks_complete_and_none_outside_
     let code = "h4k2-9xqd-7mwz";
     let (name, key) = name_and_key(code);
     let peer = Peer::dial(format!("ws://{}/mux", proxy.address)).await.expect("a proxy");
-    let mut listener = peer.server().listen(&name).await.expect("the name");
+    let mut listener = peer.server().listen(&name).sealed(&Keys::generate()).await.expect("the name");
     let serving = tokio::spawn(async move {
         let (mut gets, mut kept) = (0, Vec::new());
         while let Some(client) = listener.next().await {
             let client = client.expect("a client");
-            let meta: Value = client.meta().expect("JSON");
+            let meta: Value = client.sealed().and_then(|sealed| sealed.meta()).expect("JSON");
             assert_eq!((&meta["exchange"], meta["key"].as_str()), (&json!(1), Some(key.as_str())));
             let mut stream = client.accept();
             if meta["do"] == "list" {

@@ -12,5 +12,6 @@ mod list;
 mod listen;
 mod program;
 mod readme;
+mod sealed;
 mod terminal;
 mod tls;

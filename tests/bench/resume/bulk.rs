@@ -14,11 +14,23 @@ use crate::{
     measure::{self, Process, SPAN, WARM_UP},
 };
 
+/// Which stream.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    Plain,
+    Resumable,
+    /// And resumable.
+    Sealed,
+}
+
 /// From the client to the server; the CPU time is that of both and of the proxy.
-pub fn flow(proxy: &Process, name: &str, resume: bool) -> Result<Flow> {
+pub fn flow(proxy: &Process, name: &str, kind: Kind) -> Result<Flow> {
     pair::run(async {
-        let mut pair = Pair::dial(proxy.address, proxy.address, name).await?;
-        let (near, far) = pair.open(resume).await?;
+        let mut pair = match kind {
+            Kind::Sealed => Pair::dial_sealed(proxy.address, name).await?,
+            Kind::Resumable | Kind::Plain => Pair::dial(proxy.address, proxy.address, name).await?,
+        };
+        let (near, far) = pair.open(!matches!(kind, Kind::Plain)).await?;
         let load = Load::start(near, far);
         sleep(WARM_UP).await;
         let (before, bytes, since) = (cpu_seconds(proxy)?, load.bytes(), Instant::now());

@@ -10,6 +10,10 @@ pub const FIGURES: &[Figure] = &[
     Figure::new("resumable stream", "GiB/s", "resume bulk").beside("resume bulk plain", PLAIN).asks(Bound::RatioMin, 0.9, Some(1.0)),
     // Time on a CPU of that process, so of both clients, and of the proxy.
     Figure::new("CPU of both clients and the proxy", "s/GiB", "resume bulk cpu").beside("resume bulk plain cpu", PLAIN),
+    // The same stream, sealed (`proxy/SEAL.md`): both ends encrypt and decrypt in one process.
+    Figure::new("sealed stream", "GiB/s", "seal bulk").beside("resume bulk", "the same stream, not sealed"),
+    Figure::new("CPU of both clients and the proxy, sealed", "s/GiB", "seal bulk cpu")
+        .beside("resume bulk cpu", "the same stream, not sealed"),
     // The same through a forwarder in the clients' process that cuts the writer's connection every 2 s.
     Figure::new("resumable stream, cut every 2 s", "GiB/s", "resume cut").beside("resume uncut", "uncut, same forwarder"),
     Figure::new("moves of that stream in 4 s", "moves", "resume cut moves"),

@@ -18,6 +18,8 @@ use anyhow::Result;
 pub use figures::FIGURES;
 pub use idle::run as run_idle;
 
+use bulk::Kind;
+
 use crate::{
     cases::{Case, Relays},
     table::Samples,
@@ -25,8 +27,12 @@ use crate::{
 
 /// Each stands beside its baseline, as all cases do.
 pub const CASES: &[Case] = &[
-    Case { name: "resume bulk", run: |relays, samples| bulk(relays, samples, "resume bulk", "resume bulk cpu", true) },
-    Case { name: "resume bulk plain", run: |relays, samples| bulk(relays, samples, "resume bulk plain", "resume bulk plain cpu", false) },
+    Case { name: "resume bulk", run: |relays, samples| bulk(relays, samples, "resume bulk", "resume bulk cpu", Kind::Resumable) },
+    Case { name: "seal bulk", run: |relays, samples| bulk(relays, samples, "seal bulk", "seal bulk cpu", Kind::Sealed) },
+    Case {
+        name: "resume bulk plain",
+        run: |relays, samples| bulk(relays, samples, "resume bulk plain", "resume bulk plain cpu", Kind::Plain),
+    },
     Case { name: "resume cut", run: cut },
     Case { name: "resume uncut", run: uncut },
     Case { name: "resume wire", run: |relays, samples| wire(relays, samples, "resume wire up", "resume wire down", true) },
@@ -47,8 +53,8 @@ pub const CASES: &[Case] = &[
     Case { name: "resume trickle plain", run: |relays, samples| trickle(relays, samples, "resume trickle plain", false) },
 ];
 
-fn bulk(relays: &Relays, samples: &mut Samples, speed: &'static str, cpu: &'static str, resume: bool) -> Result<()> {
-    let flow = bulk::flow(&relays.proxy, &relays.name(), resume)?;
+fn bulk(relays: &Relays, samples: &mut Samples, speed: &'static str, cpu: &'static str, kind: Kind) -> Result<()> {
+    let flow = bulk::flow(&relays.proxy, &relays.name(), kind)?;
     let gib = flow.bytes / f64::from(1 << 30);
     samples.add(speed, gib / flow.seconds);
     samples.add(cpu, flow.cpu_seconds / gib);

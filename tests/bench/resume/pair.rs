@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use browser_stream_client::{Listener, Peer, Stream};
+use browser_stream_client::{Listener, Peer, Stream, seal::Keys};
 use futures::TryStreamExt;
 use tokio::runtime::Runtime;
 
@@ -14,6 +14,7 @@ use tokio::runtime::Runtime;
 pub struct Pair {
     client: Peer,
     listener: Listener,
+    /// Sealed, it is an address.
     name: String,
 }
 
@@ -22,6 +23,13 @@ impl Pair {
     pub async fn dial(client: SocketAddr, server: SocketAddr, name: &str) -> Result<Self> {
         let listener = peer(server).await?.server().listen(name).await?;
         Ok(Self { client: peer(client).await?, listener, name: name.to_owned() })
+    }
+
+    /// The same for sealed streams.
+    pub async fn dial_sealed(address: SocketAddr, name: &str) -> Result<Self> {
+        let keys = Keys::generate();
+        let listener = peer(address).await?.server().listen(name).sealed(&keys).await?;
+        Ok(Self { client: peer(address).await?, listener, name: keys.address(name) })
     }
 
     /// Goes on with another client of the same server.

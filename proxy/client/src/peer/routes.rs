@@ -8,7 +8,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 
-use crate::Connection;
+use crate::{Connection, seal::Keys};
 
 /// Clients that a listener may have waiting: as many as the proxy leaves unanswered at once.
 const WAITING_MAX: usize = 256;
@@ -24,6 +24,8 @@ pub(crate) struct Routes {
 #[derive(Clone)]
 pub(super) struct Target {
     pub(super) name: Arc<str>,
+    /// Of one that takes sealed streams only.
+    pub(super) keys: Option<Keys>,
     pub(super) listener: mpsc::Sender<Connection>,
 }
 
@@ -36,11 +38,16 @@ pub(crate) struct Route {
 
 impl Routes {
     /// Takes the path for a name, with what comes in on it, once a listener that was dropped has given it up; `None` if a living one has it. Cancel-safe.
-    pub(crate) async fn take(self: &Arc<Self>, path: String, name: &str) -> Option<(Route, mpsc::Receiver<Connection>)> {
+    pub(crate) async fn take(
+        self: &Arc<Self>,
+        path: String,
+        name: &str,
+        keys: Option<&Keys>,
+    ) -> Option<(Route, mpsc::Receiver<Connection>)> {
         loop {
             let mut freed = std::pin::pin!(self.freed.notified());
             freed.as_mut().enable();
-            if let Some(taken) = self.take_now(path.clone(), name) {
+            if let Some(taken) = self.take_now(path.clone(), name, keys) {
                 return Some(taken);
             }
             if self.find(&path).is_some_and(|target| !target.listener.is_closed()) {
@@ -50,12 +57,12 @@ impl Routes {
         }
     }
 
-    fn take_now(self: &Arc<Self>, path: String, name: &str) -> Option<(Route, mpsc::Receiver<Connection>)> {
+    fn take_now(self: &Arc<Self>, path: String, name: &str, keys: Option<&Keys>) -> Option<(Route, mpsc::Receiver<Connection>)> {
         let (listener, connections) = mpsc::channel(WAITING_MAX);
         match self.targets.lock().entry(path.clone()) {
             Entry::Occupied(_) => None,
             Entry::Vacant(vacant) => {
-                vacant.insert(Target { name: name.into(), listener });
+                vacant.insert(Target { name: name.into(), keys: keys.cloned(), listener });
                 Some((Route { routes: Arc::clone(self), path }, connections))
             }
         }

@@ -15,13 +15,17 @@ use tokio::{
 use super::{
     carrier::Carrier,
     driver::Driver,
-    field::Taken,
+    field::{Asking, Taken},
     shell::{Resumable, Shell, error, now},
 };
 use crate::{
     connection::refuse,
     peer::Shared,
-    resume::{Birth, Born, Budget, Endpoint, Join, Joined, Kind, Limits, Newcomer, Nonce, Pass, Reason, Record, Registry, Tombstone},
+    resume::{
+        Birth, Born, Budget, Endpoint, Identity, Join, Joined, Kind, Letters, Limits, Newcomer, Nonce, Pass, Reason, Record, Registry,
+        Secret, StreamId, Tombstone,
+    },
+    seal,
 };
 
 /// The resumable streams of one peer, over all its sessions.
@@ -52,6 +56,8 @@ pub(crate) struct Newborn {
 #[derive(Serialize)]
 struct Reply {
     resume: Taken,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seal: Option<seal::Field>,
 }
 
 impl Resumption {
@@ -66,6 +72,11 @@ impl Resumption {
         self.registry.lock()
     }
 
+    /// What sealed the stream with this id, if it is there and was sealed.
+    pub(crate) fn letters(&self, id: StreamId) -> Option<Letters> {
+        self.lock().identity(id)?.letters.clone()
+    }
+
     pub(crate) fn limits(&self) -> &Arc<Limits> {
         &self.limits
     }
@@ -76,10 +87,18 @@ impl Resumption {
 }
 
 impl Newborn {
-    /// A birth open came in: the stream if it is a new one, else it is seen to.
-    pub(crate) fn find(shared: &Arc<Shared>, birth: Birth, grace: Duration, stream: Stream) -> Option<(Stream, Self)> {
+    /// A birth open came in, for a stream with this secret: the stream if it is a new one, else it is seen to.
+    pub(crate) fn find(
+        shared: &Arc<Shared>,
+        name: Arc<str>,
+        asking: &Asking,
+        secret: Secret,
+        letters: Option<Letters>,
+        stream: Stream,
+    ) -> Option<(Stream, Self)> {
         let resumption = &shared.resumption;
-        let grace = grace.min(resumption.limits.grace);
+        let identity = Arc::new(Identity { id: asking.id, secret, name, letters });
+        let (birth, grace) = (Birth { identity, early: asking.early }, asking.grace.min(resumption.limits.grace));
         let mut registry = resumption.lock();
         let early = birth.early;
         match registry.birth(&birth, now()) {
@@ -134,7 +153,7 @@ impl Drop for Newborn {
 
 /// One more carrier of some stream: reads which one it is. Anything but JOIN, or none in time, ends it, as does a newer carrier that needs its place.
 pub(crate) async fn join(shared: Arc<Shared>, name: Arc<str>, mut stream: Stream, pass: Pass) {
-    answer(&mut stream, Taken::join());
+    answer(&mut stream, Taken::join(), None);
     let place = pass.place().clone();
     let mut newcomer = Newcomer::new(pass, &shared.resumption.limits, now());
     loop {
@@ -186,9 +205,10 @@ fn send(known: &UnboundedSender<Box<Arrival>>, arrival: Arrival) {
     let _ = known.send(Box::new(arrival));
 }
 
-fn answer(stream: &mut Stream, resume: Taken) {
+fn answer(stream: &mut Stream, resume: Taken, letters: Option<&Letters>) {
+    let seal = letters.map(|letters| seal::Field::answer(&letters.answer));
     // A reply of a few bytes always has a form.
-    stream.write_reply(&serde_json::to_vec(&Reply { resume }).unwrap_or_default());
+    stream.write_reply(&serde_json::to_vec(&Reply { resume, seal }).unwrap_or_default());
 }
 
 impl Driver {
@@ -198,7 +218,7 @@ impl Driver {
         let mut core = self.shell.lock();
         let (stream, place) = match arrival {
             Arrival::Born { mut stream, early, grace } => {
-                answer(&mut stream, Taken::with(grace));
+                answer(&mut stream, Taken::with(grace), core.endpoint.identity().letters.as_ref());
                 core.endpoint.born(id, early, now());
                 (stream, None)
             }

@@ -8,6 +8,7 @@ use std::{
 use browser_stream_mux::{Code, PRIORITY, Stream};
 use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::{
     answer::{Unanswered, answer},
@@ -34,6 +35,8 @@ pub(super) struct Accepted {
     pub(super) id: String,
     #[serde(default)]
     pub(super) resume: Option<Taken>,
+    #[serde(default)]
+    pub(super) seal: Option<Box<RawValue>>,
 }
 
 /// What a carrier brought.

@@ -1,12 +1,12 @@
 //! The `resume` field of opens and replies.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::resume::{Birth, Identity, Secret, StreamId};
+use crate::resume::{Identity, Secret, StreamId};
 
 /// The version that we speak; an open of another is a plain stream to us.
 const VERSION: u32 = 1;
@@ -37,10 +37,19 @@ pub(crate) struct Taken {
 
 /// A field as its receiver understands it.
 pub(crate) enum Asked {
-    Birth(Birth, Duration),
+    Birth(Asking),
     Join,
-    /// Of another version.
-    Unknown,
+    /// Of another version; perhaps of the stream with this id.
+    Unknown(Option<StreamId>),
+}
+
+/// What a birth open says.
+pub(crate) struct Asking {
+    pub(crate) id: StreamId,
+    /// A sealed stream's is not said.
+    pub(crate) secret: Option<Secret>,
+    pub(crate) early: u32,
+    pub(crate) grace: Duration,
 }
 
 /// It is of our version, and not what it should be.
@@ -53,7 +62,8 @@ impl Field {
             v: VERSION,
             join: false,
             id: HEXLOWER.encode(&identity.id.0),
-            secret: HEXLOWER.encode(&identity.secret.0),
+            // What a sealed stream resumes by, both ends have from the handshake.
+            secret: identity.letters.as_ref().map_or_else(|| HEXLOWER.encode(&identity.secret.0), |_| String::new()),
             early: Some(early),
             grace: Some(grace.as_secs()),
         }
@@ -64,24 +74,30 @@ impl Field {
         Self { v: VERSION, join: true, id: String::new(), secret: String::new(), early: None, grace: None }
     }
 
-    /// What an open under this name asks for.
-    pub(crate) fn read(raw: &RawValue, name: &Arc<str>) -> Result<Asked, Malformed> {
+    pub(crate) fn is_join(&self) -> bool {
+        self.join
+    }
+
+    /// What an open asks for.
+    pub(crate) fn read(raw: &RawValue) -> Result<Asked, Malformed> {
         #[derive(Deserialize)]
         struct Version {
             v: u32,
+            #[serde(default)]
+            id: serde_json::Value,
         }
-        let Version { v } = serde_json::from_str(raw.get()).map_err(|_| Malformed)?;
+        let Version { v, id } = serde_json::from_str(raw.get()).map_err(|_| Malformed)?;
         if v != VERSION {
-            return Ok(Asked::Unknown);
+            return Ok(Asked::Unknown(id.as_str().and_then(|id| bytes(id).ok()).map(StreamId)));
         }
         let field: Self = serde_json::from_str(raw.get()).map_err(|_| Malformed)?;
         if field.join {
             return Ok(Asked::Join);
         }
-        let (id, secret) = (StreamId(bytes(&field.id)?), Secret(bytes(&field.secret)?));
-        let identity = Arc::new(Identity { id, secret, name: Arc::clone(name) });
-        let early = field.early.ok_or(Malformed)?;
-        Ok(Asked::Birth(Birth { identity, early }, Duration::from_secs(field.grace.ok_or(Malformed)?)))
+        let id = StreamId(bytes(&field.id)?);
+        let secret = if field.secret.is_empty() { None } else { Some(Secret(bytes(&field.secret)?)) };
+        let (early, grace) = (field.early.ok_or(Malformed)?, Duration::from_secs(field.grace.ok_or(Malformed)?));
+        Ok(Asked::Birth(Asking { id, secret, early, grace }))
     }
 }
 
@@ -118,21 +134,21 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> Result<Asked, Malformed> {
-        Field::read(&RawValue::from_string(json.into()).unwrap(), &"NAME".into())
+        Field::read(&RawValue::from_string(json.into()).unwrap())
     }
 
     #[test]
     fn a_birth_says_who_it_is_and_a_join_nothing() {
-        let identity = Identity { id: StreamId([0x40; 16]), secret: Secret([0xab; 32]), name: "NAME".into() };
+        let identity = Identity { id: StreamId([0x40; 16]), secret: Secret([0xab; 32]), name: "NAME".into(), letters: None };
         let birth = Field::birth(&identity, 5, Duration::from_secs(120));
         let json = serde_json::to_string(&birth).unwrap();
         let expected = format!(r#"{{"v":1,"id":"{}","secret":"{}","early":5,"grace":120}}"#, "40".repeat(16), "ab".repeat(32));
         assert_eq!(json, expected);
-        let Ok(Asked::Birth(back, grace)) = read(&json) else { panic!("a birth") };
-        assert_eq!((back.identity.id, &back.identity.secret, back.early), (identity.id, &identity.secret, 5));
-        assert_eq!((&*back.identity.name, grace.as_secs()), ("NAME", 120));
+        let Ok(Asked::Birth(back)) = read(&json) else { panic!("a birth") };
+        assert_eq!((back.id, back.secret.as_ref(), back.early), (identity.id, Some(&identity.secret), 5));
+        assert_eq!(back.grace.as_secs(), 120);
         // What a page says of direct connections is nothing to us.
-        assert!(matches!(read(&json.replace(r#""v":1"#, r#""v":1,"direct":true"#)), Ok(Asked::Birth(..))));
+        assert!(matches!(read(&json.replace(r#""v":1"#, r#""v":1,"direct":true"#)), Ok(Asked::Birth(_))));
         assert_eq!(serde_json::to_string(&Field::join()).unwrap(), r#"{"v":1,"join":true}"#);
         assert!(matches!(read(r#"{"v":1,"join":true,"later":1}"#), Ok(Asked::Join)));
         assert!(!format!("{birth:?}").contains("ab"));
@@ -140,7 +156,7 @@ mod tests {
 
     #[test]
     fn another_version_is_not_ours_and_what_is_no_field_is_malformed() {
-        assert!(matches!(read(r#"{"v":2,"id":7}"#), Ok(Asked::Unknown)));
+        assert!(matches!(read(r#"{"v":2,"id":7}"#), Ok(Asked::Unknown(None))));
         let (id, secret) = ("40".repeat(16), "ab".repeat(32));
         for wrong in [
             "null".to_owned(),

@@ -8,6 +8,7 @@ use std::{
 use browser_stream_mux::Stream;
 use browser_stream_protocol::OpenError;
 use bytes::Bytes;
+use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
@@ -19,10 +20,11 @@ use super::{
 use crate::{
     ConnectError, Peer,
     answer::Unanswered,
+    carriage::Carriage,
     peer::Shared,
-    request::Request,
+    request::{Opened, Request},
     resume::{CarrierId, EARLY_MAX, Endpoint, Identity, Kind, Nonce, Outcome, Reason, Secret, StreamId},
-    stream::Carriage,
+    seal::{self, Hello, Seal},
     wire::{Meta, Open, encode},
 };
 
@@ -34,21 +36,33 @@ pub(super) struct Opener {
     meta: Option<Meta>,
     wait: Option<u64>,
     grace: Duration,
+    /// Of a sealed stream: the same first message in each open.
+    hello: Option<Hello>,
     opened: Option<oneshot::Sender<Answered>>,
     is_plain: bool,
 }
 
-/// The id of the stream, and the carrier itself if it is no resumable one.
-type Answered = Result<(String, Option<Stream>), ConnectError>;
+/// A stream that was taken.
+struct Taking {
+    id: String,
+    /// The carrier itself, if the stream is no resumable one.
+    plain: Option<Stream>,
+    seal: Option<Box<Seal>>,
+}
+
+type Answered = Result<Taking, ConnectError>;
 
 /// Opens a stream that is resumable if the server can, within `most`. Dropped before it resolves, the stream is reset as soon as the server took it.
-pub(crate) async fn open(peer: &Peer, request: &Request, most: Duration) -> Result<(Carriage, String), ConnectError> {
+pub(crate) async fn open(peer: &Peer, request: &Request, most: Duration) -> Result<Opened, ConnectError> {
     let shared = peer.shared();
     let limits = Arc::clone(shared.resumption.limits());
-    let identity = Identity { id: StreamId(rand::random()), secret: Secret(rand::random()), name: request.name.as_str().into() };
+    let id = StreamId(rand::random());
+    let hello = request.envelope.as_ref().map(|envelope| envelope.hello(request.name.as_str(), &id.0)).transpose()?;
+    let letters = hello.as_ref().map(|hello| hello.letters.clone());
+    let identity = Identity { id, secret: Secret(rand::random()), name: request.name.as_str().into(), letters };
     let (opened, answered) = oneshot::channel();
     let (path, meta, wait) = (request.path.clone(), request.meta.clone(), request.wait_ms());
-    let opener = Opener { _peer: peer.clone(), path, meta, wait, grace: limits.grace, opened: Some(opened), is_plain: false };
+    let opener = Opener { _peer: peer.clone(), path, meta, wait, grace: limits.grace, hello, opened: Some(opened), is_plain: false };
     opener.frame(&Field::birth(&identity, EARLY_MAX, limits.grace))?;
     let mut endpoint = Endpoint::connect(Arc::new(identity), limits, shared.resumption.budget(), most, rand::random(), now());
     endpoint.write(&mut request.early.clone());
@@ -56,14 +70,16 @@ pub(crate) async fn open(peer: &Peer, request: &Request, most: Duration) -> Resu
     let stream = Resumable::new(&shell);
     let (_, nothing) = mpsc::unbounded_channel();
     shared.last_words.spawn(Driver::new(shell, Arc::clone(shared), Some(opener), nothing).run());
-    let (id, plain) = answered.await.unwrap_or(Err(ConnectError::Closed(None)))?;
-    Ok((plain.map_or(Carriage::Resumable(stream), Carriage::Plain), id))
+    let Taking { id, plain, seal } = answered.await.unwrap_or(Err(ConnectError::Closed(None)))?;
+    Ok(Opened { carriage: plain.map_or(Carriage::Resumable(stream), Carriage::Plain), id, seal })
 }
 
 impl Opener {
     fn frame(&self, resume: &Field) -> Result<Vec<u8>, OpenError> {
         let Self { path, meta, wait, .. } = self;
-        encode(&Open { path, meta: meta.as_deref(), wait: *wait, resume: Some(resume), ..Open::default() })
+        let hello = if resume.is_join() { None } else { self.hello.as_ref().map(|hello| &hello.field) };
+        let need = if hello.is_some() { seal::NEED } else { &[] };
+        encode(&Open { path, meta: meta.as_deref(), wait: *wait, need, resume: Some(resume), seal: hello, ..Open::default() })
     }
 
     /// The birth open leaves, with what was written already.
@@ -87,6 +103,12 @@ impl Opener {
         if let Ok(frame) = self.frame(resume) {
             stream.write_frame(&frame);
         }
+    }
+
+    /// The server's part of the handshake, where there is one.
+    fn unseal(&mut self, seal: Option<&RawValue>) -> Result<Option<(Box<Seal>, Secret)>, OpenError> {
+        let Some(hello) = &mut self.hello else { return Ok(None) };
+        hello.answered(seal).map(|(seal, secret)| Some((Box::new(seal), secret)))
     }
 
     /// Tells who waits for the stream that there will be none.
@@ -113,7 +135,18 @@ impl Driver {
         let shell = Arc::clone(&self.shell);
         let mut core = shell.lock();
         match answer {
-            Ok(Accepted { id: client, resume }) if !core.endpoint.is_replied() => {
+            Ok(Accepted { id: client, resume, seal }) if !core.endpoint.is_replied() => {
+                let seal = match self.opener.as_mut().map_or(Ok(None), |opener| opener.unseal(seal.as_deref())) {
+                    Ok(seal) => seal,
+                    Err(error) => {
+                        self.carriers.swap_remove(index);
+                        return core.endpoint.refused(id, &Reason::new(&error.code.to_string(), &error.message), now());
+                    }
+                };
+                let seal = seal.map(|(seal, secret)| {
+                    core.endpoint.agree(secret);
+                    seal
+                });
                 let grace = resume.and_then(Taken::grace);
                 let plain = if grace.is_none() { Some(self.carriers.swap_remove(index).stream) } else { None };
                 if let Some(grace) = grace {
@@ -123,7 +156,7 @@ impl Driver {
                 opener.is_plain = plain.is_some();
                 if let Some(opened) = opener.opened.take() {
                     // Whoever gave it up lets go of it here: a plain stream is reset by that.
-                    let _ = opened.send(Ok((client, plain)));
+                    let _ = opened.send(Ok(Taking { id: client, plain, seal }));
                 }
             }
             Ok(_) => {}

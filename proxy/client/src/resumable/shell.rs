@@ -195,14 +195,20 @@ impl Resumable {
         })
     }
 
-    /// Takes all of the chunk when there is room for some of it.
-    pub(crate) fn poll_write_chunk(&self, cx: &mut Context<'_>, chunk: &mut Bytes) -> Poll<Result<(), StreamError>> {
+    /// Ready when it takes more: so many bytes at once.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<usize, StreamError>> {
+        self.0.lock().poll_room(cx)
+    }
+
+    /// Takes all of the chunk, behind what waits for room.
+    pub(crate) fn write_now(&self, chunk: Bytes) {
         self.0.act(|core| {
-            core.poll_room(cx).map_ok(|_| {
-                core.unsent = std::mem::take(chunk);
-                core.endpoint.write(&mut core.unsent);
-            })
-        })
+            if core.is_finished || core.end().is_some() {
+                return;
+            }
+            core.unsent = if core.unsent.is_empty() { chunk } else { [&core.unsent[..], &chunk].concat().into() };
+            core.endpoint.write(&mut core.unsent);
+        });
     }
 
     pub(crate) fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {

@@ -36,7 +36,7 @@ pub use newcomer::{Join, Newcomer, Pass, Place, Unproven};
 pub use outcome::{Outcome, Tombstone};
 pub use record::{Reason, Record, RecordError};
 pub use registry::{Birth, Born, Joined, Registry};
-pub use secret::{Identity, Mac, MacRequest, Macs, Nonce, Secret, StreamId};
+pub use secret::{Identity, Letters, Mac, MacRequest, Macs, Nonce, Secret, StreamId};
 
 /// The longest payload of one DATA record.
 pub const DATA_MAX: u32 = 65_536;

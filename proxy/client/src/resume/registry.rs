@@ -72,7 +72,7 @@ impl<T> Registry<T> {
         self.expire(now);
         let id = birth.identity.id;
         let Some(known) = self.streams.get(&id).map(Entry::identity) else { return Born::New };
-        if known.secret != birth.identity.secret || known.name != birth.identity.name {
+        if !known.is_same(&birth.identity) {
             return Born::Refused(Reason::new("forbidden", "the stream's id is taken"));
         }
         match self.find(id, now) {
@@ -101,6 +101,11 @@ impl<T> Registry<T> {
     /// The stream lives: a new one that was accepted, or one that was revived.
     pub fn insert(&mut self, identity: Arc<Identity>, handle: T) {
         self.put(identity.id, Entry::Live { handle, identity });
+    }
+
+    /// Who the stream with this id is, live or ended.
+    pub fn identity(&self, id: StreamId) -> Option<&Identity> {
+        self.streams.get(&id).map(Entry::identity)
     }
 
     /// A live stream's handle.

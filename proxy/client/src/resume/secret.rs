@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use bytes::Bytes;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
@@ -25,7 +26,7 @@ pub struct Secret(pub [u8; 32]);
 pub struct Mac(pub [u8; 32]);
 
 /// All that a proof is made of except nonces.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Identity {
     /// The stream's id.
     pub id: StreamId,
@@ -33,6 +34,29 @@ pub struct Identity {
     pub secret: Secret,
     /// The server's name: the client's, the one it connected to; the server's, the one under which the stream was opened.
     pub name: Arc<str>,
+    /// Of a sealed stream: its secret came of this, and never went over the wire.
+    pub letters: Option<Letters>,
+}
+
+/// What sealed a stream (`proxy/SEAL.md`, section 4): a repeat of its first open is known by the one and answered with the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letters {
+    /// SHA-256 of the client's message.
+    pub asked: [u8; 32],
+    /// The server's; empty at the client.
+    pub answer: Bytes,
+}
+
+impl Identity {
+    /// Whether a birth open that says this is the same one again.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let same = match (&self.letters, &other.letters) {
+            (None, None) => self.secret == other.secret,
+            (Some(ours), Some(theirs)) => ours.asked == theirs.asked,
+            _ => false,
+        };
+        same && self.name == other.name
+    }
 }
 
 /// A question of an endpoint to its shell: both macs of one carrier's handshake. Answer it with [`Endpoint::macs`](super::Endpoint::macs).
@@ -64,7 +88,7 @@ impl MacRequest {
     }
 
     fn mac(&self, label: &[u8]) -> Mac {
-        let Identity { id, secret, name } = &*self.identity;
+        let Identity { id, secret, name, .. } = &*self.identity;
         // A key as long as SHA-256's block or shorter is padded with zeros: a block made here needs no check of its length.
         let mut key = [0; 64];
         key[..secret.0.len()].copy_from_slice(&secret.0);
@@ -104,15 +128,16 @@ mod tests {
 
     #[test]
     fn a_secret_is_never_shown() {
-        let identity = Identity { id: StreamId([1; 16]), secret: Secret([0xab; 32]), name: "NAME".into() };
+        let identity = Identity { id: StreamId([1; 16]), secret: Secret([0xab; 32]), name: "NAME".into(), letters: None };
         let text = format!("{identity:?}");
         assert!(text.contains("Secret(…)") && !text.contains("171") && !text.contains("ab, "), "{text}");
     }
 
     #[test]
     fn every_part_changes_both_macs_and_no_label_serves_the_other_side() {
-        let identity =
-            |id, secret, name: &str| Arc::new(Identity { id: StreamId([id; 16]), secret: Secret([secret; 32]), name: name.into() });
+        let identity = |id, secret, name: &str| {
+            Arc::new(Identity { id: StreamId([id; 16]), secret: Secret([secret; 32]), name: name.into(), letters: None })
+        };
         let request =
             |identity, client, server| MacRequest { carrier: 0, identity, client: Nonce([client; 16]), server: Nonce([server; 16]) };
         let first = request(identity(1, 2, "NAME"), 3, 4).answer();

@@ -21,7 +21,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn identity(number: u32, secret: u8) -> Arc<Identity> {
     let mut id = [0; 16];
     id[..4].copy_from_slice(&number.to_le_bytes());
-    Arc::new(Identity { id: StreamId(id), secret: Secret([secret; 32]), name: "NAME".into() })
+    Arc::new(Identity { id: StreamId(id), secret: Secret([secret; 32]), name: "NAME".into(), letters: None })
 }
 
 fn birth(identity: &Arc<Identity>) -> Birth {
@@ -60,7 +60,7 @@ fn threat_33_a_known_id_with_another_secret_or_name_gets_nowhere() {
     let one = identity(1, 1);
     registry.insert(one.clone(), 7);
     assert_eq!(code(registry.birth(&birth(&identity(1, 2)), now)), "forbidden");
-    let elsewhere = Arc::new(Identity { id: one.id, secret: one.secret.clone(), name: "OTHER".into() });
+    let elsewhere = Arc::new(Identity { id: one.id, secret: one.secret.clone(), name: "OTHER".into(), letters: None });
     assert_eq!(code(registry.birth(&birth(&elsewhere), now)), "forbidden");
     assert!(matches!(registry.join(one.id, Some("OTHER"), now), Joined::Gone));
     assert!(matches!(registry.join(identity(2, 1).id, None, now), Joined::Gone));

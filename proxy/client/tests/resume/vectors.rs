@@ -113,7 +113,8 @@ fn macs_are_the_vectors() {
     assert!(!macs.is_empty());
     for vector in macs {
         let name = vector["name"].as_str().unwrap();
-        let identity = Identity { id: StreamId(array(&vector["id"])), secret: Secret(array(&vector["secret"])), name: name.into() };
+        let identity =
+            Identity { id: StreamId(array(&vector["id"])), secret: Secret(array(&vector["secret"])), name: name.into(), letters: None };
         let (client, server) = (Nonce(array(&vector["client_nonce"])), Nonce(array(&vector["server_nonce"])));
         let macs = MacRequest { carrier: 0, identity: Arc::new(identity), client, server }.answer();
         assert_eq!(macs.server.0, array(&vector["prove"]), "{name}");

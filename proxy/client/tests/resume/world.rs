@@ -57,7 +57,7 @@ pub fn pattern(side: usize, at: u64) -> u8 {
 }
 
 pub fn identity() -> Arc<Identity> {
-    Arc::new(Identity { id: StreamId([7; 16]), secret: Secret([9; 32]), name: "NAME".into() })
+    Arc::new(Identity { id: StreamId([7; 16]), secret: Secret([9; 32]), name: "NAME".into(), letters: None })
 }
 
 impl World {

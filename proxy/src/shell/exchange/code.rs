@@ -2,6 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
+use browser_stream_client::seal::PublicKey;
 use data_encoding::HEXLOWER;
 use rand::Rng;
 use sha2::{Digest, Sha256};
@@ -71,6 +72,8 @@ impl fmt::Debug for Code {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invitation {
     pub code: Code,
+    /// The sender's.
+    pub key: Option<PublicKey>,
     /// A URL to dial.
     pub proxy: Option<String>,
 }
@@ -79,7 +82,10 @@ impl FromStr for Invitation {
     type Err = CodeError;
 
     fn from_str(text: &str) -> Result<Self, CodeError> {
-        let Some((page, code)) = text.split_once('#') else { return Ok(Self { code: text.parse()?, proxy: None }) };
+        let Some((page, code)) = text.split_once('#') else {
+            let (code, key) = code_and_key(text)?;
+            return Ok(Self { code, key, proxy: None });
+        };
         let (scheme, rest) = page.split_once("://").ok_or(CodeError)?;
         let scheme = match scheme {
             "http" => "ws",
@@ -87,18 +93,30 @@ impl FromStr for Invitation {
             _ => return Err(CodeError),
         };
         let host = rest.split('/').next().filter(|host| !host.is_empty()).ok_or(CodeError)?;
-        Ok(Self { code: code.parse()?, proxy: Some(format!("{scheme}://{host}/mux")) })
+        let (code, key) = code_and_key(code)?;
+        Ok(Self { code, key, proxy: Some(format!("{scheme}://{host}/mux")) })
     }
 }
 
-/// The link to an exchange at the proxy with this URL.
-pub fn link(proxy: &str, page: Option<&str>, code: &Code) -> String {
+/// A code, and behind its last full stop a key if that is as long as one.
+fn code_and_key(text: &str) -> Result<(Code, Option<PublicKey>), CodeError> {
+    match text.trim().rsplit_once('.') {
+        Some((code, key)) if key.len() >= KEY => Ok((code.parse()?, Some(key.parse().map_err(|_| CodeError)?))),
+        _ => Ok((text.parse()?, None)),
+    }
+}
+
+/// Characters of a key.
+const KEY: usize = 43;
+
+/// The link to an exchange at the proxy with this URL, whose sender has this key.
+pub fn link(proxy: &str, page: Option<&str>, code: &Code, key: PublicKey) -> String {
     if let Some(page) = page {
-        return format!("{}#{code}", page.split('#').next().unwrap_or_default());
+        return format!("{}#{code}.{key}", page.split('#').next().unwrap_or_default());
     }
     let (scheme, rest) = proxy.split_once("://").unwrap_or(("ws", proxy));
     let scheme = if matches!(scheme, "wss" | "https") { "https" } else { "http" };
-    format!("{scheme}://{}/examples/file-exchange/#{code}", rest.split('/').next().unwrap_or_default())
+    format!("{scheme}://{}/examples/file-exchange/#{code}.{key}", rest.split('/').next().unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -128,17 +146,26 @@ mod tests {
     }
 
     #[test]
-    fn a_link_has_the_proxy_and_the_code() {
+    fn a_link_has_the_proxy_the_code_and_the_key() {
         let code: Code = "h4k2-9xqd-7mwz".parse().expect("a code");
+        let key: PublicKey = "j0DFrbaPJWJK5bIU6nZ6bslNgp09e14a0bpvPiE4KF8".parse().expect("a key");
         for (proxy, page) in [
             ("ws://127.0.0.1:8080/mux", "http://127.0.0.1:8080/examples/file-exchange/#h4k2-9xqd-7mwz"),
             ("wss://[::1]:1/mux", "https://[::1]:1/examples/file-exchange/#h4k2-9xqd-7mwz"),
         ] {
-            assert_eq!(link(proxy, None, &code), page);
-            assert_eq!(page.parse(), Ok(Invitation { code: code.clone(), proxy: Some(proxy.into()) }));
+            let sealed = format!("{page}.{key}");
+            assert_eq!(link(proxy, None, &code, key), sealed);
+            assert_eq!(sealed.parse(), Ok(Invitation { code: code.clone(), key: Some(key), proxy: Some(proxy.into()) }));
+            assert_eq!(page.parse(), Ok(Invitation { code: code.clone(), key: None, proxy: Some(proxy.into()) }));
         }
-        assert_eq!(link("ws://h/mux", Some("https://pages.example/x/"), &code), "https://pages.example/x/#h4k2-9xqd-7mwz");
-        assert_eq!("h4k29xqd7mwz".parse(), Ok(Invitation { code, proxy: None }));
+        let elsewhere = link("ws://h/mux", Some("https://pages.example/x/"), &code, key);
+        assert_eq!(elsewhere, format!("https://pages.example/x/#h4k2-9xqd-7mwz.{key}"));
+        assert_eq!(format!(" H4K2.9XQD.7MWZ.{key}\n").parse(), Ok(Invitation { code: code.clone(), key: Some(key), proxy: None }));
+        assert_eq!("h4k29xqd7mwz".parse(), Ok(Invitation { code, key: None, proxy: None }));
+        // Half a key, or one in another spelling, is no link: it was meant to be sealed to somebody.
+        for cut in [format!("h4k2-9xqd-7mwz.{}", &key.to_string()[..42]), format!("h4k2-9xqd-7mwz.{}9", &key.to_string()[..42])] {
+            assert_eq!(cut.parse::<Invitation>(), Err(CodeError), "{cut}");
+        }
         for text in ["https://host/", "ftp://host/#h4k2-9xqd-7mwz", "https:///#h4k2-9xqd-7mwz", "https://host/#code"] {
             assert_eq!(text.parse::<Invitation>(), Err(CodeError), "{text}");
         }

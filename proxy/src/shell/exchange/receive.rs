@@ -8,6 +8,7 @@ use std::{
 
 use browser_stream_client::{
     Code as Refusal, ConnectError, RefusalCode, Stream, StreamClient, StreamError,
+    seal::{Address, MemoryPins, Sealing},
     values::{Json, Values},
 };
 use clap::Args;
@@ -28,7 +29,7 @@ use crate::shell::{
     failure::{line, status},
     here,
     peer::Voice,
-    standard::print,
+    standard::{print, say},
 };
 
 /// What `bss recv` is told.
@@ -57,7 +58,7 @@ const BYE: Duration = Duration::from_secs(3);
 /// The sender, as it is asked.
 struct Sender {
     client: StreamClient,
-    name: String,
+    address: String,
     key: String,
     me: String,
 }
@@ -75,7 +76,12 @@ impl Receive {
         }
         let (name, key) = self.invitation.code.name_and_key();
         let me = wire::hex(&rand::random::<[u8; 8]>());
-        let sender = Sender { client: proxy.client(), name, key, me };
+        if self.invitation.key.is_none() && proxy.voice.connection {
+            say("the code says not which key the sender has: the first that is shown is believed; its link says it");
+        }
+        let address = Address { name, key: self.invitation.key }.to_string();
+        // A sender lives no longer than this: what is believed of it now need not be kept.
+        let sender = Sender { client: proxy.client().with_pins(MemoryPins::default()), address, key, me };
         let opened = sender.open(Wants::List, FIRST).await.map_err(|error| unreached(&error))?;
         let mut list = Values::new(opened, Json);
         let files = first(&mut list).await?;
@@ -167,7 +173,7 @@ impl Sender {
     async fn open(&self, wants: Wants, wait: Duration) -> Result<Stream, ConnectError> {
         let called = here::host().map_or_else(|| "bss".to_owned(), |host| format!("bss on {host}"));
         let meta = Meta { exchange: VERSION, key: self.key.clone(), me: self.me.clone(), called: called.chars().take(64).collect(), wants };
-        self.client.connect(&self.name).meta(&meta).wait(wait).await
+        self.client.connect(&self.address).sealed(Sealing::new().meta(&meta)).wait(wait).await
     }
 
     /// Stays in the sender's sight until it says goodbye.
@@ -242,6 +248,10 @@ fn unreached(error: &ConnectError) -> Failure {
         RefusalCode::Known(Refusal::NotFound) => Failure::exchange(
             68,
             "not_found: nobody sends under that code now: is the sender still there, and at this proxy? --url says at which",
+        ),
+        RefusalCode::Known(Refusal::Unsupported) => Failure::exchange(
+            70,
+            "unsupported: the sender does not seal what it sends: it is of an older version, and so is what receives from it",
         ),
         _ => Failure::connect("the sender", error),
     }

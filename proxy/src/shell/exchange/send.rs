@@ -8,7 +8,10 @@ use std::{
     rc::Rc,
 };
 
-use browser_stream_client::{Code as Refusal, Connection, RefusalCode, StreamError};
+use browser_stream_client::{
+    Code as Refusal, Connection, RefusalCode, StreamError,
+    seal::{Keys, PublicKey},
+};
 use clap::Args;
 use futures::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 use tokio::time::interval;
@@ -72,8 +75,9 @@ impl Send {
         let offer = Offer::new(&self.files)?;
         let code = Code::random();
         let (name, key) = code.name_and_key();
-        let mut listener = proxy.server().listen(&name).await.map_err(|error| Failure::listen("send", &error))?;
-        self.invite(proxy, &code).await?;
+        let keys = Keys::generate();
+        let mut listener = proxy.server().listen(&name).sealed(&keys).await.map_err(|error| Failure::listen("send", &error))?;
+        self.invite(proxy, &code, keys.public()).await?;
         let desk = Rc::new(Desk { offer, key, receivers: RefCell::default(), voice: proxy.voice });
         let mut streams: FuturesUnordered<LocalBoxFuture<'static, bool>> = FuturesUnordered::new();
         let (mut bar, mut pulses) = (Bar::new(proxy.voice), interval(PULSE));
@@ -95,8 +99,8 @@ impl Send {
     }
 
     /// Prints the link and the code, and shows a terminal's neighbour what to point a phone at.
-    async fn invite(&self, proxy: &Proxy, code: &Code) -> Result<(), Failure> {
-        let link = link(proxy.url(), self.page.as_deref(), code);
+    async fn invite(&self, proxy: &Proxy, code: &Code, key: PublicKey) -> Result<(), Failure> {
+        let link = link(proxy.url(), self.page.as_deref(), code, key);
         print(&format!("{link}\n{code}\n")).await?;
         let is_near = ["//127.", "//localhost", "//[::1]"].iter().any(|near| link.contains(near));
         if is_near && proxy.voice.connection {
@@ -112,7 +116,7 @@ impl Send {
 impl Desk {
     /// One stream to its end: whether its receiver has everything by now.
     async fn serve(self: Rc<Self>, client: Connection) -> bool {
-        let Some(meta) = client.meta::<Meta>().filter(|meta| meta.exchange == VERSION) else {
+        let Some(meta) = client.sealed().and_then(|sealed| sealed.meta::<Meta>()).filter(|meta| meta.exchange == VERSION) else {
             client.refuse(Refusal::BadRequest, "this is a sender of files of version 1: bss recv, or the page of the link, speaks to it");
             return false;
         };

@@ -1,12 +1,15 @@
 //! How carriers are opened and proven (`proxy/RESUME.md`, section 2).
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::{Bytes, BytesMut};
 
 use super::{Action, Close, Endpoint, Raw, State, arrival::Flow};
 use crate::resume::{
-    CarrierId, Join, Kind, Mac, MacRequest, Macs, Nonce, Outcome, Reason, Record,
+    CarrierId, Identity, Join, Kind, Mac, MacRequest, Macs, Nonce, Outcome, Reason, Record, Secret,
     carrier::{Broken, Carrier, Handshake, Stage, Step},
     decoder::Decoder,
 };
@@ -44,6 +47,11 @@ impl Endpoint {
         self.carriers.push(Carrier::new(id, Kind::Proxy, Stage::Birth { early: length }, now));
         self.settle(now);
         early
+    }
+
+    /// Client: both ends have agreed on a secret, in the reply that is about to be told.
+    pub fn agree(&mut self, secret: Secret) {
+        self.identity = Arc::new(Identity { secret, ..(*self.identity).clone() });
     }
 
     /// Client: the reply to the birth open takes the stream up, with the smaller grace. What came behind it goes to [`received`](Self::received).
