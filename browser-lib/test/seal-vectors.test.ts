@@ -3,8 +3,8 @@
 import { describe, expect, it } from "vitest";
 import { fromBase64, toBase64 } from "../src/seal/base64.ts";
 import { SealKeys } from "../src/seal/keys.ts";
-import { derive, Handshake, type PatternName } from "../src/seal/noise.ts";
 import { noble } from "../src/seal/noble.ts";
+import { derive, Handshake, type PatternName } from "../src/seal/noise.ts";
 import { type Bytes, concat, type KeyPair, type Primitives } from "../src/seal/primitives.ts";
 import { Cutter, framed, Numbered } from "../src/seal/records.ts";
 import { web } from "../src/seal/web.ts";
@@ -58,7 +58,10 @@ async function ends(primitives: Primitives, vector: Vector, pattern: PatternName
   const server = await pair(vector.server.secret);
   const common = { pattern, prologue: fromHex(vector.prologue), server: server.public };
   const own = vector.client && (await pair(vector.client.secret));
-  const [a, b] = [await pair(vector.client_ephemeral), vector.server_ephemeral && (await pair(vector.server_ephemeral))];
+  const [a, b] = [
+    await pair(vector.client_ephemeral),
+    vector.server_ephemeral && (await pair(vector.server_ephemeral)),
+  ];
   const client = await Handshake.begin(primitives, { ...common, role: "client", keys: own, fresh: a });
   const fresh: KeyPair | undefined = b || undefined;
   const taken = () => Handshake.begin(primitives, { ...common, role: "server", keys: server, fresh });
@@ -165,7 +168,10 @@ describe("text of bytes", () => {
     expect(fromBase64(toBase64(Uint8Array.of(251, 255, 191)))).toEqual(Uint8Array.of(251, 255, 191));
   });
 
-  it.each(["", "bss-seal-secret-", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"])("%j is no exported key", async (text) => {
-    await expect(SealKeys.import(text)).rejects.toThrow(TypeError);
-  });
+  it.each(["", "bss-seal-secret-", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"])(
+    "%j is no exported key",
+    async (text) => {
+      await expect(SealKeys.import(text)).rejects.toThrow(TypeError);
+    },
+  );
 });

@@ -259,7 +259,7 @@ export class Switch {
   }
 
   #connect(leg: Leg): void {
-    const { path, meta, resume } = leg.first ?? {};
+    const { path, meta, resume, seal, need } = leg.first ?? {};
     const name = String(path).split("/").at(-1) ?? "";
     const line = this.#names.get(name);
     if (!line || line.isCut) return void this.#waiting.push(leg);
@@ -267,7 +267,9 @@ export class Switch {
       path: `${PREFIX}/accept/${name}`,
       id: "unique",
       meta,
+      need,
       resume: this.isDeaf ? undefined : resume,
+      seal,
     });
     [leg.twin, twin.twin] = [twin, leg];
     for (const bytes of leg.waiting.splice(0)) twin.send(bytes);

@@ -20,6 +20,8 @@ export const CODES = [
   "draining",
   "internal",
   "lagging",
+  "tampered",
+  "key_changed",
 ] as const;
 
 /** One of our codes. */

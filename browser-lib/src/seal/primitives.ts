@@ -1,5 +1,7 @@
 // What the handshake and the records are made of: X25519, SHA-256, HMAC and AES-256-GCM, from the platform or from a library.
 
+import { web } from "./web.ts";
+
 export type Bytes = Uint8Array<ArrayBuffer>;
 
 /** An X25519 key pair. */
@@ -39,7 +41,6 @@ export function primitives(): Promise<Primitives> {
 }
 
 async function choose(): Promise<Primitives> {
-  const { web } = await import("./web.ts");
   try {
     await web.generate();
     return web;
