@@ -1,40 +1,17 @@
 // Sealed streams between two pages over a proxy in memory, which sees nothing but ciphertext.
 
 import { describe, expect, it, vi } from "vitest";
-import {
-  type ConnectOptions,
-  type Stream,
-  StreamClient,
-  StreamServer,
-  type StreamServerOptions,
-} from "../src/index.ts";
+import { type Stream, StreamServer } from "../src/index.ts";
 import { SealKeys } from "../src/seal/index.ts";
 import { holdClock } from "./clock.ts";
 import { collect, pattern, pour, settled } from "./joined.ts";
 import { outcome } from "./peer.ts";
-import { passes, Switch } from "./splice.ts";
+import { sealed } from "./sealed-serving.ts";
+import { passes } from "./splice.ts";
 
 holdClock();
 
 const KIB = 1024;
-
-/** A sealed server, and how to connect to it. */
-async function sealed(serving: StreamServerOptions = {}) {
-  const proxy = new Switch();
-  const [page, tab] = [proxy.page("page"), proxy.page("tab")];
-  const served: Stream[] = [];
-  const server = StreamServer(tab, { sealed: true, ...serving }, (stream) => served.push(stream)).listen("NAME");
-  const address = await server.address;
-  const client = StreamClient(page);
-  const connect = async (options: ConnectOptions = {}, to = address) => {
-    const before = served.length;
-    const stream = client.connect(to, options);
-    await passes("a client", () => served.length > before);
-    await stream.opened;
-    return { stream, far: served[before] as Stream };
-  };
-  return { proxy, page, tab, served, server, address, client, connect };
-}
 
 describe.each([
   ["resumable", {}],
