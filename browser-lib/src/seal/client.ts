@@ -181,6 +181,7 @@ class Connecting {
       }
       held.replay(carrier.sink);
     } catch {
+      carrier.sink = sink;
       this.#below?.reset(new StreamError("tampered", "the answer is not the server's"), BAD_REQUEST);
     }
   }

@@ -41,6 +41,8 @@ export class Sealing implements Host, Sink {
   #leaving: Promise<unknown> = Promise.resolve();
   #arriving: Promise<unknown> = Promise.resolve();
   readonly #cutter = new Cutter();
+  /** No record can be found any more in what comes. */
+  #isBroken = false;
   /** The peer's last record came. */
   #isEnded = false;
 
@@ -112,7 +114,7 @@ export class Sealing implements Host, Sink {
   }
 
   data(bytes: Bytes): void {
-    if (this.#user.isOver) return;
+    if (this.#user.isOver || this.#isBroken) return;
     try {
       for (let rest = bytes; rest.length > 0; ) {
         const { used, record } = this.#cutter.push(rest);
@@ -120,7 +122,8 @@ export class Sealing implements Host, Sink {
         if (record) this.#open(record);
       }
     } catch {
-      this.#tampered("a record of a length that none has");
+      this.#isBroken = true;
+      this.#then(() => this.#tampered("a record of a length that none has"));
     }
   }
 
@@ -219,7 +222,7 @@ export class Sealing implements Host, Sink {
   /** The user gives credit for its bytes; what a record adds to them is given back at once. */
   #open(record: Bytes): void {
     this.#below.host.consumed(this.#below.id, OVERHEAD);
-    if (!this.#keys) return this.#tampered("records came before the answer");
+    if (!this.#keys) return this.#then(() => this.#tampered("records came before the answer"));
     const opened = this.#keys.in.open(record);
     opened.catch(ignore);
     this.#then(async () => {
