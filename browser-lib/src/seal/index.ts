@@ -3,4 +3,5 @@
 export { connect } from "./client.ts";
 export { SealKeys } from "./keys.ts";
 export { type Pins, pins } from "./pins.ts";
+export { sealedRecords } from "./records.ts";
 export { Unsealing } from "./server.ts";

@@ -1,7 +1,7 @@
 // The sealed records of one direction: each with its number as nonce, the last one empty, so that none can be altered, dropped, moved or added.
 
 import { nonce, TAG_BYTES } from "./noise.ts";
-import { type Bytes, type Cipher, concat, type Primitives } from "./primitives.ts";
+import { type Bytes, type Cipher, concat, type Primitives, primitives } from "./primitives.ts";
 
 /** Bytes of a user's in one record, at most. */
 export const PLAIN_MAX = 32 * 1024;
@@ -65,6 +65,11 @@ export class Numbered {
       () => {},
     );
   }
+}
+
+/** Records under 32 bytes that both ends know, for a program of its own; each end needs one for each direction. */
+export async function sealedRecords(key: Bytes): Promise<Numbered> {
+  return Numbered.under(await primitives(), key);
 }
 
 /** A sealed record as it goes over the wire: its length in front. */
