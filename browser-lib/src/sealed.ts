@@ -52,21 +52,19 @@ export interface Wanted {
   readonly waiting: Waiting;
 }
 
-/** Keeps what is written until there is what carries it. */
+/** Has a writer wait until there is what carries the stream: it keeps the one chunk that comes till then, or the finish without one. */
 export class Waiting implements Host {
-  readonly chunks: Uint8Array[] = [];
-  queued = 0;
+  chunk: Uint8Array | undefined;
   isFinished = false;
   behind: number | undefined;
 
   send(_: number, bytes: Uint8Array): number {
-    this.chunks.push(bytes);
-    this.queued += bytes.length;
-    return this.queued;
+    this.chunk = bytes;
+    return Infinity;
   }
 
   unsent(): number {
-    return this.queued;
+    return 1;
   }
 
   finish(): void {

@@ -2,22 +2,19 @@
 
 export { callable } from "./callable.ts";
 export { Cell } from "./cell.ts";
-export { COPY_MAX, toBytes } from "./chunk.ts";
+export { toBytes } from "./chunk.ts";
 export { each } from "./each.ts";
 export { resetNumber } from "./error.ts";
 export { Emitter } from "./events.ts";
-export { BODY_MAX } from "./framing.ts";
-export { fromHex, randomBytes, toHex } from "./hex.ts";
+export { toHex } from "./hex.ts";
 export * from "./index.ts";
 export { parseObject } from "./json.ts";
-export { codeNumber } from "./mux/codes.ts";
 export { Fifo } from "./mux/queue.ts";
 export { sessionOf } from "./mux-demux.ts";
 export { nameSegment } from "./name.ts";
 export { demand } from "./options.ts";
 export { refusal, resetRefused } from "./reply.ts";
 export { begin } from "./resumable/opener.ts";
-export { isSame } from "./resume/proof.ts";
 export { integers, text } from "./resume/record.ts";
 export { sourceOf } from "./send.ts";
 export { settler } from "./settler.ts";

@@ -144,7 +144,7 @@ class Connecting {
     const { cell, waiting } = this.#wanted;
     this.#below = below;
     this.#sealing = new Sealing(cell, below);
-    for (const chunk of waiting.chunks) this.#sealing.send(0, chunk);
+    if (waiting.chunk) this.#sealing.send(0, waiting.chunk);
     if (waiting.isFinished) this.#sealing.finish();
     if (waiting.behind !== undefined) this.#sealing.resetBehind(0, waiting.behind);
   }
