@@ -140,7 +140,8 @@ async function buildAll() {
 async function buildAssets() {
   rmSync(assets, { recursive: true, force: true });
   mkdirSync(assets, { recursive: true });
-  for (const file of [SINGLE, `${SINGLE}.map`, DIRECT, CHANNEL, SEAL, NOBLE]) cpSync(join(dist, file), join(assets, file));
+  for (const file of [SINGLE, `${SINGLE}.map`, DIRECT, CHANNEL, SEAL, NOBLE])
+    cpSync(join(dist, file), join(assets, file));
   cpSync(join(dist, "msgpack.js"), join(assets, MSGPACK));
   for (const file of ["index.html", "style.css"]) {
     if (existsSync(join(examples, file))) cpSync(join(examples, file), join(assets, file));
