@@ -7,7 +7,7 @@ import { noble } from "../src/seal/noble.ts";
 import { derive, Handshake, type PatternName } from "../src/seal/noise.ts";
 import { type Bytes, concat, type KeyPair, type Primitives } from "../src/seal/primitives.ts";
 import { Cutter, framed, Numbered } from "../src/seal/records.ts";
-import { web } from "../src/seal/web.ts";
+import { web, webCipher } from "../src/seal/web.ts";
 import { fromHex, toHex, vectors } from "./vectors.ts";
 
 interface Pair {
@@ -83,8 +83,12 @@ async function read(primitives: Primitives, key: string, bytes: Bytes): Promise<
   return all;
 }
 
+/** WebCrypto alone, as in a page. */
+const page: Primitives = { ...web, cipher: webCipher };
+
 describe.each([
-  ["the platform's", web],
+  ["a page's", page],
+  ["Node's", web],
   ["the libraries'", noble],
 ])("with %s primitives", (_, primitives) => {
   it.each(keys)("the public key of $text is $key", async ({ key, public: bytes, secret, text }) => {

@@ -128,6 +128,28 @@ describe("a sealed stream", () => {
     expect(told.length).toBe(4000 * KIB);
   });
 
+  it("has a window that grows where it holds its writer up, although records lie across its end", async () => {
+    const { connect } = await sealed();
+    const { stream, far } = await connect();
+    const reader = far.readable.getReader();
+    const writer = stream.writable.getWriter();
+    let [written, read] = [0, 0];
+    const write = async () => {
+      for (; written < 40_000 * KIB; written += 100 * KIB) await writer.write(pattern(100 * KIB));
+    };
+    const writing = settled(write());
+    const next = () =>
+      void reader.read().then(({ value }) => {
+        read += value?.length ?? 0;
+        if (read < 8000 * KIB) next();
+      });
+    next();
+    await passes("some of it", () => read >= 8000 * KIB);
+    await passes("what goes without a reader", () => written - read > 2000 * KIB);
+    stream.reset();
+    await passes("the end", () => writing.how);
+  });
+
   it("does not look at a chunk any more when its write is done", async () => {
     const { connect } = await sealed();
     const { stream, far } = await connect();

@@ -6,8 +6,6 @@ import { type Bytes, type Cipher, concat, type Primitives, primitives } from "./
 /** Bytes of a user's in one record, at most. */
 export const PLAIN_MAX = 32 * 1024;
 const HEAD_BYTES = 2;
-/** What a record adds to its bytes. */
-export const OVERHEAD = HEAD_BYTES + TAG_BYTES;
 /** The key is replaced after so many records. */
 export const REKEY_EVERY = 2 ** 20;
 /** The nonce of a new key (Noise, section 11.3): 2^64 - 1. */

@@ -6,12 +6,15 @@ import { StreamError } from "../error.ts";
 import { codeNumber } from "../mux/codes.ts";
 import { Fifo } from "../mux/queue.ts";
 import type { Kind } from "../resume/carrier.ts";
+import { TAG_BYTES } from "./noise.ts";
 import type { Bytes } from "./primitives.ts";
-import { Cutter, framed, type Numbered, OVERHEAD, PLAIN_MAX } from "./records.ts";
+import { Cutter, framed, type Numbered, PLAIN_MAX } from "./records.ts";
 
 const BAD_REQUEST = codeNumber("bad_request");
-/** Bytes that are being sealed, or wait below: enough that neither waits for the other, and a writer is not told of more. */
-const AHEAD_MAX = 256 * 1024;
+/** Bytes that are being sealed at once: WebCrypto answers from a thread of its own, which on a busy machine takes milliseconds. */
+const SEALING_MAX = 512 * 1024;
+/** Bytes that may wait below while more are sealed. */
+const QUEUED_MAX = 256 * 1024;
 
 /** The keys of both directions. */
 export interface Directions {
@@ -41,6 +44,10 @@ export class Sealing implements Host, Sink {
   #leaving: Promise<unknown> = Promise.resolve();
   #arriving: Promise<unknown> = Promise.resolve();
   readonly #cutter = new Cutter();
+  /** Bytes that came, those of them that are records' and that the user has not read, and for how many credit was given back. */
+  #came = 0;
+  #unread = 0;
+  #credited = 0;
   /** No record can be found any more in what comes. */
   #isBroken = false;
   /** The peer's last record came. */
@@ -110,7 +117,8 @@ export class Sealing implements Host, Sink {
   }
 
   consumed(_: number, bytes: number): void {
-    this.#below.host.consumed(this.#below.id, bytes);
+    this.#unread -= bytes;
+    this.#credit();
   }
 
   data(bytes: Bytes): void {
@@ -121,6 +129,8 @@ export class Sealing implements Host, Sink {
         rest = rest.subarray(used);
         if (record) this.#open(record);
       }
+      this.#came += bytes.length;
+      this.#credit();
     } catch {
       this.#isBroken = true;
       this.#then(() => this.#tampered("a record of a length that none has"));
@@ -157,7 +167,7 @@ export class Sealing implements Host, Sink {
 
   /** Seals as much as may be under way. */
   #pump(): void {
-    while (this.#keys && !this.#below.isOver && this.#sealing + this.#queued < AHEAD_MAX) {
+    while (this.#keys && !this.#below.isOver && this.#sealing < SEALING_MAX && this.#queued < QUEUED_MAX) {
       const first = this.#written.peek();
       if (this.#copied === 0 && first && first.length >= PLAIN_MAX) {
         this.#seal(first.subarray(0, PLAIN_MAX) as Bytes);
@@ -219,9 +229,19 @@ export class Sealing implements Host, Sink {
     if (this.#behind !== undefined) host.resetBehind(id, this.#behind);
   }
 
-  /** The user gives credit for its bytes; what a record adds to them is given back at once. */
+  /**
+   * Gives credit back for all but what the user has yet to read. A record that is not whole counts as read: nobody could read it, and a window grows only where nothing is
+   * left to read.
+   */
+  #credit(): void {
+    const due = this.#came - this.#unread - this.#credited;
+    if (due <= 0) return;
+    this.#credited += due;
+    this.#below.host.consumed(this.#below.id, due);
+  }
+
   #open(record: Bytes): void {
-    this.#below.host.consumed(this.#below.id, OVERHEAD);
+    this.#unread += record.length - TAG_BYTES;
     if (!this.#keys) return this.#then(() => this.#tampered("records came before the answer"));
     const opened = this.#keys.in.open(record);
     opened.catch(ignore);

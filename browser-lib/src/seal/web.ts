@@ -1,6 +1,7 @@
 // The primitives of the platform: WebCrypto.
 
 import { fromBase64 } from "./base64.ts";
+import { nodeCipher } from "./node.ts";
 import { type Bytes, type Cipher, concat, type KeyPair, type Primitives } from "./primitives.ts";
 
 const X25519 = { name: "X25519" };
@@ -68,9 +69,14 @@ export const web: Primitives = {
   },
 
   async cipher(key) {
-    return new WebCipher(await crypto.subtle.importKey("raw", key, "AES-GCM", false, ["encrypt", "decrypt"]));
+    return nodeCipher(key) ?? webCipher(key);
   },
 };
+
+/** WebCrypto's, also in Node. */
+export async function webCipher(key: Bytes): Promise<Cipher> {
+  return new WebCipher(await crypto.subtle.importKey("raw", key, "AES-GCM", false, ["encrypt", "decrypt"]));
+}
 
 function algorithm(iv: Bytes, additionalData: Bytes = new Uint8Array(0)) {
   return { name: "AES-GCM", iv, additionalData };
