@@ -94,7 +94,7 @@ describe("a proxy that", () => {
   ] as const) {
     it.each(attacks)(`%s of ${name} is found out, and what came before it stands`, async (_, what, left = 2) => {
       const { from, told, sender } = await over(what, of);
-      void pour(from, pattern(6 * CHUNK)).catch(() => {});
+      void pour(from, pattern(6 * CHUNK), CHUNK).catch(() => {});
       await passes("its end", () => told.end && sender.how);
       expect([told.end, sender.how]).toEqual(["tampered", "bad_request"]);
       expect(told.bytes().equals(pattern(6 * CHUNK).subarray(0, left * CHUNK))).toBe(true);
@@ -107,7 +107,7 @@ describe("a proxy that", () => {
       if (number === 1) held = record;
       return number === 1 ? [] : number === 2 ? [record, held as Bytes] : [record];
     });
-    void pour(from, pattern(6 * CHUNK)).catch(() => {});
+    void pour(from, pattern(6 * CHUNK), CHUNK).catch(() => {});
     await passes("its end", () => told.end);
     expect([told.end, told.length]).toEqual(["tampered", CHUNK]);
   });
@@ -128,7 +128,7 @@ describe("a proxy that", () => {
       stolen.push(bytes as Bytes);
       return cut(bytes, leg);
     };
-    void pour(from, pattern(CHUNK)).catch(() => {});
+    void pour(from, pattern(CHUNK), CHUNK).catch(() => {});
     await passes("something to steal", () => stolen.length > 0);
     const robbed = collect(second.far);
     second.stream.write("mine");
@@ -152,7 +152,7 @@ describe("a proxy that", () => {
 
   it.each([1, 3])("cuts a stream short behind %i records is found out: its end is none", async (left) => {
     const { from, told } = await over((record, number) => (number < left ? [record] : []));
-    void pour(from, pattern(3 * CHUNK)).catch(() => {});
+    void pour(from, pattern(3 * CHUNK), CHUNK).catch(() => {});
     await passes("its end", () => told.end);
     expect([told.end, told.length]).toEqual(["tampered", left * CHUNK]);
   });
