@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { bss as program } from "../harness/programs.mjs";
 import { type Shim, startShim } from "../harness/shim.mjs";
+import { row, save, sha256, sha256Of, share } from "./exchange.ts";
 import { expect, type Page, test } from "./fixture.ts";
 
 const TOTAL = 64 << 20;
@@ -203,4 +204,30 @@ test("bss_connects_to_a_sealed_page_by_its_address_and_to_no_other_key", async (
   const { code, out, said } = await run(`${name}#${key}`);
   expect([code === 0, out]).toEqual([false, ""]);
   expect(said).toContain("key_changed");
+});
+
+test("the_file_exchange_says_nothing_that_a_proxy_can_read_and_a_code_alone_opens_it_with_a_word_of_warning", async ({
+  tab,
+  realProxy,
+}) => {
+  const url = `${realProxy.url}examples/file-exchange/`;
+  const sender = await tab(url);
+  await expect(sender.locator("#send-lead")).toContainText("Encrypted from end to end");
+  const buffer = Buffer.from("the secret text, ".repeat(1000));
+  const link = await share(sender, [{ name: "the secret name.txt", mimeType: "text/plain", buffer }]);
+  expect(link).toMatch(/#[0-9a-z-]{14}\.[\w-]{43}$/);
+  const [code = ""] = link.slice(link.indexOf("#") + 1).split(".");
+  for (const [to, isChecked] of [
+    [link, true],
+    [`${url}#${code}`, false],
+  ] as const) {
+    const receiver = await tab(url);
+    const wire = heard(receiver);
+    await receiver.goto(to);
+    await expect(row(receiver, "the secret name.txt")).toBeVisible();
+    expect(await sha256Of(await save(receiver, "the secret name.txt"))).toBe(sha256(buffer));
+    await expect(receiver.locator("#unchecked")).toBeVisible({ visible: !isChecked });
+    expect(wire()).toContain("seal");
+    expect(wire()).not.toMatch(/the secret|"list"|"key"/);
+  }
 });
