@@ -19,15 +19,22 @@ const MSGPACK = "browser-stream-server-msgpack.js";
 const CHANNEL = "browser-stream-server-channel.js";
 /** What makes direct connections: the library loads it when the first is wanted, from beside itself. */
 const DIRECT = "browser-stream-server-direct.js";
+/** What seals streams: the package's entry `./seal`, which the library loads when the first is wanted; and what it needs where the platform has no cryptography. */
+const SEAL = "browser-stream-server-seal.js";
+const NOBLE = "browser-stream-server-noble.js";
 /**
  * What it measures, up to the next 256 bytes. Mux, server, client, connections that come back, names that are kept and watches: 14.3 KiB, of which 0.4 let
  * streams change what carries them. Going on over direct connections: 0.8. Resumable streams: 8.5 for the core, a SHA-256 for pages without a secure context among it, and 2.9 for what drives it.
  * A mux over any pair of streams, with the messages of errors: 1.3. Sending whole things 0.6, what else Node promises 0.2, priorities 0.4, latest values 0.6. Values with the JSON codec: 1.6.
- * What is checked of options, and why there is no connection: 0.4.
+ * What is checked of options, and why there is no connection: 0.4. What is here of sealed streams before one is wanted: 0.8.
  */
-const BUDGET = 31.75 * 1024;
+const BUDGET = 32.5 * 1024;
 /** What the entry for Node has of its own, beside the library, in the same way. */
 const NODE_BUDGET = 1024;
+/** What seals, likewise. */
+const SEAL_BUDGET = 7 * 1024;
+/** Likewise: the noble libraries, with their licence. */
+const NOBLE_BUDGET = 16.5 * 1024;
 /** What makes direct connections, likewise. */
 const DIRECT_BUDGET = 5 * 1024;
 /** What it measures, likewise: @msgpack/msgpack is 5.5 KiB of it, its licence 0.4. */
@@ -37,17 +44,19 @@ const CHANNEL_BUDGET = 5 * 1024;
 
 const common = { bundle: true, format: "esm", target: "es2022", logLevel: "warning", absWorkingDir: here };
 
-/** Bundlers of others split it off by themselves. */
-const directBeside = {
-  name: "direct-beside",
+/** What is loaded when it is needed lies beside. Bundlers of others split it off by themselves. */
+const partsBeside = {
+  name: "parts-beside",
   setup(setup) {
-    setup.onResolve({ filter: /\/direct\/direct\.ts$/ }, ({ kind }) =>
-      kind === "dynamic-import" ? { path: `./${DIRECT}`, external: true } : undefined,
-    );
+    const parts = { "/direct/direct.ts": DIRECT, "/seal/index.ts": SEAL, "/noble.ts": NOBLE };
+    setup.onResolve({ filter: /\.ts$/ }, ({ path, kind }) => {
+      const part = kind === "dynamic-import" && Object.keys(parts).find((end) => path.endsWith(end));
+      return part ? { path: `./${parts[part]}`, external: true } : undefined;
+    });
   },
 };
 
-const single = { ...common, entryPoints: [join(here, "src/single.ts")], minify: true, plugins: [directBeside] };
+const single = { ...common, entryPoints: [join(here, "src/single.ts")], minify: true, plugins: [partsBeside] };
 const direct = { ...common, entryPoints: [join(here, "src/direct/direct.ts")], minify: true };
 const msgpack = {
   ...common,
@@ -64,6 +73,26 @@ const fromSingle = {
   },
 };
 
+/** The same for what seals streams: it is small, and so is what it has of the library itself, but for what must be one in a page. */
+const sharedFromSingle = {
+  name: "shared-from-single",
+  setup(setup) {
+    const shared = /^\.\.\/(cell|error|reply|resumable\/opener)\.ts$/;
+    setup.onResolve({ filter: shared }, () => ({ path: `./${SINGLE}`, external: true }));
+  },
+};
+const seal = {
+  ...common,
+  entryPoints: [join(here, "src/seal/index.ts")],
+  minify: true,
+  plugins: [partsBeside, sharedFromSingle],
+};
+const noble = {
+  ...common,
+  entryPoints: [join(here, "src/seal/noble.ts")],
+  minify: true,
+  banner: { js: `/*! Contains @noble/ciphers, @noble/curves and @noble/hashes. ${licence("@noble/curves")} */` },
+};
 const channel = { ...common, entryPoints: [join(here, "src/channel/index.ts")], minify: true, plugins: [fromSingle] };
 
 /** Pages import the library from the proxy that serves them. */
@@ -72,6 +101,7 @@ const libraryFromProxy = {
   setup(setup) {
     setup.onResolve({ filter: /^browser-stream-server$/ }, () => ({ path: `/${SINGLE}`, external: true }));
     setup.onResolve({ filter: /^browser-stream-server\/msgpack$/ }, () => ({ path: `/${MSGPACK}`, external: true }));
+    setup.onResolve({ filter: /^browser-stream-server\/seal$/ }, () => ({ path: `/${SEAL}`, external: true }));
     setup.onResolve({ filter: /^browser-stream-server\/channel$/ }, () => ({ path: `/${CHANNEL}`, external: true }));
   },
 };
@@ -98,8 +128,11 @@ async function buildAll() {
   await build({ ...direct, outfile: join(dist, DIRECT) });
   await build({ ...msgpack, outfile: join(dist, "msgpack.js") });
   await build({ ...channel, outfile: join(dist, CHANNEL) });
+  await build({ ...seal, outfile: join(dist, SEAL) });
+  // The package has it with the libraries in it, too, and depends on none.
+  for (const file of [NOBLE, "seal/noble.js"]) await build({ ...noble, outfile: join(dist, file) });
   // Fails here, not in a page, where the single file lacks what it takes from there.
-  await import(pathToFileURL(join(dist, CHANNEL)).href);
+  for (const file of [CHANNEL, SEAL]) await import(pathToFileURL(join(dist, file)).href);
   await buildAssets();
   await size();
 }
@@ -107,7 +140,8 @@ async function buildAll() {
 async function buildAssets() {
   rmSync(assets, { recursive: true, force: true });
   mkdirSync(assets, { recursive: true });
-  for (const file of [SINGLE, `${SINGLE}.map`, DIRECT, CHANNEL]) cpSync(join(dist, file), join(assets, file));
+  for (const file of [SINGLE, `${SINGLE}.map`, DIRECT, CHANNEL, SEAL, NOBLE])
+    cpSync(join(dist, file), join(assets, file));
   cpSync(join(dist, "msgpack.js"), join(assets, MSGPACK));
   for (const file of ["index.html", "style.css"]) {
     if (existsSync(join(examples, file))) cpSync(join(examples, file), join(assets, file));
@@ -138,6 +172,8 @@ async function size() {
   await measure(DIRECT, direct, DIRECT_BUDGET);
   await measure(MSGPACK, msgpack, MSGPACK_BUDGET);
   await measure(CHANNEL, channel, CHANNEL_BUDGET);
+  await measure(SEAL, seal, SEAL_BUDGET);
+  await measure(NOBLE, noble, NOBLE_BUDGET);
   const entryPoints = [join(here, "src/node/index.ts")];
   const own = { ...common, entryPoints, platform: "node", plugins: [withoutLibrary], minify: true };
   await measure("browser-stream-server/node", own, NODE_BUDGET);

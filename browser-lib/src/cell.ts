@@ -35,7 +35,7 @@ export interface Carried {
 export interface Host {
   readonly resumption?: Resumption | undefined;
   readonly carrier?: Kind;
-  readonly carried?: Readonly<Record<Kind, Carried>>;
+  readonly carried?: Readonly<Record<Kind, Carried>> | undefined;
   /** Queues bytes; how many the stream has queued now. */
   send(id: number, bytes: Uint8Array): number;
   /** How much of that has not left. */

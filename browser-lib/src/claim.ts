@@ -30,6 +30,8 @@ export interface ClaimRequest {
 export interface ClaimHooks {
   /** The notes that each control stream begins with. */
   notes(): [note: string, value?: number][];
+  /** What clients may need. */
+  readonly capabilities?: string[] | undefined;
   take(opening: Opening): void;
   /** The name is ours: for the first time, or again after it was suspended. */
   held(id: string | undefined): void;
@@ -153,7 +155,13 @@ export class Claim {
     const { standby, lease = true } = this.#request;
     const control = session.open({
       path: `${this.#prefix}/listen/${this.#segment}`,
-      fields: { instance: this.#instance, attempt: ++this.#attempt, lease: this.#proof ?? lease, standby },
+      fields: {
+        capabilities: this.#hooks.capabilities,
+        instance: this.#instance,
+        attempt: ++this.#attempt,
+        lease: this.#proof ?? lease,
+        standby,
+      },
       patience: Infinity,
       replied: ({ lease }) => {
         if (typeof lease === "object" && lease !== null) this.#proof = lease;

@@ -13,6 +13,9 @@ export type { ConnectionState, MuxDemuxEvents, Reconnecting } from "./mux-demux-
 export type { NodeDestination, StreamEvents } from "./node-style.ts";
 export type { DirectOptions } from "./resumable/direct.ts";
 export type { Kind as CarrierKind } from "./resume/carrier.ts";
+export type { SealKeys } from "./seal/keys.ts";
+export type { Pins } from "./seal/pins.ts";
+export type { Peer as SealedPeer, SealedConnect } from "./sealed.ts";
 export type { Progress, Sendable, Sending, SendOptions } from "./send.ts";
 export type { SessionStats, Stats } from "./stats.ts";
 export type { Role, Stream, StreamOptions } from "./stream.ts";

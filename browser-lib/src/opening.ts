@@ -4,6 +4,7 @@ import type { Cell } from "./cell.ts";
 import { StreamError } from "./error.ts";
 import type { JsonObject } from "./json.ts";
 import type { Newborn } from "./resumable/arrivals.ts";
+import type { Unsealed } from "./sealed.ts";
 import { Stream, type StreamOptions } from "./stream.ts";
 
 export class Opening {
@@ -18,7 +19,10 @@ export class Opening {
   /** What the proxy knows of the client. */
   readonly peer: unknown;
   /** What it says of resumable streams, unread. */
-  readonly resume: unknown;
+  resume: unknown;
+  /** What it says of a sealed stream, unread; and what came of that. */
+  readonly seal: unknown;
+  sealed: Unsealed | undefined;
   /** The opener only writes: our direction ends behind our answer. */
   readonly isOneWay: boolean;
 
@@ -29,6 +33,7 @@ export class Opening {
     this.meta = open.meta;
     this.peer = open.peer;
     this.resume = open.resume;
+    this.seal = open.seal;
     this.isOneWay = open.one_way === true;
   }
 
@@ -63,13 +68,16 @@ export class Opening {
   /** Takes the stream, with this as the reply. What was sent right behind the open is read first. */
   accept(options?: StreamOptions, reply = {}): Stream {
     this.#isAccepted = true;
+    const { id, path, meta, peer, sealed } = this;
+    const above = sealed?.ride(this.#user);
     if (this.newborn) this.newborn.accept();
     else {
-      this.cell.sendFrame(reply);
+      this.cell.sendFrame({ ...reply, seal: sealed?.seal.reply });
       this.cell.accepted();
     }
-    const { id, path, meta, peer } = this;
-    const stream = new Stream(this.#user, { id, path, meta, peer, role: "server" }, options);
+    above?.start();
+    const info = { id, path, meta, peer, sealed: sealed?.peer, role: "server" as const };
+    const stream = new Stream(above?.cell ?? this.#user, info, options);
     return this.isOneWay ? stream.end() : stream;
   }
 

@@ -3,7 +3,7 @@
 import type { Cell } from "./cell.ts";
 import { StreamError } from "./error.ts";
 import type { JsonObject } from "./json.ts";
-import { codeNumber } from "./mux/codes.ts";
+import { codeNumber, heard } from "./mux/codes.ts";
 import type { StreamInfo } from "./stream.ts";
 
 /** The error that our open was answered with, if it was. `reply` is one itself where it was none that can be read. */
@@ -12,7 +12,7 @@ export function refusal(reply: JsonObject | StreamError): StreamError | undefine
   const error = reply.error as { code?: unknown; message?: unknown } | null | undefined;
   if (error === undefined) return undefined;
   const code = typeof error?.code === "number" || typeof error?.code === "string" ? error.code : "internal";
-  return new StreamError(code, typeof error?.message === "string" ? error.message : undefined);
+  return new StreamError(heard(code), typeof error?.message === "string" ? error.message : undefined);
 }
 
 /** Resets a cell for what its open was answered with. */

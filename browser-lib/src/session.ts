@@ -6,6 +6,7 @@ import { StreamError } from "./error.ts";
 import { ACCEPT_BODY_MAX, BODY_MAX } from "./framing.ts";
 import type { JsonObject } from "./json.ts";
 import { later, type Timer } from "./later.ts";
+import { heard } from "./mux/codes.ts";
 import { Connection, REST_MAX } from "./mux/connection.ts";
 import type { Events } from "./mux/event.ts";
 import { describe, HEADER_BYTES, Outbound } from "./mux/frame.ts";
@@ -258,7 +259,7 @@ export class Session implements Host {
         cell.data(bytes);
       },
       finished: (cell) => cell.finished(),
-      reset: (cell, code) => cell.fail(new StreamError(code), true),
+      reset: (cell, code) => cell.fail(new StreamError(heard(code)), true),
       credit: () => {},
       ended: (cell, clean) => {
         cell.ended(clean);

@@ -7,6 +7,7 @@ import { nameSegment } from "./name.ts";
 import { demand } from "./options.ts";
 import { type DirectOptions, type Ice, iceOf } from "./resumable/direct.ts";
 import { open } from "./resumable/opener.ts";
+import { connectSealed, parse, type SealedConnect } from "./sealed.ts";
 import { type Sendable, type Sending, type SendOptions, sendOver } from "./send.ts";
 import type { Stream, StreamOptions } from "./stream.ts";
 import { Watch } from "./watch.ts";
@@ -34,6 +35,11 @@ export interface ConnectOptions extends StreamOptions {
   wait?: number | undefined;
   /** `false`: the stream is lost with the connection of either side. Else it survives that, if the server's library can. */
   resume?: boolean | undefined;
+  /**
+   * Seals the stream, end to end: the proxy cannot read, alter or cut it. An address `NAME#key` does so by itself. For a name alone, the key that its server
+   * tells first is remembered, and another is refused `key_changed`.
+   */
+  sealed?: boolean | SealedConnect | undefined;
 }
 
 class Client<D extends Received = Received> {
@@ -52,20 +58,26 @@ class Client<D extends Received = Received> {
    * Connects to the server of that name. The stream can be written at once; `opened` resolves when the server accepted it.
    *
    * Throws `bad_request` for what can be no name, and no `wait`. The stream fails with `not_found`, `busy`, `timeout`, `unresponsive`, `forbidden`, or a code
-   * of the server's own.
+   * of the server's own; one to an address `NAME#key`, which is sealed, also with `key_changed` where the server has another, and `tampered`.
    */
   connect(name: string, options?: ConnectOptions & Plain): Stream<D>;
   connect(name: string, options: ConnectOptions & Text): Stream<string>;
   connect(name: string, options?: ConnectOptions): Stream<D | string>;
   connect(name: string, options: ConnectOptions = {}): Stream<D | string> {
     const { session, encoding, resumables } = this.#inside;
-    const { wait, resume, ...rest } = options;
+    const { wait, resume, sealed, ...rest } = options;
+    const [plain, key] = parse(name);
     demand(wait === undefined || (wait >= 0 && Number.isFinite(wait)), "wait is a number of milliseconds from 0");
-    const path = `${this.#prefix}/connect/${nameSegment(name)}`;
+    const path = `${this.#prefix}/connect/${nameSegment(plain)}`;
     const patience = ANSWER_MS + (wait ?? WAIT_MS);
     const request = { ...rest, encoding: rest.encoding ?? encoding, path, fields: { wait }, patience };
-    const stream =
-      resume === false ? session.open(request) : open(resumables, name.normalize("NFC"), request, this.#ice);
+    const normal = plain.normalize("NFC");
+    const resumes = resume !== false;
+    let stream: Stream;
+    if (key || sealed) {
+      const how = { inside: this.#inside, name: normal, key, sealed: Object(sealed), request, resumes, ice: this.#ice };
+      stream = connectSealed(how);
+    } else stream = resumes ? open(resumables, normal, request, this.#ice) : session.open(request);
     return stream as Stream<D>;
   }
 

@@ -11,6 +11,9 @@ import type { Opening } from "./opening.ts";
 import { demand } from "./options.ts";
 import { admit } from "./resumable/arrivals.ts";
 import { type DirectOptions, type Ice, iceOf } from "./resumable/direct.ts";
+import type { SealKeys } from "./seal/keys.ts";
+import type { Unsealing } from "./seal/server.ts";
+import { type Peer, sealing } from "./sealed.ts";
 import { settler } from "./settler.ts";
 import type { Stream } from "./stream.ts";
 import { prefixOf } from "./stream-client.ts";
@@ -22,6 +25,8 @@ export interface ClientOpen {
   readonly meta: unknown;
   /** The proxy's own word about the client. */
   readonly peer: unknown;
+  /** At a sealed server: what the client said for it alone, and its public key if it has one. */
+  readonly sealed: Peer | undefined;
 }
 
 /** `true` takes the client. `"busy"`, `"forbidden"` (the same as `false`), `"bad_request"`, `"gone"` or a number from 256 is what it is told. */
@@ -40,6 +45,10 @@ export interface StreamServerOptions {
    * each side the other's network address, once the client was accepted.
    */
   direct?: boolean | DirectOptions | undefined;
+  /**
+   * Takes sealed streams only, which the proxy cannot read: with these keys, or with new ones for as long as this server lives. Clients connect to {@link StreamServer.address}.
+   */
+  sealed?: boolean | SealKeys | undefined;
   /** Makes "data" of the clients' streams give strings. */
   encoding?: "utf8" | undefined;
 }
@@ -82,6 +91,7 @@ class Server<D extends Received = Received> extends Emitter<StreamServerEvents<D
   readonly #prefix: string;
   readonly #most: number;
   readonly #ice: Ice | undefined;
+  readonly #seal: Promise<Unsealing> | undefined;
   readonly #live = new Set<Opening>();
   #clients = 0;
   #isListening = false;
@@ -113,6 +123,10 @@ class Server<D extends Received = Received> extends Emitter<StreamServerEvents<D
     demand(Number.isInteger(clientsMax) && clientsMax > 0, "clientsMax is a whole number from 1");
     this.#most = clientsMax;
     this.#ice = iceOf(this.#options.direct);
+    const { sealed } = this.#options;
+    if (sealed) this.#seal = sealing().then(({ Unsealing }) => Unsealing.with(this.#inside.resumables, sealed));
+    // Clients and `address` are told.
+    this.#seal?.catch(() => {});
     if (onStream) this.on("stream", (stream) => serve(stream, onStream));
   }
 
@@ -126,6 +140,11 @@ class Server<D extends Received = Received> extends Emitter<StreamServerEvents<D
   get closed(): Promise<void> {
     this.#isWatched = true;
     return this.#closed.promise;
+  }
+
+  /** What clients connect to, when the name is ours: `NAME#key` of a sealed server, else the name. Rejects as `listening` does. */
+  get address(): Promise<string> {
+    return this.listening.then(async ({ name }) => (await this.#seal)?.keys.address(name) ?? name);
   }
 
   /** How many clients there are now. */
@@ -154,6 +173,7 @@ class Server<D extends Received = Received> extends Emitter<StreamServerEvents<D
         const most: [string, number] = ["clients_max", this.#most];
         return this.#isPaused ? [most, ["pause"]] : [most];
       },
+      capabilities: this.#seal && ["seal"],
       take: (opening) => void this.#take(opening, normal),
       held: (id) => this.#held({ name: normal, id }),
       suspended: () => this.emit("suspended"),
@@ -232,7 +252,8 @@ class Server<D extends Received = Received> extends Emitter<StreamServerEvents<D
   }
 
   async #take(opening: Opening, name: string): Promise<void> {
-    if (!admit(this.#inside.resumables, opening, name, this.#options.resume !== false, this.#ice)) return;
+    const isNew = this.#admit(opening, name);
+    if (!(isNew instanceof Promise ? await isNew : isNew)) return;
     if (this.#isEnding || this.#isOver) return opening.refuse(new StreamError("gone"));
     const isIgnored = this.#isLeft && this.listenerCount("stream") === 0;
     if (isIgnored || this.#live.size >= this.#most) return opening.refuse(new StreamError("busy"));
@@ -254,13 +275,25 @@ class Server<D extends Received = Received> extends Emitter<StreamServerEvents<D
     this.#wakeIterations();
   }
 
+  /** Whether it is a new client. */
+  #admit(opening: Opening, name: string): boolean | Promise<boolean> {
+    const admits = () => admit(this.#inside.resumables, opening, name, this.#options.resume !== false, this.#ice);
+    if (!this.#seal || opening.joins || opening.signals) return admits();
+    return this.#seal
+      .then((seal) => seal.take(opening, name, admits))
+      .catch((error) => {
+        opening.refuse(StreamError.from(error));
+        return false;
+      });
+  }
+
   /** The error to refuse the client with, if any. */
   async #judge(
-    { path, id, meta, peer }: Opening,
+    { path, id, meta, peer, sealed }: Opening,
     accept: NonNullable<StreamServerOptions["accept"]>,
   ): Promise<StreamError | undefined> {
     try {
-      const verdict = await accept({ path, id, meta, peer });
+      const verdict = await accept({ path, id, meta, peer, sealed: sealed?.peer });
       if (verdict === true) return undefined;
       return new StreamError(verdict === false ? "forbidden" : verdict);
     } catch (error) {

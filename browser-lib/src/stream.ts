@@ -10,6 +10,7 @@ import { PRIORITY } from "./mux/entry.ts";
 import { NodeStyle } from "./node-style.ts";
 import type { Kind } from "./resume/carrier.ts";
 import { MESSAGE_MAX, text } from "./resume/record.ts";
+import type { Peer } from "./sealed.ts";
 import { deliver, type Sendable, type SendOptions, sourceOf } from "./send.ts";
 import type { Codec } from "./values/codec.ts";
 import { json } from "./values/json.ts";
@@ -39,6 +40,7 @@ export interface StreamInfo {
   readonly meta: unknown;
   readonly peer?: unknown;
   readonly role?: Role;
+  readonly sealed?: Peer | undefined;
 }
 
 /**
@@ -109,6 +111,14 @@ export class Stream<D extends Received = Received> extends NodeStyle<Chunk, Byte
   /** On a server: what the proxy knows of the client. Its own word, nothing a client could forge. */
   get peer(): unknown {
     return this.#info.peer;
+  }
+
+  /**
+   * Of a sealed stream, once it was accepted: the other end's public key (a client's, if it has one), and on a server what the client said for it alone.
+   * Who has only seen an open can repeat it: act on `meta` when data came.
+   */
+  get sealed(): Peer | undefined {
+    return this.#info.sealed;
   }
 
   /** How it fares over drops of the connections below it, as of now; nothing for a stream that does not survive them. */

@@ -23,7 +23,7 @@ export async function passes(what: string, condition: () => unknown, turns = 20_
 }
 
 /** One end of a splice. */
-class Leg {
+export class Leg {
   id = 0;
   readonly line: Line;
   readonly frames = new FrameReader(9 * 1024);
@@ -48,14 +48,16 @@ class Leg {
       rest = bytes.subarray(used);
       this.line.core.consumed(this.id, used);
       if (value) {
-        this.first = value;
-        if (this.twin) this.twin.send(frame({ id: "unique", ...value }));
-        else this.line.proxy.opened(this, value);
+        const said = this.line.proxy.says(value, this);
+        this.first = said;
+        if (this.twin) this.twin.send(frame({ id: "unique", ...said }));
+        else this.line.proxy.opened(this, said);
       }
     }
     if (rest.length === 0 || this.hangs) return;
-    if (this.twin) this.twin.send(rest.slice());
-    else this.waiting.push(rest.slice());
+    if (!this.twin) return void this.waiting.push(rest.slice());
+    const passed = this.line.proxy.passes(rest.slice(), this);
+    if (passed.length > 0) this.twin.send(passed);
   }
 
   send(bytes: Uint8Array): void {
@@ -201,6 +203,9 @@ export class Switch {
   /** What it says of servers for direct connections; an old proxy has no such route. And how often it was asked. */
   ice: object | undefined;
   asked = 0;
+  /** What it makes of an open or a reply, and of the bytes of a splice; an honest one leaves both as they are. */
+  says = (value: JsonObject, _from: Leg): JsonObject => value;
+  passes = (bytes: Uint8Array, _from: Leg): Uint8Array => bytes;
   /** Takes no more connections. */
   isClosed = false;
   readonly #names = new Map<string, Line>();
@@ -259,7 +264,7 @@ export class Switch {
   }
 
   #connect(leg: Leg): void {
-    const { path, meta, resume } = leg.first ?? {};
+    const { path, meta, resume, seal, need } = leg.first ?? {};
     const name = String(path).split("/").at(-1) ?? "";
     const line = this.#names.get(name);
     if (!line || line.isCut) return void this.#waiting.push(leg);
@@ -268,7 +273,9 @@ export class Switch {
       id: "unique",
       meta,
       peer: { session: leg.line.owner },
+      need,
       resume: this.isDeaf ? undefined : resume,
+      seal,
     });
     [leg.twin, twin.twin] = [twin, leg];
     for (const bytes of leg.waiting.splice(0)) twin.send(bytes);

@@ -4,7 +4,15 @@ import { hex, sha256 } from "./digest.ts";
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 const LENGTH = 12;
+/** A public key as a sealed server writes it. */
+const KEY = /^[\w-]{43}$/;
 const DOMAIN = "browser-stream-server file-exchange 1 ";
+
+/** What somebody was sent: the code, and in a link the sender's key. */
+export interface Invitation {
+  readonly code: string;
+  readonly key: string | undefined;
+}
 
 /** Where the sender is found, and what a receiver shows it. */
 export interface Place {
@@ -18,10 +26,19 @@ export function makeCode(): string {
   return grouped(Array.from(random, (byte) => ALPHABET[byte % ALPHABET.length]).join(""));
 }
 
-/** The code that somebody typed, pasted or was sent, a whole link too; nothing if it is none. */
-export function readCode(text: string): string | undefined {
-  const plain = text
+/** The code that somebody typed, pasted or was sent, a whole link too; nothing if it is none, or its key is not whole. */
+export function readInvitation(text: string): Invitation | undefined {
+  const [typed = "", key, ...rest] = text
     .slice(text.lastIndexOf("#") + 1)
+    .trim()
+    .split(".");
+  const code = readCode(typed);
+  const isWhole = key === undefined || (KEY.test(key) && rest.length === 0);
+  return code && isWhole ? { code, key } : undefined;
+}
+
+function readCode(typed: string): string | undefined {
+  const plain = typed
     .toLowerCase()
     .replace(/[^a-z0-9]/g, "")
     .replace(/o/g, "0")
@@ -35,8 +52,8 @@ export async function placeOf(code: string): Promise<Place> {
   return { name: `files-${hex(digest.subarray(0, 16))}`, key: hex(digest.subarray(16)) };
 }
 
-export function linkTo(code: string): string {
-  return new URL(`#${code}`, location.href).href;
+export function linkTo(code: string, key: string): string {
+  return new URL(`#${code}.${key}`, location.href).href;
 }
 
 function grouped(plain: string): string {

@@ -2,7 +2,7 @@
 
 import { MuxDemux, type Stream, StreamClient, StreamError } from "browser-stream-server";
 import { Channel } from "browser-stream-server/channel";
-import { type Place, placeOf } from "./code.ts";
+import { type Invitation, type Place, placeOf } from "./code.ts";
 import type { Bytes } from "./digest.ts";
 import { heldOf, isFree } from "./held.ts";
 import { Incoming } from "./incoming.ts";
@@ -35,6 +35,9 @@ export class Exchange {
   readonly #self: { me: string; as: string };
   readonly #changed: () => void;
   #place: Place = { name: "", key: "" };
+  /** Where streams go: with the key of the link, if there is one, else the sender's first answer is believed. */
+  #address = "";
+  readonly #pins = new Map<string, string>();
   #list: Stream | undefined;
   #wake: (() => void)[] = [];
 
@@ -54,8 +57,9 @@ export class Exchange {
   }
 
   /** Looks for the sender, and goes on looking while the page is there. */
-  async run(code: string): Promise<void> {
+  async run({ code, key }: Invitation): Promise<void> {
     this.#place = await placeOf(code);
+    this.#address = key ? `${this.name}#${key}` : this.name;
     for await (const state of this.#client.watch(this.name)) {
       if (this.presence === "refused") return;
       if (state === "up") this.#list ? this.#become("here") : void this.#look();
@@ -78,10 +82,7 @@ export class Exchange {
 
   get(file: Listed, from: number, have: string | undefined, channel: boolean): Stream {
     const more = have === undefined ? {} : { have };
-    return this.#client.connect(this.name, {
-      wait: WAIT_MS,
-      meta: { ...this.#ask("get"), file: file.id, from, channel, ...more },
-    });
+    return this.#connect({ ...this.#ask("get"), file: file.id, from, sealedChannel: channel, ...more });
   }
 
   /** The messages of a channel, whole. */
@@ -95,13 +96,18 @@ export class Exchange {
     if (!all.some(({ isRunning }) => isRunning)) void all.find(({ state }) => state === "waiting")?.run();
   }
 
+  /** All that is said, the key of the code too, the sender alone can read. */
+  #connect(meta: object): Stream {
+    return this.#client.connect(this.#address, { wait: WAIT_MS, sealed: { meta, pins: this.#pins } });
+  }
+
   #ask(what: Ask["do"]): Ask {
     return { exchange: 1, key: this.#place.key, ...this.#self, do: what };
   }
 
   /** Follows the list as long as it lasts. */
   async #look(): Promise<void> {
-    const stream = this.#client.connect(this.name, { wait: WAIT_MS, meta: this.#ask("list") });
+    const stream = this.#connect(this.#ask("list"));
     this.#list = stream;
     try {
       const values = stream.values();
@@ -118,7 +124,13 @@ export class Exchange {
 
   #failed(error: unknown): void {
     const code = error instanceof StreamError ? error.code : "";
-    if (code === "forbidden" || code === "bad_request" || !code) {
+    if (code === "tampered" || code === "key_changed") {
+      this.reason =
+        code === "tampered"
+          ? "Somebody between you altered what was said. Nothing of it was taken."
+          : "Whoever answers is not the one whose link you have: its key is another. Ask for the link again.";
+      this.#become("refused");
+    } else if (code === "forbidden" || code === "bad_request" || !code) {
       this.reason = error instanceof StreamError ? error.detail : String(error);
       this.#become("refused");
     } else if (this.presence === "here") this.#become("away");

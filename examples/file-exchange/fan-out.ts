@@ -2,7 +2,8 @@
 
 import type { MuxDemux } from "browser-stream-server";
 import { Channel, type Publication } from "browser-stream-server/channel";
-import { type Bytes, Total } from "./digest.ts";
+import { sealedRecords } from "browser-stream-server/seal";
+import { type Bytes, hex, Total } from "./digest.ts";
 import { fromU64 } from "./exactly.ts";
 import { pieces, Unreadable } from "./pieces.ts";
 import { type Shared, type Transfer, Unshared } from "./transfer.ts";
@@ -30,6 +31,8 @@ export async function fanOut(mdm: MuxDemux, name: string, members: Transfer[]): 
 
 export class FanOut {
   readonly shared: Shared;
+  /** What the pieces are sealed under: the streams, which are sealed, tell it. */
+  readonly #key = crypto.getRandomValues(new Uint8Array(32));
   readonly #publication: Publication;
   readonly #members: Transfer[];
   readonly #total = new Total();
@@ -46,7 +49,7 @@ export class FanOut {
       this.#broke = reject;
     });
     ended.catch(() => {}); // Each transfer looks.
-    this.shared = { channel, ended };
+    this.shared = { channel, key: hex(this.#key), ended };
   }
 
   /** Sends the file. Resolves when all has left, or nobody is there any more. */
@@ -54,11 +57,13 @@ export class FanOut {
     const [first] = this.#members;
     try {
       await this.#joined();
+      const sealed = await sealedRecords(this.#key);
       let at = 0;
       for await (const { bytes, digest } of first ? pieces(first.offered, 0) : []) {
         await this.#keepPace(at);
         this.#total.add(digest);
-        await this.#publication.send([fromU64(at), digest, bytes]);
+        const message = new Uint8Array(await new Blob([fromU64(at), digest, bytes]).arrayBuffer());
+        await this.#publication.send(await sealed.seal(message));
         at += bytes.length;
       }
       this.#ended(await this.#total.digest());

@@ -1,7 +1,8 @@
 // One request for one file, at the receiver: its pieces, each checked, into a sink.
 
 import { type Stream, StreamError } from "browser-stream-server";
-import { type Bytes, hex, sha256, Total } from "./digest.ts";
+import { sealedRecords } from "browser-stream-server/seal";
+import { type Bytes, fromHex, hex, sha256, Total } from "./digest.ts";
 import { Exactly, fromU64, u32, u64 } from "./exactly.ts";
 import { BadPiece, known, NoRoom, refuse } from "./refused.ts";
 import type { Sink } from "./sink.ts";
@@ -94,16 +95,20 @@ class Getting {
 
   /** Pieces come over a channel from now on. */
   #note(text: Bytes): Promise<void> | undefined {
-    const { channel } = JSON.parse(new TextDecoder().decode(text)) as { channel?: string };
+    const { channel, key } = JSON.parse(new TextDecoder().decode(text)) as { channel?: string; key?: string };
     if (!channel) return undefined;
-    const listening = this.#listen(this.#options.subscribe(channel, this.#overChannel.signal));
+    const listening = this.#listen(this.#options.subscribe(channel, this.#overChannel.signal), fromHex(`${key}`));
     listening.catch(() => {}); // Looked at when the next frame comes.
     return listening;
   }
 
-  async #listen(messages: AsyncIterable<Bytes>): Promise<void> {
+  async #listen(messages: AsyncIterable<Bytes>, key: Bytes): Promise<void> {
     this.#tellMs = 0;
-    for await (const message of messages) {
+    const sealed = await sealedRecords(key);
+    for await (const bytes of messages) {
+      // One that was missed, or altered.
+      const message = await sealed.open(bytes).catch(() => undefined);
+      if (!message) throw new StreamError("lagging");
       // Who subscribed too late, or missed one, has a stream of its own for the rest.
       if (u64(message) !== this.#came) throw new StreamError("lagging");
       this.#fits(message.length - OFFSET - DIGEST);

@@ -4,8 +4,8 @@ import { linkTo } from "./code.ts";
 import { announce, element, say } from "./page.ts";
 import { qr } from "./qr.ts";
 
-export function showLink(code: string): void {
-  const link = linkTo(code);
+export function showLink(code: string, key: string): void {
+  const link = linkTo(code, key);
   element<HTMLInputElement>("link").value = link;
   say("code", code);
   element("qr").replaceChildren(qr(link));

@@ -1,6 +1,7 @@
 // The page of a receiver.
 
 import { size } from "../quantity.ts";
+import type { Invitation } from "./code.ts";
 import { randomHex } from "./digest.ts";
 import { Exchange, type Presence } from "./exchange.ts";
 import { forgetOld } from "./held.ts";
@@ -19,8 +20,9 @@ let exchange: Exchange;
 const told = new Map<Incoming, string>();
 
 /** Shows what is shared under the code, and gets it. */
-export function receive(code: string): void {
+export function receive(invitation: Invitation): void {
   element("receive").hidden = false;
+  element("unchecked").hidden = invitation.key !== undefined;
   void isUnlimited().then((isIt) => {
     element("limited").hidden = isIt;
   });
@@ -39,7 +41,7 @@ export function receive(code: string): void {
   });
   guard(() => all().some(({ isRunning, continues }) => isRunning && !continues));
   void forgetOld();
-  exchange.run(code).catch((error) => {
+  exchange.run(invitation).catch((error) => {
     exchange.presence = "refused";
     exchange.reason = String(error);
     paint();
@@ -80,7 +82,7 @@ function lead(presence: Presence): string {
     case "here":
       if (!all().some(({ isListed }) => isListed))
         return "The sender is here, and has no files chosen now. They show as soon as they are.";
-      return "Straight from the sender’s page, as long as it stays open.";
+      return "Straight from the sender’s page, encrypted from end to end, as long as it stays open.";
     case "away":
       return "The sender’s connection is away, or their page is being loaded again. It goes on when they are back.";
     case "gone":

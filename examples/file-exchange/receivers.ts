@@ -1,6 +1,6 @@
 // Who opened the link, at the sender.
 
-import { StreamError, type Verdict } from "browser-stream-server";
+import { type ClientOpen, StreamError, type Verdict } from "browser-stream-server";
 import type { Place } from "./code.ts";
 import type { Transfer } from "./transfer.ts";
 import { type Ask, readAsk } from "./wire.ts";
@@ -55,9 +55,9 @@ export function newest({ transfers }: Receiver): Transfer | undefined {
 }
 
 /** Lets in who has the key. */
-export function judge({ key }: Place): (open: { meta: unknown }) => Verdict {
-  return ({ meta }) => {
-    const ask = readAsk(meta);
+export function judge({ key }: Place): (open: ClientOpen) => Verdict {
+  return ({ sealed }) => {
+    const ask = readAsk(sealed?.meta);
     if (!ask) throw new StreamError("bad_request", "this is a file exchange, version 1");
     if (ask.key !== key) throw new StreamError("forbidden", "the code is another");
     return true;

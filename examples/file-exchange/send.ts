@@ -1,9 +1,10 @@
 // The page of the sender.
 
 import { StreamError } from "browser-stream-server";
+import { SealKeys } from "browser-stream-server/seal";
 import { size } from "../quantity.ts";
 import { takeFiles } from "../take-files.ts";
-import { makeCode, readCode } from "./code.ts";
+import { makeCode, readInvitation } from "./code.ts";
 import { forgetHandles, handlesIn, keepHandles, keptHandles, readAgain } from "./handles.ts";
 import { keepOnLeaving, takeKept } from "./keep.ts";
 import { announce, element, follow, guard, painter, proxy, say, title } from "./page.ts";
@@ -16,9 +17,10 @@ import { stayAwake } from "./wake.ts";
 import type { Listed } from "./wire.ts";
 import { count, isolated, person } from "./words.ts";
 
-/** The code, and the files that were shared: a page that was loaded again may not read them before they are chosen again. */
+/** The code, the secret keys of the link, and the files that were shared: a page that was loaded again may not read them before they are chosen again. */
 interface Kept {
   readonly code: string;
+  readonly secret: string;
   readonly files: Listed[];
 }
 
@@ -48,7 +50,7 @@ export function send(isBad: boolean): void {
   element("send").hidden = false;
   if (isBad) say("code-problem", "This link is not whole: its code has 12 letters and digits. Ask for it again.");
   const kept = takeKept<Kept>(KEY);
-  if (kept) void share(kept.code, kept.files);
+  if (kept) void share(kept.code, kept.files, kept.secret);
   if (kept) void offerAgain(kept.code);
   else say("status-text", "Not sharing yet");
   if (!kept) element("status").dataset.state = "idle";
@@ -59,20 +61,25 @@ export function send(isBad: boolean): void {
     // Without them the files are chosen again by hand.
     if (sharing && handles) await keepHandles(sharing.code, await handles).catch(() => {});
   });
-  keepOnLeaving<Kept>(KEY, () => sharing && { code: sharing.code, files: [...sharing.files, ...sharing.missing] });
+  keepOnLeaving<Kept>(KEY, () => {
+    if (!sharing?.secret) return undefined;
+    return { code: sharing.code, secret: sharing.secret, files: [...sharing.files, ...sharing.missing] };
+  });
   guard(() => moving().length > 0);
   passButtons();
   buttons();
 }
 
-async function share(code: string, known: Listed[]): Promise<void> {
+async function share(code: string, known: Listed[], secret?: string): Promise<void> {
   const mine = new Sharing(code, known, proxy, changed);
   sharing = mine;
-  follow(mine.mdm);
   say("send-problem", "");
-  showLink(code);
   changed();
   try {
+    const keys = await (secret ? SealKeys.import(secret) : SealKeys.generate());
+    await mine.sealWith(keys);
+    showLink(code, keys.publicKey);
+    follow(mine.mdm);
     await await mine.listen();
   } catch (error) {
     if (sharing === mine) end(explain(error));
@@ -123,8 +130,8 @@ function buttons(): void {
   });
   element("enter").addEventListener("submit", (event) => {
     event.preventDefault();
-    const code = readCode(element<HTMLInputElement>("typed").value);
-    if (code) location.hash = code;
+    const typed = readInvitation(element<HTMLInputElement>("typed").value);
+    if (typed) location.hash = [typed.code, ...(typed.key ? [typed.key] : [])].join(".");
     else say("code-problem", "This is no code: it has 12 letters and digits, as h4k2-9xqd-7mwz.");
   });
 }

@@ -1,6 +1,7 @@
 // The sender: files under a code, everybody who looks at them, and what is on its way to whom.
 
 import { MuxDemux, type Stream, StreamServer, type Values } from "browser-stream-server";
+import type { SealKeys } from "browser-stream-server/seal";
 import { placeOf } from "./code.ts";
 import { randomHex } from "./digest.ts";
 import type { Offered } from "./pieces.ts";
@@ -17,6 +18,9 @@ export class Sharing {
   readonly code: string;
   readonly mdm: MuxDemux;
   readonly receivers = new Receivers();
+  /** Of the link, to be kept for the page after this one. */
+  secret: string | undefined;
+  #keys: SealKeys | undefined;
   readonly #prefix: string | undefined;
   readonly #changed: () => void;
   readonly #offered = new Map<string, Offered>();
@@ -48,10 +52,17 @@ export class Sharing {
     return this.#start.waits;
   }
 
+  /** With these keys streams are sealed, end to end; they are in the link. */
+  async sealWith(keys: SealKeys): Promise<void> {
+    this.#keys = keys;
+    this.secret = await keys.export();
+  }
+
   /** Takes the name. Resolves when it is ours; rejects with why not, later too. */
   async listen(): Promise<Promise<void>> {
     const place = await placeOf(this.code);
-    const options = { prefix: this.#prefix, clientsMax: CLIENTS_MAX, accept: judge(place) };
+    const sealed = this.#keys ?? true;
+    const options = { prefix: this.#prefix, clientsMax: CLIENTS_MAX, accept: judge(place), sealed };
     this.#server = StreamServer(this.mdm, options, (stream) => this.#serve(stream));
     this.#start.name = place.name;
     // After a crash the name is kept for the page that crashed: it is waited for.
@@ -106,7 +117,7 @@ export class Sharing {
   }
 
   #serve(stream: Stream): void {
-    const ask = readAsk(stream.meta);
+    const ask = readAsk(stream.sealed?.meta);
     if (!ask) return stream.reset();
     const receiver = this.receivers.of(ask);
     if (ask.do === "list") void this.#list(stream, receiver);

@@ -79,7 +79,7 @@ export class Start {
 }
 
 function canShare({ ask, offered }: Transfer): boolean {
-  return ask.channel === true && (ask.from ?? 0) === 0 && offered.listed.size >= SHARED_MIN;
+  return ask.sealedChannel === true && (ask.from ?? 0) === 0 && offered.listed.size >= SHARED_MIN;
 }
 
 function groups(waiting: Waiting[]): Waiting[][] {

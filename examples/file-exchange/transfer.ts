@@ -94,8 +94,8 @@ export class Transfer {
     await this.#end(await total.digest());
   }
 
-  async #share({ channel, ended }: Shared): Promise<void> {
-    await this.#writer.write(note({ channel }));
+  async #share({ channel, key, ended }: Shared): Promise<void> {
+    await this.#writer.write(note({ channel, key }));
     await this.#end(await Promise.race([ended, this.#stream.closed.then(() => new Uint8Array())]));
   }
 
@@ -127,6 +127,8 @@ export class Transfer {
 /** A file that goes to several at once. */
 export interface Shared {
   readonly channel: string;
+  /** 32 bytes in hex, under which its messages are sealed. */
+  readonly key: string;
   /** All pieces are out: the digest of their digests. */
   readonly ended: Promise<Bytes>;
 }

@@ -50,7 +50,8 @@ export interface Ask {
   readonly file?: string;
   readonly from?: number;
   readonly have?: string;
-  readonly channel?: boolean;
+  /** The receiver takes pieces over a channel, sealed under a key of its own. */
+  readonly sealedChannel?: boolean;
 }
 
 const ID = /^[0-9a-f]{16}$/;
@@ -58,13 +59,13 @@ const NAME_MAX = 1024;
 
 /** What a receiver asks for, if it can be read. */
 export function readAsk(meta: unknown): Ask | undefined {
-  const { exchange, key, me, as = "", do: what, file, from = 0, have, channel } = fields(meta);
+  const { exchange, key, me, as = "", do: what, file, from = 0, have, sealedChannel } = fields(meta);
   if (exchange !== 1 || typeof key !== "string" || !isId(me) || typeof as !== "string") return undefined;
   const who = { exchange, key, me, as: as.slice(0, 64) } as const;
   if (what === "list") return { ...who, do: what };
   if (what !== "get" || !isId(file) || !isSize(from)) return undefined;
   const held = typeof have === "string" ? { have } : {};
-  return { ...who, do: what, file, from, channel: channel === true, ...held };
+  return { ...who, do: what, file, from, sealedChannel: sealedChannel === true, ...held };
 }
 
 /** A value of the list, if it is one that we know. Throws what to tell the user if it is broken. */

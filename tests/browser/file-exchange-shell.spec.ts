@@ -33,7 +33,9 @@ test("bss send sends, and pages have the same files, one of them late", async ({
   });
   const sender = run("send", "--url", realProxy.mux, ...paths);
   const link = await sender.line();
-  expect(link).toBe(`${realProxy.url}examples/file-exchange/#${await sender.line()}`);
+  const [, page, key] = /^(.*)\.([^.]*)$/.exec(link) ?? [];
+  expect(page).toBe(`${realProxy.url}examples/file-exchange/#${await sender.line()}`);
+  expect(key, "the sender's key").toMatch(/^[\w-]{43}$/);
   const receive = async () => {
     const receiver = await tab(link);
     for (const [name, content] of Object.entries(bytes)) {

@@ -124,6 +124,21 @@ test("the README's channel carries its messages from one page to two others", as
   for (const said of readers) await expect.poll(() => said).toEqual(all);
 });
 
+test("the README's sealed stream comes back, under the key of its address", async ({ realProxy, tab, name }) => {
+  const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+  const snippets = [...readme.matchAll(/^```js\n(.*?)^```$/gms)].flatMap(([, code = ""]) =>
+    code.includes("sealed: true") ? [code.replace('"NAME"', `"${name}"`)] : [],
+  );
+  expect(snippets.length).toBe(1);
+  const page = await tab();
+  const said: string[] = [];
+  page.on("console", (message) => said.push(message.text()));
+  const body = `<script type="module">${snippets[0]}</script>`;
+  await page.route(`${realProxy.url}sealed`, (route) => route.fulfill({ contentType: "text/html", body }));
+  await page.goto(`${realProxy.url}sealed`);
+  await expect.poll(() => said).toEqual(["hello true"]);
+});
+
 test("the start page's server and client work in two tabs as they are displayed", async ({
   browser,
   realProxy,

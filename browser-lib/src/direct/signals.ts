@@ -8,6 +8,7 @@ import type { Kit } from "../resumable/direct.ts";
 import type { Identity } from "../resume/proof.ts";
 import type { Session } from "../session.ts";
 import type { Stream } from "../stream.ts";
+import { overSealed } from "./sealed-signals.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -46,8 +47,11 @@ export async function ask(session: Session, kit: Kit, path: string, identity: Id
     stream.reset();
     throw new TypeError("the server is another");
   }
+  const said = toHex(macs.client);
+  const notes = await sealed(identity, client, server, "client");
+  if (notes) return overSealed(stream, notes, { said });
   const signals = over(stream);
-  signals.say("proof", toHex(macs.client));
+  signals.say("proof", said);
   return signals;
 }
 
@@ -57,7 +61,10 @@ export async function answer(kit: Kit, opening: Opening, identity: Identity, cli
   const macs = await kit.prove({ carrier: 0, identity, client, server, label: LABEL });
   const proof = toHex(macs.client);
   const reply = { resume: { v: VERSION, nonce: toHex(server), mac: toHex(macs.server) } };
-  const signals = over(opening.accept({}, reply));
+  const notes = await sealed(identity, client, server, "server");
+  const stream = opening.accept({}, reply);
+  if (notes) return overSealed(stream, notes, { heard: proof });
+  const signals = over(stream);
   let isProven = false;
   return {
     ...signals,
@@ -68,6 +75,11 @@ export async function answer(kit: Kit, opening: Opening, identity: Identity, cli
         else signals.abort();
       }),
   };
+}
+
+/** What seals the signals of a sealed stream. */
+async function sealed({ seal, secret }: Identity, client: Bytes, server: Bytes, role: "client" | "server") {
+  return seal?.signals(secret, Uint8Array.of(...client, ...server), role);
 }
 
 function over(stream: Stream): Signals {

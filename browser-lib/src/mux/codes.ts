@@ -20,6 +20,8 @@ export const CODES = [
   "draining",
   "internal",
   "lagging",
+  "tampered",
+  "key_changed",
 ] as const;
 
 /** One of our codes. */
@@ -28,6 +30,7 @@ export type Code = (typeof CODES)[number];
 /** From here on numbers belong to the application. */
 export const APPLICATION_CODE_MIN = 256;
 
+const LOCAL_MIN = CODES.indexOf("tampered") + 1;
 const NUMBER_MAX = 0xffff_ffff;
 
 /** The number that stands for a code on the wire; 0 (a stock peer's) is `cancelled`, what is no code becomes `internal`. */
@@ -42,6 +45,12 @@ export function codeNumber(code: string | number): number {
 export function codeText(number: number): string {
   if (number >= APPLICATION_CODE_MIN) return String(number);
   return number === 0 ? "cancelled" : (CODES[number - 1] ?? "internal");
+}
+
+/** The same for what the other side said: what only this end can find out is not for it to say. */
+export function heard(code: string | number): number {
+  const number = codeNumber(code);
+  return number < LOCAL_MIN || number >= APPLICATION_CODE_MIN ? number : codeNumber("internal");
 }
 
 /** Whether a user may give this number as a code of its own. */

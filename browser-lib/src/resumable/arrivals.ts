@@ -106,7 +106,7 @@ export function admit(all: Resumables, opening: Opening, name: string, takesNew:
 /** A birth open came: whether of a new stream. */
 function bear(all: Resumables, opening: Opening, name: string, birth: Birth, ice: Ice | undefined): boolean {
   const { id, secret, early, grace: asked } = birth;
-  const identity = { id, secret, name };
+  const identity = { id, secret, name, seal: opening.sealed?.seal };
   const found = all.registry.birth(identity, early, now());
   const grace = Math.min(asked, all.limits.grace);
   if (found.type === "refused") {

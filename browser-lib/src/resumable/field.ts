@@ -36,7 +36,8 @@ export function birth({ id, secret }: Identity, early: number, grace: number, di
   return {
     v: VERSION,
     id: toHex(id),
-    secret: toHex(secret),
+    // A sealed stream's comes of its handshake.
+    secret: toHex(secret) || undefined,
     early,
     grace: seconds(grace),
     direct: direct || undefined,

@@ -48,7 +48,8 @@ export class Opener {
 
   /** Of the open that begins the stream. */
   birth(identity: Identity, early: number): object {
-    return this.says(birth(identity, early, this.#all.limits.grace, this.#ice !== undefined));
+    const said = this.says(birth(identity, early, this.#all.limits.grace, this.#ice !== undefined));
+    return { ...said, ...identity.seal?.client?.fields };
   }
 
   async open(stream: Resumable, isBirth: boolean): Promise<void> {
@@ -103,41 +104,51 @@ export class Opener {
   #answered(stream: Resumable, carrier: Carrier, reply: JsonObject | StreamError): void {
     const { endpoint } = stream;
     const { cell } = carrier;
-    const error = cell.isOver ? (reply as StreamError) : refusal(reply);
+    const said = reply as JsonObject;
+    const sealed = endpoint.isReplied ? undefined : endpoint.identity.seal?.client;
+    const error = cell.isOver ? (reply as StreamError) : (refusal(reply) ?? sealed?.refusal(said));
     if (error) {
       stream.carriers.delete(carrier);
       carrier.owner = undefined;
       resetRefused(cell, error, reply);
       if (error.code === "lost" || carrier.kind === "direct") endpoint.closed(carrier.id, now());
       else endpoint.refused(carrier.id, { code: error.code, message: error.detail }, now());
-    } else if (!endpoint.isReplied) {
-      const { id, instance, resume } = reply as JsonObject;
-      if (typeof id === "string") this.info.id = id;
-      const taken = readTaken(resume);
-      cell.accepted();
-      stream.cell.accepted();
-      if (!taken) return stream.becomePlain(carrier);
-      endpoint.replied(carrier.id, taken.grace, now());
-      if (taken.direct && this.#ice) this.#carry(stream, `${instance}`, this.#ice);
-    }
+    } else if (sealed) sealed.answered(cell, said, () => this.#accepted(stream, carrier, said));
+    else if (!endpoint.isReplied) this.#accepted(stream, carrier, said);
     stream.poke();
+  }
+
+  /** The server took the stream; whether that is news, and the carrier still there. */
+  #accepted(stream: Resumable, carrier: Carrier, { id, instance, resume }: JsonObject): boolean {
+    const { endpoint } = stream;
+    if (endpoint.isReplied || !stream.carriers.has(carrier)) return false;
+    if (typeof id === "string") this.info.id = id;
+    const taken = readTaken(resume);
+    carrier.cell.accepted();
+    stream.cell.accepted();
+    if (taken) endpoint.replied(carrier.id, taken.grace, now());
+    else stream.becomePlain(carrier);
+    if (taken?.direct && this.#ice) this.#carry(stream, `${instance}`, this.#ice);
+    stream.poke();
+    return true;
   }
 }
 
 /** Opens a stream that is resumable if the server can; what goes wrong shows on the stream. Throws `bad_request` if what it says is too long. */
 export function open(all: Resumables, name: string, request: OpenRequest, ice?: Ice): Stream {
-  const { patience = OPEN_MAX_MS, encoding, signal, allowHalfOpen, priority } = request;
+  const { encoding, signal, allowHalfOpen, priority } = request;
+  const { cell, info } = begin(all, { id: randomBytes(16), secret: randomBytes(32), name }, request, ice);
+  return new Stream(cell, info, { encoding, signal, allowHalfOpen, priority });
+}
+
+/** The same without who reads and writes it. */
+export function begin(all: Resumables, identity: Identity, request: OpenRequest, ice?: Ice) {
+  const { patience = OPEN_MAX_MS } = request;
   const { limits, budget } = all;
-  const identity = { id: randomBytes(16), secret: randomBytes(32), name };
   const opener = new Opener(all, request, ice);
   // With the longest field: no later open is longer.
   frame(opener.birth(identity, EARLY_MAX));
   const timeout = Math.min(patience, OPEN_MAX_MS);
   const endpoint = Endpoint.connect({ identity, limits, budget }, timeout, Math.random, now());
-  return new Stream(new Resumable(all, endpoint, opener).cell, opener.info, {
-    encoding,
-    signal,
-    allowHalfOpen,
-    priority,
-  });
+  return { cell: new Resumable(all, endpoint, opener).cell, info: opener.info };
 }

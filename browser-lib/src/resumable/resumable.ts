@@ -157,7 +157,8 @@ export class Resumable implements Host, Owner {
 
   /** A birth open came for it, perhaps again. */
   born(carrier: Carrier, early: number, grace: number): void {
-    carrier.cell.sendFrame({ resume: taken(grace, this.ice !== undefined) });
+    const { seal } = this.endpoint.identity;
+    carrier.cell.sendFrame({ resume: taken(grace, this.ice !== undefined), seal: seal?.reply });
     carrier.cell.accepted();
     this.endpoint.born(this.adopt(carrier).id, early, now());
     carrier.take();

@@ -1,5 +1,8 @@
 // What names a resumable stream, what only its two ends know, and how they prove it to each other (RESUME.md, sections 1 and 6).
 
+import type { Cell } from "../cell.ts";
+import type { StreamError } from "../error.ts";
+import type { JsonObject } from "../json.ts";
 import { hmac } from "./sha256.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -8,10 +11,40 @@ type Bytes = Uint8Array<ArrayBuffer>;
 export interface Identity {
   /** 16 random bytes, fresh per stream. */
   readonly id: Bytes;
-  /** 32 random bytes: what only the two ends know. */
-  readonly secret: Bytes;
+  /** 32 bytes that only the two ends know: random, or of a sealed stream's handshake, when its client has the answer. */
+  secret: Bytes;
   /** The server's name: the client's, the one it connected to; the server's, the one under which the stream was opened. */
   readonly name: string;
+  /** Of a sealed stream. */
+  seal?: Seal | undefined;
+}
+
+/** What a sealed stream has besides. */
+export interface Seal {
+  /** Seals what the two ends say of direct connections, under the secret and both nonces. */
+  readonly signals: (secret: Bytes, nonces: Bytes, role: "client" | "server") => Promise<Notes>;
+  /** Server: the answer to the open, however often that comes, and the hash of the message in it. */
+  readonly reply?: object;
+  readonly digest?: Bytes;
+  /** Client: the beginning. */
+  readonly client?: SealedBirth;
+}
+
+/** Seals and opens notes, each in its order. */
+export interface Notes {
+  seal(note: Bytes): Promise<Bytes>;
+  /** Those that are whole with these bytes; rejects where one is not the other end's. */
+  open(bytes: Bytes): Promise<Bytes[]>;
+}
+
+/** How a client begins a sealed stream. */
+export interface SealedBirth {
+  /** Of its open. */
+  readonly fields: object;
+  /** Why a reply can be none to that. */
+  refusal(reply: JsonObject): StreamError | undefined;
+  /** Calls `accept`, later, if the reply is the server's; whether that took it. What comes on the carrier meanwhile waits. */
+  answered(carrier: Cell, reply: JsonObject, accept: () => boolean): void;
 }
 
 /** A question of an endpoint to its shell: both macs of one carrier's handshake. */

@@ -56,6 +56,11 @@ export class Registry<T> {
     return this.#live.get(key(id))?.handle;
   }
 
+  /** Of a stream that is known, or remembered. */
+  identity(id: Uint8Array, now: number): Identity | undefined {
+    return this.#find(key(id), now)?.identity;
+  }
+
   /** The stream lives: a new one that was accepted, or one that was revived. */
   insert(identity: Identity, handle: T): void {
     this.forget(identity.id);

@@ -160,8 +160,9 @@ fn missing(path: &str) -> Response {
 
 /// The files that pages of other origins load.
 fn is_library(path: &str) -> bool {
-    let entries = ["/browser-stream-server-channel.js", "/browser-stream-server-direct.js", "/browser-stream-server-msgpack.js"];
-    path.starts_with("/browser-stream-server.js") || entries.contains(&path)
+    let part = path.strip_prefix("/browser-stream-server-").and_then(|part| part.strip_suffix(".js"));
+    path.starts_with("/browser-stream-server.js")
+        || part.is_some_and(|part| ["channel", "direct", "msgpack", "noble", "seal"].contains(&part))
 }
 
 /// Lets the page that was let in read the answer, and keeps caches from handing it to another.

@@ -33,6 +33,8 @@ export const CASES = [
   { name: "throughput up", run: (stage, add) => throughput(stage, add, "Up") },
   { name: "resumable down", run: (stage, add) => resumable(stage, add, "Down") },
   { name: "resumable up", run: (stage, add) => resumable(stage, add, "Up") },
+  { name: "sealed down", run: (stage, add) => sealed(stage, add, "Down") },
+  { name: "sealed up", run: (stage, add) => sealed(stage, add, "Up") },
   { name: "cost down", run: (stage, add) => cost(stage, add, "Down") },
   { name: "cost up", run: (stage, add) => cost(stage, add, "Up") },
   { name: "delay on the page's side", run: (stage, add) => delayed(stage, add, "near", stage.farMux, NAME) },
@@ -70,6 +72,19 @@ async function resumable(stage, add, way) {
     transfer(page, `ours${way}`, stage.mux, total, NAME, 0, resume);
   for (const resume of order) await run(resume, WARM);
   for (const resume of order) add((resume ? "resumable" : "plain") + way, await run(resume, TOTAL));
+  await page.close();
+}
+
+/** A sealed stream and one in the clear, to the library in Node, one after the other; who is first changes. @param {Stage} stage @param {Add} add @param {"Down" | "Up"} way */
+async function sealed(stage, add, way) {
+  const page = await stage.tab();
+  const names = /** @type {[key: string, name: string][]} */ ([
+    ["clear", NAME],
+    ["sealed", `sealed-${NAME}`],
+  ]);
+  const order = turns++ % 4 > 1 ? names.reverse() : names;
+  for (const [, name] of order) await transfer(page, `ours${way}`, stage.mux, WARM, name);
+  for (const [key, name] of order) add(key + way, await transfer(page, `ours${way}`, stage.mux, TOTAL, name));
   await page.close();
 }
 

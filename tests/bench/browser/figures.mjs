@@ -5,6 +5,7 @@ const DELAYED_MIN = 32;
 /** As for the Rust load program: p99 of a ping beside bulk. */
 const SLOW_MAX = 300;
 const PLAIN = "plain stream, the same page";
+const CLEAR = "unsealed, the same page";
 const BARE = "bare WebSocket in the same page";
 
 /**
@@ -30,6 +31,8 @@ export const FIGURES = [
     ratioMin: 0.9,
   },
   { name: "page: resumable upload", unit: "MiB/s", key: "resumableUp", baseline: ["plainUp", PLAIN], ratioMin: 0.9 },
+  { name: "page: sealed download", unit: "MiB/s", key: "sealedDown", baseline: ["clearDown", CLEAR] },
+  { name: "page: sealed upload", unit: "MiB/s", key: "sealedUp", baseline: ["clearUp", CLEAR] },
   { name: "page: Chromium's CPU, download", unit: "ms/MiB", key: "oursDownCpu", baseline: ["bareDownCpu", BARE] },
   { name: "page: Chromium's CPU, upload", unit: "ms/MiB", key: "oursUpCpu", baseline: ["bareUpCpu", BARE] },
   { name: "page: the library's code, download", unit: "ms/MiB", key: "libraryDown" },

@@ -64,7 +64,8 @@ export function install() {
   async function connect(url, name, meta, resume = true) {
     const { bss } = globalThis;
     if (!sessions.has(url)) sessions.set(url, bss.MuxDemux(url));
-    const stream = bss.StreamClient(sessions.get(url)).connect(name, { meta, resume });
+    const sealed = name.startsWith("sealed-");
+    const stream = bss.StreamClient(sessions.get(url)).connect(name, { meta, resume, sealed });
     await stream.opened;
     return stream;
   }

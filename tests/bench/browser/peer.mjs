@@ -65,14 +65,16 @@ async function light(url, name) {
   serveLightly(socket, name);
 }
 
-/** Serves `name` at a proxy with the library: `meta` says what a client wants. @param {string} url @param {string} name */
+/** Serves `name` at a proxy with the library, and sealed what is asked for so: `meta` says what a client wants. @param {string} url @param {string} name */
 async function serve(url, name) {
   const mdm = MuxDemux(url, { WebSocket: /** @type {any} */ (Plain) });
-  const server = StreamServer(mdm, (stream) => {
+  /** @param {import("browser-stream-server").Stream} stream */
+  const take = (stream) => {
     const { down = 0, echo = false } = /** @type {{ down?: number, echo?: boolean }} */ (stream.meta);
     (echo ? stream.readable.pipeTo(stream.writable) : answer(stream, down)).catch(() => {});
-  });
-  await server.listen(name).listening;
+  };
+  await StreamServer(mdm, take).listen(name).listening;
+  await StreamServer(mdm, { sealed: true }, take).listen(`sealed-${name}`).listening;
 }
 
 /**
