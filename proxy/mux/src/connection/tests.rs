@@ -185,7 +185,7 @@ fn a_stream_that_says_little_goes_before_bulk_as_far_as_its_share_goes() {
     let mut connection = connection(Role::Opener);
     let bulk = [(); 4].map(|()| connection.open([0; 8]).unwrap());
     let little = connection.open([0; 8]).unwrap();
-    bulk.map(|id| connection.send(id, vec![0; 10 * TURN].into()));
+    bulk.iter().for_each(|&id| assert!(connection.send(id, vec![0; 10 * TURN].into())));
     assert_eq!(turns(&mut connection, 4), bulk);
     connection.send(little, "a".into());
     connection.send(little, vec![0; 2 * TURN].into());
@@ -204,7 +204,7 @@ fn what_is_said_now_and_then_never_waits_for_a_round_of_bulk() {
     let mut connection = connection(Role::Opener);
     let bulk = [(); 99].map(|()| connection.open([0; 8]).unwrap());
     let little = connection.open([0; 8]).unwrap();
-    bulk.map(|id| connection.send(id, vec![0; 4 * TURN].into()));
+    bulk.iter().for_each(|&id| assert!(connection.send(id, vec![0; 4 * TURN].into())));
     turns(&mut connection, 99);
     for _ in 0..90 {
         connection.send(little, vec![0; 64].into());
@@ -227,7 +227,7 @@ fn what_is_said_now_and_then_never_waits_for_a_round_of_bulk() {
 fn a_stream_that_is_new_waits_a_round() {
     let mut connection = connection(Role::Opener);
     let bulk = [(); 3].map(|()| connection.open([0; 8]).unwrap());
-    bulk.map(|id| connection.send(id, vec![0; 10 * TURN].into()));
+    bulk.iter().for_each(|&id| assert!(connection.send(id, vec![0; 10 * TURN].into())));
     turns(&mut connection, 3);
     let new = connection.open([0; 8]).unwrap();
     connection.send(new, "a".into());
