@@ -156,6 +156,20 @@ async fn a_reply_in_crumbs_is_a_reply_and_what_comes_behind_it_is_the_clients() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_whose_end_comes_with_it_reaches_the_client() {
+    let mut setup = Setup::new(json!({})).await;
+    for _ in 0..10 {
+        let mut at_client = setup.client.begin("/browser-server/connect/NAME", json!({}));
+        let (_, mut stream) = setup.owner.next().await;
+        stream.write_frame(br#"{"error":{"code":"forbidden","message":"no"}}"#);
+        stream.finish();
+        drop(stream);
+        assert_eq!(reply(&mut at_client).await.err().as_deref(), Some("forbidden"));
+        assert_eq!(within(at_client.read_chunk()).await, Ok(None));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_server_lacks_is_unsupported_and_nothing_reaches_it() {
     let mut setup = Setup::new(json!({ "capabilities": ["seal"] })).await;
     let refused = setup.client.connect_with("NAME", json!({ "need": ["seal", "other"] })).await.err();

@@ -11,6 +11,7 @@ use super::{
     end::{End, Far, Sink, Source, Watch},
     flush,
     ledger::Ledger,
+    open::frame,
     opening::{self, Ask},
 };
 use crate::{error::OpenError, refusals::Refusal};
@@ -180,11 +181,19 @@ impl<'a> Answer<'a> {
         if let Some(id) = stream {
             server.give_up(id, code, then);
         }
-        let cell = session.state.lock().hear(id, std::iter::empty());
-        if let Some(cell) = cell {
-            let stream = Stream::new(id, cell, session.clone());
-            tokio::spawn(async move { opening::refuse(&session, stream, error).await });
+        let mut state = session.state.lock();
+        let Some(cell) = state.hear(id, std::iter::empty()) else { return };
+        // What the server says behind its refusal may follow in this very round, and ends the stream: the client has the error before it.
+        if let Some(end) = state.mux.value_mut(id) {
+            end.reply_waits = true;
         }
+        opening::refusing(&session, &error);
+        let number = error.number();
+        state.send(id, frame(&Reply::refuse(error)), then);
+        state.leave_to(&session, then);
+        drop(state);
+        let stream = Stream::new(id, cell, session.clone());
+        tokio::spawn(async move { opening::let_go(&session, stream, number).await });
     }
 }
 

@@ -123,13 +123,23 @@ pub(crate) type Ask = (Arc<Session>, Bytes, Arc<dyn Watch>);
 
 /// Answers a stream with an error, discards what still comes without crediting it, and lets go of it (PROTOCOL.md, section 3).
 pub(crate) async fn refuse(session: &Arc<Session>, mut stream: Stream, error: OpenError) {
+    let number = error.number();
+    refusing(session, &error);
+    stream.write_frame(&encode(&Reply::refuse(error)));
+    let_go(session, stream, number).await;
+}
+
+/// Notes that an open is refused.
+pub(super) fn refusing(session: &Session, error: &OpenError) {
     tracing::debug!(session = %session.id, code = %error.code, "open refused");
     if error.is(Code::Draining) {
         session.count(Refusal::Draining);
     }
-    let number = error.number();
+}
+
+/// The rest of a refusal, behind the error.
+pub(super) async fn let_go(session: &Arc<Session>, mut stream: Stream, number: u32) {
     session.answered(&stream);
-    stream.write_frame(&encode(&Reply::refuse(error)));
     stream.finish();
     session.discard(&stream);
     // A reset would take the error with it, so it is for those alone that go on as if nothing had been said.
