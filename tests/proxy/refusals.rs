@@ -162,6 +162,7 @@ async fn a_refusal_whose_end_comes_with_it_reaches_the_client() {
         let mut at_client = setup.client.begin("/browser-server/connect/NAME", json!({}));
         let (_, mut stream) = setup.owner.next().await;
         stream.write_frame(br#"{"error":{"code":"forbidden","message":"no"}}"#);
+        stream.write_now("and more".into());
         stream.finish();
         drop(stream);
         assert_eq!(reply(&mut at_client).await.err().as_deref(), Some("forbidden"));

@@ -190,6 +190,8 @@ impl<'a> Answer<'a> {
         opening::refusing(&session, &error);
         let number = error.number();
         state.send(id, frame(&Reply::refuse(error)), then);
+        // Nothing comes behind it.
+        state.mux.finish(id);
         state.leave_to(&session, then);
         drop(state);
         let stream = Stream::new(id, cell, session.clone());
