@@ -161,6 +161,22 @@ describe.each([
   });
 });
 
+it("a direction is the same records, wherever it is cut", () => {
+  const records = directions[0]?.records.map(({ record = "" }) => fromHex(record)) ?? [];
+  const wire = concat(...records);
+  for (let cut = 0; cut <= wire.length; cut++) {
+    const [cutter, found] = [new Cutter(), [] as string[]];
+    for (const part of [wire.subarray(0, cut), wire.subarray(cut)]) {
+      for (let rest = part; rest.length > 0; ) {
+        const { used, record } = cutter.push(rest);
+        rest = rest.subarray(used);
+        if (record) found.push(toHex(framed(record.slice())));
+      }
+    }
+    expect(found, `cut at ${cut}`).toEqual(records.map(toHex));
+  }
+});
+
 describe("text of bytes", () => {
   it.each(["A", "AB", "AAA=", "AA==", "A A", "é", "AAAA\n"])("%j is none", (text) => {
     expect(fromBase64(text)).toBeUndefined();

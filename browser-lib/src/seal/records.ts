@@ -97,13 +97,13 @@ export class Cutter {
     if (length < TAG_BYTES || length > this.#max) throw new RangeError("a record has another length");
     const part = bytes.subarray(used, used + length - this.#filled);
     used += part.length;
+    let record = part;
     if (part.length < length) {
-      this.#body ??= new Uint8Array(length);
-      this.#body.set(part, this.#filled);
+      record = this.#body ??= new Uint8Array(length);
+      record.set(part, this.#filled);
       this.#filled += part.length;
       if (this.#filled < length) return { used };
     }
-    const record = this.#body ?? part;
     this.#head = [];
     this.#body = undefined;
     this.#filled = 0;
