@@ -122,6 +122,23 @@ describe("turns", () => {
     expect(place()).toBe(-1);
   });
 
+  it("of a crowd that begins after all was said leave room for one that says little", () => {
+    const { connection, ids, message } = core([]);
+    for (let stream = 0; stream < 100; stream++) ids.push(connection.open(null));
+    for (const id of ids) connection.send(id, new Uint8Array(100));
+    while (message().length > 0) {}
+    for (const id of ids.slice(1)) connection.send(id, new Uint8Array(200 * KIB));
+    for (let sent = 0; sent < 30; sent++) message();
+    connection.send(ids[0] ?? 0, new Uint8Array(64));
+    let before = 0;
+    for (let found = false; !found; )
+      for (const [stream, length] of message()) {
+        found ||= stream === 0;
+        before += found ? 0 : length;
+      }
+    expect(before).toBeLessThanOrEqual(16 * KIB);
+  });
+
   it("of a stream that is new come after a round: opening streams is no way past the others", () => {
     const { connection, ids, message } = core([undefined, undefined]);
     message();

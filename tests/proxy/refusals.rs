@@ -1,5 +1,7 @@
 //! What a server may say to a client, what it may not, and what the proxy says itself.
 
+use std::time::Duration;
+
 use browser_stream_server::StreamError;
 use harness::*;
 use serde_json::{Value, json};
@@ -167,6 +169,45 @@ async fn a_refusal_whose_end_comes_with_it_reaches_the_client() {
         drop(stream);
         assert_eq!(reply(&mut at_client).await.err().as_deref(), Some("forbidden"));
         assert_eq!(within(at_client.read_chunk()).await, Ok(None));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_has_finished_hears_of_a_server_that_ends_without_a_reply() {
+    for begun in [&b""[..], b"\0\x0c{"] {
+        let proxy = Proxy::new();
+        let client = proxy.peer();
+        let mut raw = proxy.raw();
+        raw.open(1, r#"{"path":"/browser-server/listen/NAME"}"#).await;
+        raw.reply(1).await;
+        let mut at_client = client.begin("/browser-server/connect/NAME", json!({}));
+        at_client.finish();
+        raw.next_where(|frame| frame.stream == 2 && frame.flags & FIN != 0).await;
+        raw.send(&frame(DATA, FIN, 2, begun.len() as u32, begun)).await;
+        assert_eq!(reply(&mut at_client).await.err().as_deref(), Some("internal"));
+        assert_eq!(proxy.refused("bad_reply"), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_is_used_again_in_one_breath_is_one_client() {
+    let proxy = Proxy::new();
+    let mut owner = proxy.peer();
+    let _control = owner.claim("NAME").await.unwrap();
+    let mut raw = proxy.raw();
+    let open = |path: &str| {
+        let open = json!({ "path": path }).to_string();
+        let body = [&(open.len() as u16).to_be_bytes()[..], open.as_bytes()].concat();
+        frame(DATA, SYN, 1, body.len() as u32, &body)
+    };
+    for first in ["/browser-server/connect/NAME", "/session", "/nowhere"] {
+        let reset = frame(WINDOW_UPDATE, RST, 1, 0, b"");
+        raw.send(&[open(first), reset.clone(), open("/browser-server/connect/NAME")].concat()).await;
+        let _accepted = owner.accept().await;
+        assert!(tokio::time::timeout(Duration::from_secs(1), owner.next()).await.is_err(), "{first}: one client");
+        raw.send(&reset).await;
+        // What is left is the claim.
+        harness::until(|| proxy.sessions.list().iter().map(|session| session.streams()).sum::<usize>() == 1).await;
     }
 }
 

@@ -265,7 +265,7 @@ export class Connection<T> {
     this.#round.took(entry, most, room);
     if (most > 0 || finishing) this.#events.sent(entry.value, entry.queue.bytes, entry.finSent);
     if (both || behind) this.#end(entry);
-    else this.#round.rouse(entry);
+    else this.#round.stay(entry);
   }
 
   #parse(input: Uint8Array<ArrayBuffer>, now: number): void {

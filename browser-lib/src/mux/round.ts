@@ -46,6 +46,14 @@ export class Round<T> {
     else this.#waiting.push(entry);
   }
 
+  /** Puts a stream back that has had its turn, if it has more. */
+  stay(entry: Entry<T>): void {
+    if (entry.inRound || !entry.canSend) return;
+    entry.inRound = true;
+    if (entry.turnLeft > 0) this.#sparse.unshift(entry);
+    else this.#waiting.push(entry);
+  }
+
   /** Takes out the stream whose turn it is; it may have ended meanwhile. */
   next(): Entry<T> | undefined {
     const ahead = this.#sparse.shift();
@@ -55,7 +63,7 @@ export class Round<T> {
     if (!ahead) this.#turns++;
     if (!ahead || (entry.turnLeft === 0 && this.#turns >= entry.shareUntil)) {
       entry.share = entry.priority * TURN_PART;
-      entry.shareUntil = this.#turns + this.#waiting.length;
+      entry.shareUntil = this.#turns + Math.max(this.#waiting.length, 1);
     }
     return entry;
   }
@@ -73,6 +81,6 @@ export class Round<T> {
     const rest = this.turn(entry) - bytes;
     const isCut = bytes === room || (this.isWeighted && entry.queue.bytes === 0);
     entry.turnLeft = isCut && this.length > 0 && rest >= ROOM_MIN ? rest : 0;
-    entry.share = Math.max(entry.share - bytes - HEADER_BYTES, 0);
+    if (bytes > 0) entry.share = Math.max(entry.share - bytes - HEADER_BYTES, 0);
   }
 }

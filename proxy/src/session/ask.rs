@@ -81,8 +81,12 @@ pub(super) fn ask(
         server.give_up(id, Code::Cancelled, then);
         return Ok(());
     };
-    // The answer may be here already, given to another thread: then the source is the server, or a handle has the stream, which is to refuse it.
+    // The answer may be here already, given to another thread: then the source is the server, or a handle has the stream, which is to refuse it. Or its id
+    // was used again.
     if !matches!(end.sink, Sink::Fresh(_) | Sink::Nobody) {
+        drop(state);
+        // Nothing names the server's stream any more; where a refusal has given it up already, this does nothing.
+        server.give_up(id, Code::Cancelled, then);
         return Ok(());
     }
     end.sink = Sink::Splice(Far { session: server.clone(), id });
@@ -162,7 +166,11 @@ impl<'a> Answer<'a> {
         if aside {
             state.set_aside(client);
         }
-        let Some(end) = state.mux.value_mut(client) else { return false };
+        let Some((view, end)) = state.mux.look(client) else { return false };
+        if view.finished {
+            // It was cut in this very moment.
+            return false;
+        }
         end.source = Source::Splice(Ledger::new(Far { session: server.clone(), id }, credit));
         end.reply_waits = true;
         accepted();
@@ -181,13 +189,13 @@ impl<'a> Answer<'a> {
         if let Some(id) = stream {
             server.give_up(id, code, then);
         }
+        opening::refusing(&session, &error);
         let mut state = session.state.lock();
         let Some(cell) = state.hear(id, std::iter::empty()) else { return };
         // What the server says behind its refusal may follow in this very round, and ends the stream: the client has the error before it.
         if let Some(end) = state.mux.value_mut(id) {
             end.reply_waits = true;
         }
-        opening::refusing(&session, &error);
         let number = error.number();
         state.send(id, frame(&Reply::refuse(error)), then);
         // Nothing comes behind it.
@@ -195,7 +203,11 @@ impl<'a> Answer<'a> {
         state.leave_to(&session, then);
         drop(state);
         let stream = Stream::new(id, cell, session.clone());
-        tokio::spawn(async move { opening::let_go(&session, stream, number).await });
+        let rest = async move { opening::let_go(&session, stream, number).await };
+        // Without a runtime the process is at its end, and the stream is reset as this is dropped.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(rest);
+        }
     }
 }
 
@@ -277,13 +289,12 @@ impl State {
         let reply = match part {
             None => take_frame(&mut bytes, max),
             Some(part) => {
-                part.extend_from_slice(&bytes);
-                bytes.clear();
-                let frame = take_frame(&mut **part, max);
-                if frame.is_some() {
-                    bytes = std::mem::take(&mut **part).freeze();
+                // What lies behind the reply stays a slice of what was read.
+                part.extend_from_slice(&bytes.split_to(missing(part, bytes.len())));
+                if part.len() == PREFIX {
+                    part.extend_from_slice(&bytes.split_to(missing(part, bytes.len())));
                 }
-                frame
+                take_frame(&mut **part, max)
             }
         };
         match reply {
@@ -295,7 +306,8 @@ impl State {
 
     /// An open of ours is answered, or will not be.
     pub(super) fn replied(&mut self, id: StreamId, reply: Option<Result<Bytes, FrameError>>, rest: Bytes, effects: &mut Effects) {
-        let Some(credit) = self.credit_with(id, rest.len()) else { return };
+        // A stream that has ended has none; its end is an answer all the same.
+        let credit = self.credit_with(id, rest.len()).unwrap_or_default();
         let Some(end) = self.mux.value_mut(id) else { return };
         let (Some(watch), Source::Splice(ledger)) = (end.watch.clone(), &end.source) else { return };
         let client = ledger.source.clone();
@@ -332,6 +344,15 @@ impl End {
         }
     }
 }
+
+/// How many of `more` bytes belong to the frame of which this is the first part: to its length, as long as that is not whole.
+fn missing(part: &[u8], more: usize) -> usize {
+    let whole = part.first_chunk().map_or(PREFIX, |prefix| PREFIX + usize::from(u16::from_be_bytes(*prefix)));
+    whole.saturating_sub(part.len()).min(more)
+}
+
+/// Bytes of a frame's length.
+const PREFIX: usize = 2;
 
 /// Takes a frame's body off the front, once all of it is here.
 pub(super) fn take_frame(input: &mut impl Buf, max: usize) -> Option<Result<Bytes, FrameError>> {

@@ -129,7 +129,7 @@ impl State {
     /// Both ends of this stream learn that it is reset with this code.
     pub(super) fn cut_stream(&mut self, id: StreamId, code: Code, effects: &mut Effects) {
         if let Some(end) = self.mux.value(id) {
-            end.end(Ended::Reset(code.number()), effects);
+            end.end((self.me.as_ptr().addr(), id), Ended::Reset(code.number()), effects);
         }
         self.mux.reset(id, code.number());
     }
@@ -174,6 +174,10 @@ impl State {
     /// The reply to an open of ours is awaited, for so long and no longer.
     pub(super) fn awaits_reply(&mut self, id: StreamId, now: Instant) {
         self.forget_replies();
+        let Self { mux, bounds, .. } = self;
+        if bounds.replies.len() > 2 * mux.len() + SPARE {
+            bounds.replies.retain(|(_, id)| mux.value(*id).is_some_and(|end| matches!(end.sink, Sink::Reply(_))));
+        }
         let due = now + self.process.limits.reply_timeout;
         self.bounds.replies.push_back((due, id));
         if self.bounds.replies_looked_at.is_none() {
@@ -203,6 +207,7 @@ impl State {
         while let Some(&(due, id)) = self.bounds.replies.front()
             && due <= now
         {
+            self.bounds.replies.pop_front();
             self.replied(id, None, Bytes::new(), effects);
             self.forget_replies();
         }

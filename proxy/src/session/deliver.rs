@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::{
     State,
-    effect::{Effect, Effects, Queued},
+    effect::{Effect, Effects, Origin, Queued},
     end::{End, Sink, Source},
     ledger::Ledger,
 };
@@ -88,10 +88,14 @@ impl State {
     }
 
     /// The far end of a splice was reset or lost.
-    pub(super) fn end_from_far(&mut self, id: StreamId, how: Ended, queued: Queued, effects: &mut Effects) {
+    pub(super) fn end_from_far(&mut self, id: StreamId, how: Ended, queued: Queued, origin: Origin, effects: &mut Effects) {
         let Some(end) = self.mux.value_mut(id) else {
             return;
         };
+        // A peer may have used the id again since, for a stream that is joined to another.
+        if end.far().is_some_and(|far| far.origin() != origin) {
+            return;
+        }
         if let Some(cell) = end.cell() {
             cell.ended(how);
         }

@@ -9,7 +9,7 @@ use super::{
     Process, Session, State,
     ask::{Answer, Behind, Outcome, take_frame},
     bounds,
-    end::{End, Far, Watch},
+    end::{End, Far, Sink, Watch},
     flush,
     gather::{Gathered, Place, Spot},
     read::HELPING,
@@ -25,8 +25,8 @@ pub(super) enum Effect {
     Heap(StreamId, u32),
     /// The other end of a splice finished.
     Finish(StreamId),
-    /// The other end of a splice was reset with this code, or lost.
-    End(StreamId, Ended, Queued),
+    /// The other end of a splice, which is this one, was reset with this code, or lost.
+    End(StreamId, Ended, Queued, Origin),
     /// Credit for the sender at the other end.
     Grant(StreamId, u32),
     /// A spliced stream ended before it was done.
@@ -36,6 +36,9 @@ pub(super) enum Effect {
     /// Bytes of a local writer left its queue.
     Sent(Arc<Cell>, usize),
 }
+
+/// A stream's end, to tell it from others: its session's address and its id.
+pub(super) type Origin = (usize, StreamId);
 
 /// What an end does to the bytes that are still queued behind it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -193,7 +196,11 @@ impl Effects {
     /// Decides how the streams begin that the peer opened.
     pub fn begin(&mut self, state: &mut State) {
         let max = state.process.limits.open_bytes_max;
-        for opened in &mut self.opened {
+        for (place, opened) in self.opened.iter_mut().enumerate() {
+            // A peer may reset a stream and use its id again in one helping: then only the last is there.
+            if !state.mux.value(opened.id).is_some_and(|end| matches!(end.sink, Sink::Fresh(fresh) if fresh as usize == place)) {
+                continue;
+            }
             let open = take_frame(&mut opened.first, max);
             let chunks = [mem::take(&mut opened.first)].into_iter().chain(mem::take(&mut opened.rest)).filter(|chunk| !chunk.is_empty());
             opened.fresh = match open {
@@ -318,7 +325,7 @@ impl Effect {
             Self::Finish(id) => {
                 state.mux.finish(id);
             }
-            Self::End(id, how, queued) => state.end_from_far(id, how, queued, next),
+            Self::End(id, how, queued, origin) => state.end_from_far(id, how, queued, origin, next),
             Self::Grant(id, bytes) => state.mux.grant(id, bytes),
             _ => {}
         }

@@ -5,7 +5,7 @@ use std::{fmt, num::NonZeroU32, sync::Arc, time::Instant};
 use browser_stream_mux::{Cell, End as Ended, StreamId};
 use bytes::BytesMut;
 
-use super::{Answer, Session, gather::Spot, ledger::Ledger};
+use super::{Answer, Session, effect::Origin, gather::Spot, ledger::Ledger};
 
 /// The two facets of a stream that the proxy holds, and what wants to know of its end.
 #[derive(Default)]
@@ -67,6 +67,13 @@ pub(crate) enum Source {
 pub(crate) struct Far {
     pub session: Arc<Session>,
     pub id: StreamId,
+}
+
+impl Far {
+    /// What tells it from others.
+    pub fn origin(&self) -> Origin {
+        (Arc::as_ptr(&self.session).addr(), self.id)
+    }
 }
 
 impl fmt::Debug for Far {

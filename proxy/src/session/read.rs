@@ -287,7 +287,7 @@ impl State {
             // The stream has ended, but what it was joined to is still there until it is collected.
             Event::Reset(id, code) => {
                 if let Some(end) = self.mux.value(id) {
-                    end.end(Ended::Reset(passable(code)), effects);
+                    end.end((self.me.as_ptr().addr(), id), Ended::Reset(passable(code)), effects);
                 }
             }
             Event::Credit(id) => self.settle(id, effects),

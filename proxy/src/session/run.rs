@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::{
     Goodbye, Phase, Session,
     charge::Blame,
-    effect::{Effect, Effects, Queued},
+    effect::{Effect, Effects, Origin, Queued},
     end::{End, Sink},
     opening::Openings,
     read,
@@ -151,8 +151,8 @@ impl Session {
     fn lose_streams(self: &Arc<Self>, which: Lose) {
         self.change(|state, effects| {
             let kept = state.control.filter(|_| which == Lose::AllButControl);
-            for (_, end, _) in state.mux.drain(kept) {
-                end.end(Ended::Lost, effects);
+            for (id, end, _) in state.mux.drain(kept) {
+                end.end((state.me.as_ptr().addr(), id), Ended::Lost, effects);
                 effects.ended(end);
             }
         });
@@ -160,8 +160,8 @@ impl Session {
 }
 
 impl End {
-    /// Tells whoever is joined to this end that its stream ended.
-    pub(super) fn end(&self, how: Ended, effects: &mut Effects) {
+    /// Tells whoever is joined to this end that its stream, which is `origin`, ended.
+    pub(super) fn end(&self, origin: Origin, how: Ended, effects: &mut Effects) {
         if let Sink::Reply(_) = self.sink {
             return self.unanswered(how, effects);
         }
@@ -171,7 +171,7 @@ impl End {
             cell.ended(how);
         } else if let Some(far) = self.far() {
             let whole = self.peer_finished || how == Ended::Lost;
-            effects.at(&far.session, Effect::End(far.id, how, if whole { Queued::Delivered } else { Queued::Dropped }));
+            effects.at(&far.session, Effect::End(far.id, how, if whole { Queued::Delivered } else { Queued::Dropped }, origin));
         }
         if let Some(watch) = &self.watch {
             effects.here(Effect::Ended(watch.clone(), how));

@@ -86,9 +86,9 @@ impl Round {
         Share { left: 0, until: self.next_round() }
     }
 
-    /// The turn at which all that wait now have had theirs.
+    /// The turn at which all that wait now have had theirs; where nobody does, the next of one that will.
     fn next_round(&self) -> u32 {
-        self.turns.wrapping_add(self.waiting.len() as u32)
+        self.turns.wrapping_add(self.waiting.len().max(1) as u32)
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -224,6 +224,25 @@ fn what_is_said_now_and_then_never_waits_for_a_round_of_bulk() {
 }
 
 #[test]
+fn streams_that_are_filled_again_as_they_are_emptied_are_bulk_too() {
+    let mut connection = connection(Role::Opener);
+    let bulk = [(); 99].map(|()| connection.open([0; 8]).unwrap());
+    let little = connection.open([0; 8]).unwrap();
+    let fill = |connection: &mut Connection<[u64; 8]>, id| assert!(connection.send(id, vec![0; TURN - Header::BYTES].into()));
+    bulk.iter().for_each(|id| fill(&mut connection, *id));
+    let mut turn = |connection: &mut Connection<[u64; 8]>| {
+        let id = turns(connection, 1)[0];
+        if id != little {
+            fill(connection, id);
+        }
+        id
+    };
+    (0..300).for_each(|_| assert_ne!(turn(&mut connection), little));
+    connection.send(little, "a".into());
+    assert_eq!(turn(&mut connection), little);
+}
+
+#[test]
 fn a_stream_that_is_new_waits_a_round() {
     let mut connection = connection(Role::Opener);
     let bulk = [(); 3].map(|()| connection.open([0; 8]).unwrap());
