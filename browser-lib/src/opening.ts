@@ -4,6 +4,7 @@ import type { Cell } from "./cell.ts";
 import { StreamError } from "./error.ts";
 import type { JsonObject } from "./json.ts";
 import type { Newborn } from "./resumable/arrivals.ts";
+import { VERSION } from "./resumable/field.ts";
 import type { Unsealed } from "./sealed.ts";
 import { Stream, type StreamOptions } from "./stream.ts";
 
@@ -52,12 +53,12 @@ export class Opening {
 
   /** Whether it is one more carrier of a stream that is there. */
   get joins(): boolean {
-    return (this.resume as { join?: unknown } | null | undefined)?.join === true;
+    return this.#resume.join === true;
   }
 
   /** Whether it is about a direct connection for a stream that is there. */
   get signals(): boolean {
-    return (this.resume as { signal?: unknown } | null | undefined)?.signal !== undefined;
+    return this.#resume.signal !== undefined;
   }
 
   /** Resolves or rejects when the stream is over. */
@@ -89,6 +90,12 @@ export class Opening {
   abandon(error: StreamError): void {
     if (this.#isAccepted) this.#user.reset(error);
     else this.refuse(error);
+  }
+
+  /** What it says of resumable streams, in our version: in another it says nothing to us. */
+  get #resume(): { join?: unknown; signal?: unknown } {
+    const said = Object(this.resume);
+    return said.v === VERSION ? said : {};
   }
 
   /** The cell of whoever gets the stream. */

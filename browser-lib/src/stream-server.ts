@@ -9,7 +9,7 @@ import { type Inside, type MuxDemux, sessionOf } from "./mux-demux.ts";
 import { nameSegment } from "./name.ts";
 import type { Opening } from "./opening.ts";
 import { demand } from "./options.ts";
-import { admit } from "./resumable/arrivals.ts";
+import { admit, belongs } from "./resumable/arrivals.ts";
 import { type DirectOptions, type Ice, iceOf } from "./resumable/direct.ts";
 import type { SealKeys } from "./seal/keys.ts";
 import type { Unsealing } from "./seal/server.ts";
@@ -254,6 +254,8 @@ class Server<D extends Received = Received> extends Emitter<StreamServerEvents<D
   async #take(opening: Opening, name: string): Promise<void> {
     const isNew = this.#admit(opening, name);
     if (!(isNew instanceof Promise ? await isNew : isNew)) return;
+    // Whatever came before: nobody gets a plain stream here.
+    if (this.#seal && !opening.sealed) return opening.refuse(new StreamError("forbidden"));
     if (this.#isEnding || this.#isOver) return opening.refuse(new StreamError("gone"));
     const isIgnored = this.#isLeft && this.listenerCount("stream") === 0;
     if (isIgnored || this.#live.size >= this.#most) return opening.refuse(new StreamError("busy"));
@@ -277,8 +279,10 @@ class Server<D extends Received = Received> extends Emitter<StreamServerEvents<D
 
   /** Whether it is a new client. */
   #admit(opening: Opening, name: string): boolean | Promise<boolean> {
-    const admits = () => admit(this.#inside.resumables, opening, name, this.#options.resume !== false, this.#ice);
-    if (!this.#seal || opening.joins || opening.signals) return admits();
+    const { resumables } = this.#inside;
+    if (belongs(resumables, opening, name, this.#ice)) return false;
+    const admits = () => admit(resumables, opening, name, this.#options.resume !== false, this.#ice);
+    if (!this.#seal) return admits();
     return this.#seal
       .then((seal) => seal.take(opening, name, admits))
       .catch((error) => {

@@ -82,25 +82,28 @@ export class Newborn implements Owner {
   }
 }
 
-/** Sees to an open that is not a new client's; whether it is one. `takesNew` lets it be resumable, `ice` go on over a direct connection. */
+/** Takes an open that is of a stream that is there: one more carrier, or signals where streams may go on over a direct connection (`ice`). Whether it was that. */
+export function belongs(all: Resumables, opening: Opening, name: string, ice?: Ice): boolean {
+  if (opening.joins) welcome(all, opening, name);
+  else if (ice && opening.signals) {
+    all.direct().then(
+      (direct) => direct.hear(opening, name),
+      () => opening.refuse(new StreamError("busy")),
+    );
+  } else return false;
+  return true;
+}
+
+/** Sees to any other open; whether it is a new client's. `takesNew` lets that be resumable, `ice` go on over a direct connection. */
 export function admit(all: Resumables, opening: Opening, name: string, takesNew: boolean, ice?: Ice): boolean {
-  let asked: Birth | "join" | undefined;
+  let birth: Birth | undefined;
   try {
-    if (ice && opening.signals) {
-      all.direct().then(
-        (direct) => direct.hear(opening, name),
-        () => opening.refuse(new StreamError("busy")),
-      );
-      return false;
-    }
-    asked = read(opening.resume);
+    birth = read(opening.resume);
   } catch (error) {
     opening.refuse(StreamError.from(error));
     return false;
   }
-  if (asked === "join") welcome(all, opening, name);
-  else return !asked || !takesNew || bear(all, opening, name, asked, ice);
-  return false;
+  return !birth || !takesNew || bear(all, opening, name, birth, ice);
 }
 
 /** A birth open came: whether of a new stream. */

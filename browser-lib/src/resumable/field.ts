@@ -7,7 +7,7 @@ import type { Identity } from "../resume/proof.ts";
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** The version that we speak; an open of another is a plain stream to us. */
-const VERSION = 1;
+export const VERSION = 1;
 const U32_MAX = 0xffff_ffff;
 
 /** A new stream: what its open says of it. */
@@ -49,12 +49,11 @@ export function taken(grace?: number, direct?: boolean): object {
   return { v: VERSION, grace: grace === undefined ? undefined : seconds(grace), direct: direct || undefined };
 }
 
-/** What an open asks for: nothing that we know, a new stream, or one more carrier. Throws `bad_request` for what is not as it should be. */
-export function read(resume: unknown): Birth | "join" | undefined {
+/** The new stream that an open asks for, or nothing that we know. Throws `bad_request` for what is not as it should be. */
+export function read(resume: unknown): Birth | undefined {
   if (resume === undefined || resume === null) return undefined;
   const { v, join = false, ...rest } = resume as Record<string, unknown>;
   if (isWhole(v) && v !== VERSION) return undefined;
-  if (v === VERSION && join === true) return "join";
   const [id, secret] = [fromHex(rest.id, 16), fromHex(rest.secret, 32)];
   const { early, grace } = rest;
   const isRight = v === VERSION && join === false && isWhole(early) && early <= U32_MAX && isWhole(grace);

@@ -65,9 +65,9 @@ export class Unsealing {
     const earlier = opening.resume ? this.#resumables.registry.identity(id, performance.now()) : undefined;
     if (earlier) {
       const isIt = earlier.name === name && earlier.seal?.digest && isSame(earlier.seal.digest, digest);
-      if (!isIt) return deny(opening, "forbidden", "the stream's id is taken");
-      opening.resume = { ...(opening.resume as object), secret: toHex(earlier.secret) };
-      return admit();
+      if (isIt) opening.resume = { ...(opening.resume as object), secret: toHex(earlier.secret) };
+      // One more carrier of that stream, or nothing: a new client would have no seal.
+      return (!isIt || admit()) && deny(opening, "forbidden", "the stream's id is taken");
     }
     const { pair: keys } = this.keys;
     const handshake = await Handshake.begin(known, {
