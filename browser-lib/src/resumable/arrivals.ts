@@ -103,7 +103,8 @@ export function admit(all: Resumables, opening: Opening, name: string, takesNew:
     opening.refuse(StreamError.from(error));
     return false;
   }
-  return !birth || !takesNew || bear(all, opening, name, birth, ice);
+  // While its seal was opened, its opener may have gone: nothing would ever tell what is born then.
+  return !opening.cell.isOver && (!birth || !takesNew || bear(all, opening, name, birth, ice));
 }
 
 /** A birth open came: whether of a new stream. */
