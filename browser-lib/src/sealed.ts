@@ -85,9 +85,9 @@ export function sealing(): Promise<typeof import("./seal/index.ts")> {
   return import("./seal/index.ts");
 }
 
-/** The name and the key of an address `NAME#key`; any other is a name. */
+/** The name and the key of an address `NAME#key`; any other is a name. What only looks like a key, as one that was cut, is given as one: nobody takes it. */
 export function parse(address: string): [name: string, key?: string] {
-  const [, name = address, key] = /^(.*)#([\w-]{43})$/s.exec(address) ?? [];
+  const [, name = address, key] = /^(.*)#([^\w-]*[\w-]{20,}[^\w-]*)$/s.exec(address) ?? [];
   return key ? [name, key] : [name];
 }
 

@@ -58,7 +58,7 @@ class Client<D extends Received = Received> {
    * Connects to the server of that name. The stream can be written at once; `opened` resolves when the server accepted it.
    *
    * Throws `bad_request` for what can be no name, and no `wait`. The stream fails with `not_found`, `busy`, `timeout`, `unresponsive`, `forbidden`, or a code
-   * of the server's own; one to an address `NAME#key`, which is sealed, also with `key_changed` where the server has another, and `tampered`.
+   * of the server's own; one to an address `NAME#key`, which is sealed, also with `bad_request` where the key is not whole, `key_changed` where the server has another, and `tampered`.
    */
   connect(name: string, options?: ConnectOptions & Plain): Stream<D>;
   connect(name: string, options: ConnectOptions & Text): Stream<string>;
@@ -97,13 +97,13 @@ class Client<D extends Received = Received> {
   }
 
   /**
-   * Watches a name: {@link Watch} tells when somebody begins to serve under it, is away, and is gone. It goes on over drops of the connection, until it is
+   * Watches a name, or that of an address: {@link Watch} tells when somebody begins to serve under it, is away, and is gone. It goes on over drops of the connection, until it is
    * closed or `signal` aborts.
    *
    * Throws `bad_request` for what can be no name.
    */
   watch(name: string, { signal }: { signal?: AbortSignal | undefined } = {}): Watch {
-    return new Watch(this.#inside, `${this.#prefix}/watch/${nameSegment(name)}`, signal);
+    return new Watch(this.#inside, `${this.#prefix}/watch/${nameSegment(parse(name)[0])}`, signal);
   }
 }
 

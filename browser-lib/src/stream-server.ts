@@ -13,7 +13,7 @@ import { admit, belongs } from "./resumable/arrivals.ts";
 import { type DirectOptions, type Ice, iceOf } from "./resumable/direct.ts";
 import type { SealKeys } from "./seal/keys.ts";
 import type { Unsealing } from "./seal/server.ts";
-import { type Peer, sealing } from "./sealed.ts";
+import { type Peer, parse, sealing } from "./sealed.ts";
 import { settler } from "./settler.ts";
 import type { Stream } from "./stream.ts";
 import { prefixOf } from "./stream-client.ts";
@@ -161,11 +161,12 @@ class Server<D extends Received = Received> extends Emitter<StreamServerEvents<D
    * Asks for the name and returns the server at once; `listening` tells the outcome. Without a connection the claim waits for one, and after each drop
    * the name is asked for again.
    *
-   * Throws `bad_request` for what can be no name.
+   * Throws `bad_request` for what can be no name, and for an address `NAME#key`: the keys are an option of the server's.
    */
   listen(name: string, { signal, ...request }: ListenOptions = {}): this {
     demand(!this.#claim, "this server has a name already");
     demand((request.persist ?? "tab") === "tab", 'persist is "tab"');
+    demand(!parse(name)[1], "this is an address: listen to NAME");
     const segment = nameSegment(name);
     const normal = name.normalize("NFC");
     this.#claim = new Claim(this.#inside, this.#prefix, segment, request, {

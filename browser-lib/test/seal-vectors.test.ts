@@ -8,6 +8,7 @@ import { derive, Handshake, type PatternName } from "../src/seal/noise.ts";
 import { type Bytes, concat, type KeyPair, type Primitives } from "../src/seal/primitives.ts";
 import { Cutter, framed, Numbered } from "../src/seal/records.ts";
 import { web, webCipher } from "../src/seal/web.ts";
+import { parse } from "../src/sealed.ts";
 import { fromHex, toHex, vectors } from "./vectors.ts";
 
 interface Pair {
@@ -34,6 +35,7 @@ interface Vector {
 }
 
 interface Vectors {
+  addresses: { address: string; name: string; key: string | null; refused: boolean }[];
   keys: { key: string; public: string; secret: string; text: string }[];
   handshakes: Vector[];
   directions: {
@@ -49,7 +51,7 @@ interface Vectors {
   };
 }
 
-const { keys, handshakes, directions, refused_directions, refused_messages } = vectors<Vectors>("seal");
+const { addresses, keys, handshakes, directions, refused_directions, refused_messages } = vectors<Vectors>("seal");
 const utf8 = (text: string) => new TextEncoder().encode(text);
 
 /** Both ends of a handshake. */
@@ -175,6 +177,14 @@ it("a direction is the same records, wherever it is cut", () => {
     }
     expect(found, `cut at ${cut}`).toEqual(records.map(toHex));
   }
+});
+
+it.each(addresses)("$address is an address: $key, refused: $refused", ({ address, name, key, refused }) => {
+  const [named, said] = parse(address);
+  const isWhole = fromBase64(said, 32) !== undefined;
+  // What is no key is refused by whoever connects, listens or asks.
+  expect([isWhole ? said : null, said !== undefined && !isWhole]).toEqual([key, refused]);
+  if (!refused) expect(named).toBe(name);
 });
 
 describe("text of bytes", () => {

@@ -149,12 +149,41 @@ describe("a sealed stream", () => {
     expect(told.bytes().equals(Buffer.concat(expected))).toBe(true);
   });
 
-  it("is open to nobody who connects in the clear, and to no name that only looks sealed", async () => {
-    const { client, proxy, address } = await sealed();
+  it("is open to nobody who connects in the clear", async () => {
+    const { client } = await sealed();
     expect(await outcome(client.connect("NAME").opened)).toBe("forbidden");
-    const mistyped = `${address.slice(0, -1)}${address.endsWith("B") ? "C" : "B"}`;
-    expect(await outcome(client.connect(mistyped).opened)).toBe("bad_request");
-    expect(proxy.opens.length).toBe(1);
+  });
+
+  it.each([
+    ["cut by one", (address: string) => address.slice(0, -1)],
+    ["with another last character", (address: string) => `${address.slice(0, -1)}B`],
+    ["with a blank behind it", (address: string) => `${address} `],
+    ["with the end of a sentence behind it", (address: string) => `${address}.`],
+    ["with padding", (address: string) => `${address}=`],
+  ])("is connected to by no address %s, not even in the clear", async (_, alter) => {
+    const { client, proxy, address } = await sealed();
+    const stream = client.connect(alter(address));
+    stream.write("a secret");
+    const error = await stream.opened.catch((error) => error);
+    expect([error.code, error.detail]).toEqual(["bad_request", expect.stringContaining("key is not whole")]);
+    expect(proxy.opens).toEqual([]);
+  });
+
+  it("listens to no address, and watches the name in one", async () => {
+    const { proxy, page, tab, client, address } = await sealed();
+    for (const wrong of [address, address.slice(0, -1), `${address}.`]) {
+      expect(() => StreamServer(tab, { sealed: true }).listen(wrong)).toThrow("listen to NAME");
+      expect(() => StreamServer(page).listen(wrong)).toThrow("listen to NAME");
+    }
+    client.watch(address).on("error", () => {});
+    await passes("a watch", () => proxy.opens.length > 0);
+    expect(proxy.opens.map(({ path }) => path)).toEqual(["/browser-server/watch/NAME"]);
+  });
+
+  it("is asked for by no key of small order", async () => {
+    const { client, proxy } = await sealed();
+    expect(await outcome(client.connect(`NAME#${"A".repeat(43)}`).opened)).toBe("bad_request");
+    expect(proxy.opens).toEqual([]);
   });
 });
 

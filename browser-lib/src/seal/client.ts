@@ -91,7 +91,8 @@ class Connecting {
     const { cell, sealed, resumes } = this.#wanted;
     const known = await primitives();
     const server = fromBase64(this.#server, 32);
-    if (!server) throw new StreamError("bad_request", "the key of an address is 43 characters of base64url");
+    if (!server)
+      throw new StreamError("bad_request", `it looks like a sealed address, but its key is not whole: ${this.#server}`);
     const { id, name } = this.#identity;
     const keys = sealed.keys?.pair;
     const pattern = keys ? "IK" : "NK";
@@ -99,8 +100,9 @@ class Connecting {
       ...{ pattern, role: "client", server, keys, prologue: prologue(id, name) },
     });
     const said = sealed.meta === undefined ? "" : JSON.stringify(sealed.meta);
-    const message = toBase64(await this.#handshake.write(new TextEncoder().encode(said)));
-    const fields = { need: NEED, seal: { v: VERSION, pattern, message } };
+    const first = await this.#handshake.write(new TextEncoder().encode(said)).catch(() => undefined);
+    if (!first) throw new StreamError("bad_request", "nothing can be sealed to that key");
+    const fields = { need: NEED, seal: { v: VERSION, pattern, message: toBase64(first) } };
     if (cell.isOver) return;
     if (resumes) this.#beginResumable(fields, signals(known));
     else this.#beginPlain(fields);
