@@ -20,6 +20,12 @@ holdClock();
 type Bytes = Uint8Array<ArrayBuffer>;
 type Records = (record: Bytes, number: number) => Bytes[];
 
+/** Keys that an answer may say. */
+interface Told {
+  readonly key: string;
+  readonly other: string;
+}
+
 const PLAIN = { resume: false };
 const KEEP: Records = (record) => [record];
 
@@ -226,6 +232,23 @@ describe.each([PLAIN, {}])("of streams with %j, a proxy that", (how) => {
     stream.write("a secret");
     const error = await stream.opened.catch((error) => error);
     expect([error.code, error.detail]).toEqual(["key_changed", expect.stringContaining(publicKey)]);
+    expect(seen.clients).toBe(0);
+  });
+
+  it.each([
+    ["the server's key", (seal: object, { key }: Told) => ({ ...seal, key })],
+    ["another key", (seal: object, { other }: Told) => ({ ...seal, key: other })],
+    ["what is no key", (seal: object) => ({ ...seal, key: 7 })],
+    ["another version", (seal: object) => ({ ...seal, v: 2 })],
+    ["another version, and another key alone", (_: object, { other }: Told) => ({ v: 2, key: other })],
+  ])("has the answer say %s is found out", async (_, alter) => {
+    const { proxy, client, address } = await sealed(how);
+    const seen = listen(proxy);
+    const told = { key: address.split("#")[1] as string, other: (await SealKeys.generate()).publicKey };
+    onSaid(proxy, "reply", (said) => ({ ...said, seal: alter(said.seal as object, told) }));
+    const stream = client.connect(address, how);
+    stream.write("a secret");
+    expect(await outcome(stream.opened)).toBe("tampered");
     expect(seen.clients).toBe(0);
   });
 

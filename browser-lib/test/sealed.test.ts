@@ -3,6 +3,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { type Stream, StreamServer } from "../src/index.ts";
 import { SealKeys } from "../src/seal/index.ts";
+import { remember } from "../src/seal/pins.ts";
 import { holdClock } from "./clock.ts";
 import { collect, pattern, pour, settled } from "./joined.ts";
 import { outcome } from "./peer.ts";
@@ -11,6 +12,7 @@ import { passes } from "./splice.ts";
 
 holdClock();
 
+const PIN = "ws://proxy.test/mux /browser-server/connect/NAME";
 const KIB = 1024;
 
 describe.each([
@@ -196,7 +198,7 @@ describe("a key that is remembered", () => {
     };
     const { connect, client, proxy, tab, server, address, served } = await sealed();
     const { stream } = await connect({ sealed: { pins } }, "NAME");
-    expect([...known]).toEqual([["ws://proxy.test/mux /browser-server/connect/NAME", address.split("#")[1]]]);
+    expect([...known]).toEqual([[PIN, address.split("#")[1]]]);
     expect(stream.sealed?.key).toBe(address.split("#")[1]);
     const opens = proxy.opens.length;
     await connect({ sealed: { pins } }, "NAME");
@@ -209,4 +211,88 @@ describe("a key that is remembered", () => {
     expect(await outcome(changed.opened)).toBe("key_changed");
     expect([...known.values()]).toEqual([address.split("#")[1]]);
   });
+
+  it("is remembered before anything is said, and the stream fails where it cannot be", async () => {
+    const { connect, client, proxy, served, address } = await sealed();
+    let done = (): void => {};
+    const set = vi.fn(() => new Promise<void>((resolve) => (done = resolve)));
+    const opened = settled(connect({ sealed: { pins: { get: () => undefined, set } } }, "NAME"));
+    await passes("a pin", () => set.mock.calls.length > 0);
+    for (let turn = 0; turn < 20; turn++) await vi.advanceTimersByTimeAsync(1);
+    expect([opened.how, set.mock.calls]).toEqual(["", [[PIN, address.split("#")[1]]]]);
+    done();
+    await passes("the stream", () => opened.how);
+    expect(opened.how).toBe("ok");
+
+    for (const set of [() => Promise.reject(new Error("no room")), () => nowhere()]) {
+      const before = served.length;
+      let said = 0;
+      proxy.passes = (bytes, { first }) => {
+        if (String(first?.path).includes("/connect/")) said += bytes.length;
+        return bytes;
+      };
+      for (const how of [{}, { resume: false }]) {
+        const stream = client.connect("NAME", { ...how, sealed: { pins: { get: () => undefined, set } } });
+        stream.write("a secret");
+        const error = await stream.opened.catch((error) => error);
+        expect([error.code, error.detail]).toEqual(["internal", expect.stringMatching(/remember.*no room/)]);
+      }
+      await passes("both", () => served.length === before + 2);
+      for (const far of served.slice(before)) expect(await outcome(far.closed)).toBe("cancelled");
+      // A sealed record has 18 bytes: there is none, only the reset of the stream that resumes.
+      expect(said).toBeLessThan(18);
+    }
+  });
+
+  it.each([{}, { resume: false }])("is not replaced by one that is told at the same time, with %j", async (how) => {
+    const { client, served } = await sealed();
+    const other = (await SealKeys.generate()).publicKey;
+    const gets = [undefined, other];
+    const set = vi.fn();
+    const stream = client.connect("NAME", { ...how, sealed: { pins: { get: () => gets.shift(), set } } });
+    stream.write("a secret");
+    const error = await stream.opened.catch((error) => error);
+    expect([error.code, error.detail]).toEqual(["key_changed", expect.stringContaining(other)]);
+    await passes("a client", () => served.length > 0);
+    expect(await outcome((served[0] as Stream).closed)).toBe("cancelled");
+    expect(set).not.toHaveBeenCalled();
+  });
+
+  it("is the first of two, wherever they are kept", async () => {
+    const known = new Map<string, string>();
+    const turns = async () => {
+      for (let turn = 0; turn < 5; turn++) await null;
+    };
+    const pins = {
+      get: async (server: string) => {
+        await turns();
+        return known.get(server);
+      },
+      set: async (server: string, key: string) => {
+        await turns();
+        known.set(server, key);
+      },
+    };
+    const [a, b] = ["A", "B"].map((key) => remember(pins, "NAME", key)) as [Promise<void>, Promise<void>];
+    expect(await Promise.all([outcome(a), outcome(b), outcome(remember(pins, "NAME", "A"))])).toEqual([
+      "ok",
+      "key_changed",
+      "ok",
+    ]);
+    expect([...known]).toEqual([["NAME", "A"]]);
+  });
+
+  it("is damaged: nobody is connected to until it is forgotten", async () => {
+    const { client, proxy } = await sealed();
+    for (const damaged of ["", "A", `${"A".repeat(42)}B`]) {
+      const stream = client.connect("NAME", { sealed: { pins: { get: () => damaged, set: () => {} } } });
+      const error = await stream.opened.catch((error) => error);
+      expect([error.code, error.detail]).toEqual(["bad_request", expect.stringContaining("remembered")]);
+    }
+    expect(proxy.opens).toEqual([]);
+  });
 });
+
+function nowhere(): never {
+  throw new Error("no room");
+}

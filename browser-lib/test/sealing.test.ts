@@ -47,3 +47,20 @@ it("gives credit for all that came but for what its user has yet to read, a reco
   await reader.read();
   expect(credit).toBe(wire.length);
 });
+
+it("is started once: under the same keys again, numbers would be used twice", async () => {
+  const none = () => {};
+  const host: Host = {
+    send: () => 0,
+    unsent: () => 0,
+    prioritize: none,
+    finish: none,
+    reset: none,
+    resetBehind: none,
+    consumed: none,
+  };
+  const sealing = new Sealing(new Cell(host), new Cell(host));
+  const keys = { out: await Numbered.under(web, KEY), in: await Numbered.under(web, KEY) };
+  sealing.start(keys);
+  expect(() => sealing.start(keys)).toThrow("sealed once");
+});

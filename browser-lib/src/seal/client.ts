@@ -12,13 +12,16 @@ import type { Identity } from "../resume/proof.ts";
 import type { Wanted } from "../sealed.ts";
 import { fromBase64, toBase64 } from "./base64.ts";
 import { Handshake } from "./noise.ts";
-import { pins } from "./pins.ts";
+import { changed, pins, remember } from "./pins.ts";
 import { type Bytes, primitives } from "./primitives.ts";
-import { Sealing } from "./sealing.ts";
+import { type Directions, Sealing } from "./sealing.ts";
 import { directions, prologue, secretOf, signals, VERSION } from "./stream.ts";
 
 const BAD_REQUEST = codeNumber("bad_request");
+const CANCELLED = codeNumber("cancelled");
 const NEED = ["seal"];
+const LOOKS = "it looks like a sealed address, but its key is not whole";
+const DAMAGED = "what is remembered as its key is none";
 /** A stream without one. */
 const NO_ID = new Uint8Array(16);
 
@@ -28,10 +31,10 @@ export async function connect(wanted: Wanted): Promise<void> {
   const { pins: known = pins } = sealed;
   const server = `${inside.target} ${request.path}`;
   const pinned = key ?? (await known.get(server));
-  // Remembered when the server has shown that the key is its own.
-  const remember = pinned ? undefined : async (told: string) => void (await known.set(server, told));
   const meant = pinned ?? (await ask(wanted));
-  if (!cell.isOver) await new Connecting(wanted, meant, remember).begin();
+  // When the server has shown that the key is its own.
+  const proven = pinned === undefined || pinned === null ? () => remember(known, server, meant) : undefined;
+  if (!cell.isOver) await new Connecting(wanted, meant, proven).begin();
 }
 
 /** Asks the server for its key. A connection that breaks meanwhile is followed by another. */
@@ -50,7 +53,7 @@ async function ask({ inside, request, cell }: Wanted): Promise<string> {
     try {
       await stream.opened;
       stream.reset();
-      return toldKey(reply) ?? deny();
+      return read(reply).key ?? deny();
     } catch (thrown) {
       const error = StreamError.from(thrown);
       if (!session.leavesOver(error) || cell.isOver) throw error;
@@ -59,10 +62,11 @@ async function ask({ inside, request, cell }: Wanted): Promise<string> {
   }
 }
 
-/** The key in a reply that has one. */
-function toldKey({ seal }: JsonObject): string | undefined {
-  const { key } = (seal ?? {}) as { key?: unknown };
-  return fromBase64(key, 32) ? (key as string) : undefined;
+/** What a reply says: a message or a key, never both. */
+function read({ seal }: JsonObject): { message?: Bytes | undefined; key?: string | undefined } {
+  const { v, message, key } = Object(seal);
+  if (v !== VERSION || (message !== undefined && key !== undefined)) return {};
+  return { message: fromBase64(message), key: fromBase64(key, 32) && key };
 }
 
 function deny(): never {
@@ -72,16 +76,17 @@ function deny(): never {
 class Connecting {
   readonly #wanted: Wanted;
   readonly #server: string;
-  readonly #remember: ((key: string) => unknown) | undefined;
+  /** To be awaited once the key has proven to be the server's. */
+  readonly #proven: (() => Promise<void>) | undefined;
   readonly #identity: Identity;
   #handshake: Handshake | undefined;
   #sealing: Sealing | undefined;
   #below: Cell | undefined;
 
-  constructor(wanted: Wanted, server: string, remember?: (key: string) => unknown) {
+  constructor(wanted: Wanted, server: string, proven?: () => Promise<void>) {
     this.#wanted = wanted;
     this.#server = server;
-    this.#remember = remember;
+    this.#proven = proven;
     const id = wanted.resumes ? randomBytes(16) : NO_ID;
     // The secret is known when the server has answered.
     this.#identity = { id, secret: new Uint8Array(0), name: wanted.name };
@@ -91,8 +96,7 @@ class Connecting {
     const { cell, sealed, resumes } = this.#wanted;
     const known = await primitives();
     const server = fromBase64(this.#server, 32);
-    if (!server)
-      throw new StreamError("bad_request", `it looks like a sealed address, but its key is not whole: ${this.#server}`);
+    if (!server) throw new StreamError("bad_request", `${this.#wanted.key ? LOOKS : DAMAGED}: ${this.#server}`);
     const { id, name } = this.#identity;
     const keys = sealed.keys?.pair;
     const pattern = keys ? "IK" : "NK";
@@ -153,15 +157,9 @@ class Connecting {
 
   /** Why a reply can be none to our message. */
   #refusal(reply: JsonObject): StreamError | undefined {
-    const { message } = (reply.seal ?? {}) as { message?: unknown };
-    const key = toldKey(reply);
-    if (key && key !== this.#server) {
-      return new StreamError(
-        "key_changed",
-        `it shows ${key} instead of ${this.#server}: ask whoever runs it for its address before you trust it`,
-      );
-    }
-    if (fromBase64(message) && !key) return undefined;
+    const { message, key } = read(reply);
+    if (key && key !== this.#server) return changed(key, this.#server);
+    if (message) return undefined;
     return new StreamError("tampered", key ? "the open was altered on its way" : "the answer is not sealed");
   }
 
@@ -171,30 +169,43 @@ class Connecting {
     const held = new Held(sink);
     carrier.sink = held;
     try {
-      const known = await primitives();
-      const handshake = (this.#handshake as Handshake).fork();
-      await handshake.read(fromBase64((reply.seal as JsonObject).message) as Bytes);
-      const agreed = await handshake.split();
-      const [keys, secret] = await Promise.all([directions(known, agreed, "client"), secretOf(known, agreed)]);
+      const { keys, secret } = await this.#agree(reply).catch(() => {
+        throw new StreamError("tampered", "the answer is not the server's");
+      });
+      let refusal: StreamError | undefined;
+      await this.#proven?.().catch((error) => {
+        refusal = StreamError.from(error);
+      });
       carrier.sink = sink;
       if (accept()) {
         this.#identity.secret = secret;
-        this.#opened(reply, keys);
+        // It is the server's stream by now: that is told.
+        if (refusal) this.#below?.reset(refusal, CANCELLED);
+        else this.#opened(reply, keys);
       }
       held.replay(carrier.sink);
-    } catch {
+    } catch (error) {
       carrier.sink = sink;
-      this.#below?.reset(new StreamError("tampered", "the answer is not the server's"), BAD_REQUEST);
+      this.#below?.reset(StreamError.from(error), BAD_REQUEST);
     }
   }
 
-  #opened(reply: JsonObject, keys: Parameters<Sealing["start"]>[0]): void {
+  /** What both ends have after the reply; rejects where that is not the server's. */
+  async #agree(reply: JsonObject): Promise<{ keys: Directions; secret: Bytes }> {
+    const known = await primitives();
+    const handshake = (this.#handshake as Handshake).fork();
+    await handshake.read(read(reply).message as Bytes);
+    const agreed = await handshake.split();
+    const [keys, secret] = await Promise.all([directions(known, agreed, "client"), secretOf(known, agreed)]);
+    return { keys, secret };
+  }
+
+  #opened(reply: JsonObject, keys: Directions): void {
     const { info, cell } = this.#wanted;
     if (cell.isOver) return;
     if (typeof reply.id === "string") info.id = reply.id;
     info.sealed = { meta: undefined, key: this.#server };
     this.#sealing?.start(keys);
-    this.#remember?.(this.#server);
   }
 }
 

@@ -1,5 +1,7 @@
 // The keys of servers that were connected to by name alone: the first that was told is remembered, and another is not taken for it.
 
+import { StreamError } from "../error.ts";
+
 /** Where keys are remembered, by server: the proxy's URL and the path there. */
 export interface Pins {
   get(server: string): string | undefined | null | Promise<string | undefined | null>;
@@ -51,4 +53,32 @@ function storage(): Storage | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What is being remembered, one after the other: none takes another's place. */
+const remembering = new WeakMap<Pins, Promise<unknown>>();
+
+/** Remembers the key that a server has shown to be its own; rejects `key_changed` where it has another by now, and where it cannot be remembered. */
+export function remember(pins: Pins, server: string, key: string): Promise<void> {
+  const before = remembering.get(pins);
+  const remembered = (async () => {
+    await before?.catch(() => {});
+    const known = await pins.get(server);
+    if (known === undefined || known === null) await pins.set(server, key);
+    else if (known !== key) throw changed(key, known);
+  })().catch((error) => {
+    throw error instanceof StreamError
+      ? error
+      : new StreamError("internal", `the server's key cannot be remembered: ${error}`);
+  });
+  remembering.set(pins, remembered);
+  return remembered;
+}
+
+/** The error for a server that shows this key instead of one that it is known by. */
+export function changed(shown: string, known: string): StreamError {
+  return new StreamError(
+    "key_changed",
+    `it shows ${shown} instead of ${known}: ask whoever runs it for its address before you trust it`,
+  );
 }

@@ -64,6 +64,8 @@ export class Sealing implements Host, Sink {
 
   /** The other end is who it should be: what was written may leave, and what comes is taken. */
   start(keys: Directions): void {
+    // Under other keys numbers would begin anew, or under the same be used twice.
+    if (this.#keys) throw new StreamError("internal", "a stream is sealed once");
     this.#keys = keys;
     this.#user.accepted();
     this.#pump();
