@@ -18,7 +18,7 @@ export interface Resumption {
   readonly moves: number;
   /** Bytes that were sent more than once for it. */
   readonly resent: number;
-  /** Bytes that came, and bytes of ours that the other side holds for certain. */
+  /** Bytes that came, and bytes of ours that the other side holds for certain; of a sealed stream that is the proxy's word. */
   readonly received: number;
   readonly acknowledged: number;
 }

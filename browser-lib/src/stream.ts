@@ -158,7 +158,10 @@ export class Stream<D extends Received = Received> extends NodeStyle<Chunk, Byte
     return this.#cell.opened;
   }
 
-  /** Resolves when both sides finished; rejects with a {@link StreamError} if the stream was reset, refused or lost. */
+  /**
+   * Resolves when both sides finished; rejects with a {@link StreamError} if the stream was reset, refused or lost. That the other side of a sealed stream has
+   * all of ours is the proxy's word, until a sealed answer says so.
+   */
   get closed(): Promise<void> {
     this.#isWatched = true;
     return this.#cell.closed;

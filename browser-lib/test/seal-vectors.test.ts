@@ -163,6 +163,14 @@ describe.each([
   });
 });
 
+it("the private half of a handshake's own keys stays with the platform, and that of kept keys is exported", async () => {
+  await expect((await web.generate()).secret()).rejects.toThrow();
+  const kept = await web.generate(true);
+  expect(toHex((await web.pair(await kept.secret())).public)).toBe(toHex(kept.public));
+  const keys = await SealKeys.generate();
+  expect((await SealKeys.import(await keys.export())).publicKey).toBe(keys.publicKey);
+});
+
 it("a direction is the same records, wherever it is cut", () => {
   const records = directions[0]?.records.map(({ record = "" }) => fromHex(record)) ?? [];
   const wire = concat(...records);

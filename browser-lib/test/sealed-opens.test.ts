@@ -130,7 +130,7 @@ describe("an open whose seal", () => {
     ["is as it should be", good, "a stream"],
   ];
 
-  it.each(odd)("%s gets this: %3$s", async (_, alter, says) => {
+  it.each(odd)("%s", async (_, alter, says) => {
     const { proxy, address, served } = await sealed();
     const said = await answer(proxy, { seal: alter(await hello(address, "7")) });
     const { key } = Object(said.seal);
@@ -164,7 +164,7 @@ describe("an open whose seal", () => {
     ["a short id", { id: hex(15) }, "bad_request"],
     ["no id", { id: undefined }, "bad_request"],
     ["no grace", { grace: undefined }, "bad_request"],
-  ])("stands beside a resume with %s gets this: %3$s", async (_, more, says) => {
+  ])("stands beside a resume with %s", async (_, more, says) => {
     const { proxy, address, served } = await sealed();
     const id = new Uint8Array(16).fill(0xab);
     const resume = { v: 1, id: hex(16), early: 0, grace: 10, ...more };

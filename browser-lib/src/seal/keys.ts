@@ -10,7 +10,7 @@ const SECRET = "bss-seal-secret-";
 export class SealKeys {
   /** A new pair. */
   static async generate(): Promise<SealKeys> {
-    return new SealKeys(await (await primitives()).generate());
+    return new SealKeys(await (await primitives()).generate(true));
   }
 
   /** The pair that `export` gave, here or in `bss keygen`. Rejects with a `TypeError` for any other text. */

@@ -9,7 +9,7 @@ export interface KeyPair {
   readonly public: Bytes;
   /** What both ends compute; rejects for a public key that gives nothing but zeros. */
   agree(other: Bytes): Promise<Bytes>;
-  /** The 32 private bytes. */
+  /** The 32 private bytes, of a pair that is kept. */
   secret(): Promise<Bytes>;
 }
 
@@ -21,7 +21,8 @@ export interface Cipher {
 }
 
 export interface Primitives {
-  generate(): Promise<KeyPair>;
+  /** A new pair; the private half of one that is not `kept` never leaves the platform, if that can hold it back. */
+  generate(kept?: boolean): Promise<KeyPair>;
   /** The pair of 32 private bytes. */
   pair(secret: Bytes): Promise<KeyPair>;
   sha256(message: Bytes): Promise<Bytes>;

@@ -47,8 +47,8 @@ class WebCipher implements Cipher {
 }
 
 export const web: Primitives = {
-  async generate() {
-    const { publicKey, privateKey } = (await crypto.subtle.generateKey(X25519, true, ["deriveBits"])) as CryptoKeyPair;
+  async generate(kept = false) {
+    const { publicKey, privateKey } = (await crypto.subtle.generateKey(X25519, kept, ["deriveBits"])) as CryptoKeyPair;
     return new WebPair(new Uint8Array(await crypto.subtle.exportKey("raw", publicKey)), privateKey);
   },
 
