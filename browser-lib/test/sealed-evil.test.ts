@@ -7,18 +7,16 @@ import type { JsonObject } from "../src/json.ts";
 import { fromBase64, toBase64 } from "../src/seal/base64.ts";
 import { SealKeys } from "../src/seal/index.ts";
 import { Handshake } from "../src/seal/noise.ts";
-import { Cutter, framed } from "../src/seal/records.ts";
+import { framed } from "../src/seal/records.ts";
 import { web } from "../src/seal/web.ts";
 import { holdClock } from "./clock.ts";
 import { collect, pattern, pour, settled } from "./joined.ts";
 import { outcome } from "./peer.ts";
 import { sealed } from "./sealed-serving.ts";
 import { type Leg, passes, type Switch } from "./splice.ts";
+import { type Bytes, type Records, Tamper } from "./tamper.ts";
 
 holdClock();
-
-type Bytes = Uint8Array<ArrayBuffer>;
-type Records = (record: Bytes, number: number) => Bytes[];
 
 /** Keys that an answer may say. */
 interface Told {
@@ -27,28 +25,10 @@ interface Told {
 }
 
 const PLAIN = { resume: false };
-const KEEP: Records = (record) => [record];
 
 const isClients = ({ first }: Leg) => String(first?.path).includes("/connect/");
 const isServers = ({ twin }: Leg) => twin !== undefined && isClients(twin);
 const flip = (bytes: Bytes, at: number) => bytes.map((byte, index) => (index === at ? byte ^ 1 : byte));
-
-/** Has the proxy do something with each record that a client, or a server, seals. */
-function onRecords(proxy: Switch, of: (leg: Leg) => boolean, what: Records): void {
-  const legs = new Map<Leg, { cutter: Cutter; number: number }>();
-  proxy.passes = (bytes, leg) => {
-    if (!of(leg)) return bytes;
-    const state = legs.get(leg) ?? { cutter: new Cutter(), number: 0 };
-    legs.set(leg, state);
-    const out: Bytes[] = [];
-    for (let rest = bytes as Bytes; rest.length > 0; ) {
-      const { used, record } = state.cutter.push(rest);
-      rest = rest.subarray(used);
-      if (record) out.push(...what(framed(record.slice()), state.number++));
-    }
-    return new Uint8Array(Buffer.concat(out));
-  };
-}
 
 /** Has it make something else of what an open to a server, or a reply to that, says. */
 function onSaid(proxy: Switch, of: "open" | "reply", what: (said: JsonObject, leg: Leg) => JsonObject): void {
@@ -57,15 +37,6 @@ function onSaid(proxy: Switch, of: "open" | "reply", what: (said: JsonObject, le
     const isReply = said.path === undefined && isServers(leg);
     return (of === "open" ? isOpen : isReply) ? what(said, leg) : said;
   };
-}
-
-/** What a client says comes to a server over a proxy that does this with the records. */
-async function over(what: Records, of = isClients) {
-  const joined = await sealed(PLAIN);
-  onRecords(joined.proxy, of, what);
-  const ends = await joined.connect(PLAIN);
-  const [from, to] = of === isClients ? [ends.stream, ends.far] : [ends.far, ends.stream];
-  return { ...joined, from, to, told: collect(to), sender: settled(from.closed) };
 }
 
 const CHUNK = 32 * 1024;
@@ -86,92 +57,6 @@ describe("a proxy that", () => {
     expect(Buffer.concat(seen).toString("latin1") + JSON.stringify(proxy.opens)).not.toMatch(/secret (meta|text)/);
   });
 
-  const attacks: [string, Records, number?][] = [
-    ["alters the bytes of a record", (record, number) => [number === 2 ? flip(record, 100) : record]],
-    ["alters the tag of a record", (record, number) => [number === 2 ? flip(record, record.length - 1) : record]],
-    ["alters the length of a record", (record, number) => [number === 2 ? flip(record, 1) : record]],
-    ["drops a record", (record, number) => (number === 2 ? [] : [record])],
-    ["replays a record", (record, number) => (number === 2 ? [record, record] : [record]), 3],
-    ["adds a record", (record, number) => (number === 2 ? [framed(new Uint8Array(16)), record] : [record])],
-  ];
-  for (const [of, name] of [
-    [isClients, "a client"],
-    [isServers, "a server"],
-  ] as const) {
-    it.each(attacks)(`%s of ${name} is found out, and what came before it stands`, async (_, what, left = 2) => {
-      const { from, told, sender } = await over(what, of);
-      void pour(from, pattern(6 * CHUNK), CHUNK).catch(() => {});
-      await passes("its end", () => told.end && sender.how);
-      expect([told.end, sender.how]).toEqual(["tampered", "bad_request"]);
-      expect(told.bytes().equals(pattern(6 * CHUNK).subarray(0, left * CHUNK))).toBe(true);
-    });
-  }
-
-  it("exchanges two records is found out", async () => {
-    let held: Bytes | undefined;
-    const { from, told } = await over((record, number) => {
-      if (number === 1) held = record;
-      return number === 1 ? [] : number === 2 ? [record, held as Bytes] : [record];
-    });
-    void pour(from, pattern(6 * CHUNK), CHUNK).catch(() => {});
-    await passes("its end", () => told.end);
-    expect([told.end, told.length]).toEqual(["tampered", CHUNK]);
-  });
-
-  it("splices the records of one stream into another is found out", async () => {
-    const stolen: Bytes[] = [];
-    const { from, told, connect, proxy } = await over(KEEP);
-    const second = await connect(PLAIN);
-    const victim = [...proxy.opens].length;
-    expect(victim).toBe(2);
-    const legs: Leg[] = [];
-    onRecords(proxy, isClients, () => []);
-    const cut = proxy.passes;
-    proxy.passes = (bytes, leg) => {
-      if (!isClients(leg)) return bytes;
-      if (!legs.includes(leg)) legs.push(leg);
-      if (legs.indexOf(leg) > 0) return new Uint8Array(Buffer.concat(stolen.splice(0)));
-      stolen.push(bytes as Bytes);
-      return cut(bytes, leg);
-    };
-    void pour(from, pattern(CHUNK), CHUNK).catch(() => {});
-    await passes("something to steal", () => stolen.length > 0);
-    const robbed = collect(second.far);
-    second.stream.write("mine");
-    await passes("the other's end", () => robbed.end);
-    expect([robbed.end, robbed.length, told.length]).toEqual(["tampered", 0, 0]);
-  });
-
-  it("sends a record back to who sealed it is found out", async () => {
-    const { proxy, connect } = await sealed(PLAIN);
-    const ends = await connect(PLAIN);
-    proxy.passes = (bytes, leg) => {
-      if (!isClients(leg)) return bytes;
-      leg.send(bytes);
-      return new Uint8Array(0);
-    };
-    const told = collect(ends.stream);
-    ends.stream.write("to the server");
-    await passes("its end", () => told.end);
-    expect([told.end, told.length]).toEqual(["tampered", 0]);
-  });
-
-  it.each([1, 3])("cuts a stream short behind %i records is found out: its end is none", async (left) => {
-    const { from, told } = await over((record, number) => (number < left ? [record] : []));
-    void pour(from, pattern(3 * CHUNK), CHUNK).catch(() => {});
-    await passes("its end", () => told.end);
-    expect([told.end, told.length]).toEqual(["tampered", left * CHUNK]);
-  });
-
-  it("adds something behind the end is found out", async () => {
-    const { from, told } = await over((record) =>
-      record.length === 18 ? [record, framed(new Uint8Array(20))] : [record],
-    );
-    from.end("all of it");
-    await passes("its end", () => told.end);
-    expect(told.end).toBe("tampered");
-  });
-
   it("alters what a resumable stream carries is found out, whatever it resends", async () => {
     const { proxy, connect } = await sealed();
     const { stream, far } = await connect();
@@ -189,6 +74,120 @@ describe("a proxy that", () => {
     expect(told.bytes().equals(pattern(1000 * 1024).subarray(0, told.length))).toBe(true);
   });
 });
+
+const ENDS = [
+  { of: "a client", is: isClients },
+  { of: "a server", is: isServers },
+];
+
+describe.each(ENDS.flatMap((end) => [PLAIN, {}].map((how) => ({ ...end, how }))))(
+  "a proxy that does something with the records of $of, in streams with $how, and",
+  ({ is, how }) => {
+    const resumes = how !== PLAIN;
+    /** Who says something, and who hears what becomes of it. */
+    const sides = ({ stream, far }: { stream: Stream; far: Stream }) =>
+      (is === isClients ? [stream, far] : [far, stream]) as [Stream, Stream];
+
+    /** What one end says comes to the other over a proxy that does this with the records. */
+    async function over(what: Records) {
+      const joined = await sealed(how);
+      const tamper = new Tamper(joined.proxy, resumes, is, what);
+      const [from, to] = sides(await joined.connect(how));
+      return { ...joined, tamper, from, to, told: collect(to), sender: settled(from.closed) };
+    }
+
+    it("leaves them as they are is no matter", async () => {
+      const { from, told } = await over((record) => [record]);
+      void pour(from, pattern(6 * CHUNK), CHUNK);
+      await passes("its end", () => told.end);
+      expect([told.end, told.bytes().equals(pattern(6 * CHUNK))]).toEqual(["ok", true]);
+    });
+
+    const attacks: [string, Records, number?][] = [
+      ["alters the bytes of one", (record, number) => [number === 2 ? flip(record, 100) : record]],
+      ["alters the tag of one", (record, number) => [number === 2 ? flip(record, record.length - 1) : record]],
+      ["alters the length of one", (record, number) => [number === 2 ? flip(record, 1) : record]],
+      ["drops one", (record, number) => (number === 2 ? [] : [record])],
+      ["replays one", (record, number) => (number === 2 ? [record, record] : [record]), 3],
+      ["adds one", (record, number) => (number === 2 ? [framed(new Uint8Array(16)), record] : [record])],
+    ];
+    it.each(attacks)("%s is found out, and what came before it stands", async (_, what, left = 2) => {
+      const { from, told, sender } = await over(what);
+      void pour(from, pattern(6 * CHUNK), CHUNK).catch(() => {});
+      await passes("its end", () => told.end && sender.how);
+      expect([told.end, sender.how]).toEqual(["tampered", "bad_request"]);
+      expect(told.bytes().equals(pattern(6 * CHUNK).subarray(0, left * CHUNK))).toBe(true);
+    });
+
+    it("exchanges two is found out", async () => {
+      let held: Bytes | undefined;
+      const { from, told } = await over((record, number) => {
+        if (number === 1) held = record;
+        return number === 1 ? [] : number === 2 ? [record, held as Bytes] : [record];
+      });
+      void pour(from, pattern(6 * CHUNK), CHUNK).catch(() => {});
+      await passes("its end", () => told.end);
+      expect([told.end, told.length]).toEqual(["tampered", CHUNK]);
+    });
+
+    it("splices one of another stream in is found out", async () => {
+      const stolen: { record: Bytes; leg: Leg }[] = [];
+      const { from, told, connect } = await over((record, _, leg) => {
+        if (stolen.length === 0) stolen.push({ record, leg });
+        return stolen[0]?.leg === leg ? [] : [stolen[0]?.record as Bytes];
+      });
+      const [victim, to] = sides(await connect(how));
+      const robbed = collect(to);
+      from.write("mine");
+      await passes("something to steal", () => stolen.length > 0);
+      victim.write("mine");
+      await passes("the other's end", () => robbed.end);
+      expect([robbed.end, robbed.length, told.length]).toEqual(["tampered", 0, 0]);
+    });
+
+    it("sends one back to who sealed it is found out", async () => {
+      const { tamper, from } = await over((record, _, leg) => {
+        tamper.inject(leg, record);
+        return [];
+      });
+      const told = collect(from);
+      from.write("to the other end");
+      await passes("its end", () => told.end);
+      expect([told.end, told.length]).toEqual(["tampered", 0]);
+    });
+
+    it.each([0, 1, 3])("cuts the stream short behind %i of them is found out: its end is none", async (left) => {
+      const { from, told } = await over((record, number) => (number < left ? [record] : []));
+      void pour(from, pattern(3 * CHUNK), CHUNK).catch(() => {});
+      await passes("its end", () => told.end);
+      expect([told.end, told.length]).toEqual(["tampered", left * CHUNK]);
+    });
+
+    it("adds something behind the end is found out", async () => {
+      const { from, told } = await over((record) =>
+        record.length === 18 ? [record, framed(new Uint8Array(20))] : [record],
+      );
+      from.end("all of it");
+      await passes("its end", () => told.end);
+      expect(told.end).toBe("tampered");
+    });
+
+    if (!resumes) return;
+
+    it("takes a record that it altered along to the next connection is found out there", async () => {
+      const { proxy, from, told, sender } = await over((record) => [record]);
+      void pour(from, pattern(40 * CHUNK), CHUNK).catch(() => {});
+      await passes("some", () => told.length > 4 * CHUNK);
+      const whole = told.length;
+      proxy.passes = (bytes, leg) => (is(leg) && bytes.length > CHUNK ? flip(bytes as Bytes, CHUNK) : bytes);
+      proxy.line("page").cut();
+      await passes("its end", () => told.end && sender.how);
+      expect([told.end, sender.how]).toEqual(["tampered", "bad_request"]);
+      expect(told.length).toBeGreaterThanOrEqual(whole);
+      expect(told.bytes().equals(pattern(40 * CHUNK).subarray(0, told.length))).toBe(true);
+    });
+  },
+);
 
 describe.each([PLAIN, {}])("of streams with %j, a proxy that", (how) => {
   it("takes the seal off an open gets a server that refuses it", async () => {
