@@ -53,12 +53,13 @@ export class Opening {
 
   /** Whether it is one more carrier of a stream that is there. */
   get joins(): boolean {
-    return this.#resume.join === true;
+    const { v, join } = Object(this.resume);
+    return v === VERSION && join === true;
   }
 
-  /** Whether it is about a direct connection for a stream that is there. */
+  /** Whether it is about a direct connection for a stream that is there, in whatever version. */
   get signals(): boolean {
-    return this.#resume.signal !== undefined;
+    return Object(this.resume).signal !== undefined;
   }
 
   /** Resolves or rejects when the stream is over. */
@@ -90,12 +91,6 @@ export class Opening {
   abandon(error: StreamError): void {
     if (this.#isAccepted) this.#user.reset(error);
     else this.refuse(error);
-  }
-
-  /** What it says of resumable streams, in our version: in another it says nothing to us. */
-  get #resume(): { join?: unknown; signal?: unknown } {
-    const said = Object(this.resume);
-    return said.v === VERSION ? said : {};
   }
 
   /** The cell of whoever gets the stream. */
