@@ -7,6 +7,7 @@ import { noble } from "../src/seal/noble.ts";
 import { derive, Handshake, type PatternName } from "../src/seal/noise.ts";
 import { type Bytes, concat, type KeyPair, type Primitives } from "../src/seal/primitives.ts";
 import { Cutter, framed, Numbered } from "../src/seal/records.ts";
+import { signals } from "../src/seal/stream.ts";
 import { web, webCipher } from "../src/seal/web.ts";
 import { parse } from "../src/sealed.ts";
 import { fromHex, toHex, vectors } from "./vectors.ts";
@@ -34,7 +35,14 @@ interface Vector {
   reply: { message: string };
 }
 
+/** What one side says of direct connections. */
+interface Said {
+  key: string;
+  notes: { note: string; framed: string }[];
+}
+
 interface Vectors {
+  signals: { secret: string; client_nonce: string; server_nonce: string; client: Said; server: Said };
   addresses: { address: string; name: string; key: string | null; refused: boolean }[];
   keys: { key: string; public: string; secret: string; text: string }[];
   handshakes: Vector[];
@@ -51,7 +59,15 @@ interface Vectors {
   };
 }
 
-const { addresses, keys, handshakes, directions, refused_directions, refused_messages } = vectors<Vectors>("seal");
+const {
+  addresses,
+  signals: said,
+  keys,
+  handshakes,
+  directions,
+  refused_directions,
+  refused_messages,
+} = vectors<Vectors>("seal");
 const utf8 = (text: string) => new TextEncoder().encode(text);
 
 /** Both ends of a handshake. */
@@ -185,6 +201,24 @@ it("a direction is the same records, wherever it is cut", () => {
     }
     expect(found, `cut at ${cut}`).toEqual(records.map(toHex));
   }
+});
+
+it.each([
+  ["client", "server"],
+  ["server", "client"],
+] as const)("what a %s says of direct connections is these bytes, and only the %s reads it", async (mine, other) => {
+  const under = (role: "client" | "server") =>
+    signals(web)(fromHex(said.secret), concat(fromHex(said.client_nonce), fromHex(said.server_nonce)), role);
+  const [from, to] = [await under(mine), await under(other)];
+  const wire: Bytes[] = [];
+  for (const { note, framed } of said[mine].notes) {
+    const bytes = await from.seal(utf8(note));
+    expect(toHex(bytes)).toBe(framed);
+    wire.push(bytes);
+  }
+  const heard = await to.open(concat(...wire));
+  expect(heard.map((note) => new TextDecoder().decode(note))).toEqual(said[mine].notes.map(({ note }) => note));
+  await expect((await under(mine)).open(concat(...wire))).rejects.toThrow();
 });
 
 it.each(addresses)("$address is an address: $key, refused: $refused", ({ address, name, key, refused }) => {

@@ -10,6 +10,7 @@ import { Handshake } from "../src/seal/noise.ts";
 import { prologue } from "../src/seal/stream.ts";
 import { web } from "../src/seal/web.ts";
 import { holdClock } from "./clock.ts";
+import { Rtc } from "./rtc.ts";
 import { sealed } from "./sealed-serving.ts";
 import { passes, type Switch } from "./splice.ts";
 
@@ -38,6 +39,7 @@ const ODD: [resume: unknown, says: string][] = [
   [{ v: 1 }, "forbidden"],
   [{ v: 1, ...BIRTH }, "forbidden"],
   [{ v: 1, signal: 1 }, "forbidden"],
+  [{ v: 1, signal: hex(16), nonce: hex(16) }, "forbidden"],
   [{ v: 1, signal: null, ...BIRTH }, "forbidden"],
   [{ v: 1, signal: 1, ...BIRTH }, "forbidden"],
   [{ v: 1, join: 1, ...BIRTH }, "forbidden"],
@@ -80,6 +82,22 @@ describe.each([{}, { resume: false }])("a sealed server with %j", (how) => {
     expect(codeOf(await answer(proxy, { resume }))).toBe(says);
     expect([served.length, server.clients]).toEqual([0, 0]);
   });
+});
+
+describe("a sealed server whose streams may go on over a direct connection", () => {
+  it.each(ODD)(
+    "gives nothing to an open with resume %j, and hears no signals but of a stream that is there",
+    async (resume, says) => {
+      new Rtc().install();
+      const { proxy, page, tab, served, server } = await sealed({}, { direct: true });
+      const { signal, nonce, v } = Object(resume);
+      const heard = v === 1 && nonce ? "gone" : "bad_request";
+      const isHeard = signal !== undefined && says !== "carrier";
+      expect(codeOf(await answer(proxy, { resume }))).toBe(isHeard ? heard : says);
+      expect([served.length, server.clients]).toEqual([0, 0]);
+      for (const mdm of [page, tab]) mdm.close();
+    },
+  );
 });
 
 it.each([
