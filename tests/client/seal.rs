@@ -182,7 +182,7 @@ impl Pins for Broken {
         Err(std::io::ErrorKind::PermissionDenied.into())
     }
 
-    fn set(&self, _: &str, _: PublicKey) -> std::io::Result<()> {
+    fn set(&self, _: &str, _: PublicKey) -> std::io::Result<PublicKey> {
         Err(std::io::ErrorKind::PermissionDenied.into())
     }
 }
@@ -193,6 +193,39 @@ async fn pins_that_cannot_be_read_are_no_reason_to_believe_anybody() {
     let mut listener = listen(&two, "NAME", &Keys::generate()).await;
     assert_eq!(refused(two.client.client().connect("NAME").sealed(Sealing::new().pins(Broken))).await, Code::Internal.into());
     assert!(nobody_came(&mut listener));
+}
+
+/// As clients find them that connect while none has pinned yet.
+#[derive(Default)]
+struct Early(MemoryPins);
+
+impl Pins for Early {
+    fn get(&self, _: &str) -> std::io::Result<Option<PublicKey>> {
+        Ok(None)
+    }
+
+    fn set(&self, name: &str, key: PublicKey) -> std::io::Result<PublicKey> {
+        self.0.set(name, key)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_first_connects_the_second_key_is_not_believed() {
+    let two = Two::new().await;
+    let client = two.client.client().with_pins(Early::default());
+    let first = Keys::generate();
+    let mut listener = listen(&two, "NAME", &first).await;
+    let (mine, theirs) = opened(client.connect("NAME").sealed(Sealing::new()), &mut listener).await;
+    talk(mine, theirs).await;
+    listener.end().await.expect("given up");
+    let mut listener = listen(&two, "NAME", &Keys::generate()).await;
+    let (error, mut theirs) = tokio::join!(within(client.connect("NAME").sealed(Sealing::new()).early("secret").into_future()), async {
+        next(&mut listener).await.accept()
+    });
+    let error = error.expect_err("refused");
+    assert_eq!(error.code(), Code::KeyChanged.into());
+    assert!(error.to_string().contains(&first.public().to_string()), "{error}");
+    assert_eq!(within(theirs.read_chunk()).await, Err(StreamError::Reset(Code::Cancelled.number())), "nothing was written to it");
 }
 
 #[tokio::test(start_paused = true)]

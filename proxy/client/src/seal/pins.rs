@@ -20,11 +20,11 @@ pub trait Pins: Send + Sync {
     /// The pins cannot be read: nothing is connected to then.
     fn get(&self, name: &str) -> io::Result<Option<PublicKey>>;
 
-    /// Pins it.
+    /// Pins it, unless the name has a key by now: the one that counts from now on, which is the first.
     ///
     /// # Errors
     /// It cannot be kept: nothing is connected to then.
-    fn set(&self, name: &str, key: PublicKey) -> io::Result<()>;
+    fn set(&self, name: &str, key: PublicKey) -> io::Result<PublicKey>;
 }
 
 /// Pins for as long as they live: what a client has that is given no others.
@@ -36,13 +36,13 @@ impl Pins for MemoryPins {
         Ok(self.0.lock().get(name).copied())
     }
 
-    fn set(&self, name: &str, key: PublicKey) -> io::Result<()> {
-        self.0.lock().entry(name.to_owned()).or_insert(key);
-        Ok(())
+    fn set(&self, name: &str, key: PublicKey) -> io::Result<PublicKey> {
+        Ok(*self.0.lock().entry(name.to_owned()).or_insert(key))
     }
 }
 
-/// Pins in a file that many programs share: a line for each, key, proxy and name. To forget a pin, remove its line.
+/// Pins in a file that many programs share: a line for each, key, proxy and name. To forget a pin, remove its line. Empty lines and such as begin with `#` are
+/// yours; with any other in it no pin is believed, for it may have been one.
 #[derive(Clone, Debug)]
 pub struct FilePins {
     file: PathBuf,
@@ -65,26 +65,48 @@ impl FilePins {
         let name = Name::try_from(name).map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         Ok(name.segment())
     }
+
+    fn read(&self) -> io::Result<String> {
+        match std::fs::read_to_string(&self.file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            text => text,
+        }
+    }
+
+    /// The first key that this text has for the name. One that was damaged is no reason to believe the next that comes, and nobody can tell whose it was.
+    fn find(&self, text: &str, name: &str) -> io::Result<Option<PublicKey>> {
+        let mut found = None;
+        for (number, line) in (1..).zip(text.lines()) {
+            if line.trim().is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let no_pin = |why: &dyn std::fmt::Display| {
+                let why = format!("{}, line {number}: {why}; a pin is key, proxy and name: mend or remove it", self.file.display());
+                io::Error::new(io::ErrorKind::InvalidData, why)
+            };
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let &[key, proxy, pinned] = &words[..] else { return Err(no_pin(&format_args!("{} words", words.len()))) };
+            let key: PublicKey = key.parse().map_err(|error| no_pin(&error))?;
+            if found.is_none() && proxy == self.proxy && pinned == name {
+                found = Some(key);
+            }
+        }
+        Ok(found)
+    }
 }
 
 impl Pins for FilePins {
     fn get(&self, name: &str) -> io::Result<Option<PublicKey>> {
-        let name = Self::written(name)?;
-        let text = match std::fs::read_to_string(&self.file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            text => text?,
-        };
-        let line = text.lines().find_map(|line| {
-            let mut words = line.split_whitespace();
-            let (key, proxy, pinned) = (words.next()?, words.next()?, words.next()?);
-            (proxy == self.proxy && pinned == name).then_some(key)
-        });
-        // One that was damaged is no reason to believe the next that comes.
-        line.map(|key| key.parse().map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))).transpose()
+        self.find(&self.read()?, &Self::written(name)?)
     }
 
     /// One line at the end, in one write: of two programs at once the first one's counts.
-    fn set(&self, name: &str, key: PublicKey) -> io::Result<()> {
+    fn set(&self, name: &str, key: PublicKey) -> io::Result<PublicKey> {
+        let name = Self::written(name)?;
+        let text = self.read()?;
+        if let Some(first) = self.find(&text, &name)? {
+            return Ok(first);
+        }
         if let Some(folder) = self.file.parent() {
             std::fs::create_dir_all(folder)?;
         }
@@ -92,7 +114,10 @@ impl Pins for FilePins {
         options.append(true).create(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(&self.file)?.write_all(format!("{key} {} {}\n", self.proxy, Self::written(name)?).as_bytes())
+        // Some editors leave no newline at the end.
+        let before = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+        options.open(&self.file)?.write_all(format!("{before}{key} {} {name}\n", self.proxy).as_bytes())?;
+        Ok(self.find(&self.read()?, &name)?.unwrap_or(key))
     }
 }
 
@@ -109,14 +134,52 @@ mod tests {
         let memory = MemoryPins::default();
         for pins in [&a as &dyn Pins, &memory] {
             assert_eq!(pins.get("été 日本").unwrap(), None);
-            pins.set("été 日本", one).unwrap();
-            pins.set("été 日本", two).unwrap();
-            pins.set("NAME", two).unwrap();
+            assert_eq!(pins.set("été 日本", one).unwrap(), one);
+            assert_eq!(pins.set("été 日本", two).unwrap(), one);
+            assert_eq!(pins.set("NAME", two).unwrap(), two);
             assert_eq!((pins.get("été 日本").unwrap(), pins.get("NAME").unwrap()), (Some(one), Some(two)));
         }
         assert_eq!(b.get("NAME").unwrap(), None, "another proxy's names are other names");
-        std::fs::write(&file, "damaged ws://a/mux NAME\n").unwrap();
-        assert!(a.get("NAME").is_err());
+        assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 2, "what is pinned is not pinned again");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_pin_never_joins_what_an_editor_left_without_a_newline() {
+        let folder = std::env::temp_dir().join(format!("bss-pins-{:032x}", rand::random::<u128>()));
+        let file = folder.join("pins");
+        let (pins, one, two) = (FilePins::new(&file, "ws://a/mux"), PublicKey([1; 32]), PublicKey([2; 32]));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(&file, format!("# mine\n\n{one} ws://a/mux ONE")).unwrap();
+        assert_eq!(pins.set("TWO", two).unwrap(), two);
+        assert_eq!((pins.get("ONE").unwrap(), pins.get("TWO").unwrap()), (Some(one), Some(two)));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_line_that_is_no_pin_is_no_reason_to_believe_the_next_key_that_comes() {
+        let folder = std::env::temp_dir().join(format!("bss-pins-{:032x}", rand::random::<u128>()));
+        let file = folder.join("pins");
+        let (pins, key) = (FilePins::new(&file, "ws://a/mux"), PublicKey([1; 32]));
+        std::fs::create_dir_all(&folder).unwrap();
+        let whole = format!("{key} ws://a/mux NAME");
+        let damaged = [
+            "damaged ws://a/mux NAME".to_owned(),
+            format!("{key} ws://a/mux"),
+            key.to_string(),
+            format!("{whole}{whole}"),
+            format!("{whole} {key}"),
+            format!("{}\n{whole}", &whole[5..]),
+            format!("{}\n{}", &whole[..50], &whole[50..]),
+        ];
+        for text in damaged {
+            std::fs::write(&file, format!("{text}\n")).unwrap();
+            for error in [pins.get("NAME").unwrap_err(), pins.get("OTHER").unwrap_err(), pins.set("OTHER", key).unwrap_err()] {
+                assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{text}");
+                assert!(error.to_string().contains("line 1"), "{error}");
+            }
+            assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{text}\n"), "nothing is written behind it");
+        }
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

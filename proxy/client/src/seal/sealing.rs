@@ -64,7 +64,13 @@ impl Sealing {
         let opened = request.open(client.peer()).await?;
         // Only now has the server proven that the key is its own.
         if known.is_none() {
-            pins.set(&name, server).map_err(unkept)?;
+            let pinned = pins.set(&name, server).map_err(unkept)?;
+            if pinned != server {
+                // Two connected for the first time, and were not shown the same.
+                let why =
+                    format!("the server shows the key {server}, and {pinned} was pinned meanwhile: nothing was sent but the sealed meta");
+                return Err(OpenError::new(Code::KeyChanged, why).into());
+            }
         }
         Ok(opened)
     }
