@@ -69,7 +69,9 @@ def check_addresses(addresses):
             name, key = found[1], found[2]
         else:
             name, key = address, None
-        same(f"address {address}", [name, key], [vector["name"], vector["key"]])
+        # What looks like a key and is none: whoever copied it meant to seal.
+        refused = not key and re.search(r"#[^A-Za-z0-9_-]*[A-Za-z0-9_-]{20,}[^A-Za-z0-9_-]*\Z", address) is not None
+        same(f"address {address}", [name, key, refused], [vector["name"], vector["key"], vector["refused"]])
 
 
 def check_handshake(vector):
@@ -192,6 +194,17 @@ def check_refused_directions(vectors):
         same(f"refused, {vector['name']}", direction.read(bytes.fromhex(vector["bytes"])), None)
 
 
+def check_signals(vector):
+    nonces = bytes.fromhex(vector["client_nonce"] + vector["server_nonce"])
+    for side in ("client", "server"):
+        hkdf = HKDF(algorithm=SHA256(), length=32, salt=nonces, info=f"bss-seal-1 signals {side}".encode())
+        key = hkdf.derive(bytes.fromhex(vector["secret"]))
+        same(f"signals: key of the {side}", key.hex(), vector[side]["key"])
+        direction = Direction(key, 1 << 20)
+        for note in vector[side]["notes"]:
+            same(f"signals: {note['note']}", direction.seal(note["note"].encode()).hex(), note["framed"])
+
+
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         vectors = json.load(file)
@@ -202,6 +215,7 @@ def main():
         "refused_messages": check_refused_messages,
         "directions": lambda directions: [check_direction(vector) for vector in directions],
         "refused_directions": check_refused_directions,
+        "signals": check_signals,
     }
     same("its parts", sorted(parts), sorted(vectors))
     for part, check in parts.items():

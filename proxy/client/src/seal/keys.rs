@@ -35,6 +35,9 @@ pub struct Address {
 #[error("no key: {0}")]
 pub struct BadKey(&'static str);
 
+/// From so many characters on a word behind a `#` is taken for a key that lost some.
+const KEY_LIKE: usize = 20;
+
 /// In front of a secret in a file, so that nobody gives it away as the address.
 const SECRET: &str = "bss-seal-secret-";
 
@@ -91,11 +94,15 @@ impl Address {
 }
 
 impl Address {
-    /// Whether it ends in what looks like a key and is none: nobody means such a name.
-    pub(crate) fn is_misspelt(&self) -> bool {
-        let is_key_like =
-            |key: &str| key.len() == 43 && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-        self.key.is_none() && self.name.rsplit_once('#').is_some_and(|(_, key)| is_key_like(key))
+    /// Whether there is no key, and what follows a `#` looks like one: somebody meant to seal, and copied too little, or something behind it. Nobody is connected
+    /// to such a name, and nobody listens under it.
+    pub fn is_misspelt(&self) -> bool {
+        let is_of_a_key = |character: char| character.is_ascii_alphanumeric() || character == '-' || character == '_';
+        let text = self.name.trim_end_matches(|character| !is_of_a_key(character));
+        let before = text.trim_end_matches(is_of_a_key);
+        // What stands between the word and the # in front of it is no part of a name either.
+        let is_behind_a_hash = before.rsplit(is_of_a_key).next().is_some_and(|between| between.contains('#'));
+        self.key.is_none() && is_behind_a_hash && text.len() - before.len() >= KEY_LIKE
     }
 }
 

@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use hkdf::Hkdf;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -197,11 +198,14 @@ fn refused_directions() -> Value {
     json!({"key": hex(key), "directions": refused.collect::<Vec<_>>()})
 }
 
+/// What is connected to sealed, what in the clear, and what not at all.
 fn addresses() -> Value {
     let key = keys(0).public().to_string();
     let of = |address: String| {
-        let Address { name, key } = Address::read(&address);
-        json!({"address": address, "name": name, "key": key.map(|key| key.to_string())})
+        let read = Address::read(&address);
+        let refused = read.is_misspelt();
+        let Address { name, key } = read;
+        json!({"address": address, "name": name, "key": key.map(|key| key.to_string()), "refused": refused})
     };
     let last = &key[..42];
     json!([
@@ -217,7 +221,45 @@ fn addresses() -> Value {
         of(format!("NAME#{last}1")),
         of(format!("NAME#{}", "+".repeat(43))),
         of(format!("NAME#{key} ")),
+        of(format!("NAME#{key}\n")),
+        of(format!("NAME#{key}.")),
+        of(format!("NAME#{key}).")),
+        of(format!("NAME#{key}»")),
+        of(format!("NAME#{key}#")),
+        of(format!("NAME# {key}")),
+        of(format!("NAME#{key}A")),
+        of(format!("NAME#{}", &key[..20])),
+        of(format!("NAME#{}", &key[..19])),
+        of(format!("NAME#{}. ", &key[..19])),
+        of(format!("NAME {key}")),
+        of(format!("a#b {key}")),
+        of("a-name-of-more-than-twenty-characters".into()),
+        of("room#7 on the second floor of the house".into()),
     ])
+}
+
+/// The keys of the signals of direct carriers, which the Rust client has not, and what the first notes become.
+fn signals() -> Value {
+    let (secret, nonces): ([u8; 32], [u8; 32]) = (std::array::from_fn(|at| 0xd0 ^ at as u8), std::array::from_fn(|at| 0x10 + at as u8));
+    let key = |side: &str| {
+        let mut key = [0; 32];
+        let label = format!("bss-seal-1 signals {side}");
+        Hkdf::<Sha256>::new(Some(&nonces), &secret).expand(label.as_bytes(), &mut key).unwrap();
+        key
+    };
+    let side = |side: &str, notes: &[&str]| {
+        let key = key(side);
+        let mut outbound = Outbound::new(&key);
+        let notes = notes.iter().map(|note| json!({"note": note, "framed": hex(outbound.seal(note.as_bytes()))}));
+        json!({"key": hex(key), "notes": notes.collect::<Vec<_>>()})
+    };
+    json!({
+        "secret": hex(secret),
+        "client_nonce": hex(&nonces[..16]),
+        "server_nonce": hex(&nonces[16..]),
+        "client": side("client", &[r#"{"note":"description","value":{"type":"offer","sdp":"v=0"}}"#, r#"{"note":"candidate","value":null}"#]),
+        "server": side("server", &[r#"{"note":"description","value":{"type":"answer","sdp":"été"}}"#]),
+    })
 }
 
 fn all() -> Value {
@@ -246,6 +288,7 @@ fn all() -> Value {
             direction("a key for each record", 1, &parts(&[b"zero", b"one"])),
         ],
         "refused_directions": refused_directions(),
+        "signals": signals(),
     })
 }
 
