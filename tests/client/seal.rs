@@ -1,8 +1,10 @@
 //! Sealed streams through the real proxy: who can talk to whom, and what each knows of the other.
 
+use std::time::Duration;
+
 use browser_stream_client::{
     Code, Connect, ConnectError, Connection, Listener, RefusalCode, Stream, StreamError,
-    seal::{Address, Keys, MemoryPins, Pins, PublicKey, Sealing},
+    seal::{Keys, MemoryPins, Pins, PublicKey, Sealing},
 };
 use futures::FutureExt;
 use harness::{Cable, Two, pattern, until, within};
@@ -143,15 +145,55 @@ async fn a_server_with_another_key_is_key_changed_and_hears_nothing() {
     assert!(nobody_came(&mut listener));
 }
 
+/// Texts that look like an address and are none, and such as are names.
+fn look_alikes() -> (Vec<String>, Vec<String>) {
+    let vectors: Value = serde_json::from_str(include_str!("../vectors/seal.json")).expect("JSON");
+    let addresses = vectors["addresses"].as_array().expect("addresses").iter();
+    let unsealed = addresses.filter(|vector| vector["key"].is_null()).map(|vector| {
+        let address = vector["address"].as_str().expect("a text").to_owned();
+        (vector["refused"] == true, address)
+    });
+    let (refused, plain): (Vec<_>, Vec<_>) = unsealed.partition(|(is_refused, _)| *is_refused);
+    let texts = |list: Vec<(bool, String)>| list.into_iter().map(|(_, text)| text).collect();
+    (texts(refused), texts(plain))
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_looks_like_an_address_and_is_none_is_not_connected_to_in_the_clear() {
     let two = Two::new().await;
-    let address = Keys::generate().address("NAME");
-    let misspelt = format!("{}B", &address[..address.len() - 1]);
-    assert_eq!(Address::read(&misspelt).key, None);
-    assert_eq!(refused(two.client.client().connect(misspelt)).await, Code::BadRequest.into());
+    let client = two.client.client();
+    let (refused_ones, plain) = look_alikes();
+    assert!(refused_ones.len() > 10 && plain.len() > 5);
+    for misspelt in refused_ones {
+        for connect in [client.connect(&misspelt), client.connect(&misspelt).sealed(Sealing::new())] {
+            let error = within(connect.wait(Duration::ZERO).into_future()).await.expect_err("refused");
+            assert_eq!(error.code(), Code::BadRequest.into(), "{misspelt}: {error}");
+            assert!(error.to_string().contains("copy the whole address"), "{error}");
+        }
+    }
+    for name in plain {
+        assert_eq!(refused(client.connect(&name).wait(Duration::ZERO)).await, Code::NotFound.into(), "{name}");
+    }
     let nobody = format!("NAME#{}", PublicKey([0; 32]));
-    assert_eq!(refused(two.client.client().connect(nobody)).await, Code::BadRequest.into(), "a key of small order");
+    assert_eq!(refused(client.connect(nobody)).await, Code::BadRequest.into(), "a key of small order");
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_listens_under_an_address_or_what_looks_like_one() {
+    let two = Two::new().await;
+    let (server, keys) = (two.server.server(), Keys::generate());
+    let whole = keys.address("NAME");
+    let (misspelt, plain) = look_alikes();
+    for text in misspelt.iter().chain([&whole]) {
+        for listen in [server.listen(text), server.listen(text).sealed(&keys)] {
+            let error = within(listen.into_future()).await.err().expect("refused");
+            assert_eq!(error.code(), Code::BadRequest.into(), "{text}: {error}");
+            assert!(error.to_string().contains("listen under NAME"), "{error}");
+        }
+    }
+    for name in plain {
+        server.listen(name).await.expect("a name as any other").end().await.expect("given up");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -257,7 +299,7 @@ async fn a_sealed_open_whose_answer_got_lost_is_one_stream() {
     two.clients.cut();
     until(|| two.clients.dialled() == 2).await;
     // The same open comes again, while the application has not answered the first.
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
     let theirs = connection.accept();
     let mine = within(connecting).await.expect("no panic").expect("accepted");
     assert!(nobody_came(&mut listener), "one client came");

@@ -157,8 +157,9 @@ impl Connect {
 
     async fn open(mut self) -> Result<Stream, ConnectError> {
         let address = Address::read(&self.name);
-        if address.is_misspelt() {
-            return Err(bad("what follows the # is no key, though as long as one".into()).into());
+        if address.misspelt().is_some() {
+            let why = "what follows the # looks like a key and is none: copy the whole address, NAME#key, and nothing behind it";
+            return Err(bad(why.into()).into());
         }
         let sealing = self.sealing.take().or_else(|| address.key.map(|_| Sealing::new()));
         let name = name(&address.name)?;

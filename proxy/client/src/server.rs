@@ -11,7 +11,7 @@ use crate::{
     DialError, ListenError, Listener, Peer,
     claim::{Claim, Wishes},
     client::PREFIX,
-    seal::Keys,
+    seal::{Address, Keys},
     wire::name,
 };
 
@@ -47,7 +47,8 @@ impl StreamServer {
         self
     }
 
-    /// Claims that name, which is put into NFC first. Options are set on what it returns, which is awaited for the [`Listener`].
+    /// Claims that name, which is put into NFC first. Options are set on what it returns, which is awaited for the [`Listener`]. What is an address, or looks like
+    /// one, is no name: `bad_request`.
     pub fn listen(&self, name: impl Into<String>) -> Listen {
         let wishes = Wishes { clients_max: CLIENTS_MAX, is_paused: false, is_over: false };
         Listen { server: self.clone(), name: name.into(), wishes, leased: true, standby: false, keys: None }
@@ -104,6 +105,12 @@ impl Listen {
     }
 
     async fn claim(self) -> Result<Listener, ListenError> {
+        if let Some(name) = Address::read(&self.name).of_no_server() {
+            let why = format!(
+                "this is an address, or looks like one, and servers have names: listen under {name}, and sealed by its keys if need be"
+            );
+            return Err(OpenError::new(Code::BadRequest, why).into());
+        }
         let name = name(&self.name)?;
         let (peer, prefix) = (self.server.peer, self.server.prefix);
         let path = |verb| format!("{prefix}/{verb}/{}", name.segment());

@@ -68,6 +68,25 @@ async fn a_sealed_name_is_reached_by_its_address_only_and_knows_who_comes() {
 }
 
 #[tokio::test]
+async fn half_an_address_and_a_name_that_is_one_are_refused_with_what_to_do() {
+    let (proxy, user) = (Proxy::start().await, User::new());
+    let key = run(&mut user.bss(&proxy, &["keygen"]), b"").await.stdout();
+    let (whole, half) = (format!("NAME#{}", key.trim_end()), format!("NAME#{}", &key[..42]));
+    for text in [&whole, &half] {
+        for args in [&["listen", text][..], &["listen", text, "--sealed"]] {
+            let refused = run(&mut user.bss(&proxy, args), b"").await;
+            refused.failed(2, &format!("bad_request: {text}: "));
+            assert!(refused.stderr.contains("listen under NAME"), "{}", refused.stderr);
+        }
+    }
+    for args in [&["connect", &half][..], &["connect", &half, "--sealed"], &["connect", &format!("{whole} ")]] {
+        let refused = run(&mut user.bss(&proxy, args), b"secret").await;
+        refused.failed(2, "bad_request: ");
+        assert!(refused.stderr.contains("copy the whole address"), "{}", refused.stderr);
+    }
+}
+
+#[tokio::test]
 async fn the_first_key_of_a_name_is_pinned_in_a_file() {
     let (proxy, user, stranger) = (Proxy::start().await, User::new(), User::new());
     let (server, address) = stranger.listen(&proxy, &["listen", "NAME", "--sealed", "--exec", "cat"]).await;

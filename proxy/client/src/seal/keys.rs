@@ -94,15 +94,19 @@ impl Address {
 }
 
 impl Address {
-    /// Whether there is no key, and what follows a `#` looks like one: somebody meant to seal, and copied too little, or something behind it. Nobody is connected
-    /// to such a name, and nobody listens under it.
-    pub fn is_misspelt(&self) -> bool {
+    /// The name in front of what looks like a key and is none: somebody meant to seal, and copied too little, or something behind it. Nobody is connected to
+    /// such a text as a name, and nobody listens under it.
+    pub(crate) fn misspelt(&self) -> Option<&str> {
         let is_of_a_key = |character: char| character.is_ascii_alphanumeric() || character == '-' || character == '_';
         let text = self.name.trim_end_matches(|character| !is_of_a_key(character));
         let before = text.trim_end_matches(is_of_a_key);
-        // What stands between the word and the # in front of it is no part of a name either.
-        let is_behind_a_hash = before.rsplit(is_of_a_key).next().is_some_and(|between| between.contains('#'));
-        self.key.is_none() && is_behind_a_hash && text.len() - before.len() >= KEY_LIKE
+        let name = before.trim_end_matches(|character| character != '#' && !is_of_a_key(character)).strip_suffix('#')?;
+        (self.key.is_none() && text.len() - before.len() >= KEY_LIKE).then_some(name)
+    }
+
+    /// The name of a server that was given an address, or what looks like one.
+    pub(crate) fn of_no_server(&self) -> Option<&str> {
+        if self.key.is_some() { Some(&self.name) } else { self.misspelt() }
     }
 }
 

@@ -203,7 +203,7 @@ fn addresses() -> Value {
     let key = keys(0).public().to_string();
     let of = |address: String| {
         let read = Address::read(&address);
-        let refused = read.is_misspelt();
+        let refused = read.misspelt().is_some();
         let Address { name, key } = read;
         json!({"address": address, "name": name, "key": key.map(|key| key.to_string()), "refused": refused})
     };
