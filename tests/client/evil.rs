@@ -100,7 +100,12 @@ pub async fn records(stream: &mut Stream) -> Vec<Bytes> {
     while let Some(bytes) = within(stream.read_chunk()).await.expect("no reset") {
         all.extend_from_slice(&bytes);
     }
-    let (mut records, mut rest) = (Vec::new(), Bytes::from(all));
+    cut(all)
+}
+
+/// The records that these bytes are.
+pub fn cut(direction: Vec<u8>) -> Vec<Bytes> {
+    let (mut records, mut rest) = (Vec::new(), Bytes::from(direction));
     while !rest.is_empty() {
         let length = usize::from(u16::from_be_bytes([rest[0], rest[1]]));
         records.push(rest.split_to(2 + length));
@@ -144,15 +149,21 @@ impl Stage {
         self.clients.peer.client().connect(self.keys.address("NAME")).resume(false)
     }
 
-    /// One that is brought honestly.
+    /// One that does not resume, and is brought honestly.
     pub async fn scene(&mut self) -> Scene {
-        let connecting = tokio::spawn(self.connect().into_future());
+        self.scene_of(false).await
+    }
+
+    /// The same for one that does, or does not.
+    pub async fn scene_of(&mut self, resumes: bool) -> Scene {
+        let connecting = tokio::spawn(self.connect().resume(resumes).into_future());
         let (open, mut near) = self.clients.opened().await;
         let mut far = self.servers.bring("NAME", &open);
         let theirs = next(&mut self.listener).await.accept();
         let said = reply(&mut far).await;
         answer(&mut near, &said);
         let mine = within(connecting).await.expect("no panic").expect("accepted");
+        assert_eq!((mine.is_resumable(), theirs.is_resumable()), (resumes, resumes));
         Scene { mine, theirs, near, far }
     }
 

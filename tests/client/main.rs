@@ -6,6 +6,7 @@ mod connect;
 mod cuts;
 mod ends;
 mod evil;
+mod facts;
 mod leases;
 mod listen;
 mod lives;

@@ -1,48 +1,114 @@
 //! A proxy that cheats with what a sealed stream says: it reads nothing, and is found out.
 
 use browser_stream_client::{
-    Code, StreamError,
+    Code, Stream, StreamError,
     seal::{Keys, Sealing},
 };
+use browser_stream_mux::Stream as Carrier;
 use bytes::Bytes;
+use futures::FutureExt;
 use harness::within;
 
 use crate::{
     connect::next,
-    evil::{Scene, Stage, answer, forge, records, reply},
+    evil::{Scene, Stage, answer, cut, forge, records, reply},
+    facts::{Fact, Reader, tell},
     seal::talk,
 };
 
 pub const TAMPERED: StreamError = StreamError::Reset(Code::Tampered as u32);
 
-/// Three records and their end, as the server gets them when the proxy has had its way with them; what the server's program read, and how that ended.
-async fn forged(forgery: impl FnOnce(&mut Vec<Bytes>)) -> (String, Result<(), StreamError>) {
-    let mut stage = Stage::new().await;
-    let Scene { mut mine, mut theirs, mut near, mut far } = stage.scene().await;
-    for word in ["one ", "two ", "three "] {
-        mine.write_chunk(word.into()).await.expect("taken");
+/// Which of a stream's directions the proxy has its way with.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    /// The one to the client.
+    is_down: bool,
+    resumes: bool,
+}
+
+const WAYS: [Way; 4] = [
+    Way { is_down: false, resumes: false },
+    Way { is_down: true, resumes: false },
+    Way { is_down: false, resumes: true },
+    Way { is_down: true, resumes: true },
+];
+
+/// A direction: who writes it, who reads it, and what the proxy holds of either.
+struct Direction {
+    writer: Stream,
+    reader: Stream,
+    from: Carrier,
+    to: Carrier,
+    way: Way,
+    heard: Reader,
+}
+
+impl Direction {
+    async fn new(stage: &mut Stage, way: Way) -> Self {
+        let Scene { mine, theirs, near, far } = stage.scene_of(way.resumes).await;
+        let (writer, reader, from, to) = if way.is_down { (theirs, mine, far, near) } else { (mine, theirs, near, far) };
+        Self { writer, reader, from, to, way, heard: Reader::default() }
     }
-    mine.finish();
-    let mut records = records(&mut near).await;
-    assert_eq!(records.len(), 4);
-    forgery(&mut records);
-    forge(&mut far, &records);
-    let mut heard = String::new();
-    let end = loop {
-        match within(theirs.read_chunk()).await {
-            Ok(Some(bytes)) => heard.push_str(std::str::from_utf8(&bytes).expect("what was sent is text")),
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(error),
+
+    /// Says these words and the end: the sealed records, as the proxy has them.
+    async fn said(&mut self, words: &[&'static str]) -> Vec<Bytes> {
+        for word in words {
+            self.writer.write_chunk((*word).into()).await.expect("taken");
         }
-    };
-    if end.is_err() {
-        // It stays so, in both directions and for whoever asks.
-        assert_eq!(within(theirs.read_chunk()).await, Err(TAMPERED));
-        assert_eq!(within(theirs.write_chunk("x".into())).await, Err(TAMPERED));
-        assert_eq!(within(theirs.stopped()).await, TAMPERED);
-        assert_eq!(within(far.read_chunk()).await, Err(StreamError::Reset(Code::BadRequest.number())), "what the proxy hears");
+        self.writer.finish();
+        let records = if self.way.resumes { cut(self.heard.direction(&mut self.from).await) } else { records(&mut self.from).await };
+        assert_eq!(records.len(), words.len() + 1);
+        records
     }
-    (heard, end)
+
+    /// Brings the reader these instead, and the finish.
+    fn forge(&mut self, records: &[Bytes]) {
+        if !self.way.resumes {
+            return forge(&mut self.to, records);
+        }
+        let mut offset = 0;
+        for record in records.iter().filter(|record| !record.is_empty()) {
+            tell(&mut self.to, &[Fact::Data { offset, bytes: record.to_vec() }]);
+            offset += record.len() as u64;
+        }
+        tell(&mut self.to, &[Fact::Fin { total: offset }]);
+    }
+
+    /// What the reader's program read, and how that ended.
+    async fn read(&mut self) -> (String, Result<(), StreamError>) {
+        let mut heard = String::new();
+        let end = loop {
+            match within(self.reader.read_chunk()).await {
+                Ok(Some(bytes)) => heard.push_str(std::str::from_utf8(&bytes).expect("what was sent is text")),
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        if end.is_err() {
+            // It stays so, in both directions and for whoever asks.
+            assert_eq!(within(self.reader.read_chunk()).await, Err(TAMPERED));
+            assert_eq!(within(self.reader.write_chunk("x".into())).await, Err(TAMPERED));
+            assert_eq!(within(self.reader.stopped()).await, TAMPERED);
+            // What the proxy hears.
+            if self.way.resumes {
+                assert_eq!(Reader::default().reset(&mut self.to).await, "bad_request");
+            } else {
+                assert_eq!(within(self.to.read_chunk()).await, Err(StreamError::Reset(Code::BadRequest.number())));
+            }
+        }
+        (heard, end)
+    }
+}
+
+/// Three records and their end, each way, as the reader gets them when the proxy has had its way with them: it reads so much, and finds that out, or nothing.
+async fn forged(forgery: impl Fn(&mut Vec<Bytes>), heard: &str, end: Result<(), StreamError>) {
+    for way in WAYS {
+        let mut direction = Direction::new(&mut Stage::new().await, way).await;
+        let mut records = direction.said(&["one ", "two ", "three "]).await;
+        forgery(&mut records);
+        direction.forge(&records);
+        assert_eq!(direction.read().await, (heard.to_owned(), end), "{way:?}");
+    }
 }
 
 fn flip(record: &Bytes, at: usize) -> Bytes {
@@ -53,75 +119,115 @@ fn flip(record: &Bytes, at: usize) -> Bytes {
 
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_only_passes_on_is_not_noticed() {
-    assert_eq!(forged(|_| {}).await, ("one two three ".into(), Ok(())));
+    forged(|_| {}, "one two three ", Ok(())).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_alters_a_byte_is_found_out() {
     // Of the length, of the text, of the tag; of the end.
     for (record, at, heard) in [(0, 1, ""), (1, 2, "one "), (1, 21, "one "), (2, 3, "one two "), (3, 5, "one two three ")] {
-        assert_eq!(forged(|records| records[record] = flip(&records[record], at)).await, (heard.into(), Err(TAMPERED)), "{record}, {at}");
+        forged(|records| records[record] = flip(&records[record], at), heard, Err(TAMPERED)).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_drops_a_record_is_found_out() {
     for (record, heard) in [(0, ""), (1, "one "), (2, "one two ")] {
-        assert_eq!(forged(|records| drop(records.remove(record))).await, (heard.into(), Err(TAMPERED)));
+        forged(|records| drop(records.remove(record)), heard, Err(TAMPERED)).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_replays_a_record_is_found_out() {
-    assert_eq!(forged(|records| records.insert(1, records[0].clone())).await, ("one ".into(), Err(TAMPERED)));
-    assert_eq!(forged(|records| records.push(records[3].clone())).await, ("one two three ".into(), Err(TAMPERED)));
+    forged(|records| records.insert(1, records[0].clone()), "one ", Err(TAMPERED)).await;
+    forged(|records| records.push(records[3].clone()), "one two three ", Err(TAMPERED)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_moves_records_is_found_out() {
-    assert_eq!(forged(|records| records.swap(0, 1)).await, (String::new(), Err(TAMPERED)));
-    assert_eq!(forged(|records| records.swap(1, 2)).await, ("one ".into(), Err(TAMPERED)));
+    forged(|records| records.swap(0, 1), "", Err(TAMPERED)).await;
+    forged(|records| records.swap(1, 2), "one ", Err(TAMPERED)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_cuts_the_end_off_is_found_out() {
     for (kept, heard) in [(0, ""), (1, "one "), (3, "one two three ")] {
-        assert_eq!(forged(|records| records.truncate(kept)).await, (heard.into(), Err(TAMPERED)), "{kept} records");
+        forged(|records| records.truncate(kept), heard, Err(TAMPERED)).await;
     }
-    assert_eq!(forged(|records| records[3] = records[3].slice(..17)).await, ("one two three ".into(), Err(TAMPERED)));
+    forged(|records| records[3] = records[3].slice(..17), "one two three ", Err(TAMPERED)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_adds_something_is_found_out() {
-    assert_eq!(forged(|records| records.push(Bytes::from_static(&[0]))).await, ("one two three ".into(), Err(TAMPERED)));
-    assert_eq!(forged(|records| records.insert(0, vec![0; 2].into())).await, (String::new(), Err(TAMPERED)));
+    forged(|records| records.push(Bytes::from_static(&[0])), "one two three ", Err(TAMPERED)).await;
+    forged(|records| records.insert(0, vec![0; 2].into()), "", Err(TAMPERED)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_proxy_that_exchanges_two_streams_is_found_out() {
-    let mut stage = Stage::new().await;
-    let mut scenes = [stage.scene().await, stage.scene().await];
-    for scene in &mut scenes {
-        scene.mine.write_chunk("words".into()).await.expect("taken");
-        scene.mine.finish();
-    }
-    let [one, two] = &mut scenes;
-    let (first, second) = (records(&mut one.near).await, records(&mut two.near).await);
-    forge(&mut one.far, &second);
-    forge(&mut two.far, &first);
-    for scene in &mut scenes {
-        assert_eq!(within(scene.theirs.read_chunk()).await, Err(TAMPERED));
+    for way in WAYS {
+        let mut stage = Stage::new().await;
+        let (mut one, mut two) = (Direction::new(&mut stage, way).await, Direction::new(&mut stage, way).await);
+        let (first, second) = (one.said(&["words"]).await, two.said(&["words"]).await);
+        one.forge(&second);
+        two.forge(&first);
+        for direction in [&mut one, &mut two] {
+            assert_eq!(direction.read().await, (String::new(), Err(TAMPERED)), "{way:?}");
+        }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_proxy_that_sends_the_clients_records_back_is_found_out() {
-    let mut scene = Stage::new().await.scene().await;
-    scene.mine.write_chunk("words".into()).await.expect("taken");
-    scene.mine.finish();
-    let said = records(&mut scene.near).await;
-    forge(&mut scene.near, &said);
-    assert_eq!(within(scene.mine.read_chunk()).await, Err(TAMPERED));
+async fn a_proxy_that_joins_one_stream_to_the_rest_of_another_is_found_out() {
+    for way in WAYS {
+        let mut stage = Stage::new().await;
+        let (mut one, mut two) = (Direction::new(&mut stage, way).await, Direction::new(&mut stage, way).await);
+        let (first, second) = (one.said(&["one ", "two "]).await, two.said(&["one ", "two "]).await);
+        one.forge(&[&first[..1], &second[1..]].concat());
+        assert_eq!(one.read().await, ("one ".into(), Err(TAMPERED)), "{way:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_sends_the_records_back_is_found_out() {
+    for way in WAYS {
+        let mut direction = Direction::new(&mut Stage::new().await, way).await;
+        let said = direction.said(&["words"]).await;
+        std::mem::swap(&mut direction.writer, &mut direction.reader);
+        std::mem::swap(&mut direction.from, &mut direction.to);
+        direction.forge(&said);
+        assert_eq!(within(direction.reader.read_chunk()).await, Err(TAMPERED), "{way:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proxy_that_says_a_record_of_a_stream_that_resumes_twice_changes_nothing_and_one_that_says_another_first_is_found_out() {
+    for way in WAYS.into_iter().filter(|way| way.resumes) {
+        for is_forged in [false, true] {
+            let mut direction = Direction::new(&mut Stage::new().await, way).await;
+            let said = direction.said(&["words"]).await;
+            let first = if is_forged { flip(&said[0], 5) } else { said[0].clone() };
+            let twice = [first, said[0].clone()].map(|record| Fact::Data { offset: 0, bytes: record.to_vec() });
+            tell(&mut direction.to, &twice);
+            direction.forge(&said);
+            let expected = if is_forged { (String::new(), Err(TAMPERED)) } else { ("words".to_owned(), Ok(())) };
+            assert_eq!(direction.read().await, expected, "{way:?}");
+        }
+    }
+}
+
+/// The limit of what sealing can do (SEAL.md, section 5).
+#[tokio::test(start_paused = true)]
+async fn a_proxy_can_say_that_all_arrived_and_only_a_sealed_answer_proves_it() {
+    let mut direction = Direction::new(&mut Stage::new().await, Way { is_down: false, resumes: true }).await;
+    let records = direction.said(&["words"]).await;
+    let received = records.iter().map(|record| record.len() as u64).sum::<u64>() + 1;
+    tell(&mut direction.from, &[Fact::Ack { received, room: 1 << 18 }]);
+    within(direction.writer.sent()).await.expect("acknowledged, as it seems");
+    assert!(direction.reader.read_chunk().now_or_never().is_none(), "though nothing came");
+    // An answer it cannot make up, not even an empty one.
+    tell(&mut direction.from, &[Fact::Fin { total: 0 }]);
+    assert_eq!(within(direction.writer.read_chunk()).await, Err(TAMPERED));
 }
 
 #[tokio::test(start_paused = true)]

@@ -205,6 +205,9 @@ impl Stream {
     /// Finishes our direction and resolves when the other side has all of it; of a stream that is not resumable nobody says so, and all of it has left for
     /// the proxy. Cancel-safe, but for the finish.
     ///
+    /// That it arrived is the proxy's word, also of a [sealed](Self::sealed) stream: where the proxy is not trusted let the other side answer, and read that to its
+    /// end, which under the seal nobody can make up.
+    ///
     /// # Errors
     /// [`StreamError::Reset`] or [`StreamError::Lost`]: how much of it arrived is not known.
     pub async fn sent(&mut self) -> Result<(), StreamError> {
