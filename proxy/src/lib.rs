@@ -10,7 +10,8 @@ mod error;
 mod feature;
 mod limits;
 mod memory;
-mod private;
+#[doc(hidden)]
+pub mod private;
 mod refusals;
 mod route;
 mod session;

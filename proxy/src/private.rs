@@ -1,4 +1,4 @@
-//! Files that only their owner may read, put there whole.
+//! Files that only their owner may read, put there whole. The program needs it beside the API; no part of that.
 
 use std::{
     fs,
@@ -7,7 +7,10 @@ use std::{
 };
 
 /// Puts the file there, or finds that there is one: an error of [`io::ErrorKind::AlreadyExists`]. Of several processes one makes it.
-pub(crate) fn make(path: &Path, bytes: &[u8]) -> io::Result<()> {
+///
+/// # Errors
+/// It is there, or cannot be put there; nothing is left of it then.
+pub fn make(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // Unlike a rename, a link never takes the place of another's file.
     put(path, bytes, |new| fs::hard_link(new, path).and_then(|()| fs::remove_file(new)))
 }

@@ -162,6 +162,11 @@ impl Reach {
         }
     }
 
+    /// Whether the key that the server of this name shows is to be remembered.
+    pub fn pins(&self, name: &str) -> bool {
+        (self.sealed || self.key.is_some()) && Address::read(name).key.is_none()
+    }
+
     fn sealing(&self) -> Sealing {
         let mut sealing = Sealing::new();
         if let Some(meta) = &self.meta {
@@ -227,7 +232,9 @@ environment, and is killed with all that it started when the client gives up. Ho
   bss listen web --to 127.0.0.1:8000               a TCP service behind a name
   bss listen web --to 8000 --sealed                the same for sealed streams only; says its address, NAME#key
 
-A program of --exec finds what a sealed client said in BSS_META, and the client's key, if it has one, in BSS_KEY.",
+A program of --exec finds what a sealed client said in BSS_META, and the client's key, if it has one, in BSS_KEY. Somebody who
+recorded how a sealed stream was opened, the proxy above all, can open it so again, with the same BSS_META and BSS_KEY, but not say a byte in
+it. Where acting twice would hurt, let the program act only once the first bytes have come on its stdin.",
     )
 }
 
@@ -337,6 +344,14 @@ mod tests {
         for text in ["", "host", ":80", "host:", "host:99999"] {
             assert!(target(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn who_acts_for_sealed_clients_is_warned_of_opens_that_come_again() {
+        use clap::CommandFactory;
+        let mut args = Args::command();
+        let help = args.find_subcommand_mut("listen").expect("a command").render_long_help().to_string();
+        assert!(help.contains("once the first bytes have come"), "{help}");
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub struct Connect {
 impl Connect {
     pub async fn run(self, proxy: &Proxy) -> Result<(), Failure> {
         let name = &self.name;
+        proxy.warn_of_pins(&self.reach, name);
         let stream = self.reach.open(&proxy.client(), name).await.map_err(|error| Failure::connect(name, &error))?;
         let input: Box<dyn AsyncRead + Send + Unpin> = if self.recv_only { Box::new(empty()) } else { Box::new(tokio::io::stdin()) };
         let output = (!self.send_only).then(tokio::io::stdout);

@@ -38,6 +38,7 @@ impl Forward {
         let here = listener.local_addr().map_err(cannot)?;
         // Somebody may want only the port, and no pipe: that nobody reads it is no reason not to serve it.
         let _ = print(&format!("{} is at {here}\n", self.name)).await;
+        proxy.warn_of_pins(&self.reach, &self.name);
         let client = proxy.client();
         let refused = proxy.refuses();
         tokio::pin!(refused);

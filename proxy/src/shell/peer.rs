@@ -2,11 +2,17 @@
 
 use std::{io::IsTerminal, time::Duration};
 
-use browser_stream_client::{Peer, State, StreamClient, StreamServer};
+use browser_stream_client::{Peer, State, StreamClient, StreamServer, seal::FilePins};
 use futures::StreamExt;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Failure, args::Far, keys, soon, standard::say, trust::trusting};
+use super::{
+    Failure,
+    args::{Far, Reach},
+    keys, soon,
+    standard::say,
+    trust::trusting,
+};
 
 /// The proxy, and how much of it is told.
 pub struct Proxy {
@@ -68,9 +74,24 @@ impl Proxy {
 
     pub fn client(&self) -> StreamClient {
         let client = self.peer.client().with_prefix(&self.prefix);
-        match keys::pins(&format!("{}{}", self.url, self.prefix)) {
+        match self.pins() {
             Some(pins) => client.with_pins(pins),
             None => client,
+        }
+    }
+
+    fn pins(&self) -> Option<FilePins> {
+        // What follows a ? is no part of where it is.
+        let proxy = self.url.split(['?', '#']).next().unwrap_or_default();
+        keys::pins(&format!("{proxy}{}", self.prefix))
+    }
+
+    /// Says so if keys that are believed for the first time cannot be remembered.
+    pub fn warn_of_pins(&self, reach: &Reach, name: &str) {
+        if self.voice.address && reach.pins(name) && self.pins().is_none() {
+            say(&format!(
+                "{name}: the key that it shows is believed, and forgotten when this ends: there is no folder to remember it in, for HOME is not set"
+            ));
         }
     }
 

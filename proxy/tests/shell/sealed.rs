@@ -46,6 +46,12 @@ async fn keygen_makes_a_key_once_and_only_its_owner_reads_it() {
     assert_eq!(fs::metadata(&file).expect("there").permissions().mode() & 0o777, 0o600);
     let usual = run(&mut user.bss(&proxy, &["keygen"]), b"").await.stdout();
     assert!(usual != first && user.0.path().join("browser-stream-server/seal-key").exists());
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("ours");
+    for args in [&["keygen", &file][..], &["connect", "NAME#key", "--key", &file]] {
+        let refused = run(&mut user.bss(&proxy, args), b"").await;
+        assert!(refused.stderr.contains("others may read it (mode 644)"), "{refused:?}");
+    }
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
     fs::write(&file, "bss-seal-secret-short").expect("written");
     run(&mut user.bss(&proxy, &["keygen", &file]), b"").await.failed(74, "the key: ");
 }
@@ -102,6 +108,24 @@ async fn the_first_key_of_a_name_is_pinned_in_a_file() {
     let refused = run(&mut user.bss(&proxy, &["connect", "NAME", "--sealed"]), b"words").await;
     refused.failed(78, "key_changed: NAME: ");
     assert!(refused.stderr.contains("seal-pins"), "{}", refused.stderr);
+}
+
+#[tokio::test]
+async fn without_a_folder_for_pins_it_is_said_that_they_are_forgotten() {
+    let (proxy, stranger) = (Proxy::start().await, User::new());
+    let (_server, address) = stranger.listen(&proxy, &["listen", "NAME", "--sealed", "--exec", "cat"]).await;
+    let homeless = |args: &[&str]| {
+        let mut command = proxy.bss(args);
+        command.env_remove("HOME").env_remove("XDG_STATE_HOME").env_remove("STATE_DIRECTORY");
+        command
+    };
+    let got = run(&mut homeless(&["connect", "NAME", "--sealed"]), b"words").await;
+    assert!(got.stderr.contains("HOME is not set") && got.stderr.contains("forgotten"), "{got:?}");
+    assert_eq!((got.stdout.as_slice(), got.code), (&b"words"[..], Some(0)));
+    for args in [&["connect", &address][..], &["connect", "NAME", "--sealed", "--quiet"]] {
+        let got = run(&mut homeless(args), b"words").await;
+        assert_eq!((got.stderr.as_str(), got.code), ("", Some(0)));
+    }
 }
 
 #[tokio::test]

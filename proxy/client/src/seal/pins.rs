@@ -50,9 +50,12 @@ pub struct FilePins {
 }
 
 impl FilePins {
-    /// Those of the servers at this proxy, which is any text without white space; the file is made with the first of them.
+    /// Those of the servers at this proxy, which is any text without white space, as its URL, of which what follows a `?` does not count: it may be a token. The file
+    /// is made with the first of them.
     pub fn new(file: impl Into<PathBuf>, proxy: impl Into<String>) -> Self {
-        Self { file: file.into(), proxy: proxy.into() }
+        let mut proxy = proxy.into();
+        proxy.truncate(proxy.find(['?', '#']).unwrap_or(proxy.len()));
+        Self { file: file.into(), proxy }
     }
 
     /// Where they are.
@@ -140,7 +143,11 @@ mod tests {
             assert_eq!((pins.get("été 日本").unwrap(), pins.get("NAME").unwrap()), (Some(one), Some(two)));
         }
         assert_eq!(b.get("NAME").unwrap(), None, "another proxy's names are other names");
-        assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 2, "what is pinned is not pinned again");
+        let asked = FilePins::new(&file, "ws://a/mux?token=secret#x");
+        assert_eq!(asked.get("NAME").unwrap(), Some(two), "what stands behind a ? makes no other proxy of it");
+        assert_eq!(asked.set("THIRD", one).unwrap(), one);
+        assert!(!std::fs::read_to_string(&file).unwrap().contains("secret"));
+        assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 3, "what is pinned is not pinned again");
         std::fs::remove_dir_all(folder).unwrap();
     }
 

@@ -1,7 +1,7 @@
 //! A sealed stream: what its program reads and writes, over a carriage of records.
 
 use std::{
-    io,
+    fmt, io,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -22,7 +22,7 @@ use super::{
 use crate::{carriage::Carriage, wire::Meta};
 
 /// What the other end of a sealed stream said and showed in the handshake.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Sealed {
     pub(crate) meta: Option<Meta>,
     pub(crate) key: Option<PublicKey>,
@@ -39,6 +39,13 @@ impl Sealed {
     /// has none.
     pub fn key(&self) -> Option<PublicKey> {
         self.key
+    }
+}
+
+/// Without what was said: it is for nobody else, and a log is for many.
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealed").field("key", &self.key).finish_non_exhaustive()
     }
 }
 
@@ -184,5 +191,18 @@ fn heard(is_broken: &AtomicBool, end: StreamError) -> StreamError {
             StreamError::Reset(Code::Internal.number())
         }
         end => end,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_under_the_seal_is_not_shown() {
+        let meta = serde_json::value::to_raw_value(&"whispered").unwrap();
+        let sealed = Sealed { meta: Some(meta), key: Some(PublicKey([1; 32])) };
+        let shown = format!("{sealed:?}");
+        assert!(!shown.contains("whispered") && shown.contains(&PublicKey([1; 32]).to_string()), "{shown}");
     }
 }
