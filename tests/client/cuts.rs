@@ -6,7 +6,7 @@ use browser_stream_client::{Peer, seal::Keys};
 use harness::{Shim, Way, pattern};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sha2::{Digest, Sha256};
-use tokio::{io::AsyncWriteExt, time::timeout};
+use tokio::{io::AsyncWriteExt, sync::watch, time::timeout};
 
 use crate::{
     connect::resumable,
@@ -72,9 +72,11 @@ async fn threat_13_a_transfer_that_is_cut_fifty_times_arrives_whole_and_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sixty_four_sealed_mebibytes_that_are_cut_twenty_times_arrive_whole_and_once() {
+async fn sixty_four_sealed_mebibytes_that_are_cut_twenty_times_arrive_whole_and_once_in_twenty_moves() {
     const LENGTH: usize = 64 * 1024 * 1024;
     const SEALED_CUTS: u64 = 20;
+    /// A quarter of what there is for each: more is written until a move is known.
+    const BETWEEN_MAX: u64 = LENGTH as u64 / SEALED_CUTS / 4;
     let seed = rand::random();
     println!("seed {seed}");
     let (cut, keys) = (Cut::new(proxy().await, seed).await, Keys::generate());
@@ -82,8 +84,12 @@ async fn sixty_four_sealed_mebibytes_that_are_cut_twenty_times_arrive_whole_and_
     let (mut mine, mut theirs) = seal::opened(cut.client.client().connect(keys.address("NAME")), &mut listener).await;
     let sent = pattern(seed, LENGTH);
     let hash: [u8; 32] = Sha256::digest(&sent).into();
+    let (moves, moved) = watch::channel(0);
     let sending = tokio::spawn(async move {
-        mine.write_all(&sent).await.expect("taken");
+        for chunk in sent.chunks(64 * 1024) {
+            mine.write_all(chunk).await.expect("taken");
+            moves.send_replace(mine.moves());
+        }
         mine.sent().await.expect("all is there");
         mine.moves()
     });
@@ -94,13 +100,21 @@ async fn sixty_four_sealed_mebibytes_that_are_cut_twenty_times_arrive_whole_and_
             length += bytes.len();
         }
         theirs.finish();
-        (<[u8; 32]>::from(hash.finalize()), length, theirs.moves())
+        (<[u8; 32]>::from(hash.finalize()), length)
     });
-    let harassed = timeout(Duration::from_secs(300), cut.harass(seed, SEALED_CUTS, LENGTH, &[(1, Way::Up), (0, Way::Down)]));
-    let (harassed, moved, received) = tokio::join!(harassed, sending, receiving);
+    // Each cut waits until the stream has moved behind the one before: none falls into another's move.
+    let harassing = timeout(Duration::from_secs(300), async {
+        let mut random = StdRng::seed_from_u64(seed);
+        for cuts in 1..=SEALED_CUTS {
+            let (shim, way) = [(1, Way::Up), (0, Way::Down)][random.random_range(0..2)];
+            cut.shims[shim].cut_after(way, random.random_range(1..BETWEEN_MAX));
+            moved.clone().wait_for(|moves| *moves >= cuts).await.expect("it is being sent");
+        }
+    });
+    let (harassed, moves, received) = tokio::join!(harassing, sending, receiving);
     assert!(harassed.is_ok(), "every cut was made and survived");
-    let ((got, length, their_moves), our_moves) = (received.expect("no panic"), moved.expect("no panic"));
+    let (got, length) = received.expect("no panic");
     assert!(length == LENGTH && got == hash);
-    println!("{} moves, {} connections", our_moves.max(their_moves), cut.shims.iter().map(Shim::connections).sum::<u64>());
-    assert!(our_moves.max(their_moves) > 0);
+    println!("{} connections", cut.shims.iter().map(Shim::connections).sum::<u64>());
+    assert_eq!(moves.expect("no panic"), SEALED_CUTS);
 }
