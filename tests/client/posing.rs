@@ -59,6 +59,14 @@ async fn a_proxy_that_alters_the_reply_is_found_out() {
         let code = Stage::new().await.crossed(|_| {}, |reply| reply["seal"]["message"] = forgery.clone()).await;
         assert_eq!(code, Code::Tampered.into(), "{forgery}");
     }
+    // With a key beside the message, be it the server's own; in another version.
+    let mut stage = Stage::new().await;
+    for key in [stage.keys.public().to_string(), Keys::generate().public().to_string(), "short".into()] {
+        assert_eq!(stage.crossed(|_| {}, |reply| reply["seal"]["key"] = json!(key)).await, Code::Tampered.into(), "{key}");
+        let code = stage.crossed(|_| {}, |reply| reply["seal"] = json!({"v": 1, "key": key, "message": "+"})).await;
+        assert_eq!(code, Code::Tampered.into(), "{key}");
+    }
+    assert_eq!(stage.crossed(|_| {}, |reply| reply["seal"]["v"] = json!(2)).await, Code::Tampered.into());
 }
 
 #[tokio::test(start_paused = true)]
@@ -133,6 +141,11 @@ async fn a_proxy_cannot_take_over_a_stream_that_resumes() {
     };
     let mut mixed = stage.servers.bring("NAME", &other);
     assert_eq!(reply(&mut mixed).await["error"]["code"], "forbidden");
+    // Nor is the same one, said to be of another version, a stream of its own.
+    let mut later = open.clone();
+    later["resume"]["v"] = json!(2);
+    assert_eq!(reply(&mut stage.servers.bring("NAME", &later)).await["error"]["code"], "forbidden");
+    assert!(stage.nobody_came());
     // It joins, but cannot prove itself: JOIN is answered with PROVE, a made-up PROOF with nothing.
     let mut joined = stage.servers.bring("NAME", &json!({"resume": {"v": 1, "join": true}}));
     let _taken = reply(&mut joined).await;

@@ -62,6 +62,10 @@ impl Shared {
             Some(Asked::Join) | None => None,
         };
         let known = id.and_then(|id| self.resumption.letters(id));
+        if known.is_some() && !matches!(asked, Some(Asked::Birth(_))) {
+            // In our version it was a carrier of that stream; in no other is it a stream of its own.
+            return Err(Ungreeted::Refused(OpenError::new(Code::Forbidden, "the stream's id is taken")));
+        }
         greet(keys, &target.name, &id.unwrap_or(StreamId([0; 16])).0, seal, known.as_ref()).map(Some)
     }
 }

@@ -72,10 +72,13 @@ impl Field {
         if v.as_u64() != Some(VERSION) {
             return Ok(Said::Other);
         }
+        // Who answers either could use the message or could not.
+        let is_both = !message.is_null() && !key.is_null();
         let message = message.as_str().and_then(|text| BASE64URL_NOPAD.decode(text.as_bytes()).ok());
         let key = key.as_str().and_then(|text| text.parse().ok());
         Ok(match (message, Pattern::deserialize(&pattern), key) {
             (Some(message), Ok(pattern), _) => Said::Hello(pattern, message),
+            _ if is_both => Said::Other,
             (Some(message), Err(_), _) if pattern.is_null() => Said::Answer(message),
             (None, _, Some(key)) => Said::Key(key),
             _ => Said::Other,
@@ -117,6 +120,8 @@ mod tests {
             r#"{"v":1,"pattern":"NK","message":"YWJj="}"#,
             r#"{"v":1,"pattern":"NK","message":7}"#,
             r#"{"v":1,"key":"short"}"#,
+            r#"{"v":1,"message":"YWJj","key":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc"}"#,
+            r#"{"v":1,"message":"+","key":"BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc"}"#,
         ] {
             assert_eq!(read(other), Ok(Said::Other), "{other}");
         }
