@@ -230,7 +230,7 @@ fn streams_that_are_filled_again_as_they_are_emptied_are_bulk_too() {
     let little = connection.open([0; 8]).unwrap();
     let fill = |connection: &mut Connection<[u64; 8]>, id| assert!(connection.send(id, vec![0; TURN - Header::BYTES].into()));
     bulk.iter().for_each(|id| fill(&mut connection, *id));
-    let mut turn = |connection: &mut Connection<[u64; 8]>| {
+    let turn = |connection: &mut Connection<[u64; 8]>| {
         let id = turns(connection, 1)[0];
         if id != little {
             fill(connection, id);
