@@ -185,7 +185,9 @@ async function measure(name, what, budget) {
   const figure = (n) => `${(n / 1024).toFixed(2)} KiB (${n.toLocaleString("en")} bytes)`;
   console.log(`${name}: ${figure(bytes)} gzipped, ${figure(budget)} at most`);
   if (bytes <= budget) return;
-  console.error(`over budget by ${(bytes - budget).toLocaleString("en")} bytes: ${name}. Make it smaller, or raise its budget in build.mjs.`);
+  console.error(
+    `over budget by ${(bytes - budget).toLocaleString("en")} bytes: ${name}. Make it smaller, or raise its budget in build.mjs.`,
+  );
   process.exitCode = 1;
 }
 
