@@ -262,6 +262,7 @@ test("unsupported: an open that needs what the server does not have", async ({ t
   await serveEcho(await tab(), name);
   const peer = await MuxPeer.dial(realProxy.mux);
   const id = peer.open({ path: `/browser-server/connect/${name}`, need: ["seal"] });
-  expect(await peer.message(id)).toMatchObject({ error: { code: "unsupported" } });
+  const message = expect.stringContaining("the server takes no sealed streams: start it with `sealed`");
+  expect(await peer.message(id)).toMatchObject({ error: { code: "unsupported", message } });
   await peer.close();
 });

@@ -139,6 +139,38 @@ test("the README's sealed stream comes back, under the key of its address", asyn
   await expect.poll(() => said).toEqual(["hello true"]);
 });
 
+test("the library's README has a sealed server that takes a friend, and forgets a pin by its whole name", async ({
+  realProxy,
+  tab,
+  name,
+}) => {
+  const readme = await readFile(new URL("../../browser-lib/README.md", import.meta.url), "utf8");
+  const code = [...readme.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code = ""]) => code);
+  const [sealed = "", forgetting = ""] = code.filter((code) => code.includes('"browser-stream-server/seal"'));
+  const here = (code: string) => code.replaceAll("ws://127.0.0.1:8080/mux", realProxy.mux).replaceAll("NAME", name);
+  const page = await tab();
+  const said: string[] = [];
+  page.on("console", (message) => said.push(message.text()));
+  const imports = {
+    "browser-stream-server": "/browser-stream-server.js",
+    "browser-stream-server/seal": "/browser-stream-server-seal.js",
+  };
+  const body = `
+    <script type="importmap">${JSON.stringify({ imports })}</script>
+    <script type="module">
+      ${here(sealed)}
+      await StreamClient(mdm).connect("${name}", { sealed: { keys: mine } }).opened;
+      console.log(pins.entries().length);
+      ${here(forgetting)}
+      console.log(pins.entries().length);
+    </script>`;
+  await page.route(`${realProxy.url}friends`, (route) => route.fulfill({ contentType: "text/html", body }));
+  await page.goto(`${realProxy.url}friends`);
+  await expect
+    .poll(() => said.filter((text) => text !== "a friend: undefined"))
+    .toEqual(["a friend: a tab", "hello", "1", "0"]);
+});
+
 test("the start page's server and client work in two tabs as they are displayed", async ({
   browser,
   realProxy,

@@ -121,7 +121,7 @@ impl Client {
     fn asks(proxy: &StreamServerProxy, seat: Seat, session: &Session, open: Open, segment: &str) -> Result<Ask, OpenError> {
         let Open { meta, resume, seal, need, .. } = open;
         if let Some(lacking) = need.iter().find(|need| !seat.claim.capabilities.contains(need)) {
-            return Err(OpenError::new(Code::Unsupported, format!("the server does not have {lacking:?}, which this open needs")));
+            return Err(unsupported(lacking));
         }
         let (id, server) = (Uuid::new_v4(), seat.claim.session.clone());
         let client = Arc::new(Self::new(id, seat, resume.is_some()));
@@ -204,6 +204,18 @@ pub(crate) fn wait(limits: &Limits, asked_ms: Option<f64>) -> Result<Duration, O
         return Err(OpenError::new(Code::BadRequest, format!("wait is a number of milliseconds from 0 to {most_ms}")));
     }
     Ok(Duration::from_secs_f64(asked_ms / 1000.0))
+}
+
+/// What to do about a server that lacks what an open needs.
+fn unsupported(lacking: &str) -> OpenError {
+    let said = match lacking {
+        "seal" => {
+            let other = "connect without a key and without `sealed`, if the proxy may read the bytes";
+            format!("the server takes no sealed streams: start it with `sealed`, or {other}")
+        }
+        _ => format!("the server does not have {lacking:?}, which this open needs"),
+    };
+    OpenError::new(Code::Unsupported, said)
 }
 
 /// A server's refusal as a client may see it: with a code that is a server's to give, and a message of bounded length.

@@ -231,6 +231,7 @@ environment, and is killed with all that it started when the client gives up. Ho
   bss listen echo --exec cat                       a process for each client
   bss listen web --to 127.0.0.1:8000               a TCP service behind a name
   bss listen web --to 8000 --sealed                the same for sealed streams only; says its address, NAME#key
+  bss listen web --to 8000 --sealed=web.key        by the keys of that file, which is made if it is not there
 
 A program of --exec finds what a sealed client said in BSS_META, and the client's key, if it has one, in BSS_KEY. Somebody who
 recorded how a sealed stream was opened, the proxy above all, can open it so again, with the same BSS_META and BSS_KEY, but not say a byte in

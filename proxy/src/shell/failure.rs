@@ -4,7 +4,7 @@ use std::{fmt, io, process::ExitCode};
 
 use browser_stream_client::{Code, ConnectError, DialError, ListenError, RefusalCode, StreamError};
 
-use super::trust::distrust;
+use super::{keys, trust::distrust};
 
 /// The statuses, as the help has them.
 pub const STATUSES: &str = "\
@@ -74,11 +74,14 @@ impl Failure {
             ConnectError::Refused(error) => error.message.clone(),
             other => other.to_string(),
         };
+        let pinned;
         let advice = match code {
             RefusalCode::Known(Code::NotFound) => "--wait SECONDS waits for a name, 15 at most",
             RefusalCode::Known(Code::Lost) => "try again",
             RefusalCode::Known(Code::KeyChanged) => {
-                "take its new address from its owner; one that was pinned is a line of seal-pins in the folder of the user's state"
+                let file = keys::pins_file().map_or_else(|| "seal-pins".to_owned(), |file| file.display().to_string());
+                pinned = format!("take its new address from its owner; one that was pinned is the line of this proxy and name in {file}");
+                pinned.as_str()
             }
             RefusalCode::Known(Code::Tampered) => "somebody between here and the server, the proxy perhaps, does not keep to the protocol",
             _ => "",

@@ -64,7 +64,12 @@ pub fn usual() -> io::Result<Keys> {
 
 /// The user's pins for this proxy, where there is a folder for them.
 pub fn pins(proxy: &str) -> Option<FilePins> {
-    Some(FilePins::new(state()?.join("seal-pins"), proxy))
+    Some(FilePins::new(pins_file()?, proxy))
+}
+
+/// Where they are, those for other proxies, too.
+pub fn pins_file() -> Option<PathBuf> {
+    Some(state()?.join("seal-pins"))
 }
 
 /// Not where others may read it, as after a careless copy: they may be the server then.

@@ -37,7 +37,7 @@ pub struct Listen {
     /// Wait for the name where another has it
     #[arg(long)]
     standby: bool,
-    /// Take sealed streams only, by the keys of this file or else the user's own; made if they are not there
+    /// Take sealed streams only, by the user's own keys or, with --sealed=KEYFILE (the = is needed), by those of this file; made if they are not there
     #[arg(long, value_name = "KEYFILE", num_args = 0..=1, require_equals = true, value_parser = keys::of_file)]
     sealed: Option<Option<Keys>>,
 }

@@ -106,7 +106,8 @@ impl Registry {
                 return Ok(hub);
             }
             if timeout_at(deadline, came).await.is_err() {
-                return Err(OpenError::new(Code::NotFound, "nobody publishes in that channel"));
+                let said = "nobody publishes in that channel: is its publisher's page open? `wait` says how long to wait for it";
+                return Err(OpenError::new(Code::NotFound, said));
             }
         }
     }
