@@ -113,7 +113,8 @@ test("a sender that cancels, or takes a file back, tells its receivers; nothing 
   await row(receiver, file.name).getByRole("button", { name: "Save" }).click();
   await expect(row(receiver, file.name), "so nothing more can be read").toContainText("2.1 MB of 4.2 MB");
   await row(sender, "Chrome on Linux").getByRole("button", { name: "Cancel" }).click();
-  await expect(row(receiver, file.name)).toContainText("The sender cancelled it.");
+  await expect(row(receiver, file.name)).toContainText("The sender cancelled it. Nothing of it was kept.");
+  expect(await keptBytes(receiver)).toBe(0);
   await expect(row(sender, "cancelled by you")).toBeVisible();
 
   await row(receiver, file.name).getByRole("button", { name: "Try again" }).click();
@@ -168,7 +169,8 @@ test("everything is done by keyboard, and what happens is said", async ({ tab, r
   await receiver.keyboard.type(link.slice(link.indexOf("#") + 1).toUpperCase());
   await receiver.keyboard.press("Enter");
   await expect(receiver.getByRole("heading", { name: "1 file for you" })).toBeVisible();
-  for (let i = 0; i < 2; i++) await receiver.keyboard.press("Tab");
+  await expect(receiver.locator("#incoming-title"), "the focus goes on at the list").toBeFocused();
+  await receiver.keyboard.press("Tab");
   await expect(row(receiver, file.name).getByRole("button", { name: `Save ${file.name}` })).toBeFocused();
   const [download] = await Promise.all([receiver.waitForEvent("download"), receiver.keyboard.press("Enter")]);
   expect(await sha256Of(download)).toBe(sha256(file.buffer));
@@ -193,7 +195,7 @@ test("a link that is not whole, or whose key is another, opens nothing", async (
   const sender = await tab(`${realProxy.url}examples/file-exchange/`);
   const link = await share(sender, [sample("secret.txt", 100)]);
   const cut = await tab(link.slice(0, -1));
-  await expect(cut.getByText("This link is not whole")).toBeVisible();
+  await expect(cut.getByText("This link is not whole: the key")).toBeVisible();
   const code = link.slice(link.indexOf("#") + 1).replaceAll("-", "");
   const outcome = await cut.evaluate(async (code) => {
     const text = new TextEncoder().encode(`browser-stream-server file-exchange 1 ${code}`);
