@@ -63,6 +63,7 @@ test("how one file ended stays to be read while the next goes, and what is share
   await save(receiver, "small.bin");
   await holdFiles(sender, 2);
   await receiver.getByRole("button", { name: "Save all" }).click();
+  await expect(row(receiver, "a.bin")).toContainText("524 KB of 2.1 MB");
   await row(receiver, "a.bin").getByRole("button", { name: "Cancel" }).click();
   const told = row(sender, "has 1 of 3 files").locator("[data-part=told]");
   await expect(told).toContainText(/a\.bin.* · cancelled by them\n.*b\.bin/);
