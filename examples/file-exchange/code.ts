@@ -37,6 +37,14 @@ export function readInvitation(text: string): Invitation | undefined {
   return code && isWhole ? { code, key } : undefined;
 }
 
+/** What is wrong with what somebody typed or was sent, in words for them. */
+export function problemOf(text: string): string {
+  const [typed = ""] = text.slice(text.lastIndexOf("#") + 1).split(".");
+  if (readCode(typed))
+    return "This link is not whole: the key behind the full stop is cut or altered. Copy all of it again.";
+  return "This is no code: it has 12 letters and digits, as h4k2-9xqd-7mwz, and a link ends with one and a key.";
+}
+
 function readCode(typed: string): string | undefined {
   const plain = typed
     .toLowerCase()

@@ -16,6 +16,8 @@ export type Presence = "looking" | "nobody" | "here" | "away" | "gone" | "over" 
 
 const AGAIN_MS = 1_000;
 const WAIT_MS = 10_000;
+/** How long a sender that is not to be found after a connection broke may be about to come back. */
+const BACK_MS = 120_000;
 
 /** The sender is not there. What came is kept. */
 export class Gone extends Error {
@@ -31,6 +33,8 @@ export class Exchange {
   waits = false;
   piece = PIECE;
   readonly files = new Map<string, Incoming>();
+  /** What was asked for on the page before this one, by ids. */
+  readonly #wanted: Set<string>;
   readonly #client: StreamClient;
   readonly #self: { me: string; as: string };
   readonly #changed: () => void;
@@ -40,20 +44,35 @@ export class Exchange {
   readonly #pins = new Map<string, string>();
   #list: Stream | undefined;
   #wake: (() => void)[] = [];
+  /** Our connection broke since the sender was seen last: so may theirs, and who comes back first finds nobody. */
+  #isUnsure = false;
+  #patience: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     { mux, prefix }: { mux?: string; prefix?: string },
     self: { me: string; as: string },
     changed: () => void,
+    wanted: string[] = [],
   ) {
+    this.#wanted = new Set(wanted);
     this.mdm = MuxDemux(mux);
     this.#client = StreamClient(this.mdm, { prefix });
     this.#self = self;
     this.#changed = changed;
+    this.mdm.on("state", (state) => {
+      if (state === "waiting") this.#isUnsure = true;
+      changed();
+    });
   }
 
   get name(): string {
     return this.#place.name;
+  }
+
+  /** What is asked for and not here, for the page after this one. */
+  get wanted(): string[] {
+    const asked = [...this.files].filter(([, { state, isRunning }]) => state === "waiting" || isRunning);
+    return [...this.#wanted, ...asked.map(([id]) => id)];
   }
 
   /** Looks for the sender, and goes on looking while the page is there. */
@@ -62,10 +81,21 @@ export class Exchange {
     this.#address = key ? `${this.name}#${key}` : this.name;
     for await (const state of this.#client.watch(this.name)) {
       if (this.presence === "refused") return;
-      if (state === "up") this.#list ? this.#become("here") : void this.#look();
-      else if (this.presence !== "over")
-        this.#become(state === "suspended" ? "away" : this.files.size ? "gone" : "nobody");
+      if (state === "gone") this.#missed();
+      else {
+        this.#isUnsure = false;
+        if (state === "up") this.#list ? this.#become("here") : void this.#look();
+        else if (this.presence !== "over") this.#become("away");
+      }
     }
+  }
+
+  /** Nobody has the name. */
+  #missed(): void {
+    if (this.presence === "over") return;
+    const mayReturn = this.#isUnsure && (this.presence === "here" || this.presence === "away");
+    this.#become(mayReturn ? "away" : this.files.size ? "gone" : "nobody");
+    if (mayReturn) this.#patience = setTimeout(() => this.#become("gone"), BACK_MS);
   }
 
   /** Resolves when the sender is there. Rejects {@link Gone} when it is no more, or when `signal` aborts. */
@@ -127,8 +157,8 @@ export class Exchange {
     if (code === "tampered" || code === "key_changed") {
       this.reason =
         code === "tampered"
-          ? "Somebody between you altered what was said. Nothing of it was taken."
-          : "Whoever answers is not the one whose link you have: its key is another. Ask for the link again.";
+          ? "Somebody between you altered what was said, and nothing of it was taken."
+          : "Whoever answers is not the one whose link you have: its key is another.";
       this.#become("refused");
     } else if (code === "forbidden" || code === "bad_request" || !code) {
       this.reason = error instanceof StreamError ? error.detail : String(error);
@@ -151,8 +181,9 @@ export class Exchange {
       const incoming = there ?? new Incoming(file, this, this.#changed);
       this.files.set(file.id, incoming);
       incoming.isListed = true;
-      // What was coming when the page was reloaded, or when the sender went, goes on by itself.
-      if (there ? incoming.isBroken : held.has(file.id) && (await isFree(file.id))) incoming.want();
+      // What was asked for when the page was reloaded goes on by itself.
+      const wasAsked = this.#wanted.delete(file.id);
+      if (!there && (wasAsked || (held.has(file.id) && (await isFree(file.id))))) incoming.want();
     }
     const ids = new Set(said.files.map(({ id }) => id));
     for (const [id, incoming] of this.files) {
@@ -160,14 +191,18 @@ export class Exchange {
       if (!incoming.isListed && incoming.state === "offered") this.files.delete(id);
     }
     this.#become("here");
-    this.schedule();
   }
 
   #become(presence: Presence): void {
+    clearTimeout(this.#patience);
     this.presence = presence;
     if (presence === "gone" || presence === "over")
       for (const file of this.files.values()) file.senderGone(this.reason);
     for (const wake of this.#wake.splice(0)) wake();
     this.#changed();
+    if (presence !== "here") return;
+    // So does what broke off when the sender went.
+    for (const file of this.files.values()) if (file.isListed && file.isBroken) file.want();
+    this.schedule();
   }
 }

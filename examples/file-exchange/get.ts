@@ -35,7 +35,11 @@ export async function get(options: GetOptions): Promise<void> {
   const have = sink.held > 0 ? hex(await sha256(await sink.last(options.piece))) : undefined;
   signal.throwIfAborted();
   const stream = options.open(sink.held, have);
-  const cancel = () => stream.error("The receiver cancelled it.", CODES.cancelledByReceiver);
+  const cancel = () => {
+    if (signal.reason instanceof StreamError) stream.error("The receiver cancelled it.", CODES.cancelledByReceiver);
+    // The sender is gone, as it seems: nobody cancelled.
+    else stream.reset();
+  };
   signal.addEventListener("abort", cancel);
   try {
     await new Getting(options, stream).run();

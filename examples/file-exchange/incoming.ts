@@ -89,8 +89,9 @@ export class Incoming {
       this.error = error;
       if (this.#abort.signal.aborted) await this.#drop("cancelled");
       else {
-        // What went straight into a download cannot be gone on with.
-        if (!this.continues && !(error instanceof Gone)) await this.#begin();
+        // What went straight into a download cannot be gone on with; what the sender took back shall not be.
+        const isTakenBack = codeOf(error) === CODES.cancelledBySender || this.#exchange.presence === "over";
+        if (isTakenBack || (!this.continues && !(error instanceof Gone))) await this.#begin();
         this.#become("failed");
       }
     }

@@ -1,6 +1,6 @@
 // File exchange: one page, two roles. Without a code in the address it sends; with one it receives.
 
-import { readInvitation } from "./code.ts";
+import { problemOf, readInvitation } from "./code.ts";
 import { receive } from "./receive.ts";
 import { send } from "./send.ts";
 
@@ -8,4 +8,4 @@ addEventListener("hashchange", () => location.reload());
 
 const invitation = readInvitation(location.hash);
 if (invitation) receive(invitation);
-else send(location.hash.length > 1);
+else send(location.hash.length > 1 ? problemOf(location.hash) : "");

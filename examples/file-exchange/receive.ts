@@ -3,6 +3,7 @@
 import { size } from "../quantity.ts";
 import type { Invitation } from "./code.ts";
 import { randomHex } from "./digest.ts";
+import { enter, wasEntered } from "./enter.ts";
 import { Exchange, type Presence } from "./exchange.ts";
 import { forgetOld } from "./held.ts";
 import type { Incoming } from "./incoming.ts";
@@ -13,11 +14,18 @@ import { isUnlimited } from "./sink.ts";
 import { stayAwake } from "./wake.ts";
 import { count, incoming } from "./words.ts";
 
-/** As whom the sender knows this page, also after it was loaded again. */
+/** As whom the sender knows this page, and what it had asked for: also after it was loaded again. */
+interface Kept {
+  readonly me: string;
+  readonly wanted: string[];
+}
+
 const KEY = "file-exchange receiver";
 
 let exchange: Exchange;
 const told = new Map<Incoming, string>();
+/** A code was typed on the page before this one. */
+let isEntered = false;
 
 /** Shows what is shared under the code, and gets it. */
 export function receive(invitation: Invitation): void {
@@ -27,10 +35,12 @@ export function receive(invitation: Invitation): void {
     element("limited").hidden = isIt;
   });
   if (isSecureContext) say("limited-why", "This window keeps nothing for pages, as private ones do.");
+  isEntered = wasEntered();
   const changed = painter(paint, () => all().some(({ isRunning }) => isRunning));
-  const me = takeKept<string>(KEY) ?? randomHex(8);
-  keepOnLeaving(KEY, () => me);
-  exchange = new Exchange(proxy, { me, as: device() }, changed);
+  const { me, wanted } = takeKept<Kept>(KEY) ?? { me: randomHex(8), wanted: [] };
+  exchange = new Exchange(proxy, { me, as: device() }, changed, wanted);
+  keepOnLeaving<Kept>(KEY, () => ({ me, wanted: exchange.wanted }));
+  correct(invitation);
   const rows = new Rows(element("incoming"), shown, (id) => {
     return new Row({ act: () => get([exchange.files.get(id)]), stop: () => exchange.files.get(id)?.cancel() });
   });
@@ -57,20 +67,46 @@ export function receive(invitation: Invitation): void {
       "Receive files",
     );
     void stayAwake(all().some(({ isRunning }) => isRunning));
-    head();
+    head(invitation);
     for (const file of all()) tell(file);
   }
 }
 
-function head(): void {
+/** A code that was typed may have been typed wrong. */
+function correct({ code }: Invitation): void {
+  const field = element<HTMLInputElement>("corrected");
+  field.value = code;
+  element("correct").addEventListener("submit", (event) => {
+    event.preventDefault();
+    enter(field.value, "correct-problem");
+  });
+}
+
+function head({ code, key }: Invitation): void {
   const idle = all().filter(mayBegin);
   const done = all().filter(({ state }) => state === "done").length;
   const sum = all().reduce((bytes, { file }) => bytes + file.size, 0);
   element("incoming-part").hidden = all().length === 0;
   say("receive-title", all().length > 0 ? `${count(all().length, "file")} for you` : "Receive files");
-  say("receive-lead", lead(exchange.presence));
+  const isTyped = key === undefined;
+  element("correct").hidden = !isTyped || exchange.presence !== "nobody";
+  say("receive-lead", isTyped && exchange.presence === "nobody" ? nobodyUnder(code) : lead(exchange.presence));
   say("incoming-title", done > 0 ? `${done} of ${all().length} saved` : size(sum));
   element("get-all").hidden = idle.length < 2 || exchange.presence !== "here";
+  if (isEntered && exchange.presence === "nobody") focus("corrected");
+  if (isEntered && all().length > 0) {
+    focus("incoming-title");
+    isEntered = false;
+  }
+}
+
+/** Who came by a code and a key press goes on where the page does, unless they are elsewhere already. */
+function focus(id: string): void {
+  if (document.activeElement === document.body || document.activeElement?.id === "corrected") element(id).focus();
+}
+
+function nobodyUnder(code: string): string {
+  return `Nobody shares under ${code} now: check it. If it is right, the sender’s page must be open: it shows here as soon as it is.`;
 }
 
 function lead(presence: Presence): string {
@@ -84,13 +120,13 @@ function lead(presence: Presence): string {
         return "The sender is here, and has no files chosen now. They show as soon as they are.";
       return "Straight from the sender’s page, encrypted from end to end, as long as it stays open.";
     case "away":
-      return "The sender’s connection is away, or their page is being loaded again. It goes on when they are back.";
+      return "The sender’s connection is away, or their page is being loaded again. It goes on when they are back (for up to two minutes).";
     case "gone":
       return "The sender is gone: their page was closed, or it crashed, and this link ended with it. Ask them to share again and to send you the new one. What is saved is yours.";
     case "over":
       return `${exchange.reason || "The sender stopped sharing."} What is saved is yours.`;
     case "refused":
-      return `This link does not open anything here: ${exchange.reason}. Ask for it again.`;
+      return `This link opens nothing here. ${exchange.reason.replace(/^./, (first) => first.toUpperCase()).replace(/\.$/, "")}. Ask for it again.`;
   }
 }
 

@@ -4,7 +4,8 @@ import { StreamError } from "browser-stream-server";
 import { SealKeys } from "browser-stream-server/seal";
 import { size } from "../quantity.ts";
 import { takeFiles } from "../take-files.ts";
-import { makeCode, readInvitation } from "./code.ts";
+import { makeCode } from "./code.ts";
+import { enter } from "./enter.ts";
 import { forgetHandles, handlesIn, keepHandles, keptHandles, readAgain } from "./handles.ts";
 import { keepOnLeaving, takeKept } from "./keep.ts";
 import { announce, element, follow, guard, painter, proxy, say, title } from "./page.ts";
@@ -22,6 +23,7 @@ interface Kept {
   readonly code: string;
   readonly secret: string;
   readonly files: Listed[];
+  readonly waits: boolean;
 }
 
 const KEY = "file-exchange sender";
@@ -41,16 +43,17 @@ const offered = new Rows(
 );
 const receivers = new Rows(
   element("receivers"),
-  (one: Receiver) => person(one, files().length),
+  (one: Receiver) => person(one, files(), sharing?.mdm.state !== "open"),
   (me) => new Row({ stop: () => cancel(sharing?.receivers.find(me)) }),
 );
 
-/** Offers to choose files, and shares them from then on. `isBad`: the address had something else than a code. */
-export function send(isBad: boolean): void {
+/** Offers to choose files, and shares them from then on. `problem`: what is wrong with the address, if anything is. */
+export function send(problem: string): void {
   element("send").hidden = false;
-  if (isBad) say("code-problem", "This link is not whole: its code has 12 letters and digits. Ask for it again.");
+  say("code-problem", problem);
   const kept = takeKept<Kept>(KEY);
   if (kept) void share(kept.code, kept.files, kept.secret);
+  if (kept) sharing?.setWaits(kept.waits);
   if (kept) void offerAgain(kept.code);
   else say("status-text", "Not sharing yet");
   if (!kept) element("status").dataset.state = "idle";
@@ -63,7 +66,8 @@ export function send(isBad: boolean): void {
   });
   keepOnLeaving<Kept>(KEY, () => {
     if (!sharing?.secret) return undefined;
-    return { code: sharing.code, secret: sharing.secret, files: [...sharing.files, ...sharing.missing] };
+    const { code, secret, files, missing, waits } = sharing;
+    return { code, secret, files: [...files, ...missing], waits };
   });
   guard(() => moving().length > 0);
   passButtons();
@@ -130,9 +134,7 @@ function buttons(): void {
   });
   element("enter").addEventListener("submit", (event) => {
     event.preventDefault();
-    const typed = readInvitation(element<HTMLInputElement>("typed").value);
-    if (typed) location.hash = [typed.code, ...(typed.key ? [typed.key] : [])].join(".");
-    else say("code-problem", "This is no code: it has 12 letters and digits, as h4k2-9xqd-7mwz.");
+    enter(element<HTMLInputElement>("typed").value, "code-problem");
   });
 }
 

@@ -37,6 +37,7 @@ export class Sharing {
     this.#known = known;
     this.#changed = changed;
     this.#start = new Start(this.mdm);
+    this.mdm.on("state", changed);
   }
 
   get files(): Listed[] {

@@ -52,7 +52,8 @@ export class Transfer {
     } catch (error) {
       if (!(error instanceof StreamError)) this.#give(error);
       this.error = error;
-      const isCancelled = error instanceof StreamError && Number(error.code) <= CODES.cancelledBySender;
+      const code = error instanceof StreamError ? error.number : 0;
+      const isCancelled = code === CODES.cancelledByReceiver || code === CODES.cancelledBySender;
       this.#become(isCancelled ? "cancelled" : "failed");
     }
   }

@@ -11,7 +11,10 @@ import type { Shown } from "./row.ts";
 import { NotSaved } from "./save.ts";
 import { TooLarge } from "./sink.ts";
 import type { Transfer } from "./transfer.ts";
-import { CODES } from "./wire.ts";
+import { CODES, type Listed } from "./wire.ts";
+
+/** Lines of one receiver, beside that of the newest. */
+const ENDED_MAX = 3;
 
 export function count(number: number, what: string): string {
   return `${number} ${what}${number === 1 ? "" : "s"}`;
@@ -22,16 +25,16 @@ export function isolated(name: string): string {
   return `\u2066${name}\u2069`;
 }
 
-/** How far something is, how fast it goes, and how long it will take. */
-export function progress(bytes: number, all: number, pace: Pace): string {
-  const seconds = pace.secondsFor(all - bytes);
+/** How far something is; and how fast it goes, and how long it will take, unless it `stands`. */
+export function progress(bytes: number, all: number, pace: Pace, stands: boolean): string {
+  const seconds = stands ? undefined : pace.secondsFor(all - bytes);
   const parts = [`${size(bytes)} of ${size(all)}`];
   if (seconds !== undefined) parts.push(`${size(pace.rate)}/s`, timeLeft(seconds));
   return parts.join(" · ");
 }
 
 /** What the receiver reads of a file. */
-export function incoming(file: Incoming, { presence, waits }: Exchange): string {
+export function incoming(file: Incoming, { presence, waits, mdm }: Exchange): string {
   const part = `${size(file.held)} of ${size(file.file.size)}`;
   const isAway = file.state === "coming" && presence === "away";
   switch (isAway ? "away" : file.state) {
@@ -41,9 +44,9 @@ export function incoming(file: Incoming, { presence, waits }: Exchange): string 
       return "Waiting for its turn";
     case "coming":
       if (file.held === 0 && waits) return "Waiting for the sender to start it for all";
-      return `${progress(file.held, file.file.size, file.pace)}${file.continues ? "" : " · begins anew if this page is loaded again"}`;
+      return `${progress(file.held, file.file.size, file.pace, mdm.state !== "open")}${file.continues ? "" : " · begins anew if this page is loaded again"}`;
     case "away":
-      return `The sender is away. ${part} is here, and it goes on when they are back.`;
+      return `The sender is away. ${part} is here, and it goes on when they are back (for up to two minutes).`;
     case "saving":
       return "All here, each piece checked. Your browser saves it.";
     case "done":
@@ -55,34 +58,37 @@ export function incoming(file: Incoming, { presence, waits }: Exchange): string 
   }
 }
 
-/** What the sender reads of a receiver, of so many files. */
-export function person(receiver: Receiver, files: number): Shown {
+/** What the sender reads of a receiver, of the files that are shared now. `stands`: there is no connection. */
+export function person(receiver: Receiver, files: Listed[], stands: boolean): Shown {
   const now = newest(receiver);
-  const done = [...receiver.transfers.values()].filter(({ state }) => state === "done").length;
+  const all = [...receiver.transfers.values()];
+  const done = files.filter(({ id }) => receiver.transfers.get(id)?.state === "done").length;
+  // How others ended stays to be read, however soon the next begins.
+  const ended = all.filter((one) => one !== now && (one.state === "cancelled" || one.state === "failed"));
   const name = receiver.as || "Somebody";
   if (!now) return { name, told: "Looks at the list", state: "looking" };
-  const { size: all } = now.offered.listed;
+  const whole = now.offered.listed.size;
   return {
     name,
-    size: done > 0 ? `has ${done} of ${count(files, "file")}` : "",
-    told: transfer(now),
-    part: now.isOver ? undefined : all === 0 ? 1 : now.arrived / all,
+    size: done > 0 ? `has ${done} of ${count(files.length, "file")}` : "",
+    told: [...ended.slice(-ENDED_MAX), now].map((one) => transfer(one, stands)).join("\n"),
+    part: now.isOver ? undefined : whole === 0 ? 1 : now.arrived / whole,
     state: now.state,
     stop: now.isOver ? "" : "Cancel",
   };
 }
 
-function transfer({ state, arrived, offered, pace, error }: Transfer): string {
+function transfer({ state, arrived, offered, pace, error }: Transfer, stands: boolean): string {
   const { size: all } = offered.listed;
   const name = isolated(offered.listed.name);
-  const code = error instanceof StreamError ? Number(error.code) : 0;
+  const code = error instanceof StreamError ? error.number : 0;
   switch (state) {
     case "beginning":
       return `${name} · begins`;
     case "waiting":
       return `${name} · waits for your start`;
     case "sending":
-      return `${name} · ${progress(arrived, all, pace)}`;
+      return `${name} · ${progress(arrived, all, pace, stands)}`;
     case "done":
       return `${name} · has arrived, and was checked`;
     case "cancelled":
@@ -90,7 +96,7 @@ function transfer({ state, arrived, offered, pace, error }: Transfer): string {
     case "failed":
       if (code === CODES.cannotWrite) return `${name} · they have no room for it`;
       if (code === CODES.badPiece) return `${name} · a piece arrived damaged, and was refused`;
-      if (code) return `${name} · broke off at ${size(arrived)} of ${size(all)}: they went away`;
+      if (code) return `${name} · broke off at ${size(arrived)} of ${size(all)}: they, or the connection, went away`;
       return `${name} · ${error instanceof Error ? error.message : "it broke off"} Choose it again.`;
   }
 }
@@ -112,7 +118,7 @@ function why(error: unknown, file: Incoming): string {
 }
 
 const advice: Record<string, string> = {
-  [CODES.cancelledBySender]: "The sender cancelled it.",
+  [CODES.cancelledBySender]: "The sender cancelled it. Nothing of it was kept.",
   [CODES.unreadable]:
     "The sender cannot read this file any more: it was changed, moved or deleted there. Ask them to choose it again.",
   [CODES.noSuchFile]: "The sender does not share it now. If they do again, it goes on.",

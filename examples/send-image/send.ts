@@ -1,6 +1,6 @@
 // The tab that sends: keeps the way open, and sends each picture over a stream of its own.
 
-import { MuxDemux, StreamClient } from "browser-stream-server";
+import { MuxDemux, type Stream, StreamClient } from "browser-stream-server";
 import { button, code, element, explain, follow, mux, prefix, show, tell } from "../echo/page.ts";
 import { BYTES_MAX, inWords, pictureOf } from "./picture.ts";
 
@@ -8,7 +8,11 @@ const view = element("sender");
 const input = element<HTMLInputElement>("file");
 /** Pictures that go at the same time; the others wait for their turn. */
 const AT_ONCE = 3;
+/** A way that is open takes a stream sooner than this. */
+const MOVE_MS = 1000;
 let going = 0;
+/** The stream that keeps the way open. */
+let kept: Stream | undefined;
 const waiting: (() => void)[] = [];
 
 export function connect(name: string): void {
@@ -44,6 +48,7 @@ async function keep(client: ReturnType<typeof StreamClient>, name: string): Prom
   tell("working", "Connecting");
   show(view, "working");
   const stream = client.connect(name, { meta: "here" });
+  kept = stream;
   try {
     await stream.opened;
     tell("good", "Connected");
@@ -88,16 +93,32 @@ async function deliver(client: ReturnType<typeof StreamClient>, name: string, fi
     cancel.signal.throwIfAborted();
     row.goes();
     const meta = { name: file.name, type, size };
-    const stream = client.send(name, file, meta, { signal: cancel.signal, onProgress: ({ sent }) => row.at(sent) });
-    await stream.sent;
+    const { signal } = cancel;
+    const stream = client.connect(name, { meta, signal });
+    await stream.opened;
+    await settled(stream);
+    await stream.send(file, { signal, onProgress: ({ sent }) => row.at(sent) });
     let answer = "";
     for await (const chunk of stream) answer += new TextDecoder().decode(chunk);
-    row.over(answer === "shown" ? "Shown." : "The other tab did not show it.");
+    row.over(SHOWN[answer] ?? "The other tab did not show it.");
   } catch (error) {
     const isRefused = code(error) === "gone" || code(error) === "bad_request";
     if (!cancel.signal.aborted) row.over(isRefused ? "The other tab could not show it." : explain(error));
   }
   done();
+}
+
+/** What the other tab says of a picture: by which way it came. */
+const SHOWN: Record<string, string> = {
+  "shown direct": "Shown. It went directly.",
+  "shown proxy": "Shown. It went through the proxy.",
+};
+
+/** Resolves when it goes where the kept one goes: each begins through the proxy, and a small picture would be over before it moves. */
+async function settled(stream: Stream): Promise<void> {
+  if (kept?.carrier !== "direct" || stream.carrier === "direct") return;
+  const moved = new Promise<void>((resolve) => stream.once("carrier", () => resolve()));
+  await Promise.race([moved, new Promise((resolve) => setTimeout(resolve, MOVE_MS))]);
 }
 
 /** Resolves when fewer than {@link AT_ONCE} go. */

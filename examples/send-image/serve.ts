@@ -48,8 +48,9 @@ async function take(stream: Stream): Promise<void> {
       parts.push(chunk);
     }
     // The answer comes behind the picture: it was shown.
-    if (picture) await hang(new Blob(parts, { type: picture.type }), picture, from, stream.carrier);
-    stream.end(picture ? "shown" : undefined);
+    const { carrier } = stream;
+    if (picture) await hang(new Blob(parts, { type: picture.type }), picture, from, carrier);
+    stream.end(picture ? `shown ${carrier}` : undefined);
   } catch {
     // It was cancelled, or is no picture to this browser.
     stream.reset("gone");

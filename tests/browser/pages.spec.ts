@@ -200,7 +200,8 @@ test("send-image: a picture from one tab appears in another, and what is none is
   await expect(pictures).toHaveCount(1);
   await expect(frame.getByRole("listitem")).toContainText("circles.png");
   expect(await pictures.first().evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(960);
-  await expect(sender.getByText("Shown.")).toBeVisible();
+  await expect(sender.getByText("Shown. It went directly."), "as both tabs say").toBeVisible();
+  await expect(frame.getByRole("listitem")).toContainText(", directly");
   await sender
     .getByLabel("Choose pictures")
     .setInputFiles([{ name: "日本 no picture.txt", mimeType: "text/plain", buffer: Buffer.from("text") }]);

@@ -117,7 +117,7 @@ pub struct Far {
     /// Over TLS, trust the certificate with this SHA-256 and no other: what `bss serve --tls self-signed` prints
     #[arg(long, env = "BSS_FINGERPRINT", value_name = "SHA-256", conflicts_with = "ca")]
     pub fingerprint: Option<Fingerprint>,
-    /// How long a stream waits to go on after a connection broke, ours or the far side's, before it is lost: 120 s at most
+    /// How long a stream waits to go on after a connection broke, ours or the far side's, before it is lost, and `bss recv` for its sender: 120 s at most
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub grace: Option<Duration>,
     /// Say nothing but errors

@@ -19,6 +19,8 @@ pub struct Proxy {
     peer: Peer,
     prefix: String,
     url: String,
+    /// How long somebody may be away, where that was said.
+    pub grace: Option<Duration>,
     /// How much is said beside errors.
     pub voice: Voice,
     _told: Option<AbortOnDropHandle<()>>,
@@ -69,7 +71,7 @@ impl Proxy {
         let peer = dial.await.map_err(|error| Failure::dial(&url, &error))?;
         let voice = Voice::of(far);
         let told = voice.connection.then(|| AbortOnDropHandle::new(tokio::spawn(tell(peer.clone()))));
-        Ok(Self { peer, prefix: far.prefix.as_str().to_owned(), url, voice, _told: told })
+        Ok(Self { peer, prefix: far.prefix.as_str().to_owned(), url, grace: far.grace, voice, _told: told })
     }
 
     pub fn client(&self) -> StreamClient {

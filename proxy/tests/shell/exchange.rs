@@ -159,6 +159,20 @@ async fn a_sender_that_is_interrupted_is_told_to_the_receiver_and_another_goes_o
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sender_that_does_not_come_back_is_waited_for_as_long_as_was_said_and_the_part_is_kept() {
+    let proxy = Proxy::start().await;
+    let (from, to) = (folder(&[("big", 48 << 20)]), folder(&[]));
+    let (sender, code) = sending(&proxy.address.to_string(), &[&path(&from, "big")]).await;
+    let receiver = Program::start(proxy.bss(&["recv", &code, "--grace", "1", "--output"]).arg(to.path()));
+    until(|| length(to.path(), "big") > 1 << 20).await;
+    sender.signal(Signal::KILL);
+    let ended = receiver.ended().await;
+    ended.failed(76, "lost: big: the sender went away and did not come back within 1 s");
+    assert!(ended.stderr.contains("what came of it is kept, and the same command goes on from there"), "{ended:?}");
+    assert!(length(to.path(), "big") > 1 << 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn threat_13_a_file_arrives_whole_though_both_connections_are_cut() {
     let proxy = Proxy::start().await;
     let shims = [Shim::start(proxy.address, 1).await, Shim::start(proxy.address, 2).await];
@@ -312,6 +326,8 @@ async fn what_cannot_be_sent_or_received_is_told_in_one_line() {
     proxy.run(&["recv", "h4k2-9xqd-7mwz"], b"").await.failed(68, "not_found: ");
     proxy.run(&["recv", "h4k2-9xqd-7mwz", "--output", "no/such/folder"], b"").await.failed(74, "cannot write to ");
     assert_eq!(proxy.run(&["recv", "h4k2"], b"").await.code, Some(2));
+    let cut = proxy.run(&["recv", "h4k2-9xqd-7mwz.cut"], b"").await;
+    assert!(cut.code == Some(2) && cut.stderr.contains("the link is not whole: the sender's key"), "{cut:?}");
     let (_sender, code) = sending(&proxy.address.to_string(), &[&path(&from, "a"), &path(&from, "b")]).await;
     proxy.run(&["recv", &code, "--output", "-"], b"").await.failed(2, "bad_request: there are 2 files");
     let link = "http://127.0.0.1:1/examples/file-exchange/#h4k2-9xqd-7mwz";

@@ -16,10 +16,14 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const LENGTH: usize = 12;
 const SALT: &str = "browser-stream-server file-exchange 1 ";
 
-/// A text that is no code.
+/// A text that is no code, and no link with one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no code: it has 12 letters and digits, such as h4k2-9xqd-7mwz; a link has it at its end")]
-pub struct CodeError;
+pub enum CodeError {
+    #[error("no code: it has 12 letters and digits, such as h4k2-9xqd-7mwz; a link has it at its end")]
+    NoCode,
+    #[error("the link is not whole: the sender's key, behind its last full stop, is cut or altered; copy all of the link again")]
+    CutKey,
+}
 
 impl Code {
     /// Sixty bits that nobody guesses.
@@ -46,8 +50,8 @@ impl FromStr for Code {
             letter => letter as u8,
         });
         let letters: Vec<u8> = letters.collect();
-        let letters: [u8; LENGTH] = letters.try_into().map_err(|_| CodeError)?;
-        if letters.iter().all(|letter| ALPHABET.contains(letter)) { Ok(Self(letters)) } else { Err(CodeError) }
+        let letters: [u8; LENGTH] = letters.try_into().map_err(|_| CodeError::NoCode)?;
+        if letters.iter().all(|letter| ALPHABET.contains(letter)) { Ok(Self(letters)) } else { Err(CodeError::NoCode) }
     }
 }
 
@@ -86,28 +90,28 @@ impl FromStr for Invitation {
             let (code, key) = code_and_key(text)?;
             return Ok(Self { code, key, proxy: None });
         };
-        let (scheme, rest) = page.split_once("://").ok_or(CodeError)?;
+        let (scheme, rest) = page.split_once("://").ok_or(CodeError::NoCode)?;
         let scheme = match scheme {
             "http" => "ws",
             "https" => "wss",
-            _ => return Err(CodeError),
+            _ => return Err(CodeError::NoCode),
         };
-        let host = rest.split('/').next().filter(|host| !host.is_empty()).ok_or(CodeError)?;
+        let host = rest.split('/').next().filter(|host| !host.is_empty()).ok_or(CodeError::NoCode)?;
         let (code, key) = code_and_key(code)?;
         Ok(Self { code, key, proxy: Some(format!("{scheme}://{host}/mux")) })
     }
 }
 
-/// A code, and behind its last full stop a key if that is as long as one.
+/// A code, and a key if anything stands behind the full stop after a whole one.
 fn code_and_key(text: &str) -> Result<(Code, Option<PublicKey>), CodeError> {
-    match text.trim().rsplit_once('.') {
-        Some((code, key)) if key.len() >= KEY => Ok((code.parse()?, Some(key.parse().map_err(|_| CodeError)?))),
-        _ => Ok((text.parse()?, None)),
+    let Some((code, key)) = text.trim().rsplit_once('.') else { return Ok((text.parse()?, None)) };
+    match code.parse() {
+        Ok(code) if key.is_empty() => Ok((code, None)),
+        Ok(code) => Ok((code, Some(key.parse().map_err(|_| CodeError::CutKey)?))),
+        // Full stops within a code are as good as its hyphens.
+        Err(_) => Ok((text.parse()?, None)),
     }
 }
-
-/// Characters of a key.
-const KEY: usize = 43;
 
 /// The link to an exchange at the proxy with this URL, whose sender has this key.
 pub fn link(proxy: &str, page: Option<&str>, code: &Code, key: PublicKey) -> String {
@@ -132,7 +136,7 @@ mod tests {
         assert_eq!("OIL0-0000-0000".parse::<Code>().expect("a code").to_string(), "0110-0000-0000");
         assert_eq!(code.to_string(), "h4k2-9xqd-7mwz");
         for text in ["", "h4k2-9xqd-7mw", "h4k2-9xqd-7mwzz", "u4k2-9xqd-7mwz", "日本"] {
-            assert_eq!(text.parse::<Code>(), Err(CodeError), "{text}");
+            assert_eq!(text.parse::<Code>(), Err(CodeError::NoCode), "{text}");
         }
     }
 
@@ -163,11 +167,14 @@ mod tests {
         assert_eq!(format!(" H4K2.9XQD.7MWZ.{key}\n").parse(), Ok(Invitation { code: code.clone(), key: Some(key), proxy: None }));
         assert_eq!("h4k29xqd7mwz".parse(), Ok(Invitation { code, key: None, proxy: None }));
         // Half a key, or one in another spelling, is no link: it was meant to be sealed to somebody.
-        for cut in [format!("h4k2-9xqd-7mwz.{}", &key.to_string()[..42]), format!("h4k2-9xqd-7mwz.{}9", &key.to_string()[..42])] {
-            assert_eq!(cut.parse::<Invitation>(), Err(CodeError), "{cut}");
+        let key = key.to_string();
+        for cut in [key[..42].to_owned(), format!("{}9", &key[..42]), key[..1].to_owned()] {
+            let cut = format!("h4k2-9xqd-7mwz.{cut}");
+            assert_eq!(cut.parse::<Invitation>(), Err(CodeError::CutKey), "{cut}");
+            assert_eq!(format!("https://host/#{cut}").parse::<Invitation>(), Err(CodeError::CutKey), "{cut}");
         }
         for text in ["https://host/", "ftp://host/#h4k2-9xqd-7mwz", "https:///#h4k2-9xqd-7mwz", "https://host/#code"] {
-            assert_eq!(text.parse::<Invitation>(), Err(CodeError), "{text}");
+            assert_eq!(text.parse::<Invitation>(), Err(CodeError::NoCode), "{text}");
         }
     }
 }

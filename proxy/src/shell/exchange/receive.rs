@@ -48,7 +48,7 @@ pub struct Receive {
 
 /// How long the first sight of the sender may take: it may be about to come.
 const FIRST: Duration = Duration::from_secs(5);
-/// How long a sender that was there may be away.
+/// How long a sender that was there may be away, where `--grace` does not say.
 const AWAY_MAX: Duration = Duration::from_secs(120);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -61,6 +61,8 @@ struct Sender {
     address: String,
     key: String,
     me: String,
+    /// How long it may be away.
+    patience: Duration,
 }
 
 impl Receive {
@@ -81,7 +83,8 @@ impl Receive {
         }
         let address = Address { name, key: self.invitation.key }.to_string();
         // A sender lives no longer than this: what is believed of it now need not be kept.
-        let sender = Sender { client: proxy.client().with_pins(MemoryPins::default()), address, key, me };
+        let client = proxy.client().with_pins(MemoryPins::default());
+        let sender = Sender { client, address, key, me, patience: proxy.grace.unwrap_or(AWAY_MAX) };
         let opened = sender.open(Wants::List, FIRST).await.map_err(|error| unreached(&error))?;
         let mut list = Values::new(opened, Json);
         let files = first(&mut list).await?;
@@ -119,8 +122,13 @@ impl Receive {
             io::ErrorKind::BrokenPipe => Failure::output(&error),
             _ => Failure::local(format_args!("cannot write {label}"), &error),
         };
-        let mut part =
-            if self.output == Path::new("-") { Part::stdout() } else { Part::open(&self.output, file, piece).map_err(cannot)? };
+        let is_stdout = self.output == Path::new("-");
+        let mut part = if is_stdout { Part::stdout() } else { Part::open(&self.output, file, piece).map_err(cannot)? };
+        let lost = || {
+            let kept = if is_stdout { "" } else { "; what came of it is kept, and the same command goes on from there" };
+            let seconds = sender.patience.as_secs_f32();
+            Failure::exchange(76, &format!("lost: {label}: the sender went away and did not come back within {seconds} s{kept}"))
+        };
         let mut bar = Bar::new(voice);
         let (mut seen, mut corrupt, mut others) = (Instant::now(), 0, 0);
         loop {
@@ -135,7 +143,10 @@ impl Receive {
                         Err(broken) => broken,
                     }
                 }
-                Err(error) if seen.elapsed() < AWAY_MAX && is_away(error.code()) => {
+                Err(error) if is_away(error.code()) => {
+                    if seen.elapsed() >= sender.patience {
+                        return Err(lost());
+                    }
                     sleep(PAUSE).await;
                     continue;
                 }
@@ -157,7 +168,12 @@ impl Receive {
                     others += 1;
                     part.restart().map_err(cannot)?;
                 }
-                Broken::Stream(error, message) => ended(&label, error, message, seen)?,
+                Broken::Stream(error, message) => {
+                    ended(&label, error, message)?;
+                    if seen.elapsed() >= sender.patience {
+                        return Err(lost());
+                    }
+                }
             }
             sleep(PAUSE / 10).await;
         }
@@ -218,7 +234,7 @@ fn goodbye(reason: &str) -> Failure {
 }
 
 /// Whether to ask again; else why not.
-fn ended(label: &str, error: StreamError, message: Option<String>, seen: Instant) -> Result<(), Failure> {
+fn ended(label: &str, error: StreamError, message: Option<String>) -> Result<(), Failure> {
     let said = message.map_or(String::new(), |message| format!(": {message}"));
     let told = |status, code: &str, what: &str| Err(Failure::exchange(status, &format!("{code}: {label}: {what}{said}")));
     match error {
@@ -229,8 +245,7 @@ fn ended(label: &str, error: StreamError, message: Option<String>, seen: Instant
         StreamError::Reset(number) if !is_away(RefusalCode::from_number(number)) => {
             told(status(RefusalCode::from_number(number)), &RefusalCode::from_number(number).to_string(), "the sender gave it up")
         }
-        _ if seen.elapsed() < AWAY_MAX => Ok(()),
-        _ => told(76, "lost", "the sender went away and did not come back; the same command goes on where it was"),
+        _ => Ok(()),
     }
 }
 
