@@ -10,8 +10,8 @@ const LONG = process.env.LONG === "1";
 const MANY = LONG ? 4096 : 128;
 /** Different mebibytes, one after the other: so many that none stands where it would look right at a wrong place of a power of two. */
 const KINDS = 17;
-/** What may come on top: in a page, what was read between the collection of its garbage and the look; in all processes of the browser, their own pools beside, and what sealing leaves to be collected: a sixteenth of the file. */
-const GROWTH_MAX = { sender: 32 * MIB, receiver: 32 * MIB, processes: 256 * MIB };
+/** What may come on top: in a page, what was read between the collection of its garbage and the look; in all processes of the browser, their own pools beside. */
+const GROWTH_MAX = { sender: 32 * MIB, receiver: 32 * MIB, processes: 128 * MIB };
 
 test(`${MANY} MiB go from page to page through the service worker, and into nobody's memory`, async ({
   tab,

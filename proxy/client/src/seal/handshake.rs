@@ -130,7 +130,7 @@ impl Split {
         let keys = Zeroizing::new([*self.client, *self.server].concat());
         let mut secret = [0; 32];
         if Hkdf::<Sha256>::new(Some(&self.hash), &keys).expand(b"bss-seal-1 resume", &mut secret).is_err() {
-            unreachable!("32 bytes are what HKDF gives");
+            unreachable!("32 bytes are what HKDF gives"); // It fails beyond 255 times 32 bytes alone (RFC 5869, section 2.3).
         }
         Secret(secret)
     }
