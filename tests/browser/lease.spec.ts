@@ -72,14 +72,20 @@ test("a server whose connection is cut has its name back, and its clients find i
   const [server, client] = await Promise.all([tab(shim.url), tab()]);
   await listen(server, name);
   const id = await claimId(server);
+  await client.evaluate((name) => {
+    kept.mdm = bss.MuxDemux();
+    kept.watch = bss.StreamClient(kept.mdm).watch(name);
+  }, name);
   for (let round = 1; round < 4; round++) {
     shim.refuse(true);
     shim.cut();
     await expect.poll(() => told(server).then((all) => all.length)).toBe(2 * round);
+    // What the proxy asks a server whose connection it still believes in is answered `unresponsive`.
+    await expect.poll(() => client.evaluate(() => kept.watch.state)).toBe("suspended");
     // A client waits for the owner, and is served by the same one.
     const waiting = tryConnect(client, name, { wait: 0 });
     shim.refuse(false);
-    expect(await waiting).toMatchObject({ ok: true });
+    expect(await waiting).toMatchObject({ ok: true, code: "" });
     await expect.poll(() => told(server).then((all) => all.length)).toBe(1 + 2 * round);
   }
   expect(await told(server)).toEqual(["listening", ...Array(3).fill(["suspended", "resumed"])].flat());

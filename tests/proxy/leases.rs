@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use browser_stream_server::{Event, LeaseKey, Limits, Reason};
+use browser_stream_server::{ConnectOptions, Event, LeaseKey, Limits, Reason};
+use futures::FutureExt;
 use harness::{Control, Peer, Proxy, note, reply, until, within};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -298,6 +299,25 @@ async fn a_client_of_a_suspended_name_waits_for_the_owner_and_then_it_is_unrespo
     let _control = shown(&back, &lease, 1).await.unwrap();
     let _stream = back.accept().await;
     reply(&mut waiting).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_in_the_moment_in_which_the_owners_connection_ends_waits_for_it_too() {
+    let proxy = Proxy::new();
+    let owner = proxy.peer();
+    let (_control, lease) = leased(&owner, "NAME").await;
+    // Nobody has run since: the claim has not heard of it.
+    proxy.sessions.list()[0].close(4000, "over");
+    let options = ConnectOptions::default().wait(Duration::ZERO);
+    let mut waiting = std::pin::pin!(proxy.names.connect_with("NAME", options));
+    assert!(waiting.as_mut().now_or_never().is_none(), "it waits");
+    let mut back = proxy.peer();
+    let serves = async {
+        let control = shown(&back, &lease, 1).await.unwrap();
+        (control, back.accept().await)
+    };
+    let (stream, _served) = tokio::join!(waiting, serves);
+    stream.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -222,6 +222,11 @@ impl Session {
         self.wake.notify_one();
     }
 
+    /// Whether it takes streams of ours: not any more once it closes.
+    pub(crate) fn is_live(&self) -> bool {
+        self.state.lock().phase == Phase::Live
+    }
+
     /// A stream of ours on this session, before its open: `unresponsive` when the session is gone or has no ids left, `busy` when too much is queued for it.
     pub(crate) fn open_stream(self: &Arc<Self>) -> Result<Stream, OpenError> {
         let cell = Cell::new();

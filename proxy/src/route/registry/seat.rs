@@ -45,19 +45,23 @@ impl Registry {
     /// Dropping the future gives up the place in the queue.
     pub async fn seat(self: &Arc<Self>, name: &Name, wait: Duration) -> Result<Seat, OpenError> {
         let begun = Instant::now();
-        let (_ticket, mut turn) = self.queue(name, begun + wait)?;
+        let (mut ticket, mut turn) = self.queue(name, begun + wait)?;
         // For an unclaimed name until `wait`; for one that is held but does not serve now, longer.
         for deadline in [wait, self.limits.wait_max.max(wait)] {
-            match tokio::time::timeout_at(begun + deadline, &mut turn).await {
-                Ok(Ok(seat)) => return seat,
-                // The sender goes only with an answer, or with the map itself.
-                Ok(Err(_)) => {
-                    return Err(OpenError::new(Code::Internal, "the queue for this name is gone"));
+            loop {
+                match tokio::time::timeout_at(begun + deadline, &mut turn).await {
+                    Ok(Ok(Ok(seat))) if seat.is_void() => (ticket, turn) = self.queue(name, begun + wait)?,
+                    Ok(Ok(seat)) => return seat,
+                    // The sender goes only with an answer, or with the map itself.
+                    Ok(Err(_)) => {
+                        return Err(OpenError::new(Code::Internal, "the queue for this name is gone"));
+                    }
+                    Err(_) if !self.is_held(name) => return Err(not_found()),
+                    Err(_) => break,
                 }
-                Err(_) if !self.is_held(name) => return Err(not_found()),
-                Err(_) => {}
             }
         }
+        drop(ticket);
         Err(self.in_vain(name))
     }
 
@@ -68,7 +72,10 @@ impl Registry {
         if !waiting.is_empty() || !owner.open || owner.unreplied >= self.limits.unreplied_opens_max {
             return None;
         }
-        Some(owner.seat())
+        let seat = owner.seat();
+        drop(slot);
+        // A void one is for who waits.
+        if seat.as_ref().is_ok_and(Seat::is_void) { None } else { Some(seat) }
     }
 
     /// Whether somebody holds the name, or may come back to it.
@@ -162,6 +169,15 @@ impl Owner {
 }
 
 impl Seat {
+    /// Whether the server's connection is over, which its claim has not heard yet: then nobody gets a place any more until that is settled.
+    fn is_void(&self) -> bool {
+        let over = !self.claim.session.is_live();
+        if over {
+            self.claim.registry().with_owner(&self.claim, |owner| owner.open = false);
+        }
+        over
+    }
+
     /// The server has answered: the next connect may have its turn. A client that was accepted hears of the server's instance.
     pub fn replied(&self, accepted: bool) {
         if !self.replied.swap(true, Ordering::Relaxed) {
