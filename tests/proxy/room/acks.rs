@@ -37,7 +37,9 @@ fn yes(ask: u64) -> Said {
 
 async fn three(hall: &Hall) -> [Member; 3] {
     let (mut one, mut two, three) = (hall.join("NAME").await, hall.join("NAME").await, hall.join("NAME").await);
-    (one.joined().await, one.joined().await, two.joined().await);
+    one.joined().await;
+    one.joined().await;
+    two.joined().await;
     [one, two, three]
 }
 
@@ -94,7 +96,8 @@ async fn threat_25_an_addressee_that_stalls_lies_or_leaves_in_the_middle_of_an_a
     one.say(&ask(1, 1000, &[]));
     assert_eq!(who(&mut one, 1).await, [2, 3, 4]);
     let number = asked(&mut stalls).await;
-    (asked(&mut leaves).await, asked(&mut lies).await);
+    asked(&mut leaves).await;
+    asked(&mut lies).await;
     leaves.say(&Said::Leave { is_peer: false, text: String::new() });
     assert_eq!(one.next().await, answer(1, 3, Err((Code::Gone.number(), "it left before it answered"))));
     assert_eq!(one.left().await.0, 3);

@@ -119,7 +119,8 @@ async fn what_a_member_says_of_itself_has_its_bound() {
 async fn so_many_are_away_and_no_more() {
     let hall = Hall::with(|limits| limits.room_absent_max = 1);
     let (mut one, two, three) = (hall.join("NAME").await, hall.join("NAME").await, hall.join("NAME").await);
-    (one.joined().await, one.joined().await);
+    one.joined().await;
+    one.joined().await;
     let two = two.gone();
     assert_eq!(one.live().await, (2, false));
     drop(three);
@@ -153,7 +154,9 @@ async fn without_memory_nothing_is_kept_and_who_keeps_up_gets_all() {
     let hall = Hall::with(|limits| limits.memory_budget_bytes = 256 * 1024);
     let (mut one, mut good) = (hall.join("NAME").await, hall.join("NAME").await);
     let (_stalled, _away) = (hall.join("NAME").await, hall.join("NAME").await.gone());
-    (good.joined().await, good.joined().await, good.live().await);
+    good.joined().await;
+    good.joined().await;
+    good.live().await;
     for seed in 0..40 {
         one.say(&Said::Emit(Emit { body: pattern(seed, 20_000).into(), ..Member::event("say", "") }));
         loop {

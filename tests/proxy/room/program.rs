@@ -31,7 +31,7 @@ async fn the_program_sends_to_one_room_to_some_of_it_and_to_all() {
     assert_eq!(two.words("all").await, ["hello", "you", "all"]);
     assert_eq!(other.word().await, (0, "all".into()));
     hall.rooms.emit("NAME", "none", &()).unwrap();
-    assert!(matches!(one.next().await, Told::Event { from: 0, body, .. } if body == &[0x90][..]));
+    assert!(matches!(one.next().await, Told::Event { from: 0, body, .. } if body == [0x90][..]));
     for bad in [code(hall.rooms.emit("NAME", "join", &())), code(hall.rooms.emit("NAME", "x", &1)), code(hall.rooms.emit("..", "x", &()))] {
         assert_eq!(bad.as_deref(), Some("bad_request"));
     }
@@ -43,7 +43,8 @@ async fn the_program_sends_to_one_room_to_some_of_it_and_to_all() {
 async fn the_program_asks_and_has_an_answer_or_its_lack_of_each() {
     let hall = Hall::new();
     let (mut one, two, mut three) = (hall.join("NAME").await, hall.join("NAME").await, hall.join("NAME").await);
-    (one.joined().await, one.joined().await);
+    one.joined().await;
+    one.joined().await;
     let rooms = hall.rooms.clone();
     let asking = tokio::spawn(async move { rooms.ask("NAME", "ready", &("?",), Duration::from_secs(3)).await.unwrap() });
     let Told::Event { from: 0, ask: Some(ask), .. } = one.next().await else { panic!("an ask") };
