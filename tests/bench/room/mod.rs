@@ -14,12 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 pub use figures::FIGURES;
 
-use crate::{
-    cases::{Case, Relays},
-    fanout::Kind,
-    measure::Process,
-    table::Samples,
-};
+use crate::{cases::Case, fanout::Kind, measure::Process, table::Samples};
 
 pub const CASES: &[Case] = &[
     Case {

@@ -99,7 +99,7 @@ impl Attending {
             }
             Over::Parts(ending) => {
                 self.got();
-                let session = room.session(number);
+                let session = room.session(number, is_own);
                 session.into_iter().for_each(|session| room.house.part(session, &ending, |_| true));
             }
             Over::Bad(code, why) => {
