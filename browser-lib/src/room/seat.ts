@@ -75,7 +75,7 @@ export class Seat {
     this.#hooks = hooks;
     inside.leaving.add(this.#depart);
     globalThis.addEventListener?.("pagehide", this.#hide);
-    void this.#hold(inside.session);
+    queueMicrotask(() => void this.#hold(inside.session));
   }
 
   /** Whether what is said leaves at once. */
