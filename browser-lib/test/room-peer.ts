@@ -1,8 +1,8 @@
 // The proxy's end of a room, as a test says it.
 
+import { msgpack } from "../src/msgpack.ts";
 import { integers } from "../src/resume/record.ts";
 import { type JoinedRoom, type JoinOptions, Room } from "../src/room/index.ts";
-import { msgpack } from "../src/msgpack.ts";
 import { dial, type FarStream, type Peer } from "./peer.ts";
 
 export const ID = "00112233-4455-6677-8899-aabbccddeeff";

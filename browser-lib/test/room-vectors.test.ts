@@ -148,7 +148,10 @@ describe("the records of a room", () => {
     });
   }
 
-  it.each(room.refused.filter(({ direction }) => direction === "told"))("what is none is refused: $name ($hex)", ({ hex }) => {
-    expect(() => decode(fromHex(hex), 1)).toThrow("bad_request");
-  });
+  it.each(room.refused.filter(({ direction }) => direction === "told"))(
+    "what is none is refused: $name ($hex)",
+    ({ hex }) => {
+      expect(() => decode(fromHex(hex), 1)).toThrow("bad_request");
+    },
+  );
 });

@@ -86,6 +86,8 @@ export class Members {
       if (was && was.live !== now.live) difference.lives.push(was);
       this.add(was ? Object.assign(was, now) : now);
     }
+    // We are here, perhaps under another id.
+    if (this.me) before.delete(this.me.id);
     difference.gone.push(...before.values());
     this.me = this.byId.get(me);
     return difference;
