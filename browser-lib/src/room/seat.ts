@@ -144,7 +144,6 @@ export class Seat {
     const seat = this.#id && { id: this.#id, secret: this.#secret, got: this.#moved ? 0 : this.#received };
     const path = `${this.#prefix}/join/${nameSegment(this.#moved ?? this.#name)}`;
     const line = new Line(session, path, { ...this.#hooks.joining(), seat: seat || undefined });
-    line.number = this.#moved ? 0 : this.#received;
     if (this.#line?.isReady) this.#before = this.#line;
     this.#line = line;
     void this.#follow(session, line);
@@ -175,10 +174,9 @@ export class Seat {
     if (isAnew && !terms.isResumed && this.#isLeaving) return this.#finish();
     this.#id = terms.id;
     this.#secret = terms.secret;
-    if (isAnew) line.number = 0;
+    if (isAnew) this.#received = 0;
     else this.outbox.acknowledge(terms.got);
-    line.number += terms.lost;
-    this.#received = line.number;
+    this.#received += terms.lost;
     const snapshot: Seated["snapshot"] = [];
     if (terms.members === 0) await this.#seated(line, { terms, isAnew, snapshot: undefined });
     for await (const said of line.records(terms.eventBytesMax)) {
@@ -210,22 +208,16 @@ export class Seat {
 
   #hear(line: Line, said: Said): void {
     if (isCounted(said)) {
-      // What came over the stream before, too, counts once.
-      if (++line.number <= this.#received) return;
-      this.#received = line.number;
+      this.#received++;
       this.#receipt(line, said.type === EVENT ? said.body.length : 0);
     }
     switch (said.type) {
       case GOT:
         this.outbox.acknowledge(said.count);
         return this.#hooks.acknowledged();
-      case LOST: {
-        line.number += said.count;
-        const lost = line.number - this.#received;
-        this.#received += Math.max(0, lost);
-        if (lost > 0) this.#hooks.lost(lost);
-        return;
-      }
+      case LOST:
+        this.#received += said.count;
+        return this.#hooks.lost(said.count);
       case MOVED:
         this.#moved = said.name;
         line.isReady = false;
