@@ -1,5 +1,6 @@
 // A member's place in a room, over one session after the other: what each side said and the other one has not got is said again, once.
 
+import { stayAwake } from "../awake.ts";
 import { malformed } from "../decoder.ts";
 import { StreamError } from "../error.ts";
 import { later, type Timer } from "../later.ts";
@@ -65,6 +66,8 @@ export class Seat {
   #isSuspended = false;
   #isLeaving = false;
   #isOver = false;
+  /** Set as long as we have the seat. */
+  #sleep: (() => void) | undefined;
   readonly #depart = (): void => void this.leave(true, "");
 
   /** Joins at `{prefix}/join/{name}`. */
@@ -174,6 +177,7 @@ export class Seat {
     if (isAnew && !terms.isResumed && this.#isLeaving) return this.#finish();
     this.#id = terms.id;
     this.#secret = terms.secret;
+    this.#sleep ??= stayAwake();
     if (isAnew) this.#received = 0;
     else this.outbox.acknowledge(terms.got);
     this.#received += terms.lost;
@@ -260,6 +264,7 @@ export class Seat {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#forget();
+    this.#sleep?.();
     this.#inside.leaving.delete(this.#depart);
     globalThis.removeEventListener?.("pagehide", this.#hide);
     if (this.#line) this.#line.isReady = false;
