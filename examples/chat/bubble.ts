@@ -40,7 +40,8 @@ export class Bubble {
     this.#again.addEventListener("click", again);
     body.append(make("p", "when", time, this.#told, this.#again));
     this.item = make("li", author.isMe ? "message mine" : "message theirs", face(author), body);
-    this.item.toggleAttribute("data-follows", follows);
+    this.item.classList.toggle("follows", follows);
+    this.item.style.setProperty("--hue", String(author.hue));
   }
 
   /** Says how far it has come. */

@@ -12,8 +12,13 @@ export class Composer {
   #conversation: Conversation | undefined;
   readonly #attachments = new Attachments(
     () => this.#conversation !== undefined && this.#conversation.state !== "ended",
-    () => this.#fit(),
+    () => {
+      this.#fit();
+      if (this.#isWanted) this.#send();
+    },
   );
+  /** It shall go as soon as the pictures are ready. */
+  #isWanted = false;
 
   constructor() {
     field.maxLength = TEXT_MAX;
@@ -55,7 +60,8 @@ export class Composer {
 
   #send(): void {
     const text = field.value.trim();
-    if (!this.#conversation || this.#attachments.isBusy || (!text && this.#attachments.size === 0)) return;
+    this.#isWanted = this.#attachments.isBusy;
+    if (!this.#conversation || this.#isWanted || (!text && this.#attachments.size === 0)) return;
     const [first, ...more] = this.#attachments.release();
     this.#conversation.say(text, first);
     for (const picture of more) this.#conversation.say("", picture);

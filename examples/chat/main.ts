@@ -8,7 +8,7 @@ import { Chat } from "./chat.ts";
 import { Composer } from "./composer.ts";
 import { keptRooms } from "./entered.ts";
 import { keepNickname, keptNickname, tidy } from "./nickname.ts";
-import { element, mux, say } from "./page.ts";
+import { announce, element, mux, say } from "./page.ts";
 import { showListed, showOwn } from "./sidebar.ts";
 import { showConversation, showTitle } from "./view.ts";
 
@@ -130,12 +130,15 @@ async function copyLink(button: HTMLElement): Promise<void> {
   const link = linkTo(chat.current?.name ?? "");
   try {
     await navigator.clipboard.writeText(link);
-    button.textContent = "Copied";
+    button.dataset.done = "";
+    say("copy-text", "Copied");
+    announce("The link is copied");
   } catch {
     prompt("The link to this room", link); // Over plain http a page may write no clipboard.
   }
   setTimeout(() => {
-    button.textContent = "Copy link";
+    delete button.dataset.done;
+    say("copy-text", "Copy link");
   }, 2000);
 }
 
