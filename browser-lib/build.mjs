@@ -17,6 +17,8 @@ const SINGLE = "browser-stream-server.js";
 const MSGPACK = "browser-stream-server-msgpack.js";
 /** Channels: the package's entry `./channel`, and a file of its own for pages, which takes what it shares with the library from that. */
 const CHANNEL = "browser-stream-server-channel.js";
+/** Rooms: the package's entry `./room`, and a file of its own for pages, which takes what it shares with the library from that, and the codec from that codec's file. */
+const ROOM = "browser-stream-server-room.js";
 /** What makes direct connections: the library loads it when the first is wanted, from beside itself. */
 const DIRECT = "browser-stream-server-direct.js";
 /** What seals streams: the package's entry `./seal`, which the library loads when the first is wanted; and what it needs where the platform has no cryptography. */
@@ -41,6 +43,8 @@ const DIRECT_BUDGET = 5.25 * 1024;
 const MSGPACK_BUDGET = 7.75 * 1024;
 /** What channels add to the library, in the same way. */
 const CHANNEL_BUDGET = 5 * 1024;
+/** What rooms add, in the same way: seats and lines 2, what is said and heard 2, a room and its targets 3, the directory 0.8. A page loads the codec's file beside it, once. */
+const ROOM_BUDGET = 8.5 * 1024;
 
 const common = { bundle: true, format: "esm", target: "es2022", logLevel: "warning", absWorkingDir: here };
 
@@ -69,7 +73,15 @@ const msgpack = {
 const fromSingle = {
   name: "from-single",
   setup(setup) {
-    setup.onResolve({ filter: /^\.\.\// }, () => ({ path: `./${SINGLE}`, external: true }));
+    setup.onResolve({ filter: /^\.\.\// }, ({ path }) => {
+      // A few lines that only entries use; and what has a file of its own.
+      if (path.endsWith("/decoder.ts")) return undefined;
+      return { path: `./${path.endsWith("/msgpack.ts") ? MSGPACK : SINGLE}`, external: true };
+    });
+    // Behind those few lines, too.
+    setup.onResolve({ filter: /^\.\/(error|resume\/record)\.ts$/ }, ({ importer }) =>
+      importer.endsWith("/src/decoder.ts") ? { path: `./${SINGLE}`, external: true } : undefined,
+    );
   },
 };
 
@@ -94,6 +106,7 @@ const noble = {
   banner: { js: `/*! Contains @noble/ciphers, @noble/curves and @noble/hashes. ${licence("@noble/curves")} */` },
 };
 const channel = { ...common, entryPoints: [join(here, "src/channel/index.ts")], minify: true, plugins: [fromSingle] };
+const room = { ...common, entryPoints: [join(here, "src/room/index.ts")], minify: true, plugins: [fromSingle] };
 
 /** Pages import the library from the proxy that serves them. */
 const libraryFromProxy = {
@@ -103,6 +116,7 @@ const libraryFromProxy = {
     setup.onResolve({ filter: /^browser-stream-server\/msgpack$/ }, () => ({ path: `/${MSGPACK}`, external: true }));
     setup.onResolve({ filter: /^browser-stream-server\/seal$/ }, () => ({ path: `/${SEAL}`, external: true }));
     setup.onResolve({ filter: /^browser-stream-server\/channel$/ }, () => ({ path: `/${CHANNEL}`, external: true }));
+    setup.onResolve({ filter: /^browser-stream-server\/room$/ }, () => ({ path: `/${ROOM}`, external: true }));
   },
 };
 
@@ -126,13 +140,15 @@ async function buildAll() {
     execFileSync(process.execPath, [tsc, "-p", join(here, config)], { stdio: "inherit" });
   await build({ ...single, outfile: join(dist, SINGLE), sourcemap: "linked" });
   await build({ ...direct, outfile: join(dist, DIRECT) });
-  await build({ ...msgpack, outfile: join(dist, "msgpack.js") });
+  // Rooms load it in pages, and the package's entries have it with the library in it, too.
+  for (const file of [MSGPACK, "msgpack.js"]) await build({ ...msgpack, outfile: join(dist, file) });
   await build({ ...channel, outfile: join(dist, CHANNEL) });
+  await build({ ...room, outfile: join(dist, ROOM) });
   await build({ ...seal, outfile: join(dist, SEAL) });
   // The package has it with the libraries in it, too, and depends on none.
   for (const file of [NOBLE, "seal/noble.js"]) await build({ ...noble, outfile: join(dist, file) });
   // Fails here, not in a page, where the single file lacks what it takes from there.
-  for (const file of [CHANNEL, SEAL]) await import(pathToFileURL(join(dist, file)).href);
+  for (const file of [CHANNEL, ROOM, SEAL]) await import(pathToFileURL(join(dist, file)).href);
   await buildAssets();
   await size();
 }
@@ -140,9 +156,8 @@ async function buildAll() {
 async function buildAssets() {
   rmSync(assets, { recursive: true, force: true });
   mkdirSync(assets, { recursive: true });
-  for (const file of [SINGLE, `${SINGLE}.map`, DIRECT, CHANNEL, SEAL, NOBLE])
+  for (const file of [SINGLE, `${SINGLE}.map`, DIRECT, MSGPACK, CHANNEL, ROOM, SEAL, NOBLE])
     cpSync(join(dist, file), join(assets, file));
-  cpSync(join(dist, "msgpack.js"), join(assets, MSGPACK));
   for (const file of ["index.html", "style.css"]) {
     if (existsSync(join(examples, file))) cpSync(join(examples, file), join(assets, file));
   }
@@ -172,6 +187,7 @@ async function size() {
   await measure(DIRECT, direct, DIRECT_BUDGET);
   await measure(MSGPACK, msgpack, MSGPACK_BUDGET);
   await measure(CHANNEL, channel, CHANNEL_BUDGET);
+  await measure(ROOM, room, ROOM_BUDGET);
   await measure(SEAL, seal, SEAL_BUDGET);
   await measure(NOBLE, noble, NOBLE_BUDGET);
   const entryPoints = [join(here, "src/node/index.ts")];

@@ -56,9 +56,19 @@ export class FrameReader {
 }
 
 /** Reads notes until the stream ends; the stream's own error is its `closed`'s to tell. Malformed notes throw `bad_request`. */
-export async function readNotes(
+export function readNotes(
   readable: ReadableStream<Uint8Array>,
   onNote: (note: string, value: unknown) => void,
+): Promise<void> {
+  return readFrames(readable, ({ note, value }) => {
+    if (typeof note === "string") onNote(note, value);
+  });
+}
+
+/** The same for objects of whatever kind. */
+export async function readFrames(
+  readable: ReadableStream<Uint8Array>,
+  onFrame: (frame: JsonObject) => void,
 ): Promise<void> {
   const reader = readable.getReader();
   const frames = new FrameReader(BODY_MAX);
@@ -69,7 +79,7 @@ export async function readNotes(
     while (rest.length > 0) {
       const { used, value } = frames.push(rest);
       rest = rest.subarray(used);
-      if (value && typeof value.note === "string") onNote(value.note, value.value);
+      if (value) onFrame(value);
     }
   }
 }

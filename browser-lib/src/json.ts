@@ -1,4 +1,4 @@
-// A peer's JSON: one object, not too deep, no key twice. Fields are read by name and never merged into anything.
+// A peer's JSON: not too deep, no key twice. Fields are read by name and never merged into anything.
 
 import { StreamError } from "./error.ts";
 
@@ -13,6 +13,15 @@ const TOKEN = /"(?:[^"\\]|\\.)*"(\s*:)?|[[\]{}]/g;
 
 /** Reads one JSON object; anything else is `bad_request`. */
 export function parseObject(body: Uint8Array): JsonObject {
+  const value = parseJson(body);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new StreamError("bad_request", "not a JSON object");
+  }
+  return value as JsonObject;
+}
+
+/** Reads any JSON; anything else is `bad_request`. */
+export function parseJson(body: Uint8Array): unknown {
   let text: string;
   let value: unknown;
   try {
@@ -21,11 +30,8 @@ export function parseObject(body: Uint8Array): JsonObject {
   } catch {
     throw new StreamError("bad_request", "not JSON");
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new StreamError("bad_request", "not a JSON object");
-  }
   check(text);
-  return value as JsonObject;
+  return value;
 }
 
 function check(text: string): void {

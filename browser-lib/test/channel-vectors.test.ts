@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import type { Decoder } from "../src/channel/decoder.ts";
 import {
   CAME,
   CUT,
@@ -20,6 +19,7 @@ import {
   type Said,
   SKIPPED,
 } from "../src/channel/records.ts";
+import type { Decoder } from "../src/decoder.ts";
 import { fromHex, toHex, vectors } from "./vectors.ts";
 
 interface Vector {

@@ -1,9 +1,9 @@
 // What publishers, subscribers and the proxy say of a channel, as bytes (PROTOCOL.md, section 12).
 
+import { Decoder, malformed, type Parser } from "../decoder.ts";
 import { toHex } from "../hex.ts";
 import { type JsonObject, parseObject } from "../json.ts";
 import { integers } from "../resume/record.ts";
-import { Decoder, malformed, type Parser } from "./decoder.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

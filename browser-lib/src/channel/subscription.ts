@@ -1,12 +1,12 @@
 // The end of a channel that reads.
 
+import { malformed } from "../decoder.ts";
 import { StreamError } from "../error.ts";
 import { Emitter } from "../events.ts";
 import { Fifo } from "../mux/queue.ts";
 import { demand } from "../options.ts";
 import { settler } from "../settler.ts";
 import type { Stream } from "../stream.ts";
-import { malformed } from "./decoder.ts";
 import { Incoming, Message, type Sender, type Source, type Whole } from "./message.ts";
 import { CUT, END, type Ending, Hearing, JOINED, LAST, LEFT, PART, type Said, SKIPPED } from "./records.ts";
 

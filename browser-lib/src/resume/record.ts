@@ -67,8 +67,8 @@ function cut(bytes: Uint8Array, max: number): Uint8Array {
   return bytes.subarray(0, end);
 }
 
-/** LEB128: seven bits a byte, low first. */
-function integer(out: number[], value: number): void {
+/** Appends an integer as LEB128: seven bits a byte, low first. */
+export function integer(out: number[], value: number): void {
   let rest = value;
   // Above 2^31 shifts are of no use.
   for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) out.push((rest % 0x80) | 0x80);

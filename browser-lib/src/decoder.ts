@@ -1,7 +1,7 @@
-// Records out of chunks that may end anywhere (PROTOCOL.md, section 12).
+// Records out of chunks that may end anywhere (PROTOCOL.md, sections 12 and 14).
 
-import { StreamError } from "../error.ts";
-import { text } from "../resume/record.ts";
+import { StreamError } from "./error.ts";
+import { text } from "./resume/record.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
