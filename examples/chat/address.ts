@@ -1,6 +1,7 @@
 // The room that the page's address names: behind the `#`, so that a link leads there.
 
 const BYTES_MAX = 128;
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{DI}]/u;
 
 /** The room's name, or nothing. */
 export function roomInAddress(): string {
@@ -23,7 +24,7 @@ export function linkTo(room: string): string {
 export function problemWith(room: string): string {
   if (!room.trim()) return "A room needs a name.";
   if (room === "." || room === "..") return "“.” and “..” are no names: take another.";
-  if (/\p{Cc}/u.test(room)) return "A name has no control characters: take another.";
+  if (UNSEEN.test(room)) return "There is a character in this name that nobody sees: take another.";
   if (new TextEncoder().encode(room).length > BYTES_MAX)
     return `This name is too long: it may have ${BYTES_MAX} bytes.`;
   return "";

@@ -1,6 +1,6 @@
 // The rooms of this page: which are entered, and which one is shown.
 
-import type { Rooms } from "browser-stream-server/room";
+import type { Room } from "browser-stream-server/room";
 import { fragmentOf, problemWith, roomInAddress } from "./address.ts";
 import { Conversation } from "./conversation.ts";
 import { keepRooms } from "./entered.ts";
@@ -11,17 +11,18 @@ export class Chat {
   nickname: string;
   current: Conversation | undefined;
   readonly conversations = new Map<string, Conversation>();
-  readonly #rooms: Rooms;
+  readonly #rooms: Room;
   readonly #changed: () => void;
 
-  constructor(rooms: Rooms, nickname: string, changed: () => void) {
+  constructor(rooms: Room, nickname: string, changed: () => void) {
     this.#rooms = rooms;
     this.nickname = nickname;
     this.#changed = changed;
   }
 
   /** Goes into a room, or back to it where this page is in it. */
-  enter(name: string, isPublic: boolean): void {
+  enter(typed: string, isPublic: boolean): void {
+    const name = typed.normalize("NFC");
     this.#join(name, isPublic);
     if (roomInAddress() !== name) history.pushState(null, "", fragmentOf(name));
     this.show(name);

@@ -1,7 +1,7 @@
 // One room that this page is in: what is said there, how far one's own messages have come, and what is not read yet.
 
 import { StreamError } from "browser-stream-server";
-import type { JoinedRoom, Member, Rooms } from "browser-stream-server/room";
+import type { JoinedRoom, Member, Room } from "browser-stream-server/room";
 import type { Author, Bubble } from "./bubble.ts";
 import { ANSWER_MS, Delivery, idsOf } from "./delivery.ts";
 import { Log } from "./log.ts";
@@ -10,8 +10,8 @@ import { notePresence } from "./presence.ts";
 import { Typing } from "./typing.ts";
 import { isId, type Picture, readSaid, type Said } from "./wire.ts";
 
-/** So many of one's own messages are followed. */
-const FOLLOWED_MAX = 500;
+/** So many messages are known by their ids. */
+const KNOWN_MAX = 500;
 
 interface Sent {
   readonly delivery: Delivery;
@@ -31,6 +31,8 @@ export class Conversation {
   /** What is written here and not sent. */
   draft = "";
   readonly #changed: () => void;
+  /** What came: a writer whose seat is gone says again what may not have arrived. */
+  readonly #taken = new Set<string>();
   readonly #sent = new Map<string, Sent>();
   /** The newest that was read of each writer and not told it. */
   readonly #unseen = new Map<string, string>();
@@ -42,7 +44,7 @@ export class Conversation {
   #error: StreamError | undefined;
 
   /** `changed` is told of all that is seen outside of the log. */
-  constructor(rooms: Rooms, name: string, profile: Profile, isPublic: boolean, changed: () => void) {
+  constructor(rooms: Room, name: string, profile: Profile, isPublic: boolean, changed: () => void) {
     this.name = name;
     this.isPublic = isPublic;
     this.#changed = changed;
@@ -76,7 +78,7 @@ export class Conversation {
     const bubble = this.log.message(said, this.#me(), () => void this.#deliver(said, sent));
     const sent = { delivery: new Delivery(asked), bubble };
     this.#sent.set(said.id, sent);
-    for (const id of [...this.#sent.keys()].slice(0, -FOLLOWED_MAX)) this.#sent.delete(id);
+    for (const id of [...this.#sent.keys()].slice(0, -KNOWN_MAX)) this.#sent.delete(id);
     this.log.toEnd();
     this.typing.sent();
     void this.#deliver(said, sent);
@@ -144,6 +146,9 @@ export class Conversation {
   }
 
   #take(from: Member, said: Said): void {
+    if (this.#taken.has(said.id)) return;
+    this.#taken.add(said.id);
+    for (const id of [...this.#taken].slice(0, -KNOWN_MAX)) this.#taken.delete(id);
     this.typing.forget(from);
     const isRead = !this.log.list.hidden && this.log.isAtEnd && !document.hidden;
     if (!isRead && this.unread === 0) this.log.divide();

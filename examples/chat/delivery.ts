@@ -55,15 +55,15 @@ export class Delivery {
 
   /** Not all did, or it never went. */
   refused(error: unknown, nameOf: (id: string) => string): void {
-    if (!(error instanceof AckError)) {
+    const isUnsent = !(error instanceof AckError) || (error.code === "limit" && error.answers.length === 0);
+    if (isUnsent) {
       this.#state = "failed";
       this.#why = StreamError.from(error).detail;
       return;
     }
     const answered = idsOf(error.answers);
     const all = [...answered, ...error.missing.map(({ id }) => id)];
-    // Nobody is named where there was no connection all the time: it waits still.
-    if (all.length > 0) this.#asked = new Map(all.map((id) => [id, this.#asked.get(id) ?? nameOf(id)]));
+    this.#asked = new Map(all.map((id) => [id, this.#asked.get(id) ?? nameOf(id)]));
     for (const id of answered) this.#has.add(id);
     this.#state = "late";
   }
@@ -79,11 +79,11 @@ export class Delivery {
   told(): Told {
     const [all, has, saw] = [this.#asked.size, this.#has.size, this.#saw.size];
     if (this.#state === "failed") return { mark: "failed", short: "not sent", long: `Not sent: ${this.#why}` };
-    if (this.isOffline && has === 0) {
+    if (this.isOffline && has === 0 && this.#state !== "answered") {
       return {
         mark: "waiting",
         short: "waits",
-        long: "Waits here for the connection, and goes out by itself when it is back.",
+        long: "No connection: it waits here, and goes out by itself when it is back.",
       };
     }
     if (all === 0 && this.#state !== "sending") {
