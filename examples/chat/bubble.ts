@@ -62,7 +62,8 @@ export class Bubble {
   #picture({ bytes, type, width, height, name }: Picture, author: Author): HTMLElement {
     this.#url = URL.createObjectURL(new Blob([bytes], { type }));
     const image = make("img", "");
-    [image.width, image.height] = [width, height];
+    image.style.setProperty("--width", String(width));
+    image.style.setProperty("--height", String(height));
     image.alt = `Picture by ${author.name}: ${name}`;
     image.src = this.#url;
     const open = make("button", "picture", image);
