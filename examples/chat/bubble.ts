@@ -21,6 +21,8 @@ export interface Author {
 
 export class Bubble {
   readonly item: HTMLLIElement;
+  /** What its picture holds. */
+  readonly bytes: number;
   readonly #told = make("span", "told");
   readonly #again: HTMLButtonElement;
   #url = "";
@@ -31,6 +33,7 @@ export class Bubble {
     const body = make("div", "body", name);
     if (said.picture) body.append(this.#picture(said.picture, author));
     if (said.text) body.append(...textOf(said.text));
+    this.bytes = said.picture?.bytes.length ?? 0;
     const now = new Date();
     const time = make("time", "", clock.format(now));
     time.dateTime = now.toISOString();

@@ -57,7 +57,7 @@ export class Conversation {
       () => {
         if (this.state !== "joining") return;
         this.state = "here";
-        changed();
+        this.#connection();
       },
       (error) => this.#end(StreamError.from(error)),
     );

@@ -4,8 +4,9 @@ import { type Author, Bubble } from "./bubble.ts";
 import { isolated, make } from "./page.ts";
 import type { Said } from "./wire.ts";
 
-/** As many as are kept in the page: the oldest go. */
+/** As many as are kept in the page, and bytes of pictures: the oldest go. */
 const KEPT_MAX = 500;
+const PICTURE_BYTES_MAX = 96 << 20;
 /** Messages of one, so soon after each other, stand together. */
 const TOGETHER_MS = 4 * 60_000;
 /** So near its end it counts as there: what comes is shown. */
@@ -16,6 +17,7 @@ export class Log {
   /** Whether the newest is in view, so that it stays in view. */
   isAtEnd = true;
   readonly #bubbles = new Map<Element, Bubble>();
+  #bytes = 0;
   #last: { id: string; at: number } | undefined;
   #divider: HTMLLIElement | undefined;
 
@@ -42,6 +44,7 @@ export class Log {
     const bubble = new Bubble(said, author, follows, again);
     this.#last = { id: author.id, at: now };
     this.#bubbles.set(bubble.item, bubble);
+    this.#bytes += bubble.bytes;
     this.#add(bubble.item);
     return bubble;
   }
@@ -84,13 +87,16 @@ export class Log {
 
   #add(item: HTMLLIElement): HTMLLIElement {
     this.list.append(item);
-    while (this.list.childElementCount > KEPT_MAX) this.#drop(this.list.firstElementChild as Element);
+    while (this.list.childElementCount > KEPT_MAX || this.#bytes > PICTURE_BYTES_MAX)
+      this.#drop(this.list.firstElementChild as Element);
     this.#stay();
     return item;
   }
 
   #drop(item: Element): void {
-    this.#bubbles.get(item)?.remove();
+    const bubble = this.#bubbles.get(item);
+    this.#bytes -= bubble?.bytes ?? 0;
+    bubble?.remove();
     this.#bubbles.delete(item);
     item.remove();
   }

@@ -28,6 +28,11 @@ let isDue = false;
 showConnection(mdm);
 mdm.on("state", changed);
 directory.on("change", changed);
+directory.on("error", ({ detail }) => {
+  for (const note of document.querySelectorAll("[data-unlisted]")) {
+    note.textContent = `The rooms cannot be listed now (${detail}). One whose name you know can be entered all the same.`;
+  }
+});
 addEventListener("hashchange", arrive);
 addEventListener("popstate", arrive);
 document.addEventListener("visibilitychange", changed);
@@ -36,6 +41,7 @@ document.addEventListener("visibilitychange", changed);
 
 nickname.value = chat.nickname;
 room.value = problemWith(roomInAddress()) ? "lobby" : roomInAddress();
+if (roomInAddress()) say("welcome-problem", problemWith(roomInAddress()));
 element<HTMLInputElement>("listed").checked = !roomInAddress();
 element("welcome-form").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -93,6 +99,7 @@ const openPeople = (isOpen: boolean) => {
   element("people").toggleAttribute("data-open", isOpen);
 };
 toggle.addEventListener("click", () => openPeople(toggle.ariaExpanded !== "true"));
+element("logs").addEventListener("click", () => openPeople(false));
 element("copy").addEventListener("click", ({ currentTarget }) => void copyLink(currentTarget as HTMLElement));
 element("leave").addEventListener("click", () => chat.current && chat.leave(chat.current));
 element("leave-over").addEventListener("click", () => chat.current && chat.leave(chat.current));

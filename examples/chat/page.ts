@@ -47,3 +47,17 @@ export function together(names: readonly string[], most = 3): string {
   const shown = all.slice(0, most - 1);
   return `${shown.join(", ")} and ${count(all.length - shown.length, "other")}`;
 }
+
+/** Makes a list hold these items. Those that are the same stay, so that nothing goes from under a finger; who stood on a link stands there still. */
+export function renew(list: HTMLElement, items: readonly HTMLElement[]): void {
+  const active = document.activeElement;
+  const href = active instanceof HTMLAnchorElement && list.contains(active) ? active.hash : undefined;
+  items.forEach((item, at) => {
+    const before = list.children[at];
+    if (!before) list.append(item);
+    else if (!before.isEqualNode(item)) before.replaceWith(item);
+  });
+  while (list.childElementCount > items.length) list.lastElementChild?.remove();
+  if (href === undefined || document.activeElement === active) return;
+  [...list.querySelectorAll("a")].find(({ hash }) => hash === href)?.focus();
+}

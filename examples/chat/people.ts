@@ -4,7 +4,7 @@ import type { Member } from "browser-stream-server/room";
 import { face } from "./bubble.ts";
 import type { Conversation } from "./conversation.ts";
 import { hueOf } from "./nickname.ts";
-import { count, element, make, say } from "./page.ts";
+import { count, element, make, renew, say } from "./page.ts";
 
 /** In a larger room the rest is a number. */
 const SHOWN_MAX = 200;
@@ -18,11 +18,11 @@ export function showPeople(conversation: Conversation): void {
   const shown = others.slice(0, SHOWN_MAX).map(({ member, name }) => person(member, name));
   const mine = me ? [person(me, conversation.nameOf(me), true)] : [];
   const rest = others.length - shown.length;
-  element("people-list").replaceChildren(
+  renew(element("people-list"), [
     ...mine,
     ...shown,
     ...(rest > 0 ? [make("li", "quiet", `and ${count(rest, "other")}`)] : []),
-  );
+  ]);
   say("people-count", String(others.length + mine.length));
   element("people-toggle").ariaLabel = `Who is here: ${count(others.length + mine.length, "person", "people")}`;
   element("alone").hidden = others.length > 0 || conversation.state !== "here";

@@ -21,7 +21,7 @@ export function notePresence(room: JoinedRoom, log: Log): void {
 
   room.on("join", (member) => void log.notice(`${name(member)} came in`));
   room.on("disconnecting", (member, reason, rooms) => {
-    const item = log.notice(`${name(member)} is going (${why(reason)}): out of ${together(rooms, 6)}`);
+    const item = log.notice(`${departure(name(member), reason)}: out of ${together(rooms, 6)}`);
     going.set(member.id, { item, rooms });
   });
   room.on("leave", (member, reason) => {
@@ -30,7 +30,7 @@ export function notePresence(room: JoinedRoom, log: Log): void {
     going.delete(member.id);
     names.delete(member.id);
     const elsewhere = before && before.rooms.length > 1 ? `: out of ${together(before.rooms, 6)}` : "";
-    const text = `${who} left (${why(reason)})${elsewhere}`;
+    const text = `${departure(who, reason)}${elsewhere}`;
     // It is said once, and read out once.
     if (before?.item.isConnected) before.item.textContent = text;
     else log.notice(text);
@@ -43,10 +43,12 @@ export function notePresence(room: JoinedRoom, log: Log): void {
   room.on("lost", (lost) => void log.notice(lostText(lost)).classList.add("bad"));
 }
 
-/** Why somebody left, for people. */
-export function why({ code, message }: Reason): string {
-  const words = WHY[code] ?? "";
-  return code in WHY ? words : message || code;
+function departure(who: string, { code, message }: Reason): string {
+  if (code === "left") return message ? `${who} left: ${message}` : `${who} left`;
+  if (code === "gone") return `${who} closed the page`;
+  if (code === "lost") return `${who} left: the connection did not come back`;
+  if (code === "removed") return message ? `${who} was removed: ${message}` : `${who} was removed`;
+  return `${who} left: ${message || code}`;
 }
 
 /** What the proxy could not keep for this page. */
@@ -56,10 +58,3 @@ function lostText(lost: number | undefined): string {
   }
   return `${count(lost, "message or notice was", "messages and notices were")} lost: more came than is kept for who is away or slow.`;
 }
-
-const WHY: Readonly<Record<string, string>> = {
-  left: "left the room",
-  lost: "the connection did not come back",
-  gone: "closed the page",
-  removed: "was removed",
-};

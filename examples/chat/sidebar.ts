@@ -3,7 +3,7 @@
 import type { RoomInfo } from "browser-stream-server/room";
 import { fragmentOf } from "./address.ts";
 import type { Conversation } from "./conversation.ts";
-import { count, element, make } from "./page.ts";
+import { count, element, make, renew } from "./page.ts";
 
 export function showOwn(conversations: Iterable<Conversation>, current: Conversation | undefined): void {
   const items = [...conversations].map((one) => {
@@ -17,7 +17,7 @@ export function showOwn(conversations: Iterable<Conversation>, current: Conversa
     if (one.state === "ended") link.append(make("small", "quiet", "ended"));
     return make("li", "", link);
   });
-  keepFocus(element("own"), items);
+  renew(element("own"), items);
 }
 
 /** Those that are not entered yet, the fullest first, in each list of the page. */
@@ -27,7 +27,7 @@ export function showListed(listed: readonly RoomInfo[], entered: ReadonlySet<str
     .filter(({ name }) => !entered.has(name))
     .sort((a, b) => b.members - a.members || names.compare(a.name, b.name));
   for (const list of document.querySelectorAll<HTMLElement>("[data-listed]")) {
-    keepFocus(
+    renew(
       list,
       others.map(({ name, members }) => make("li", "", roomLink(name, members, false))),
     );
@@ -44,12 +44,4 @@ function roomLink(name: string, members: number, isCurrent: boolean): HTMLAnchor
   link.href = fragmentOf(name);
   if (isCurrent) link.ariaCurrent = "page";
   return link;
-}
-
-/** Puts other items into a list; who stood on a link stands there still. */
-function keepFocus(list: HTMLElement, items: HTMLElement[]): void {
-  const active = document.activeElement;
-  const href = active instanceof HTMLAnchorElement && list.contains(active) ? active.hash : undefined;
-  list.replaceChildren(...items);
-  if (href !== undefined) [...list.querySelectorAll("a")].find(({ hash }) => hash === href)?.focus();
 }
