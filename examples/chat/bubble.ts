@@ -8,7 +8,7 @@ import type { Picture, Said } from "./wire.ts";
 /** A longer text is folded. */
 const FOLD_CHARS = 1500;
 const FOLD_LINES = 20;
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const clock = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
 
 const letters = new Intl.Segmenter();
 

@@ -75,6 +75,7 @@ export class Conversation {
   say(text: string, picture?: Picture): void {
     const said: Said = { id: crypto.randomUUID(), text, ...(picture && { picture }) };
     const asked = new Map(this.others.map((member) => [member.id, this.nameOf(member)]));
+    this.log.undivide();
     const bubble = this.log.message(said, this.#me(), () => void this.#deliver(said, sent));
     const sent = { delivery: new Delivery(asked), bubble };
     this.#sent.set(said.id, sent);

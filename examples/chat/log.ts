@@ -56,9 +56,15 @@ export class Log {
 
   /** Marks where the new begins. */
   divide(): void {
-    this.#divider?.remove();
+    this.undivide();
     this.#last = undefined;
     this.#divider = this.#add(make("li", "divider", "New"));
+  }
+
+  /** Nothing is new any more. */
+  undivide(): void {
+    this.#divider?.remove();
+    this.#divider = undefined;
   }
 
   /** Shows it, from where the new begins. */
@@ -71,8 +77,7 @@ export class Log {
 
   hide(): void {
     this.list.hidden = true;
-    this.#divider?.remove();
-    this.#divider = undefined;
+    this.undivide();
   }
 
   toEnd(): void {
