@@ -28,8 +28,9 @@ export class Attachments {
       picker.value = ""; // The same file may be chosen again.
     });
     document.addEventListener("paste", (event) => {
-      const files = event.clipboardData?.files ?? [];
-      if (files.length === 0) return;
+      const { files, types } = event.clipboardData ?? { files: [], types: [] };
+      // A text from a word processor comes with its picture, too.
+      if (files.length === 0 || types.includes("text/plain")) return;
       event.preventDefault();
       take(files);
     });
