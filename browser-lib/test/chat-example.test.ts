@@ -57,7 +57,7 @@ test("a name is what can be seen of it, and two of one name are told apart", () 
   expect(nameOf(ann, [ann, other])).toBe("Ann (1234)");
   expect(nameOf({ id: "1", profile: null }, [])).toBe("Somebody");
   expect(nameOf({ id: "1", profile: "Ann" }, [])).toBe("Somebody");
-  expect(hueOf("no hex at all")).toBe(0);
+  expect(hueOf("zzz")).toBe(0);
 });
 
 test("of a message is believed what is one", () => {
