@@ -54,6 +54,8 @@ const WORDS: Readonly<Record<number, string>> = { 0: "left", 5: "removed" };
 
 export class Members {
   readonly byId = new Map<string, Known>();
+  /** Ourselves. */
+  me: Known | undefined;
   readonly #byNumber = new Map<number, Known>();
 
   at(number: number): Known | undefined {
@@ -70,8 +72,8 @@ export class Members {
     this.#byNumber.delete(number);
   }
 
-  /** Takes the room as it is. Who was in it and is stays the same object. */
-  replace(snapshot: readonly Known[]): Difference {
+  /** Takes the room as it is, and which of them we are. Who was in it and is stays the same object. */
+  replace(snapshot: readonly Known[], me: string): Difference {
     const before = new Map(this.byId);
     const difference: Difference = { came: [], gone: [], profiles: [], lives: [] };
     this.byId.clear();
@@ -84,7 +86,10 @@ export class Members {
       if (was && was.live !== now.live) difference.lives.push(was);
       this.add(was ? Object.assign(was, now) : now);
     }
+    // We are here, perhaps under another id.
+    if (this.me) before.delete(this.me.id);
     difference.gone.push(...before.values());
+    this.me = this.byId.get(me);
     return difference;
   }
 }

@@ -6,6 +6,8 @@ import { integer, integers } from "../resume/record.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
 export const EVENT = 1;
 export const ANSWER = 2;
 export const ASKED = 3;
@@ -33,7 +35,7 @@ const EVERYWHERE = 16;
 /** The most bytes of an event's name, of a text for people, and of what the proxy says as JSON. */
 export const NAME_MAX = 128;
 export const TEXT_MAX = 1024;
-const WHO_MAX = 9 * 1024;
+const WHO_MAX = 8 * 1024;
 const NAMES_MAX = 64 * 1024;
 /** The most members that an event names, and that are told to be asked. */
 export const NUMBERS_MAX = 256;
@@ -170,8 +172,9 @@ export function said(from: Parser, bodyMax: number): Said {
 
 function event(from: Parser, bodyMax: number): Said {
   const [number, kind] = [from.small(), from.small(0, VOLATILE | ASKS)];
+  if (kind === (VOLATILE | ASKS)) throw malformed("a volatile event that asks");
   const ask = kind & ASKS ? from.integer() : undefined;
-  const name = from.text(NAME_MAX);
+  const name = decoder.decode(from.bytes(from.small(1, NAME_MAX)));
   // A copy: others lie in the same memory, and who gets this may give it away.
   const body = blob(from, bodyMax).slice();
   return { type: EVENT, from: number, isVolatile: (kind & VOLATILE) !== 0, ask, name, body };

@@ -7,7 +7,7 @@ import type { Inside } from "../mux-demux.ts";
 import { text } from "../resume/record.ts";
 import { settler } from "../settler.ts";
 import { type Answer, Asks, refusalOf } from "./asks.ts";
-import { EVENT_BYTES_MAX } from "./line.ts";
+import { PROXY, RoomEmitter } from "./emitter.ts";
 import { Listeners } from "./listeners.ts";
 import { type Difference, type Known, known, type Member, Members, reasonOf } from "./member.ts";
 import {
@@ -15,12 +15,10 @@ import {
   ASKED,
   answer,
   EVENT,
-  emit,
   JOINED,
   LEAVING,
   LEFT,
   LIVE,
-  NUMBERS_MAX,
   PROFILE,
   profile,
   REFUSED,
@@ -29,8 +27,8 @@ import {
 } from "./records.ts";
 import type { AnyListener, PeerListener, RoomEvents } from "./room-events.ts";
 import { Seat, type Seated } from "./seat.ts";
-import { type Aim, EVERYBODY, Target } from "./target.ts";
-import { decode, encode, nameBytes, profileJson, refuse, replyOf } from "./values.ts";
+import { EVERYBODY, Target } from "./target.ts";
+import { decode, profileJson, type Reply, refuse, replyOf } from "./values.ts";
 
 export interface JoinOptions {
   /** What we say of ourselves, any JSON of at most 4,096 bytes: {@link Member.profile} at the others. */
@@ -40,13 +38,6 @@ export interface JoinOptions {
   /** Leaves the room when it aborts. */
   signal?: AbortSignal | undefined;
 }
-
-/** From here on `emit` says that it is time to wait; from there on it throws. Bytes. */
-const WAITING = 256 * 1024;
-const WAITING_MAX = 4 * 1024 * 1024;
-/** The number of the proxy's own program, and what it is called among ids. */
-const PROXY = 0;
-const PROXY_ID = "proxy";
 
 /**
  * A room: its members send each other named events with any values (MessagePack: JSON's, binary, Dates, BigInts), which arrive in each sender's order.
@@ -61,24 +52,21 @@ export class JoinedRoom {
   readonly #listeners = new Listeners();
   readonly #asks = new Asks();
   readonly #seat: Seat;
+  readonly #emitter: RoomEmitter;
   readonly #all: Target;
   #name: string;
   #id: string | undefined;
   #profile: string | undefined;
   /** The profile that the newest join showed. */
   #shown: string | undefined;
-  #eventBytesMax = EVENT_BYTES_MAX;
   /** Counts our seats: what was asked at one is not answered at another. */
   #seats = 0;
-  #isDrainDue = false;
-  #isOver = false;
 
   /** Rooms come from `Room(mdm).join()`. */
   constructor(inside: Inside, prefix: string, name: string, options: JoinOptions) {
     const { as, public: isPublic, signal } = options;
     this.#name = name;
     this.#profile = profileJson(as);
-    this.#all = new Target({ emit: (...all) => this.#emit(...all), ask: (...all) => this.#ask(...all) }, EVERYBODY);
     this.#seat = new Seat(inside, prefix, name, {
       joining: () => {
         this.#shown = this.#profile;
@@ -94,6 +82,8 @@ export class JoinedRoom {
       },
       over: (error) => this.#over(error),
     });
+    this.#emitter = new RoomEmitter(this.#seat, this.#members, this.#asks);
+    this.#all = new Target(this.#emitter, EVERYBODY);
     if (signal) this.#obey(signal);
   }
 
@@ -119,7 +109,7 @@ export class JoinedRoom {
 
   /** We among {@link members}. */
   get me(): Member | undefined {
-    return this.#me;
+    return this.#members.me;
   }
 
   /** Whether our connection is there now, so that what is emitted leaves at once. */
@@ -134,7 +124,7 @@ export class JoinedRoom {
 
   /** What we say of ourselves. Setting it tells the others (`profile`); throws `bad_request` for what is no JSON, and more than 4,096 bytes of it. */
   get profile(): unknown {
-    if (this.#me) return this.#me.profile;
+    if (this.#members.me) return this.#members.me.profile;
     return this.#profile === undefined ? undefined : JSON.parse(this.#profile);
   }
 
@@ -142,10 +132,10 @@ export class JoinedRoom {
     const json = profileJson(value ?? null);
     if (json === undefined) return;
     this.#profile = json;
-    if (this.#me) this.#me.profile = JSON.parse(json);
+    if (this.#members.me) this.#members.me.profile = JSON.parse(json);
     const record = profile(new TextEncoder().encode(json));
     // A join shows it, too.
-    this.#say({ record, anew: () => (this.#profile === this.#shown ? undefined : record) });
+    this.#emitter.say({ record, anew: () => (this.#profile === this.#shown ? undefined : record) });
   }
 
   /**
@@ -238,92 +228,16 @@ export class JoinedRoom {
     return this.#seat.leave(false, text(new TextEncoder().encode(reason), TEXT_MAX));
   }
 
-  get #me(): Known | undefined {
-    return this.#members.byId.get(this.#id ?? "");
-  }
-
-  #emit(aim: Aim, event: string, args: unknown[]): boolean {
-    const make = this.#prepare(aim, event, args);
-    if (!aim.isVolatile) return this.#say({ record: make() ?? new Uint8Array(), anew: make });
-    const record = make();
-    return record !== undefined && this.#seat.outbox.bytes <= WAITING && this.#seat.sendNow(record);
-  }
-
-  async #ask(aim: Aim, event: string, args: unknown[]): Promise<unknown> {
-    if (aim.isVolatile || aim.isEverywhere)
-      throw new StreamError("bad_request", "neither volatile events nor those to all rooms are answered");
-    const deadline = performance.now() + aim.timeout;
-    let ask = { ref: 0, timeout: aim.timeout };
-    const make = this.#prepare(aim, event, args, () => {
-      const left = Math.max(1, Math.ceil(deadline - performance.now()));
-      return { ...ask, timeout: left };
-    });
-    const { ref, promise } = this.#asks.begin(aim, this.#addressed(aim));
-    ask = { ref, timeout: aim.timeout };
-    const anew = () => (this.#asks.isTold(ref) ? undefined : make());
-    try {
-      this.#say({ ref, record: anew() ?? new Uint8Array(), anew });
-    } catch (error) {
-      this.#asks.fail(ref, StreamError.from(error));
-    }
-    return promise;
-  }
-
-  /** Checks an event, and gives what makes its record for the seat that we have by then; nothing where nobody is left that it is for. */
-  #prepare(aim: Aim, event: string, args: unknown[], asking?: () => { ref: number; timeout: number }) {
-    if (this.#isOver) throw new StreamError("gone", "this room was left, or is over");
-    const name = nameBytes(event);
-    const body = encode(args, this.#eventBytesMax);
-    return (): Uint8Array | undefined => {
-      const to = aim.to && this.#numbers(aim.to);
-      const ask = asking?.();
-      if (this.#id !== undefined && to?.length === 0) {
-        if (ask) this.#asks.fail(ask.ref, new StreamError("not_found", "that member is not there"));
-        return undefined;
-      }
-      const { isVolatile, isEverywhere } = aim;
-      return emit({ isVolatile, isEverywhere, ask, to, except: this.#numbers(aim.except), name, body });
-    };
-  }
-
-  /** Numbers of members by their ids, each once. */
-  #numbers(ids: readonly string[]): number[] {
-    const found = ids.map((id) => (id === PROXY_ID ? PROXY : this.#members.byId.get(id)?.number));
-    const numbers = [...new Set(found)].filter((number) => number !== undefined);
-    if (numbers.length <= NUMBERS_MAX) return numbers;
-    throw new StreamError("limit", `${numbers.length} members named in one event, ${NUMBERS_MAX} at most`);
-  }
-
-  /** Whom it is for, as far as we know. */
-  #addressed({ to, except }: Aim): Known[] {
-    const isFor = ({ id }: Known) => id !== this.#id && (!to || to.includes(id)) && !except.includes(id);
-    return [...this.#members.byId.values()].filter(isFor);
-  }
-
-  /** Says something that is to arrive; whether more may be said. */
-  #say(item: { ref?: number; record: Uint8Array; anew(): Uint8Array | undefined }): boolean {
-    if (this.#isOver) throw new StreamError("gone", "this room was left, or is over");
-    const { outbox } = this.#seat;
-    if (outbox.bytes > WAITING_MAX)
-      throw new StreamError("limit", `more than ${WAITING_MAX} bytes wait: wait for "drain"`);
-    // Before we have a seat all of it is made anew.
-    if (item.record.length > 0 || this.#id === undefined) this.#seat.send(item);
-    this.#isDrainDue ||= outbox.bytes > WAITING;
-    return outbox.bytes <= WAITING;
-  }
-
   #drained(): void {
-    if (!this.#isDrainDue || this.#seat.outbox.bytes > WAITING / 2) return;
-    this.#isDrainDue = false;
-    this.#tell("drain");
+    if (this.#emitter.drains()) this.#tell("drain");
   }
 
   #seated({ terms, isAnew, moved, wasSuspended, snapshot }: Seated): void {
     const isFirst = this.#id === undefined;
     this.#id = terms.id;
-    this.#eventBytesMax = terms.eventBytesMax;
+    this.#emitter.bytesMax = terms.eventBytesMax;
     const members = snapshot?.map(({ number, live, who }) => present(number, live, who));
-    const difference = members && this.#members.replace(members);
+    const difference = members && this.#members.replace(members, terms.id);
     this.#mark(true);
     if (isAnew) {
       this.#seats++;
@@ -345,9 +259,9 @@ export class JoinedRoom {
   /** Tells what happened while nobody told us. */
   #differ({ came, gone, profiles, lives }: Difference): void {
     for (const member of gone) this.#tell("leave", member, reasonOf(0, ""));
-    for (const member of came) if (member !== this.#me) this.#tell("join", member);
+    for (const member of came) if (member !== this.#members.me) this.#tell("join", member);
     for (const member of profiles) this.#tell("profile", member);
-    for (const member of lives) if (member !== this.#me) this.#tell("live", member);
+    for (const member of lives) if (member !== this.#members.me) this.#tell("live", member);
   }
 
   #heard(said: Said): void {
@@ -393,10 +307,10 @@ export class JoinedRoom {
 
   #event({ from, ask, name, body }: Extract<Said, { type: typeof EVENT }>): void {
     const sender = from === PROXY ? undefined : this.#at(from);
-    if (this.#isOver) return;
+    if (this.#emitter.isOver) return;
     const seat = this.#seats;
-    const reply = ({ code, body }: { code: number; body: Uint8Array }) => {
-      if (ask === undefined || this.#isOver || this.#seats !== seat) return;
+    const reply = ({ code, body }: Reply) => {
+      if (ask === undefined || this.#emitter.isOver || this.#seats !== seat) return;
       this.#seat.send({ record: answer(ask, code, body), anew: () => undefined });
     };
     const args = decode(body);
@@ -406,7 +320,7 @@ export class JoinedRoom {
       return reply(refuse(error));
     }
     const outcomes = this.#listeners.call(name, sender, args.value);
-    if (ask !== undefined) void replyOf(outcomes, this.#eventBytesMax).then(reply);
+    if (ask !== undefined) void replyOf(outcomes, this.#emitter.bytesMax).then(reply);
     else for (const outcome of outcomes) if ("error" in outcome) report(outcome.error);
   }
 
@@ -418,16 +332,16 @@ export class JoinedRoom {
   }
 
   #mark(live: boolean): void {
-    if (this.#me) this.#me.live = live;
+    if (this.#members.me) this.#members.me.live = live;
   }
 
   #tell<E extends keyof RoomEvents>(event: E, ...args: RoomEvents[E]): void {
-    if (!this.#isOver || event === "error" || event === "close") this.#listeners.own.emit(event, ...args);
+    if (!this.#emitter.isOver || event === "error" || event === "close") this.#listeners.own.emit(event, ...args);
   }
 
   /** Nothing is emitted or heard from now on. */
   #end(error: StreamError): void {
-    this.#isOver = true;
+    this.#emitter.isOver = true;
     this.#joined.reject(error);
     this.#asks.end(error);
   }

@@ -75,7 +75,7 @@ export class Seat {
     this.#hooks = hooks;
     inside.leaving.add(this.#depart);
     globalThis.addEventListener?.("pagehide", this.#hide);
-    void this.#hold(inside.session);
+    queueMicrotask(() => void this.#hold(inside.session));
   }
 
   /** Whether what is said leaves at once. */
@@ -187,7 +187,7 @@ export class Seat {
         if (snapshot.push(said) === terms.members) await this.#seated(line, { terms, isAnew, snapshot });
       } else if (line.isReady || said.type === MOVED || said.type === END) this.#hear(line, said);
       else throw malformed("a record in front of the members");
-      if (this.#moved || this.#isOver) return;
+      if (said.type === MOVED || this.#isOver) return;
     }
   }
 
@@ -270,6 +270,7 @@ export class Seat {
     this.#forget();
     this.#inside.leaving.delete(this.#depart);
     globalThis.removeEventListener?.("pagehide", this.#hide);
+    if (this.#line) this.#line.isReady = false;
     if (!this.#line?.isClosing) this.#line?.stream.reset();
     this.#before?.stream.reset();
     this.#hooks.over(error);

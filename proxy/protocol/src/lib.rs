@@ -1,5 +1,5 @@
-//! What the proxy and its Rust client say in the same words (`PROTOCOL.md`): the [`Name`] of a server, the [`OpenError`] of a refusal, and
-//! [channels](channel).
+//! What the proxy and its Rust client say in the same words (`PROTOCOL.md`): the [`Name`] of a server, the [`OpenError`] of a refusal,
+//! [channels](channel) and [rooms](room).
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -7,6 +7,7 @@ pub mod channel;
 pub mod integer;
 mod name;
 mod refusal;
+pub mod room;
 
 pub use integer::INTEGER_MAX;
 pub use name::{BadName, NAME_BYTES_MAX, Name};
