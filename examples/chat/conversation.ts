@@ -3,7 +3,7 @@
 import { StreamError } from "browser-stream-server";
 import type { JoinedRoom, Member, Room } from "browser-stream-server/room";
 import type { Author, Bubble } from "./bubble.ts";
-import { ANSWER_MS, Delivery, idsOf } from "./delivery.ts";
+import { ANSWER_MS, Delivery, idsOf, isTooMuch } from "./delivery.ts";
 import { Log } from "./log.ts";
 import { hueOf, nameOf, type Profile } from "./nickname.ts";
 import { notePresence } from "./presence.ts";
@@ -38,6 +38,8 @@ export class Conversation {
   readonly #unseen = new Map<string, string>();
   /** The newest of each writer that is not read. */
   readonly #unread = new Map<string, string>();
+  /** What the library takes no more of for now. */
+  readonly #held: { readonly said: Said; readonly sent: Sent }[] = [];
   /** Much waits to go out: what is not urgent waits for "drain". */
   #isFull = false;
   /** The last that went wrong: if it is over behind that, it is why. */
@@ -99,17 +101,29 @@ export class Conversation {
     void this.room.leave();
   }
 
-  async #deliver(said: Said, { delivery, bubble }: Sent): Promise<void> {
+  async #deliver(said: Said, sent: Sent, isFirst = false): Promise<void> {
+    const { delivery, bubble } = sent;
     const nameOf = (id: string) => this.#nameById(id);
     delivery.begin(!this.room.live);
     bubble.show(delivery);
+    if (this.#held.length > 0 && !isFirst) return void this.#held.push({ said, sent });
     try {
       const answers = await this.room.timeout(ANSWER_MS).emitWithAck("message", said);
       delivery.answered(idsOf(answers), nameOf);
     } catch (error) {
+      // Where nothing else waits, and it is too much all the same, it always is.
+      if (isTooMuch(error) && !isFirst) return void this.#held.push({ said, sent });
       delivery.refused(error, nameOf);
     }
     bubble.show(delivery);
+  }
+
+  /** What waited has left: what was held goes, in its order. */
+  #drained(): void {
+    this.#isFull = false;
+    const held = this.#held.splice(0);
+    held.forEach(({ said, sent }, at) => void this.#deliver(said, sent, at === 0));
+    this.#tellSeen();
   }
 
   #follow(): void {
@@ -129,10 +143,7 @@ export class Conversation {
       }
     });
     for (const event of ["join", "leave", "live", "profile"] as const) room.on(event, this.#changed);
-    room.on("drain", () => {
-      this.#isFull = false;
-      this.#tellSeen();
-    });
+    room.on("drain", () => this.#drained());
     room.on("suspended", () => this.#connection());
     room.on("resumed", () => this.#connection());
     room.on("moved", (name) => {

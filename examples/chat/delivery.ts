@@ -21,6 +21,13 @@ export function idsOf(answers: readonly Answer[]): string[] {
   return answers.flatMap(({ from }) => from?.id ?? []);
 }
 
+/** It did not go, because it is too large, or because too much waits already. */
+export function isTooMuch(error: unknown): boolean {
+  return (
+    error instanceof StreamError && error.code === "limit" && !(error instanceof AckError && error.answers.length > 0)
+  );
+}
+
 export class Delivery {
   /** Who was asked, by id, with the name of then. */
   #asked: Map<string, string>;
@@ -55,8 +62,7 @@ export class Delivery {
 
   /** Not all did, or it never went. */
   refused(error: unknown, nameOf: (id: string) => string): void {
-    const isUnsent = !(error instanceof AckError) || (error.code === "limit" && error.answers.length === 0);
-    if (isUnsent) {
+    if (!(error instanceof AckError) || isTooMuch(error)) {
       this.#state = "failed";
       this.#why = StreamError.from(error).detail;
       return;
