@@ -28,11 +28,11 @@ export class Attachments {
       picker.value = ""; // The same file may be chosen again.
     });
     document.addEventListener("paste", (event) => {
-      const { files, types } = event.clipboardData ?? { files: [], types: [] };
+      const pasted = event.clipboardData;
       // A text from a word processor comes with its picture, too.
-      if (files.length === 0 || types.includes("text/plain")) return;
+      if (!pasted?.files.length || pasted.types.includes("text/plain")) return;
       event.preventDefault();
-      take(files);
+      take(pasted.files);
     });
     let entered = 0;
     const mark = () => element("chat").toggleAttribute("data-over", entered > 0 && canTake());
