@@ -41,6 +41,8 @@ export class Bubble {
     this.#again.type = "button";
     this.#again.hidden = true;
     this.#again.addEventListener("click", again);
+    // It changes often, and is read out to nobody who does not go there.
+    this.#told.ariaLive = "off";
     body.append(make("p", "when", time, this.#told, this.#again));
     this.item = make("li", author.isMe ? "message mine" : "message theirs", face(author), body);
     this.item.classList.toggle("follows", follows);
