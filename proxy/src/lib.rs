@@ -29,6 +29,7 @@ pub use error::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
 pub use feature::{
     IceServers, TurnServer,
     channel::{ChannelEvent, ChannelEvents, ChannelStatus, Channels},
+    room::{Answered, Asked, Grant, Joining, MemberInfo, RoomEvent, RoomEvents, RoomStatus, Rooms, Value},
 };
 pub use limits::Limits;
 pub use route::{BadName, ConnectOptions, Event, Events, Handler, LeaseKey, LeaseKeyError, Name, Reason, StreamRouter, StreamServerProxy};

@@ -112,8 +112,32 @@ pub struct Limits {
     pub channel_stall_max: Duration,
     /// Parts of messages, times subscribers, that one session may cause in a second: a few hundred nanoseconds each, so a tenth of a core.
     pub channel_deliveries_per_second: usize,
-    /// Such deliveries at once, on top of the rate; beyond, the session's publishers are read no faster.
+    /// Such deliveries at once, on top of the rate; beyond, the session's publishers are read no faster. Both hold for what it sends in rooms, too.
     pub channel_deliveries_burst: usize,
+    /// Rooms at once, about 4 KiB each beside their members.
+    pub rooms_max: usize,
+    /// Who have a seat in one room, about 2 KiB each beside what is kept for them: an event costs the proxy as much work as the room has members.
+    pub room_members_max: usize,
+    /// Rooms that one session is in at once: a person's chats, not a crawl.
+    pub rooms_per_session_max: usize,
+    /// Bytes of one event's arguments, 1 MiB at most: an image by drop goes in one; what is longer is a stream's.
+    pub room_event_bytes_max: usize,
+    /// Records that are kept for a member that has not acknowledged them.
+    pub room_kept_events_max: usize,
+    /// Bytes of them.
+    pub room_kept_bytes_max: usize,
+    /// Bytes that may wait in the session of a member that reads slowly, before events are left out for it.
+    pub room_queue_bytes_max: usize,
+    /// Seats in the process whose members' connections are gone: beyond, who loses its connection has left at once.
+    pub room_absent_max: usize,
+    /// Asks of one member that wait for answers at once.
+    pub room_asks_max: usize,
+    /// How long a seat is kept without a connection: a phone in a tunnel, a page that reloads.
+    pub room_grace: Duration,
+    /// Who watch the directory of rooms at once.
+    pub room_watchers_max: usize,
+    /// Between two changes that one who watches the directory is told of.
+    pub room_list_interval: Duration,
 }
 
 impl Default for Limits {
@@ -169,6 +193,18 @@ impl Default for Limits {
             channel_stall_max: Duration::from_secs(10),
             channel_deliveries_per_second: 200_000,
             channel_deliveries_burst: 200_000,
+            rooms_max: 1024,
+            room_members_max: 1024,
+            rooms_per_session_max: 64,
+            room_event_bytes_max: MIB,
+            room_kept_events_max: 256,
+            room_kept_bytes_max: MIB,
+            room_queue_bytes_max: MIB,
+            room_absent_max: 4096,
+            room_asks_max: 256,
+            room_grace: Duration::from_secs(120),
+            room_watchers_max: 1024,
+            room_list_interval: Duration::from_millis(250),
         }
     }
 }

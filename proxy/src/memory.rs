@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use bytes::{Bytes, BytesMut};
+
 /// A gauge of the bytes that buffers and queues hold, and the budget that they should stay below. It refuses nothing by itself: whoever
 /// could do without more asks [`pressed`](Self::pressed) first.
 #[derive(Debug)]
@@ -69,6 +71,30 @@ impl Drop for Lease {
         self.memory.give(self.bytes);
     }
 }
+
+/// Bytes that count for as long as anybody has a slice of them.
+struct Booked {
+    bytes: BytesMut,
+    _lease: Lease,
+}
+
+impl AsRef<[u8]> for Booked {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Books these bytes; so few are covered by what is counted for their place in a queue.
+pub(crate) fn booked(bytes: BytesMut, memory: &Arc<Memory>) -> Bytes {
+    if bytes.len() <= FEW {
+        return bytes.freeze();
+    }
+    let lease = memory.lease(bytes.capacity());
+    Bytes::from_owner(Booked { bytes, _lease: lease })
+}
+
+/// No more than a place in a queue costs beside its bytes.
+const FEW: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -82,6 +82,28 @@ refusals! {
     ChannelSkipped = "channel_skipped",
     /// Publishers read more slowly, once for each pause, because their messages have too many subscribers.
     ChannelRateSlowed = "channel_rate_slowed",
+    /// Joins: as many rooms are there as may be.
+    Rooms = "rooms",
+    /// Joins of a room that has as many members as it may.
+    RoomMembers = "room_members",
+    /// Joins of a session that is in as many rooms as it may.
+    RoomsPerSession = "rooms_per_session",
+    /// Joins that the program did not allow, and events for all rooms of who may not send such.
+    RoomForbidden = "room_forbidden",
+    /// Members reset because what they sent was no record of a room.
+    RoomRecord = "room_record",
+    /// Members reset because they fell too far behind.
+    RoomLagging = "room_lagging",
+    /// Events left out for a member that was behind or away.
+    RoomSkipped = "room_skipped",
+    /// Seats that were not kept when their members' connections went: as many are as may be.
+    RoomAbsent = "room_absent",
+    /// Asks of a member of whose asks as many wait as may.
+    RoomAsks = "room_asks",
+    /// Members read more slowly, once for each pause, because their events have too many addressees.
+    RoomRateSlowed = "room_rate_slowed",
+    /// Watches of the directory of rooms: as many go on as may.
+    RoomWatchers = "room_watchers",
     /// Opens to a session with too much queued.
     QueueBusy = "queue_busy",
     /// Streams reset because too much was queued for their session.

@@ -16,7 +16,7 @@ pub mod wire;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use browser_stream_server::{Channels, Event, Events, LeaseKey, Limits, Sessions, StreamRouter, StreamServerProxy};
+use browser_stream_server::{Channels, Event, Events, LeaseKey, Limits, Rooms, Sessions, StreamRouter, StreamServerProxy};
 use futures::StreamExt;
 
 pub use cable::{Cable, Two};
@@ -30,6 +30,7 @@ pub use socket::serve;
 pub struct Proxy {
     pub names: StreamServerProxy,
     pub channels: Channels,
+    pub rooms: Rooms,
     pub sessions: Sessions,
     pub events: Events,
 }
@@ -50,9 +51,10 @@ impl Proxy {
         let limits = Arc::new(limits);
         let names = StreamServerProxy::with_lease_key("/browser-server", limits.clone(), key);
         let channels = Channels::new(limits.clone());
-        let router = channels.mount(routes(StreamRouter::new().mount(names.clone())));
+        let rooms = Rooms::new(limits.clone());
+        let router = rooms.mount(channels.mount(routes(StreamRouter::new().mount(names.clone()))));
         let events = names.events();
-        Self { sessions: Sessions::new(limits, Arc::new(router)), names, channels, events }
+        Self { sessions: Sessions::new(limits, Arc::new(router)), names, channels, rooms, events }
     }
 
     /// A peer that speaks the mux through a library.

@@ -24,6 +24,7 @@ mod rates;
 mod refusals;
 mod restless;
 mod resume;
+mod room;
 mod sending;
 mod silence;
 mod standby;

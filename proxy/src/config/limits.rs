@@ -72,7 +72,14 @@ table! {
         channel_publishers_max,
         channel_readers_max,
         channel_deliveries_per_second,
-        channel_deliveries_burst;
+        channel_deliveries_burst,
+        rooms_max,
+        room_members_max,
+        rooms_per_session_max,
+        room_kept_events_max,
+        room_absent_max,
+        room_asks_max,
+        room_watchers_max;
     bytes:
         open_bytes_max,
         waiting_bytes_max,
@@ -82,7 +89,10 @@ table! {
         memory_budget_bytes,
         channel_message_bytes_max,
         channel_replay_bytes_max,
-        channel_queue_bytes_max;
+        channel_queue_bytes_max,
+        room_event_bytes_max,
+        room_kept_bytes_max,
+        room_queue_bytes_max;
     times:
         open_timeout_ms => open_timeout,
         wait_default_ms => wait_default,
@@ -99,6 +109,8 @@ table! {
         list_interval_ms => list_interval,
         drain_timeout_ms => drain_timeout,
         channel_stall_ms => channel_stall_max,
+        room_grace_ms => room_grace,
+        room_list_interval_ms => room_list_interval,
 }
 
 /// A limit that cannot work.

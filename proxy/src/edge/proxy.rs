@@ -29,7 +29,13 @@ use super::{
 #[cfg(feature = "tls")]
 use crate::tls::Identity;
 use crate::{
-    config::Config, feature::channel::Channels, limits::Limits, memory::Memory, refusals::Refusals, route::StreamRouter, session::Sessions,
+    config::Config,
+    feature::{channel::Channels, room::Rooms},
+    limits::Limits,
+    memory::Memory,
+    refusals::Refusals,
+    route::StreamRouter,
+    session::Sessions,
 };
 
 /// The whole proxy: who may come in, the WebSocket, the sessions, and the files for the browser. Cheap to clone; every clone is the same.
@@ -56,6 +62,7 @@ pub(super) struct Inner {
     pub(super) readiness: Arc<Readiness>,
     pub(super) sessions: Sessions,
     channels: Channels,
+    rooms: Rooms,
     pub(super) memory: Arc<Memory>,
     pub(super) refusals: Arc<Refusals>,
     /// Sessions, and connections that become one; awaited first.
@@ -69,7 +76,7 @@ pub(super) struct Inner {
 }
 
 impl Proxy {
-    /// A proxy that sends what peers open where `router` says; [channels](Self::channels) have routes below `/channel`.
+    /// A proxy that sends what peers open where `router` says; [channels](Self::channels) have routes below `/channel`, [rooms](Self::rooms) below `/room`.
     ///
     /// # Panics
     /// If `router` has those routes already.
@@ -188,6 +195,11 @@ impl Proxy {
         &self.inner.channels
     }
 
+    /// The rooms below `/room`: what there are, who is in them, events and asks from inside the process, who may join.
+    pub fn rooms(&self) -> &Rooms {
+        &self.inner.rooms
+    }
+
     /// How often the proxy refused, shed or cut so far, by reason: stable names, each once and always in the same order.
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.inner.refusals.iter()
@@ -214,10 +226,12 @@ impl Inner {
     fn new(config: Config, router: StreamRouter, tls: Option<OwnTls>) -> Self {
         let limits = Arc::new(config.limits.clone());
         let channels = Channels::new(limits.clone());
-        let sessions = Sessions::new(limits.clone(), Arc::new(channels.mount(router)));
+        let rooms = Rooms::new(limits.clone());
+        let sessions = Sessions::new(limits.clone(), Arc::new(rooms.mount(channels.mount(router))));
         let memory = sessions.memory().clone();
         let refusals = sessions.counters().clone();
         channels.belong_to(&memory, &refusals);
+        rooms.belong_to(&memory, &refusals);
         let (peers, tasks) = (TaskTracker::new(), TaskTracker::new());
         let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
         let gate = Arc::new(Gate::new(&config, tls, refusals.clone()));
@@ -235,6 +249,7 @@ impl Inner {
             readiness,
             sessions,
             channels,
+            rooms,
             memory,
             refusals,
             peers,

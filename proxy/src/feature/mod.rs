@@ -1,6 +1,9 @@
 //! What is built on streams and routes alone.
 
+mod account;
 pub mod channel;
+mod events;
 mod ice;
+pub mod room;
 
 pub use ice::{IceServers, TurnServer};

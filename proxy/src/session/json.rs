@@ -11,6 +11,11 @@ pub fn check_object(text: &str, depth_max: usize) -> Result<(), serde_json::Erro
     if !text.trim_start().starts_with('{') {
         return Err(de::Error::custom("an object was expected"));
     }
+    check_value(text, depth_max)
+}
+
+/// The same for any one JSON value.
+pub fn check_value(text: &str, depth_max: usize) -> Result<(), serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     Strict { levels_left: depth_max }.deserialize(&mut deserializer)?;
     deserializer.end()

@@ -62,6 +62,7 @@ pub(crate) use end::Watch;
 pub(crate) use handle::watch;
 pub use instance::Instance;
 pub(crate) use instance::bytes_of_hex;
+pub(crate) use json::check_value;
 pub use ledger::Credit;
 pub use open::{Open, Reply};
 pub(crate) use open::{Peer, encode, frame, parse};

@@ -52,6 +52,9 @@ pub struct Open {
     /// To publish: how the channel is to work.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub channel: Option<Box<RawValue>>,
+    /// To join a room: what the peer says of itself, and the seat that it has. Never logged, for it may hold a secret.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub room: Option<Box<RawValue>>,
     /// What the proxy itself knows of the client; what a client says here is dropped.
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub peer: Option<Peer>,

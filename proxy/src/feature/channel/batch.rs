@@ -5,7 +5,7 @@ use std::{mem, ops::Range, sync::Arc};
 use browser_stream_protocol::channel::{Delivered, Records, delivered_head};
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::memory::{Lease, Memory};
+use crate::memory::{Memory, booked};
 
 /// A record for readers, with what has to be known to leave it out.
 #[derive(Clone, Debug)]
@@ -200,27 +200,6 @@ impl Batcher {
         (self.is_midway, self.length) = (false, 0);
         self.message += 1;
     }
-}
-
-/// Bytes that count in the process's memory for as long as anybody has a slice of them.
-struct Booked {
-    bytes: BytesMut,
-    _lease: Lease,
-}
-
-impl AsRef<[u8]> for Booked {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-/// Books these bytes; few are covered by what their items count.
-pub(super) fn booked(bytes: BytesMut, memory: &Arc<Memory>) -> Bytes {
-    if bytes.len() <= super::backlog::ITEM_COSTS {
-        return bytes.freeze();
-    }
-    let lease = memory.lease(bytes.capacity());
-    Bytes::from_owner(Booked { bytes, _lease: lease })
 }
 
 #[cfg(test)]

@@ -9,11 +9,12 @@ use std::{
 use browser_stream_protocol::channel::Ending;
 use futures::{
     Stream,
-    stream::{BoxStream, StreamExt, unfold},
+    stream::{BoxStream, StreamExt},
 };
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::broadcast;
 use uuid::Uuid;
 
+use super::super::events::heard;
 use crate::{error::RefusalCode, route::Name};
 
 /// Something that happened to a channel.
@@ -119,15 +120,7 @@ pub struct ChannelEvents(BoxStream<'static, ChannelEvent>);
 
 impl ChannelEvents {
     pub(super) fn new(receiver: broadcast::Receiver<ChannelEvent>) -> Self {
-        let events = unfold(receiver, |mut receiver| async {
-            let event = match receiver.recv().await {
-                Ok(event) => event,
-                Err(RecvError::Lagged(count)) => ChannelEvent::Missed { count },
-                Err(RecvError::Closed) => return None,
-            };
-            Some((event, receiver))
-        });
-        Self(events.boxed())
+        Self(heard(receiver, |count| ChannelEvent::Missed { count }))
     }
 }
 

@@ -3,7 +3,6 @@
 //! A publisher's task takes what comes, makes records of it once (`batch`), and hands the same bytes to all readers (`hub`, `reader`), which queue them in
 //! their sessions without a copy. A reader's task does nothing until its reader is behind.
 
-mod account;
 mod backlog;
 mod batch;
 mod events;
@@ -26,7 +25,6 @@ use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use self::{
-    account::{Account, Accounts},
     batch::Batcher,
     hub::Hub,
     publisher::{Publishing, Source},
@@ -34,6 +32,7 @@ use self::{
     registry::Registry,
     routes::{Publish, Subscribe},
 };
+use super::account::{Account, Accounts};
 use crate::{
     error::OpenError,
     limits::Limits,

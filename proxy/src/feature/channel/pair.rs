@@ -5,8 +5,7 @@ use std::sync::Arc;
 use browser_stream_mux::{Cell, End, Host, Stream, StreamId};
 use bytes::{Bytes, BytesMut};
 
-use super::batch::booked;
-use crate::memory::Memory;
+use crate::memory::{Memory, booked};
 
 /// What one end of a stream within the process does at the other.
 struct Wire {

@@ -22,7 +22,7 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    account::Account,
+    super::account::Account,
     batch::{Batch, Batcher},
     hub::Hub,
 };
@@ -303,7 +303,7 @@ async fn take(hub: &Hub, wait_for: u32, account: &mut Account, source: &mut Sour
     }
     let room = async {
         hub.room().await;
-        account.settle(refusals).await;
+        account.settle(refusals, Refusal::ChannelRateSlowed).await;
         while hub.waits_for_memory() {
             sleep(MEMORY_LOOK).await;
         }

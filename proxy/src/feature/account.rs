@@ -1,4 +1,4 @@
-//! What a session owes for the deliveries that its publishers cause: one message to many costs as much as many.
+//! What a session owes for the deliveries that it causes: one message to many costs as much as many.
 
 use std::{
     collections::HashMap,
@@ -16,13 +16,13 @@ use crate::{
     session::{Bucket, Rate},
 };
 
-/// The accounts of all sessions that publish.
+/// The accounts of all sessions that send to many.
 pub(super) struct Accounts {
     rate: Rate,
     by_session: Mutex<HashMap<Uuid, Weak<Mutex<Bucket>>>>,
 }
 
-/// The account of one session; all its publishers share it.
+/// The account of one session; all its streams to many share it.
 pub(super) struct Account {
     rate: Rate,
     bucket: Arc<Mutex<Bucket>>,
@@ -58,11 +58,11 @@ impl Account {
         self.bucket.lock().charge(&self.rate, deliveries as u64, 1, Instant::now().into_std());
     }
 
-    /// Resolves when it owes nothing. Cancel-safe: one that is waited for anew is still counted once.
-    pub async fn settle(&mut self, refusals: &Refusals) {
+    /// Resolves when it owes nothing, and counts as `slowed` if it did. Cancel-safe: one that is waited for anew is still counted once.
+    pub async fn settle(&mut self, refusals: &Refusals, slowed: Refusal) {
         while let Some(until) = self.owes() {
             if !mem::replace(&mut self.is_slowed, true) {
-                refusals.count(Refusal::ChannelRateSlowed);
+                refusals.count(slowed);
             }
             sleep_until(until).await;
         }
