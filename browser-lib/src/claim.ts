@@ -1,5 +1,6 @@
 // A name that a server holds, over one session after the other: the lease proves each time that it is the same server.
 
+import { stayAwake } from "./awake.ts";
 import { StreamError } from "./error.ts";
 import { frame, readNotes } from "./framing.ts";
 import { randomHex } from "./hex.ts";
@@ -41,9 +42,6 @@ export interface ClaimHooks {
   over(error: StreamError | undefined): void;
 }
 
-/** Held by all alike, so that nobody waits for it. */
-const LOCK = "browser-stream-server";
-
 export class Claim {
   readonly #inside: Inside;
   readonly #prefix: string;
@@ -73,7 +71,8 @@ export class Claim {
     this.#segment = segment;
     this.#request = request;
     this.#hooks = hooks;
-    if (request.persist) this.#keep = new Keep(`${LOCK} ${inside.target} ${prefix}/${segment}`, () => this.lease);
+    if (request.persist)
+      this.#keep = new Keep(`browser-stream-server ${inside.target} ${prefix}/${segment}`, () => this.lease);
     const given = typeof request.lease === "object" ? request.lease : (this.#keep?.take() as Lease | undefined);
     if (given) {
       this.#proof = given.proof;
@@ -178,7 +177,7 @@ export class Claim {
     if (this.#isOver) return;
     this.#held = control;
     if (this.#told === "held") return;
-    if (this.#told === "nothing") this.#lock();
+    if (this.#told === "nothing") this.#unlock = stayAwake();
     this.#told = "held";
     this.#hooks.held(control.id);
   }
@@ -209,13 +208,5 @@ export class Claim {
     this.#keep?.stop();
     this.#unlock();
     this.#hooks.over(error);
-  }
-
-  /** A page that holds a lock is not frozen while it is hidden. */
-  #lock(): void {
-    const released = new Promise<void>((resolve) => {
-      this.#unlock = resolve;
-    });
-    globalThis.navigator?.locks?.request(LOCK, { mode: "shared" }, () => released).catch(() => {});
   }
 }

@@ -1,5 +1,6 @@
 // The single file for pages: the library, and what the files of its other entries take from it.
 
+export { stayAwake } from "./awake.ts";
 export { callable } from "./callable.ts";
 export { Cell } from "./cell.ts";
 export { toBytes } from "./chunk.ts";

@@ -124,6 +124,30 @@ test("the README's channel carries its messages from one page to two others", as
   for (const said of readers) await expect.poll(() => said).toEqual(all);
 });
 
+test("the README's room has two members who answer each other", async ({ realProxy, tab, name }) => {
+  const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+  const snippets = [...readme.matchAll(/^```js\n(.*?)^```$/gms)].flatMap(([, code = ""]) =>
+    code.includes("import { Room }") ? [code.replace('"NAME"', `"${name}"`)] : [],
+  );
+  expect(snippets.length).toBe(1);
+  const open = async (nickname: string) => {
+    const page = await tab();
+    const said: string[] = [];
+    page.on("console", (message) => said.push(message.text()));
+    const body = `<script type="module">${snippets[0]?.replace("Ada", nickname)}; document.title = "asked";</script>`;
+    await page.route(`${realProxy.url}readme-room`, (route) => route.fulfill({ contentType: "text/html", body }));
+    await page.goto(`${realProxy.url}readme-room`);
+    return { page, said };
+  };
+  const ada = await open("Ada");
+  await expect(ada.page).toHaveTitle("asked");
+  const eve = await open("<b>Eve</b>");
+  await expect.poll(() => eve.said).toEqual(["Ada read"]);
+  await expect.poll(() => ada.said).toEqual(["<b>Eve</b> came", "<b>Eve</b>: hello 3"]);
+  await eve.page.goto("about:blank");
+  await expect.poll(() => ada.said.at(-1)).toBe("<b>Eve</b> went: gone");
+});
+
 test("the README's sealed stream comes back, under the key of its address", async ({ realProxy, tab, name }) => {
   const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
   const snippets = [...readme.matchAll(/^```js\n(.*?)^```$/gms)].flatMap(([, code = ""]) =>

@@ -33,8 +33,6 @@ export class Line {
   isReady = false;
   /** Our last word is said. */
   isClosing = false;
-  /** The number of the counted record that came last. */
-  number = 0;
 
   /** Opens it. Throws `bad_request` where the open is too long. */
   constructor(session: Session, path: string, room: object) {

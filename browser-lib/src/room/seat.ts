@@ -1,5 +1,6 @@
 // A member's place in a room, over one session after the other: what each side said and the other one has not got is said again, once.
 
+import { stayAwake } from "../awake.ts";
 import { malformed } from "../decoder.ts";
 import { StreamError } from "../error.ts";
 import { later, type Timer } from "../later.ts";
@@ -65,6 +66,8 @@ export class Seat {
   #isSuspended = false;
   #isLeaving = false;
   #isOver = false;
+  /** Set as long as we have the seat. */
+  #sleep: (() => void) | undefined;
   readonly #depart = (): void => void this.leave(true, "");
 
   /** Joins at `{prefix}/join/{name}`. */
@@ -144,7 +147,6 @@ export class Seat {
     const seat = this.#id && { id: this.#id, secret: this.#secret, got: this.#moved ? 0 : this.#received };
     const path = `${this.#prefix}/join/${nameSegment(this.#moved ?? this.#name)}`;
     const line = new Line(session, path, { ...this.#hooks.joining(), seat: seat || undefined });
-    line.number = this.#moved ? 0 : this.#received;
     if (this.#line?.isReady) this.#before = this.#line;
     this.#line = line;
     void this.#follow(session, line);
@@ -175,10 +177,10 @@ export class Seat {
     if (isAnew && !terms.isResumed && this.#isLeaving) return this.#finish();
     this.#id = terms.id;
     this.#secret = terms.secret;
-    if (isAnew) line.number = 0;
+    this.#sleep ??= stayAwake();
+    if (isAnew) this.#received = 0;
     else this.outbox.acknowledge(terms.got);
-    line.number += terms.lost;
-    this.#received = line.number;
+    this.#received += terms.lost;
     const snapshot: Seated["snapshot"] = [];
     if (terms.members === 0) await this.#seated(line, { terms, isAnew, snapshot: undefined });
     for await (const said of line.records(terms.eventBytesMax)) {
@@ -210,22 +212,16 @@ export class Seat {
 
   #hear(line: Line, said: Said): void {
     if (isCounted(said)) {
-      // What came over the stream before, too, counts once.
-      if (++line.number <= this.#received) return;
-      this.#received = line.number;
+      this.#received++;
       this.#receipt(line, said.type === EVENT ? said.body.length : 0);
     }
     switch (said.type) {
       case GOT:
         this.outbox.acknowledge(said.count);
         return this.#hooks.acknowledged();
-      case LOST: {
-        line.number += said.count;
-        const lost = line.number - this.#received;
-        this.#received += Math.max(0, lost);
-        if (lost > 0) this.#hooks.lost(lost);
-        return;
-      }
+      case LOST:
+        this.#received += said.count;
+        return this.#hooks.lost(said.count);
       case MOVED:
         this.#moved = said.name;
         line.isReady = false;
@@ -268,6 +264,7 @@ export class Seat {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#forget();
+    this.#sleep?.();
     this.#inside.leaving.delete(this.#depart);
     globalThis.removeEventListener?.("pagehide", this.#hide);
     if (this.#line) this.#line.isReady = false;
