@@ -137,9 +137,11 @@ export class Delivery {
     return ` No answer within ${ANSWER_MS / 1000} s from ${who}, who may get it later.`;
   }
 
-  #names(ids: Iterable<string>): string {
+  /** Always in the same order. */
+  #names(ids: ReadonlySet<string>): string {
+    const asked = [...this.#asked].filter(([id]) => ids.has(id));
     return together(
-      [...ids].map((id) => this.#asked.get(id) ?? ""),
+      asked.map(([, name]) => name),
       6,
     );
   }
