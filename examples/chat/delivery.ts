@@ -7,6 +7,10 @@ import { together } from "./page.ts";
 /** How long members have to answer. */
 export const ANSWER_MS = 10_000;
 
+/** So many are named, of more the number. */
+const NAMED_MAX = 6;
+const collator = new Intl.Collator();
+
 export type Mark = "waiting" | "sending" | "sent" | "part" | "delivered" | "seen" | "failed";
 
 /** In a word or two beside the message, and in a sentence for who points at it or hears it. */
@@ -128,21 +132,13 @@ export class Delivery {
 
   /** Who has not answered, if the time for it is over. */
   #rest(): string {
-    const missing = [...this.#asked.keys()].filter((id) => !this.#has.has(id));
-    if (this.#state !== "late" || missing.length === 0) return "";
-    const who = together(
-      missing.map((id) => this.#asked.get(id) ?? ""),
-      6,
-    );
-    return ` No answer within ${ANSWER_MS / 1000} s from ${who}, who may get it later.`;
+    const missing = new Set([...this.#asked.keys()].filter((id) => !this.#has.has(id)));
+    if (this.#state !== "late" || missing.size === 0) return "";
+    return ` No answer within ${ANSWER_MS / 1000} s from ${this.#names(missing)}, who may get it later.`;
   }
 
-  /** Always in the same order. */
   #names(ids: ReadonlySet<string>): string {
     const asked = [...this.#asked].filter(([id]) => ids.has(id));
-    return together(
-      asked.map(([, name]) => name),
-      6,
-    );
+    return together(asked.map(([, name]) => name).sort(collator.compare), NAMED_MAX);
   }
 }
