@@ -1,5 +1,6 @@
 /** The chat, as several people use it. */
 
+import { startProxy } from "../harness/proxy.mjs";
 import { startShim } from "../harness/shim.mjs";
 import { drop, gif, goIn, goInToo, noise, notices, texts, tick, write } from "./chat-room.ts";
 import { expect, type Page, test } from "./fixture.ts";
@@ -165,6 +166,31 @@ test("chat: who has been away for more than is kept is told how much is lost", a
   await expect(notices(eve).filter({ hasText: /were lost: more came than is kept/ })).toHaveCount(1);
   await expect(eve.getByText("flood 1", { exact: true })).toHaveCount(0);
   await shim.stop();
+});
+
+test("chat: a proxy that is started again knows nobody, and the talk goes on", async ({ tab, name }) => {
+  const before = await startProxy();
+  const shim = await startShim(before.port);
+  const pages = await several(tab, shim.url, ["Ann", "Bob"], name);
+  const [ann, bob] = pages as [Page, Page];
+  await write(ann, "before");
+  await expect(tick(ann, "before")).toContainText("seen");
+  await before.kill();
+  for (const page of pages) await expect(page.locator("#offline")).toBeVisible();
+  await write(ann, "meanwhile");
+  const after = await startProxy();
+  shim.to(after.port);
+  for (const page of pages) {
+    await page.locator("#try-now").dispatchEvent("click");
+    await expect(notices(page).filter({ hasText: "The proxy does not know this page any more" })).toHaveCount(1);
+    await expect(page.locator("#people-list li")).toHaveCount(2);
+  }
+  await write(bob, "after");
+  await expect(ann.getByText("after", { exact: true })).toBeVisible();
+  await expect(tick(bob, "after")).toContainText("seen");
+  expect(await bob.getByText("before", { exact: true }).count(), "nothing twice").toBe(1);
+  await shim.stop();
+  await after.stop();
 });
 
 test("chat: who types is seen typing, until it is sent or given up", async ({ tab, realProxy, name }) => {
