@@ -190,9 +190,8 @@ export class Conversation {
 
   #end(error?: StreamError): void {
     if (this.state === "ended") return;
+    this.why = explain(error, this.state === "here");
     this.state = "ended";
-    this.why = error ? explain(error) : "You are not in this room any more.";
-    this.log.notice(this.why).classList.add("bad");
     this.#changed();
   }
 
@@ -208,8 +207,10 @@ export class Conversation {
 }
 
 /** What happened and what to do, in the user's words. */
-function explain(error: StreamError): string {
-  return ADVICE[error.code] ?? `You are not in this room any more: ${error.detail || error.code}.`;
+function explain(error: StreamError | undefined, wasIn: boolean): string {
+  const what = wasIn ? "You are not in this room any more" : "You could not go in";
+  if (!error) return `${what}.`;
+  return ADVICE[error.code] ?? `${what}: ${error.detail || error.code}.`;
 }
 
 const ADVICE: Readonly<Record<string, string>> = {

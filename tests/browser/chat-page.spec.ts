@@ -1,6 +1,6 @@
 /** The chat's page: by keyboard alone, on a phone, in light and dark, with several rooms. */
 
-import { goIn, goInToo, notices, texts, tick, write } from "./chat-room.ts";
+import { goIn, goInToo, noise, notices, texts, tick, write } from "./chat-room.ts";
 import { expect, test } from "./fixture.ts";
 import { photograph } from "./photograph.ts";
 
@@ -33,6 +33,23 @@ test("chat: by keyboard alone one goes in, writes lines, looks who is there, and
     const focused = await page.evaluate(() => document.activeElement?.id || document.activeElement?.className);
     expect(focused).toMatch(expected);
   }
+  // Pictures come by the button and by paste, too, and Escape takes them away again.
+  const bytes = Buffer.from(await noise(page, 8, 8));
+  await page.locator("#picker").setInputFiles({ name: "chosen.png", mimeType: "image/png", buffer: bytes });
+  await expect(page.locator("#attached li")).toHaveCount(1);
+  await page.evaluate(
+    (bytes) => {
+      const clipboardData = new DataTransfer();
+      clipboardData.items.add(new File([Uint8Array.from(bytes)], "pasted.png", { type: "image/png" }));
+      document.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+    },
+    [...bytes],
+  );
+  await expect(page.locator("#attached li")).toHaveCount(2);
+  await expect(page.locator("#text")).toBeFocused();
+  await page.keyboard.press("Escape");
+  await expect(page.locator("#attached li")).toHaveCount(0);
+
   await goInToo(page, `${name} two`);
   await page.keyboard.press("Alt+ArrowUp");
   await expect(page.locator("#room-name")).toHaveText(name);
