@@ -156,7 +156,7 @@ async fn one_that_is_removed_is_told_so_and_has_no_seat_to_come_back_to() {
 async fn a_room_that_is_closed_is_over_for_all() {
     let hall = Hall::new();
     let mut members = [hall.join("NAME").await, hall.join("NAME").await];
-    let _away = Member { peer: None, ..hall.join("NAME").await };
+    let _away = hall.join("NAME").await.gone();
     assert!(hall.rooms.close("NAME", "good night"));
     for member in &mut members {
         while member.next().await != Told::End(Ending::new(Code::Gone, "good night")) {}
@@ -197,7 +197,7 @@ async fn one_that_is_moved_goes_on_in_the_other_room_with_its_seat() {
 
 #[tokio::test(start_paused = true)]
 async fn each_change_of_a_room_is_an_event() {
-    let hall = Hall::new();
+    let hall = Hall::with(|limits| limits.room_grace = Duration::from_secs(10));
     let mut events = hall.rooms.events();
     let one = hall.join("NAME").await;
     let id = one.uuid();
@@ -223,7 +223,7 @@ async fn each_change_of_a_room_is_an_event() {
 async fn the_program_sees_who_is_there() {
     let hall = Hall::new();
     let one = hall.join_as("NAME", json!({ "profile": { "nickname": "a" }, "public": true })).await;
-    let two = Member { peer: None, ..hall.join("NAME").await };
+    let two = hall.join("NAME").await.gone();
     until(|| hall.rooms.list()[0].live == 1).await;
     let members = hall.rooms.members("NAME");
     assert_eq!(

@@ -128,7 +128,7 @@ async fn a_mebibyte_is_kept_and_no_more() {
     let hall = Hall::new();
     let (mut one, two) = (hall.join("NAME").await, hall.join("NAME").await);
     one.joined().await;
-    let two = Member { peer: None, ..two };
+    let two = two.gone();
     assert_eq!(one.live().await, (2, false));
     for seed in 0..20 {
         let body = harness::pattern(seed, 100_000).into();
