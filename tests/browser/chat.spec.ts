@@ -265,6 +265,34 @@ test("chat: pictures are dropped, made to fit, and shown; what moves goes as it 
   await expect(bob.getByRole("dialog", { name: "Picture" })).toBeHidden();
 });
 
+test("chat: more pictures than may wait at once go all the same, in their order and before what is written behind them", async ({
+  tab,
+  realProxy,
+  name,
+}) => {
+  const [ann, bob] = (await several(tab, realProxy.url, ["Ann", "Bob"], name)) as [Page, Page];
+  // Each nearly as large as a message takes: together more than the four mebibytes that the library lets wait.
+  const bytes = await noise(ann, 640, 480);
+  const names = [1, 2, 3, 4, 5, 6].map((number) => `noise ${number}.png`);
+  expect(bytes.length * names.length).toBeGreaterThan(5 << 20);
+  await drop(
+    ann,
+    names.map((name) => ({ name, type: "image/png", bytes })),
+  );
+  await expect(ann.locator("#attached li")).toHaveCount(names.length);
+  await write(ann, "six pictures");
+  await write(ann, "behind them");
+  await expect(bob.getByText("behind them", { exact: true })).toBeVisible();
+  const came = await bob
+    .locator(".message .picture img")
+    .evaluateAll((all) => all.map((one) => (one as HTMLImageElement).alt));
+  expect(came).toEqual(names.map((name) => `Picture by Ann: ${name}`));
+  expect(await texts(bob)).toEqual(["six pictures", "behind them"]);
+  expect(await bob.locator(".message").last().textContent()).toContain("behind them");
+  await expect(tick(ann, "behind them")).toContainText("seen");
+  await expect(ann.locator('.tick:not([data-mark="seen"])')).toHaveCount(0);
+});
+
 test("chat: names and texts with markup are text, and make no element", async ({ tab, realProxy, name }) => {
   const markup = `<img src=x onerror="document.title='taken'"><b>bold</b><script>document.title='taken'</script>`;
   const room = `<i>${name}</i>`;
