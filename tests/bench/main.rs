@@ -18,6 +18,7 @@ mod proxy;
 mod relay;
 mod report;
 mod resume;
+mod room;
 mod server;
 mod shim;
 mod slow;
@@ -59,14 +60,22 @@ fn measure(pattern: &str, rounds: u32) -> Result<()> {
     let mut samples = Samples::default();
     let mut failures = Vec::new();
     for round in 1..=rounds {
-        for case in CASES.iter().chain(resume::CASES).chain(fanout::CASES).filter(|case| is_asked_for(case.name, pattern)) {
+        for case in
+            CASES.iter().chain(resume::CASES).chain(fanout::CASES).chain(room::CASES).filter(|case| is_asked_for(case.name, pattern))
+        {
             eprintln!("round {round} of {rounds}: {}", case.name);
             if let Err(error) = (case.run)(&relays, &mut samples) {
                 failures.push(format!("{} in round {round}: {error:#}", case.name));
             }
         }
     }
-    let rows = FIGURES.iter().chain(resume::FIGURES).chain(fanout::FIGURES).filter_map(|figure| figure.row(&samples)).collect();
+    let rows = FIGURES
+        .iter()
+        .chain(resume::FIGURES)
+        .chain(fanout::FIGURES)
+        .chain(room::FIGURES)
+        .filter_map(|figure| figure.row(&samples))
+        .collect();
     let report = Report::new(rounds, rows, samples.missing());
     report.print();
     ensure!(failures.is_empty(), "not a whole run:\n{}", failures.join("\n"));

@@ -16,6 +16,7 @@ mod readme;
 mod reconnect;
 mod restarts;
 mod resume;
+mod rooms;
 mod script;
 mod seal;
 mod settled;

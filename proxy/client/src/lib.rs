@@ -1,5 +1,5 @@
 //! Streams to and from browser tabs, for Rust programs: [`StreamClient`] connects to a name, [`StreamServer`] serves under one, a [`Channel`] goes from
-//! one to many.
+//! one to many, in a [room](room::Room) many send to each other.
 //!
 //! ```no_run
 //! use browser_stream_client::{Peer, StreamClient};
@@ -47,6 +47,7 @@ mod peer;
 mod request;
 mod resumable;
 pub mod resume;
+pub mod room;
 pub mod seal;
 mod server;
 mod state;

@@ -1,7 +1,7 @@
 //! What stands in opens, replies and notes (PROTOCOL.md, section 3), as a peer says and reads it.
 
 use browser_stream_mux::Code;
-use browser_stream_protocol::{BadName, Name, OpenError, RefusalCode, channel::ChannelOptions};
+use browser_stream_protocol::{BadName, Name, OpenError, RefusalCode, channel::ChannelOptions, room::RoomOpen};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use unicode_normalization::UnicodeNormalization;
@@ -54,6 +54,9 @@ pub(crate) struct Open<'a> {
     /// How a channel is to work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) channel: Option<&'a ChannelOptions>,
+    /// What is said to join a room: it may hold a secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) room: Option<&'a RoomOpen>,
     /// We only write: the acceptor's direction ends behind its answer.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) one_way: bool,

@@ -2,7 +2,7 @@
 
 mod channel;
 mod figures;
-mod sockets;
+pub mod sockets;
 
 use std::{
     net::{SocketAddr, TcpStream},
@@ -51,7 +51,7 @@ pub const CASES: &[Case] = &[
 
 /// Who sends one to many.
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+pub enum Kind {
     Channel,
     Ws,
     SocketIo,
@@ -66,7 +66,8 @@ struct Load {
 }
 
 impl Kind {
-    fn start(self, bss: &Path) -> Result<Process> {
+    /// Starts the server.
+    pub fn start(self, bss: &Path) -> Result<Process> {
         let server = |kind: &str| {
             let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench/fanout/server.mjs");
             Process::start(Command::new("node").arg(script).arg(kind)).context("it needs Node and `npm ci` in tests")

@@ -59,7 +59,9 @@ async fn threat_23_the_proxy_stamps_who_sends_and_nobody_else_is_asked() {
     // The arguments say what they like.
     let forged = Bytes::from_static(b"\x91\x81\xa4from\x03");
     two.say(&Said::Emit(Emit { body: forged.clone(), ..Member::event("say", "") }));
-    (one.joined().await, one.joined().await, two.joined().await);
+    one.joined().await;
+    one.joined().await;
+    two.joined().await;
     for member in [&mut one, &mut three] {
         assert!(matches!(member.next().await, Told::Event { from: 2, body, .. } if body == forged));
     }
@@ -103,7 +105,7 @@ async fn a_profile_is_changed_for_all_and_for_who_comes_later() {
     let hall = Hall::new();
     let (mut one, mut two) = (hall.join_as("NAME", json!({ "profile": 1 })).await, hall.join("NAME").await);
     one.say(&Said::Profile(Bytes::from_static(b"{\"a\": [1.0]}")));
-    assert!(matches!(two.next().await, Told::Profile { number: 1, profile } if profile == &b"{\"a\": [1.0]}"[..]));
+    assert!(matches!(two.next().await, Told::Profile { number: 1, profile } if profile == b"{\"a\": [1.0]}"[..]));
     let three = hall.join("NAME").await;
     assert_eq!(three.first[0].2["profile"], json!({ "a": [1.0] }));
     for bad in [&b"{"[..], b"", b"1 2", b"\xff", &b"[".repeat(17)] {

@@ -16,12 +16,12 @@ async fn threat_24_one_event_to_many_members_costs_its_sender_as_much_as_many() 
     let mut took = Vec::new();
     for (name, others) in [("FEW", 1), ("MANY", 10)] {
         let mut sends = hall.join(name).await;
-        let mut last = None;
+        let mut members = Vec::new();
         for _ in 0..others {
-            last = Some(hall.join(name).await);
+            members.push(hall.join(name).await);
             sends.joined().await;
         }
-        let mut last = last.unwrap();
+        let last = members.last_mut().unwrap();
         let begun = Instant::now();
         let sending = tokio::spawn(async move {
             for number in 0..500 {
@@ -119,8 +119,9 @@ async fn what_a_member_says_of_itself_has_its_bound() {
 async fn so_many_are_away_and_no_more() {
     let hall = Hall::with(|limits| limits.room_absent_max = 1);
     let (mut one, two, three) = (hall.join("NAME").await, hall.join("NAME").await, hall.join("NAME").await);
-    (one.joined().await, one.joined().await);
-    let two = Member { peer: None, ..two };
+    one.joined().await;
+    one.joined().await;
+    let two = two.gone();
     assert_eq!(one.live().await, (2, false));
     drop(three);
     assert!(matches!(one.next().await, Told::Leaving { number: 3, .. }));
@@ -152,11 +153,19 @@ async fn nothing_is_left_when_all_have_gone() {
 async fn without_memory_nothing_is_kept_and_who_keeps_up_gets_all() {
     let hall = Hall::with(|limits| limits.memory_budget_bytes = 256 * 1024);
     let (mut one, mut good) = (hall.join("NAME").await, hall.join("NAME").await);
-    let (_stalled, _away) = (hall.join("NAME").await, Member { peer: None, ..hall.join("NAME").await });
-    (good.joined().await, good.joined().await, good.live().await);
+    let (_stalled, _away) = (hall.join("NAME").await, hall.join("NAME").await.gone());
+    good.joined().await;
+    good.joined().await;
+    good.live().await;
     for seed in 0..40 {
         one.say(&Said::Emit(Emit { body: pattern(seed, 20_000).into(), ..Member::event("say", "") }));
-        assert!(matches!(good.next().await, Told::Event { body, .. } if body == pattern(seed, 20_000)));
+        loop {
+            match good.next().await {
+                // Where no memory is left who holds most of it is reset, and keeps its seat.
+                Told::Live { number: 3, is_live: false } => {}
+                told => break assert!(matches!(&told, Told::Event { body, .. } if *body == pattern(seed, 20_000)), "{told:?}"),
+            }
+        }
     }
     assert!(hall.proxy.sessions.memory_used() < 768 * 1024, "{}", hall.proxy.sessions.memory_used());
 }
@@ -171,10 +180,7 @@ async fn little_of_much_does_not_keep_all_of_it() {
         // Together in one batch: much for the second, little for the third.
         one.say(&Said::Emit(Emit { to: vec![2], body: pattern(seed, 100_000).into(), ..Member::event("say", "") }));
         one.say(&Said::Emit(Emit { to: vec![3], ..Member::event("say", "little") }));
-        sleep(Duration::from_millis(20)).await;
-    }
-    for _ in 0..32 {
-        two.next().await;
+        while !matches!(two.next().await, Told::Event { body, .. } if body == pattern(seed, 100_000)) {}
     }
     two.say(&Said::Got(two.got));
     until(|| hall.rooms.list()[0].kept_bytes < 1000).await;

@@ -106,10 +106,15 @@ impl Member {
         json!({ "seat": { "id": self.reply["id"], "secret": self.reply["room"]["secret"], "got": self.got } })
     }
 
-    /// Comes back over a new connection, after the one that it had is gone.
-    pub async fn back(mut self, hall: &Hall) -> Self {
+    /// Its connection breaks.
+    pub fn gone(mut self) -> Self {
         self.peer = None;
-        self.again(hall).await
+        self
+    }
+
+    /// Comes back over a new connection, after the one that it had is gone.
+    pub async fn back(self, hall: &Hall) -> Self {
+        self.gone().again(hall).await
     }
 
     /// Comes back over a new connection, whatever became of the one that it had.

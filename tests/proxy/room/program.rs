@@ -31,7 +31,7 @@ async fn the_program_sends_to_one_room_to_some_of_it_and_to_all() {
     assert_eq!(two.words("all").await, ["hello", "you", "all"]);
     assert_eq!(other.word().await, (0, "all".into()));
     hall.rooms.emit("NAME", "none", &()).unwrap();
-    assert!(matches!(one.next().await, Told::Event { from: 0, body, .. } if body == &[0x90][..]));
+    assert!(matches!(one.next().await, Told::Event { from: 0, body, .. } if body == [0x90][..]));
     for bad in [code(hall.rooms.emit("NAME", "join", &())), code(hall.rooms.emit("NAME", "x", &1)), code(hall.rooms.emit("..", "x", &()))] {
         assert_eq!(bad.as_deref(), Some("bad_request"));
     }
@@ -43,7 +43,8 @@ async fn the_program_sends_to_one_room_to_some_of_it_and_to_all() {
 async fn the_program_asks_and_has_an_answer_or_its_lack_of_each() {
     let hall = Hall::new();
     let (mut one, two, mut three) = (hall.join("NAME").await, hall.join("NAME").await, hall.join("NAME").await);
-    (one.joined().await, one.joined().await);
+    one.joined().await;
+    one.joined().await;
     let rooms = hall.rooms.clone();
     let asking = tokio::spawn(async move { rooms.ask("NAME", "ready", &("?",), Duration::from_secs(3)).await.unwrap() });
     let Told::Event { from: 0, ask: Some(ask), .. } = one.next().await else { panic!("an ask") };
@@ -156,7 +157,7 @@ async fn one_that_is_removed_is_told_so_and_has_no_seat_to_come_back_to() {
 async fn a_room_that_is_closed_is_over_for_all() {
     let hall = Hall::new();
     let mut members = [hall.join("NAME").await, hall.join("NAME").await];
-    let _away = Member { peer: None, ..hall.join("NAME").await };
+    let _away = hall.join("NAME").await.gone();
     assert!(hall.rooms.close("NAME", "good night"));
     for member in &mut members {
         while member.next().await != Told::End(Ending::new(Code::Gone, "good night")) {}
@@ -197,7 +198,7 @@ async fn one_that_is_moved_goes_on_in_the_other_room_with_its_seat() {
 
 #[tokio::test(start_paused = true)]
 async fn each_change_of_a_room_is_an_event() {
-    let hall = Hall::new();
+    let hall = Hall::with(|limits| limits.room_grace = Duration::from_secs(10));
     let mut events = hall.rooms.events();
     let one = hall.join("NAME").await;
     let id = one.uuid();
@@ -223,7 +224,7 @@ async fn each_change_of_a_room_is_an_event() {
 async fn the_program_sees_who_is_there() {
     let hall = Hall::new();
     let one = hall.join_as("NAME", json!({ "profile": { "nickname": "a" }, "public": true })).await;
-    let two = Member { peer: None, ..hall.join("NAME").await };
+    let two = hall.join("NAME").await.gone();
     until(|| hall.rooms.list()[0].live == 1).await;
     let members = hall.rooms.members("NAME");
     assert_eq!(

@@ -128,7 +128,7 @@ async fn a_mebibyte_is_kept_and_no_more() {
     let hall = Hall::new();
     let (mut one, two) = (hall.join("NAME").await, hall.join("NAME").await);
     one.joined().await;
-    let two = Member { peer: None, ..two };
+    let two = two.gone();
     assert_eq!(one.live().await, (2, false));
     for seed in 0..20 {
         let body = harness::pattern(seed, 100_000).into();
@@ -152,7 +152,8 @@ async fn when_the_grace_is_over_a_member_leaves_all_its_rooms_and_its_seat_is_no
     let peer = goes.peer.take().unwrap();
     let (reply, stream) = join(&peer, "THERE", json!({})).await.unwrap();
     let other = Member::over(None, reply, stream).await;
-    (here.joined().await, there.joined().await);
+    here.joined().await;
+    there.joined().await;
     drop(peer);
     assert_eq!((here.live().await, there.live().await), ((2, false), (2, false)));
     sleep(Duration::from_secs(119)).await;
@@ -180,7 +181,7 @@ async fn one_that_comes_back_with_another_profile_is_heard_of_and_with_the_same_
         two = hall.join_as("NAME", room).await;
         assert_eq!(one.live().await, (2, true));
         if hears {
-            assert!(matches!(one.next().await, Told::Profile { number: 2, profile } if profile == &b"2"[..]));
+            assert!(matches!(one.next().await, Told::Profile { number: 2, profile } if profile == b"2"[..]));
         }
     }
     one.hears_nothing().await;

@@ -182,8 +182,11 @@ impl Room {
         };
         let mut deliveries = self.emit(from, emit);
         for room in self.house.list().into_iter().filter(|room| room.name != self.name) {
-            let own = room.state.lock().places.iter().find(|place| place.session == session).map(|place| place.number());
+            let state = room.state.lock();
+            let own = state.places.iter().find(|place| place.session == session).map(|place| place.number());
+            // Under the lock, so that it is not heard of behind its leaving.
             deliveries += room.emit(own.unwrap_or(0), &Emit { except: Vec::new(), ..emit.clone() });
+            drop(state);
             room.rouse();
         }
         deliveries

@@ -34,10 +34,13 @@ pub(super) struct House {
     pub away: AwayCount,
     rooms: Mutex<HashMap<Name, Arc<Room>>>,
     /// The seats of each session.
-    peers: Mutex<HashMap<Uuid, Vec<(Arc<Room>, u32)>>>,
+    peers: Mutex<HashMap<Uuid, Seats>>,
     moved: Mutex<HashMap<Uuid, Moved>>,
     books: OnceLock<Books>,
 }
+
+/// The seats of one session: their rooms, and their numbers there.
+type Seats = Vec<(Arc<Room>, u32)>;
 
 /// What a process has one of.
 #[derive(Clone)]

@@ -31,6 +31,8 @@ pub(super) struct Attending {
     link: Link,
     account: Account,
     decoder: Decoder<Said>,
+    /// The decoder may have more records: so many as cost much are not taken at once.
+    has_more: bool,
     /// For a record that is not whole yet.
     held: Option<Lease>,
     heard: Heard,
@@ -64,6 +66,9 @@ const GOT_RECORDS: u64 = 64;
 const GOT_BYTES: usize = 128 * 1024;
 const GOT_AFTER: Duration = Duration::from_millis(500);
 
+/// After so many deliveries it is looked whether it owes for them.
+const TURN: usize = 512;
+
 /// A member that has so much to take is not told what came.
 const GOT_QUEUED_MAX: usize = 64 * 1024;
 
@@ -77,7 +82,7 @@ impl Attending {
     pub fn new(room: Arc<Room>, entered: Entered, account: Account) -> Self {
         let Entered { seat, link } = entered;
         let decoder = Decoder::with_body_max(room.house.limits.room_event_bytes_max);
-        Self { room, seat, link, account, decoder, held: None, heard: Heard::default() }
+        Self { room, seat, link, account, decoder, has_more: false, held: None, heard: Heard::default() }
     }
 
     /// Attends to the member until its stream is over, and sees to its seat, whatever happens.
@@ -94,7 +99,7 @@ impl Attending {
             }
             Over::Parts(ending) => {
                 self.got();
-                let session = room.session(number);
+                let session = room.session(number, is_own);
                 session.into_iter().for_each(|session| room.house.part(session, &ending, |_| true));
             }
             Over::Bad(code, why) => {
@@ -121,14 +126,13 @@ impl Attending {
                         return Over::Elsewhere;
                     }
                 }
-                () = cell.room(), if waits => together(|| self.seat.line.lock().pump()),
+                () = cell.room(), if waits && cell.end().is_none() => together(|| self.seat.line.lock().pump()),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.got(),
-                chunk = next(&self.room, &self.link, &mut self.account) => {
+                chunk = next(&self.room, &self.link, &mut self.account, self.has_more) => {
                     let taken = match chunk {
                         Ok(Some(chunk)) => self.take(chunk),
                         Ok(None) => Err(Over::Leaves(Ending::clean())),
-                        Err(StreamError::Reset(code)) => Err(Over::Leaves(Ending::new(if code == 0 { Code::Cancelled.number() } else { code }, ""))),
-                        Err(_) => Err(Over::Lost),
+                        Err(error) => Err(over(error)),
                     };
                     // What came before an end is handed out all the same.
                     self.room.said();
@@ -148,9 +152,15 @@ impl Attending {
         if inbox.life != self.link.life {
             return Err(Over::Elsewhere);
         }
-        self.decoder.push(chunk);
+        if !chunk.is_empty() {
+            self.decoder.push(chunk);
+        }
         let mut deliveries = 0;
         let taken = loop {
+            self.has_more = deliveries >= TURN;
+            if self.has_more {
+                break Ok(());
+            }
             match self.decoder.next() {
                 Ok(None) => break Ok(()),
                 Ok(Some(said)) => {
@@ -220,13 +230,25 @@ impl Attending {
     }
 }
 
-/// The next of what the member sent, when it may send more. Cancel-safe.
-async fn next(room: &Room, link: &Link, account: &mut Account) -> Result<Option<Bytes>, StreamError> {
+/// What the end of a member's stream says. Where it is the proxy that had no room for what waits, the seat is kept: the member comes back for the rest.
+fn over(error: StreamError) -> Over {
+    match error {
+        StreamError::Reset(0) => Over::Leaves(Ending::new(Code::Cancelled, "")),
+        StreamError::Reset(code) if code != Code::Limit.number() => Over::Leaves(Ending::new(code, "")),
+        _ => Over::Lost,
+    }
+}
+
+/// The next of what the member sent, when it may send more; nothing where there is more of the last. Cancel-safe.
+async fn next(room: &Room, link: &Link, account: &mut Account, has_more: bool) -> Result<Option<Bytes>, StreamError> {
     let books = room.house.books();
     account.settle(&books.refusals, Refusal::RoomRateSlowed).await;
     while books.memory.pressed() {
         room.relieve();
         sleep(MEMORY_LOOK).await;
+    }
+    if has_more {
+        return Ok(Some(Bytes::new()));
     }
     poll_fn(|cx| link.stream.lock().poll_chunk(cx)).await
 }

@@ -208,9 +208,13 @@ impl Room {
             self.vacate(came, &ending, None, |_| true);
             return Err(gone().into());
         };
-        self.house.moves(id, &from.name, &self.name, &secret, place.seat.inbox.lock().received);
-        let link = place.seat.line.lock().detach();
-        link.into_iter().for_each(|link| link.end(&Told::Moved(moved_to(&self.name))));
+        let received = place.seat.inbox.lock().received;
+        self.house.moves(id, &from.name, &self.name, &secret, received);
+        if let Some(link) = place.seat.line.lock().detach() {
+            // What is here must not be sent anew there.
+            link.say(&Told::Got(received));
+            link.end(&Told::Moved(moved_to(&self.name)));
+        }
         Ok(())
     }
 }

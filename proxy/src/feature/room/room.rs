@@ -286,9 +286,9 @@ impl Room {
         }
     }
 
-    /// The session of a member's newest connection.
-    pub fn session(&self, number: u32) -> Option<Uuid> {
-        self.state.lock().place(number).map(|place| place.session)
+    /// The session of a member's newest connection, if it `is` that.
+    pub fn session(&self, number: u32, is: impl Fn(&Place) -> bool) -> Option<Uuid> {
+        self.state.lock().place(number).filter(|place| is(place)).map(|place| place.session)
     }
 
     /// Who is here, in the order in which they came.

@@ -77,6 +77,10 @@ impl Rooms {
     async fn let_in(self, mut opening: Opening, name: Name, asked: RoomOpen, grant: Grant) {
         let session = opening.session().id();
         let profile = grant.profile.or(asked.profile);
+        if profile.as_deref().map_or(0, |profile| profile.get().len()) > PROFILE_MAX {
+            let error = OpenError::new(Code::Internal, format!("the program gives a profile of more than {PROFILE_MAX} bytes"));
+            return opening.refuse(error).await;
+        }
         loop {
             let Ok(room) = self.house.find_or_make(&name, asked.public) else {
                 return opening.refuse(OpenError::new(Code::Limit, "there are as many rooms as may be")).await;
