@@ -136,9 +136,10 @@ export class Seat {
         if (this.#line !== line || this.#isOver) return;
         // Whoever said goodbye does not come back to say it again.
         if (line.isClosing && this.#isLeaving && !this.#moved) return this.#finish();
+        // The proxy had no room for what waits for us, and keeps the seat.
+        const isBehind = error?.code === "lagging" || (error?.code === "limit" && line.isReady);
         if (error || !this.#moved) this.#suspend();
-        if (this.#moved && !error) session = this.#inside.session;
-        else if (error?.code === "lagging") session = this.#inside.session;
+        if (isBehind || (this.#moved && !error)) session = this.#inside.session;
         else if (error && session.leavesOver(error)) session = await this.#inside.after(session);
         else throw error ?? silent();
       }
