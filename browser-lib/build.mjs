@@ -167,7 +167,7 @@ async function buildAssets() {
 /** An example is a folder with a main.ts, and workers beside it; one without an index.html has its page elsewhere, or is no page at all. */
 async function buildExample(name) {
   const [from, to] = [join(examples, name), join(assets, "examples", name)];
-  for (const file of ["index.html", "captions.vtt"].filter((file) => existsSync(join(from, file)))) {
+  for (const file of ["index.html", "captions.vtt", `${name}.css`].filter((file) => existsSync(join(from, file)))) {
     mkdirSync(to, { recursive: true });
     cpSync(join(from, file), join(to, file));
   }

@@ -21,10 +21,20 @@ use crate::{
 
 /// One thread sends all, so that a ping waits for at most one message of `UNIT` bytes here; each of the bulk streams has the initial window.
 pub fn ping_beside_bulk(relay: &Process, way: &Way, bulk: u32) -> Result<Together> {
+    ping_beside(relay, way, bulk, f64::INFINITY)
+}
+
+/// The same, and all bulk streams together move so many bytes a second at most: what the round robin makes of the ping where nobody waits for a processor.
+pub fn ping_beside_paced(relay: &Process, way: &Way, bulk: u32, pace: f64) -> Result<Together> {
+    ping_beside(relay, way, bulk, pace)
+}
+
+fn ping_beside(relay: &Process, way: &Way, bulk: u32, pace: f64) -> Result<Together> {
     let server = Server::listen(relay.address, way, INITIAL_WINDOW)?;
     let sink = server.link.socket()?;
     let drink = thread::spawn(move || server.serve(&Arc::default()));
     let mut beside = Beside::connect(relay, way, INITIAL_WINDOW, bulk)?;
+    beside.pace = pace;
     let sockets = [sink, beside.link.socket()?];
     let started = Instant::now();
     let trips = beside.run(Clock::new(relay));
@@ -58,6 +68,9 @@ pub struct Beside {
     bulk: Vec<Bulk>,
     /// Whose turn it is.
     turn: usize,
+    /// The most bytes of bulk in a second, and since when.
+    pace: f64,
+    begun: Instant,
     /// What is on its way is bounded as it is by our libraries.
     drain: Drain,
     pong: Incoming,
@@ -88,13 +101,27 @@ impl Beside {
         }
         link.out.data(PING, SYN, &[open.as_slice(), &MESSAGE].concat());
         link.flush()?;
-        Ok(Self { link, bulk: streams, turn: 0, drain: Drain::default(), pong: way.incoming(), got: 0, since: Instant::now() })
+        Ok(Self {
+            link,
+            bulk: streams,
+            turn: 0,
+            pace: f64::INFINITY,
+            begun: Instant::now(),
+            drain: Drain::default(),
+            pong: way.incoming(),
+            got: 0,
+            since: Instant::now(),
+        })
     }
 
     /// Sends bulk as credit allows and the next ping when the last came back, until the clock has run out.
     pub fn run(&mut self, mut clock: Clock) -> Result<Trips> {
         while clock.runs()? {
-            let patience = if self.send()? { Duration::ZERO } else { Duration::from_millis(100) };
+            let patience = match self.send()? {
+                true => Duration::ZERO,
+                false if self.pace.is_finite() => Duration::from_micros(100),
+                false => Duration::from_millis(100),
+            };
             if self.link.ready(patience)? {
                 self.receive(&mut clock)?;
             }
@@ -108,7 +135,7 @@ impl Beside {
             self.link.out.ping(token);
             self.link.flush()?;
         }
-        if !self.drain.is_open() {
+        if !self.drain.is_open() || self.drain.sent() as f64 > self.pace * self.begun.elapsed().as_secs_f64() {
             return Ok(false);
         }
         let streams = self.bulk.len();

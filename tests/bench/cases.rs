@@ -102,6 +102,7 @@ pub const CASES: &[Case] = &[
         run: |relays, samples| crowd(samples, ["crowd", "crowd p99", "crowd bulk"], &relays.proxy, &relays.way(), CROWD),
     },
     Case { name: "crowd apart", run: crowd_apart },
+    Case { name: "crowd paced", run: crowd_paced },
     Case {
         name: "crowd yamux",
         run: |relays, samples| crowd(samples, ["crowd yamux", "crowd yamux p99", "crowd yamux bulk"], &relays.yamux_8, &Way::Bare, CROWD),
@@ -182,6 +183,12 @@ fn crowd_apart(relays: &Relays, samples: &mut Samples) -> Result<()> {
     Ok(())
 }
 
+fn crowd_paced(relays: &Relays, samples: &mut Samples) -> Result<()> {
+    let together = beside::ping_beside_paced(&relays.proxy, &relays.way(), CROWD, PACE)?;
+    add_together(samples, ["crowd paced", "crowd paced p99", "crowd paced bulk"], &together);
+    Ok(())
+}
+
 fn churn(samples: &mut Samples, speed: &'static str, cpu: &'static str, relay: &Process, way: &Way) -> Result<()> {
     let trips = echo::open_echo_close(relay, way, 32)?;
     samples.add(speed, trips.per_second / 1e3);
@@ -222,3 +229,6 @@ const LARGE: usize = 16 * 1024;
 const SMALL: usize = 64;
 /// Bulk streams beside the one that says little.
 const CROWD: u32 = 99;
+
+/// Bytes a second that leave the processors time: about a sixth of what they can move.
+const PACE: f64 = 256.0 * 1024.0 * 1024.0;

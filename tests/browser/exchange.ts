@@ -2,7 +2,7 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import type { Download } from "@playwright/test";
+import type { Browser, Download } from "@playwright/test";
 import { expect, type Page } from "./fixture.ts";
 
 export interface Sample {
@@ -121,6 +121,31 @@ export async function memoryOf(page: Page): Promise<number> {
   const session = await page.context().newCDPSession(page);
   await session.send("HeapProfiler.collectGarbage");
   const { usedSize, backingStorageSize } = await session.send("Runtime.getHeapUsage");
+  await session.detach();
+  return usedSize + backingStorageSize;
+}
+
+/** The same of the one service worker that there is. Playwright gives out sessions for pages only, so it is spoken to through the browser's. */
+export async function memoryOfWorker(browser: Browser): Promise<number> {
+  const session = await browser.newBrowserCDPSession();
+  const { targetInfos } = await session.send("Target.getTargets");
+  const [worker, ...more] = targetInfos.filter(({ type }) => type === "service_worker");
+  if (!worker || more.length > 0) throw new Error(`${more.length + Number(!!worker)} service workers`);
+  const { sessionId } = await session.send("Target.attachToTarget", { targetId: worker.targetId, flatten: false });
+  let asked = 0;
+  const ask = (method: string) => {
+    const id = ++asked;
+    const answer = new Promise<{ usedSize: number; backingStorageSize: number }>((resolve, reject) => {
+      session.on("Target.receivedMessageFromTarget", ({ message }) => {
+        const answer = JSON.parse(message);
+        if (answer.id === id) answer.error ? reject(new Error(answer.error.message)) : resolve(answer.result);
+      });
+    });
+    session.send("Target.sendMessageToTarget", { sessionId, message: JSON.stringify({ id, method }) });
+    return answer;
+  };
+  await ask("HeapProfiler.collectGarbage");
+  const { usedSize, backingStorageSize } = await ask("Runtime.getHeapUsage");
   await session.detach();
   return usedSize + backingStorageSize;
 }

@@ -49,6 +49,15 @@ impl Name {
 
     /// The name that a path's segment stands for; the segment must be exactly that name's encoding.
     pub fn from_segment(segment: &str) -> Result<Self, BadName> {
+        // The usual: it stands for itself, and there is nothing in it that a name must not have.
+        if segment.bytes().all(is_unreserved) {
+            return match segment {
+                "" => Err(BadName::Empty),
+                "." | ".." => Err(BadName::Dots),
+                _ if segment.len() > NAME_BYTES_MAX => Err(BadName::TooLong),
+                _ => Ok(Self(segment.into())),
+            };
+        }
         let decoded = percent_decode_str(segment).decode_utf8().map_err(|_| BadName::NotCanonical)?;
         let name = Self::try_from(decoded.as_ref())?;
         if name.segment() == segment { Ok(name) } else { Err(BadName::NotCanonical) }
@@ -90,6 +99,11 @@ impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// RFC 3986's unreserved characters: what stands for itself in a path.
+fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'~' | b'-')
 }
 
 /// Control characters, line and paragraph separators, bidi controls, and characters of no width.

@@ -16,29 +16,33 @@ use crate::{
     error::{OpenError, RefusalCode},
     limits::Limits,
     refusals::Refusal,
-    session::{self, Answer, Ask, Beginning, Begun, Ended, Open, Opening, Peer, Reply, Session, Watch, encode},
+    session::{self, Answer, Ask, Beginning, Begun, Ended, Fields, Open, Opening, Reply, Session, Watch, encode},
 };
 
 /// The most bytes of a refusal's message that pass from a server to a client.
 const MESSAGE_BYTES_MAX: usize = 512;
 
-/// Takes a client to its server where that needs no waiting: the usual case.
-pub(super) fn at_once(proxy: &StreamServerProxy, beginning: Beginning<'_>, segment: &str) -> Begun {
-    let Ok(name) = Name::from_segment(segment) else { return beginning.later() };
+/// Takes a client to its server where that needs no waiting: the usual case. `name` is where the name begins in the path.
+pub(super) fn at_once(proxy: &StreamServerProxy, beginning: Beginning<'_>, name: usize) -> Begun {
+    let Ok(wanted) = Name::from_segment(end_of(beginning.open(), name)) else { return beginning.later() };
     if wait(&proxy.inner.limits, beginning.open().wait).is_err() {
         return beginning.later();
     }
-    match proxy.inner.registry.seat_now(&name) {
+    match proxy.inner.registry.seat_now(&wanted) {
         None => beginning.later(),
-        Some(seat) => beginning.ask(|session, open| Client::asks(proxy, seat?, session, open, segment)),
+        Some(seat) => beginning.ask(|session, open| Client::asks(proxy, seat?, session, &open, end_of(&open, name))),
     }
+}
+
+fn end_of(open: &Open, from: usize) -> &str {
+    open.path.get(from..).unwrap_or_default()
 }
 
 /// The same where a client has to wait for its turn.
 pub(super) async fn connect(proxy: StreamServerProxy, opening: Opening, segment: String) {
     let (session, stream, open) = opening.into_parts();
     let (error, stream) = match seat(&proxy, &stream, &open, &segment).await {
-        Ok(seat) => match Client::asks(&proxy, seat, &session, open, &segment) {
+        Ok(seat) => match Client::asks(&proxy, seat, &session, &open, &segment) {
             Ok(ask) => match session::ask_for(&session, stream, ask) {
                 Ok(()) => return,
                 Err(failed) => failed,
@@ -118,17 +122,21 @@ impl Client {
     }
 
     /// What the server is asked for this client, who has the place: its session, the frame of the open, and who takes the answer.
-    fn asks(proxy: &StreamServerProxy, seat: Seat, session: &Session, open: Open, segment: &str) -> Result<Ask, OpenError> {
-        let Open { meta, resume, seal, need, .. } = open;
-        if let Some(lacking) = need.iter().find(|need| !seat.claim.capabilities.contains(need)) {
+    fn asks(proxy: &StreamServerProxy, seat: Seat, session: &Session, open: &Open, segment: &str) -> Result<Ask, OpenError> {
+        if let Some(lacking) = open.need.iter().find(|need| !seat.claim.capabilities.contains(need)) {
             return Err(unsupported(lacking));
         }
         let (id, server) = (Uuid::new_v4(), seat.claim.session.clone());
-        let client = Arc::new(Self::new(id, seat, resume.is_some()));
-        let peer = Some(Peer { session: session.id().to_string() });
-        let path = [proxy.prefix(), "/accept/", segment].concat();
-        let open = Open { id: Some(id.to_string()), meta, resume, seal, need, peer, ..Open::to(path) };
-        Ok((server, session::frame(&open), client))
+        let client = Arc::new(Self::new(id, seat, open.resume.is_some()));
+        let fields = Fields::new()
+            .text("path", &[proxy.prefix(), "/accept/", segment])
+            .id("id", id)
+            .raw("meta", open.meta.as_deref())
+            .texts("need", &open.need)
+            .raw("resume", open.resume.as_deref())
+            .raw("seal", open.seal.as_deref())
+            .peer(session.id());
+        Ok((server, fields.frame(), client))
     }
 
     /// The server takes it: how it ends counts from now on.
@@ -160,8 +168,12 @@ impl Watch for Client {
             Ok(reply) => {
                 let resumes = self.resumes && reply.resume.is_some();
                 // Id and instance are the proxy's word, whatever the server said.
-                let (id, instance) = (Some(self.id.to_string()), Some(self.seat.claim.title.instance));
-                let frame = session::frame(&Reply { id, instance, ..reply });
+                let fields = Fields::new()
+                    .id("id", self.id)
+                    .instance("instance", self.seat.claim.title.instance)
+                    .raw("resume", reply.resume.as_deref())
+                    .raw("seal", reply.seal.as_deref());
+                let frame = fields.frame();
                 if answer.join(server, frame, resumes, || self.accepted()) {
                     self.tell_connected();
                 }

@@ -87,9 +87,11 @@ impl StreamRouter {
 
 impl Opens for StreamRouter {
     fn at_once(&self, beginning: Beginning<'_>) -> Begun {
-        let Ok(Match { value: Route::Connect(proxy), params }) = self.routes.at(&beginning.open().path) else { return beginning.later() };
-        let segment = params.get("name").unwrap_or_default().to_owned();
-        connect::at_once(proxy, beginning, &segment)
+        let path = &beginning.open().path;
+        let Ok(Match { value: Route::Connect(proxy), params }) = self.routes.at(path) else { return beginning.later() };
+        // The name is the end of such a path.
+        let name = path.len() - params.get("name").unwrap_or_default().len();
+        connect::at_once(proxy, beginning, name)
     }
 
     fn opened(&self, opening: Opening) -> BoxFuture<'static, ()> {

@@ -112,7 +112,7 @@ impl<T: Default> Connection<T> {
     pub(super) fn announce(&mut self, id: StreamId) {
         if let Some(entry) = self.streams.get_mut(id)
             && !entry.has_news
-            && (entry.handshake == Handshake::AckDue || entry.window.has_news())
+            && entry.window.has_news()
         {
             entry.has_news = true;
             self.control.announce(id);

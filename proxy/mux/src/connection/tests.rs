@@ -306,6 +306,22 @@ fn the_end_of_a_session_gives_out_every_live_stream() {
 }
 
 #[test]
+fn acknowledgements_wait_for_company_or_until_they_are_many() {
+    let mut connection = connection(Role::Acceptor);
+    let ids = (0..).map(|stream| 2 * stream + 1);
+    for id in ids.take(63) {
+        feed(&mut connection, frame(Kind::WindowUpdate, Flags::SYN, id, 0));
+    }
+    assert!(!connection.wants_transmit());
+    feed(&mut connection, frame(Kind::WindowUpdate, Flags::SYN, 127, 0));
+    assert!(connection.wants_transmit(), "stock peers wait at 256");
+    assert_eq!(transmitted(&mut connection, usize::MAX), 64 * Header::BYTES);
+    feed(&mut connection, frame(Kind::WindowUpdate, Flags::SYN, 129, 0));
+    connection.send(1, Bytes::from_static(b"abc"));
+    assert_eq!(transmitted(&mut connection, usize::MAX), 2 * Header::BYTES + 3);
+}
+
+#[test]
 fn a_ping_that_is_due_leaves_and_its_answer_tells_the_round_trip() {
     let start = Instant::now();
     let second = Duration::from_secs(1);

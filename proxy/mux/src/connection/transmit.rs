@@ -13,13 +13,18 @@ pub(super) struct Control {
     pongs: VecDeque<u32>,
     ping: Option<u32>,
     go_away: Option<u32>,
-    /// Streams with credit or an acknowledgement for the peer.
+    /// Streams with credit for the peer.
     news: VecDeque<StreamId>,
+    /// Streams with an acknowledgement for it: they wait for something that leaves anyway, as long as there are few.
+    acks: VecDeque<StreamId>,
     resets: VecDeque<(StreamId, u32)>,
 }
 
 /// Pongs that wait at most; a peer that asks more often without reading gets no answer to the rest.
 const PONGS_MAX: usize = 1024;
+
+/// Acknowledgements that wait for company: stock peers open no more at 256 that they miss.
+const ACKS_MAX: usize = 64;
 
 impl Control {
     pub(super) fn pong(&mut self, token: u32) -> bool {
@@ -42,28 +47,35 @@ impl Control {
         self.news.push_back(id);
     }
 
+    pub(super) fn acknowledge(&mut self, id: StreamId) {
+        self.acks.push_back(id);
+    }
+
     pub(super) fn reset(&mut self, id: StreamId, code: u32) {
         self.resets.push_back((id, code));
     }
 
     pub(super) fn bytes(&self) -> usize {
         let single = usize::from(self.ping.is_some()) + usize::from(self.go_away.is_some());
-        (single + self.pongs.len() + self.news.len() + self.resets.len()) * Header::BYTES
+        (single + self.pongs.len() + self.news.len() + self.acks.len() + self.resets.len()) * Header::BYTES
     }
 
     pub(super) fn shrink_to(&mut self, streams: usize) {
         self.news.shrink_to(streams);
+        self.acks.shrink_to(streams);
         self.resets.shrink_to(streams);
         self.pongs.shrink_to(streams);
     }
 
+    /// Whether nothing is to leave now.
     fn is_empty(&self) -> bool {
-        self.bytes() == 0
+        let patient = if self.acks.len() < ACKS_MAX { self.acks.len() * Header::BYTES } else { 0 };
+        self.bytes() == patient
     }
 }
 
 impl<T: Default> Connection<T> {
-    /// Whether [`transmit`](Self::transmit) has something to look at.
+    /// Whether [`transmit`](Self::transmit) has something that should leave now. A few acknowledgements have time: the next frame takes them along.
     pub fn wants_transmit(&self) -> bool {
         match self.violation {
             Some(_) => self.control.go_away.is_some(),
@@ -128,7 +140,7 @@ impl<T: Default> Connection<T> {
             self.transmit_go_away(out);
         }
         while out.total() < max
-            && let Some(id) = self.control.news.pop_front()
+            && let Some(id) = self.control.acks.pop_front().or_else(|| self.control.news.pop_front())
         {
             self.transmit_news(id, out);
         }

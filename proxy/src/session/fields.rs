@@ -1,0 +1,139 @@
+//! The open and the reply that the proxy writes for every client, field by field: a serializer costs several times as much, and there is one of each for every stream.
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use super::{Instance, open::encode};
+
+/// A frame that holds a JSON object. Fields stand in the order in which they are added; no name may need escaping, or come twice.
+pub(crate) struct Fields(Vec<u8>);
+
+impl Fields {
+    pub fn new() -> Self {
+        let mut bytes = Vec::with_capacity(USUAL_BYTES);
+        bytes.extend_from_slice(&[0, 0, b'{']);
+        Self(bytes)
+    }
+
+    /// A text of these parts.
+    pub fn text(mut self, name: &str, parts: &[&str]) -> Self {
+        self.name(name);
+        if parts.iter().any(|part| needs_escaping(part)) {
+            self.0.extend_from_slice(&encode(&parts.concat()));
+        } else {
+            self.quoted(parts);
+        }
+        self
+    }
+
+    pub fn id(mut self, name: &str, id: Uuid) -> Self {
+        self.name(name);
+        self.quoted(&[id.hyphenated().encode_lower(&mut Uuid::encode_buffer())]);
+        self
+    }
+
+    /// 32 lower-case hexadecimal digits.
+    pub fn instance(mut self, name: &str, instance: Instance) -> Self {
+        self.name(name);
+        self.quoted(&[Uuid::from_bytes(*instance.bytes()).simple().encode_lower(&mut Uuid::encode_buffer())]);
+        self
+    }
+
+    /// JSON as it came, where there is any.
+    pub fn raw(mut self, name: &str, json: Option<&RawValue>) -> Self {
+        if let Some(json) = json {
+            self.name(name);
+            self.0.extend_from_slice(json.get().as_bytes());
+        }
+        self
+    }
+
+    /// Texts, where there are any.
+    pub fn texts(mut self, name: &str, texts: &[String]) -> Self {
+        if !texts.is_empty() {
+            self.name(name);
+            self.0.extend_from_slice(&encode(&texts));
+        }
+        self
+    }
+
+    /// Whose session it is: an object in the object.
+    pub fn peer(mut self, session: Uuid) -> Self {
+        self.name("peer");
+        self.0.push(b'{');
+        self = self.id("session", session);
+        self.0.push(b'}');
+        self
+    }
+
+    /// The whole frame, with the length in front.
+    pub fn frame(mut self) -> Bytes {
+        self.0.push(b'}');
+        // What came in is bounded far below what a length can say, and little is added.
+        let length = u16::try_from(self.0.len() - 2).unwrap_or(u16::MAX);
+        if let Some(prefix) = self.0.first_chunk_mut() {
+            *prefix = length.to_be_bytes();
+        }
+        self.0.into()
+    }
+
+    fn name(&mut self, name: &str) {
+        if self.0.last() != Some(&b'{') {
+            self.0.push(b',');
+        }
+        self.0.push(b'"');
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b"\":");
+    }
+
+    fn quoted(&mut self, parts: &[&str]) {
+        self.0.push(b'"');
+        parts.iter().for_each(|part| self.0.extend_from_slice(part.as_bytes()));
+        self.0.push(b'"');
+    }
+}
+
+/// Looks at all of it, which is quicker than to stop at the first.
+fn needs_escaping(text: &str) -> bool {
+    text.bytes().fold(false, |needs, byte| needs | (byte < b' ') | (byte == b'"') | (byte == b'\\'))
+}
+
+/// Room for the usual, so that none is moved while it grows.
+const USUAL_BYTES: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{Open, Peer, Reply, open::frame};
+
+    #[test]
+    fn what_is_written_by_hand_is_what_the_serializer_writes() {
+        let id = Uuid::from_u128(0x1234_5678_9abc_def0_1234_5678_9abc_def0);
+        let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
+        for (path, need) in [("/a/%20", vec![]), ("/\"\\\n\u{1}/é", vec!["seal".to_owned(), "\"".to_owned()])] {
+            for meta in [None, Some(raw(r#"{"a" : [1.0]}"#))] {
+                let hand = Fields::new()
+                    .text("path", &["/x", path])
+                    .id("id", id)
+                    .raw("meta", meta.as_deref())
+                    .texts("need", &need)
+                    .raw("resume", meta.as_deref())
+                    .peer(id)
+                    .frame();
+                let open = Open {
+                    id: Some(id.to_string()),
+                    need: need.clone(),
+                    resume: meta.clone(),
+                    peer: Some(Peer { session: id.to_string() }),
+                    meta,
+                    ..Open::to(["/x", path].concat())
+                };
+                assert_eq!(hand, frame(&open));
+            }
+        }
+        let instance = Instance::random();
+        let hand = Fields::new().id("id", id).instance("instance", instance).frame();
+        assert_eq!(hand, frame(&Reply { instance: Some(instance), ..Reply::accept(id.to_string()) }));
+    }
+}
