@@ -1,5 +1,6 @@
 /** Rooms in real tabs: events, answers, seats that outlive a connection, who goes, and the directory. */
 
+import { startProxy } from "../harness/proxy.mjs";
 import { startShim } from "../harness/shim.mjs";
 import { expect, type Page, test } from "./fixture.ts";
 
@@ -157,6 +158,31 @@ test("a member whose connection is gone for five seconds misses nothing, and not
   ]);
   expect(await eve.evaluate(() => kept.room.id)).toBe(second);
   await shim.stop();
+});
+
+test("a proxy that takes another one's place knows nobody: both are new members, are told so, and go on", async ({
+  tab,
+  name,
+}) => {
+  const [first, second] = [await startProxy(), await startProxy()];
+  const shim = await startShim(first.port);
+  const pages = [await tab(shim.url), await tab(shim.url)];
+  const [ada, eve] = pages as [Page, Page];
+  const ids = [await join(ada, name), await join(eve, name)];
+  shim.to(second.port);
+  const stopping = first.stop();
+  for (const page of pages)
+    await expect.poll(() => told(page), { timeout: 20_000 }).toContainEqual(["lost", undefined]);
+  for (const page of pages) await expect.poll(() => page.evaluate(() => kept.room.members.size)).toBe(2);
+  const now = [await ada.evaluate(() => kept.room.id), await eve.evaluate(() => kept.room.id)];
+  expect(now.filter((id) => ids.includes(id))).toEqual([]);
+  await ada.evaluate(() => kept.room.emit("still", "here"));
+  await expect.poll(() => heard(eve)).toEqual([["still", now[0], "here"]]);
+  expect((await told(ada)).filter(([event]) => event === "error" || event === "close")).toEqual([]);
+  await stopping;
+  await shim.stop();
+  for (const page of pages) await page.close();
+  await second.stop();
 });
 
 test("a tab that goes is seen disconnecting from its rooms, while it is still a member, and is gone", async ({

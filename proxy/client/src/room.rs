@@ -1,5 +1,6 @@
 //! Rooms: members send each other named events, and keep their seats while their connections are gone (PROTOCOL.md, section 14).
 
+mod args;
 mod drive;
 mod seat;
 
@@ -16,9 +17,8 @@ use browser_stream_mux::Code;
 use browser_stream_protocol::{
     OpenError, RefusalCode,
     channel::Ending,
-    room::{Answer, Emit, EventName, ROOM_PREFIX, RoomOpen, Said},
+    room::{Answer, Emit, ROOM_PREFIX, RoomOpen, Said},
 };
-use bytes::Bytes;
 use futures::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
@@ -28,11 +28,9 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use crate::{
-    ConnectError, Peer,
-    values::{Codec, MsgPack},
-    wire::name,
-};
+use crate::{ConnectError, Peer, wire::name};
+pub use args::Args;
+use args::{emit, encode};
 use drive::Drive;
 use seat::Members;
 
@@ -77,10 +75,6 @@ pub struct Member {
     number: u32,
     profile: Option<Arc<RawValue>>,
 }
-
-/// A MessagePack value of another's: an event's arguments, or an answer.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Args(Bytes);
 
 /// What happens in a room.
 #[derive(Debug)]
@@ -288,7 +282,8 @@ impl Joined {
                     answers = Some(members.into_iter().map(|member| Answered { member, value: silent() }).collect());
                 }
                 Ok(Some(Heard::Answer(from, answer))) => {
-                    let value = answer.map(Args).map_err(|why| OpenError { code: RefusalCode::from_number(why.code), message: why.text });
+                    let value =
+                        answer.map(Args::new).map_err(|why| OpenError { code: RefusalCode::from_number(why.code), message: why.text });
                     if let Some(answered) = answers.iter_mut().flatten().find(|answered| answered.member.number == from) {
                         answered.value = value;
                         missing -= 1;
@@ -344,22 +339,6 @@ impl Member {
     }
 }
 
-impl Args {
-    /// The value as a `T`.
-    ///
-    /// # Errors
-    /// Where it is none, or not of that type.
-    pub fn to<T: DeserializeOwned>(&self) -> Result<T, RoomError> {
-        MsgPack.decode(&self.0).map_err(|error| RoomError::Bad(format!("the value is not as expected: {error}")))
-    }
-}
-
-impl std::fmt::Debug for Args {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Args({} bytes)", self.0.len())
-    }
-}
-
 impl Ask {
     /// Answers with a value.
     ///
@@ -379,24 +358,5 @@ impl Ask {
     async fn say(self, answer: Answer) {
         // A room that is over asks nothing any more.
         let _ = self.commands.send(Command::Say(Said::Answer { ask: self.number, answer })).await;
-    }
-}
-
-fn encode(value: &impl Serialize) -> Result<Bytes, RoomError> {
-    let mut bytes = Vec::new();
-    MsgPack.encode(value, &mut bytes).map_err(|error| RoomError::Bad(error.to_string()))?;
-    if bytes.len() > browser_stream_protocol::room::BODY_MAX {
-        return Err(RoomError::Bad("an event has 1 MiB at most: what is longer goes over a stream".into()));
-    }
-    Ok(bytes.into())
-}
-
-fn emit(event: &str, args: &impl Serialize) -> Result<Emit, RoomError> {
-    let name = EventName::try_from(event).map_err(|error| RoomError::Bad(error.to_string()))?;
-    let body = encode(args)?;
-    match body.first() {
-        Some(0xc0) if body.len() == 1 => Ok(Emit::new(name, Bytes::from_static(&[0x90]))),
-        Some(0x90..=0x9f | 0xdc | 0xdd) => Ok(Emit::new(name, body)),
-        _ => Err(RoomError::Bad("an event's arguments are a tuple or another sequence: (argument,) for one".into())),
     }
 }

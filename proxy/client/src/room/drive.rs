@@ -271,7 +271,7 @@ impl Drive {
             Told::Event { from, ask, name, body, .. } => {
                 let from = members.by_number.get(&from).cloned();
                 let ask = ask.and_then(|number| Some(Ask { number, commands: self.commands.upgrade()? }));
-                Some(News::Event { from, name: name.as_str().to_owned(), args: Args(body), ask })
+                Some(News::Event { from, name: name.as_str().to_owned(), args: Args::new(body), ask })
             }
             Told::Joined { number, who } => members.add(number, true, &who).map(News::Joined),
             Told::Live { number, is_live } => members.change(number, |member| member.is_live = is_live).map(News::Live),
