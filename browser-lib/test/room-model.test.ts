@@ -81,7 +81,7 @@ class ModelRoom {
     const resumed = shown !== undefined;
     const received = shown?.got ?? 0;
     const lost = Math.max(0, seat.dropped - received);
-    const members = resumed && lost === 0 ? [] : [...this.#seats.values()];
+    const members = received > 0 && lost === 0 ? [] : [...this.#seats.values()];
     const room = { secret: SECRET, resumed, got: seat.got, lost, members: members.length, event_bytes_max: 1 << 20 };
     far.frame({ id: seat.id, room });
     for (const { number, id } of members) far.send(tells.member(number, { id }));
@@ -139,7 +139,7 @@ class Page {
   }
 }
 
-type Step = { do: "emit" | "cut"; who: 0 | 1; times: number } | { do: "settle" | "time" | "acknowledge" };
+type Step = { do: "emit" | "cut"; who: 0 | 1; times: number } | { do: "turn" | "settle" | "time" | "acknowledge" };
 
 const who = fc.constantFrom<0 | 1>(0, 1);
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -147,7 +147,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant("cut" as const), who, times: fc.constant(1) }) },
   {
     weight: 3,
-    arbitrary: fc.record({ do: fc.constantFrom("settle" as const, "time" as const, "acknowledge" as const) }),
+    arbitrary: fc.record({
+      do: fc.constantFrom("turn" as const, "settle" as const, "time" as const, "acknowledge" as const),
+    }),
   },
 );
 
@@ -173,6 +175,8 @@ it("whatever is cut, each of two members hears what the other emitted in order, 
         } else if (step.do === "acknowledge") model.acknowledge();
         else if (step.do === "time") await vi.advanceTimersByTimeAsync(500);
         if (step.do === "settle") await rest();
+        if (step.do === "turn") await new Promise((resolve) => setImmediate(resolve));
+        for (const page of pages) page.attach();
       }
       // A connection that was cut before it was proven is followed later.
       for (let round = 0; round < 3; round++) {

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
+import { Room } from "../src/room/index.ts";
 import { holdClock } from "./clock.ts";
-import { outcome, settle, until } from "./peer.ts";
+import { dial, outcome, settle, until } from "./peer.ts";
 import { events, heard, ID, joined, joining, reply, resume, SECRET, take, tells, told } from "./room-peer.ts";
 
 holdClock();
@@ -142,6 +143,41 @@ describe("over a drop of the connection", () => {
     expect([await asked, await waits, room.id, room.me?.id]).toEqual(["lost", "ok", "new", "new"]);
     await settle();
     expect(seen).toEqual(["suspended", "resumed", ["lost", undefined], ["leave", "m3", "left", ""]]);
+  });
+
+  it("asks for the members again where it broke before they were there, and tells the rest once", async () => {
+    const { mdm, peer, redialed } = dial();
+    (await peer.opened("/session")).frame({});
+    const room = Room(mdm).join("NAME");
+    const seen = told(room);
+    room.to("m2").emit("early");
+    (await joining(peer)).frame(reply({ members: 2 })).send(tells.member(1, { id: ID }));
+    await settle();
+    peer.cut();
+    const { peer: second } = await redialed(2);
+    (await second.opened("/session")).frame({});
+    const next = await joining(second);
+    expect(next.first?.room).toEqual({ seat: { id: ID, secret: SECRET, got: 0 } });
+    next
+      .frame(reply({ resumed: true, members: 2 }))
+      .send(tells.member(2))
+      .send(tells.member(1, { id: ID }));
+    await room.joined;
+    await until("what waited", () => heard(next).length === 1);
+    expect([heard(next), seen]).toEqual([[{ event: "early", args: [], to: [2] }], []]);
+    next.send(tells.event(2, "x"));
+    await settle();
+    second.cut();
+    const { peer: third } = await redialed(3);
+    (await third.opened("/session")).frame({});
+    (await joining(third)).frame(reply({ resumed: true, got: 1, lost: 5, members: 2 })).send(tells.member(2));
+    await settle();
+    third.cut();
+    const last = await joining((await redialed(4)).peer);
+    expect(last.first?.room).toMatchObject({ seat: { got: 1 } });
+    last.frame(reply({ resumed: true, got: 1, lost: 6, members: 1 })).send(tells.member(1, { id: ID }));
+    await until("back", () => seen.length === 4);
+    expect(seen).toEqual(["suspended", "resumed", ["lost", 6], ["leave", "m2", "left", ""]]);
   });
 
   it("leaves when it is back, and does not come back to leave", async () => {

@@ -190,6 +190,7 @@ describe("events", () => {
     expect(() => room.emit("x", new Uint8Array(1 << 20))).toThrow("limit");
     expect(() => room.timeout(0)).toThrow("1 to 600000 ms");
     expect(() => room.to(5 as never)).toThrow("by their ids");
+    expect(() => room.to(Array.from({ length: 257 }, (_, n) => `m${n}`))).toThrow("at most 256 members");
     expect(await outcome(room.volatile.emitWithAck("x"))).toBe("bad_request");
     expect(await outcome(room.emitWithAck("join"))).toBe("bad_request");
     await settle();

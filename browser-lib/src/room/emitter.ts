@@ -6,7 +6,7 @@ import type { Asks } from "./asks.ts";
 import { EVENT_BYTES_MAX } from "./line.ts";
 import type { Known, Members } from "./member.ts";
 import type { Item } from "./outbox.ts";
-import { emit, NUMBERS_MAX } from "./records.ts";
+import { emit } from "./records.ts";
 import type { Seat } from "./seat.ts";
 import type { Aim, Emitting } from "./target.ts";
 import { encode, nameBytes } from "./values.ts";
@@ -95,12 +95,10 @@ export class RoomEmitter implements Emitting {
     };
   }
 
-  /** Numbers of members by their ids, each once. */
+  /** Numbers of those who are there. */
   #numbers(ids: readonly string[]): number[] {
     const found = ids.map((id) => (id === PROXY_ID ? PROXY : this.#members.byId.get(id)?.number));
-    const numbers = [...new Set(found)].filter((number) => number !== undefined);
-    if (numbers.length <= NUMBERS_MAX) return numbers;
-    throw new StreamError("limit", `${numbers.length} members named in one event, ${NUMBERS_MAX} at most`);
+    return found.filter((number) => number !== undefined);
   }
 
   /** Whom it is for, as far as we know. */

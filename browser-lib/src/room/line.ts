@@ -4,6 +4,7 @@ import { Decoder, malformed } from "../decoder.ts";
 import { StreamError } from "../error.ts";
 import type { JsonObject } from "../json.ts";
 import type { Session } from "../session.ts";
+import { settler } from "../settler.ts";
 import type { Stream } from "../stream.ts";
 import { type Said, said } from "./records.ts";
 
@@ -31,6 +32,8 @@ export class Line {
   #reply: JsonObject = {};
   /** What it begins behind: the room is known, and what waited was sent. */
   isReady = false;
+  /** Resolves when it is, or is over before. */
+  readonly begun = settler();
   /** Our last word is said. */
   isClosing = false;
 

@@ -63,6 +63,9 @@ export class Seat {
   #line: Line | undefined;
   #before: Line | undefined;
   #moved: string | undefined;
+  /** The seat is another one than the one that we sat on. */
+  #isAnew = false;
+  #hasSat = false;
   #isSuspended = false;
   #isLeaving = false;
   #isOver = false;
@@ -129,6 +132,7 @@ export class Seat {
           () => undefined,
           (thrown) => StreamError.from(thrown),
         );
+        line.begun.resolve();
         if (this.#line !== line || this.#isOver) return;
         // Whoever said goodbye does not come back to say it again.
         if (line.isClosing && this.#isLeaving && !this.#moved) return this.#finish();
@@ -162,7 +166,9 @@ export class Seat {
         await next.hello?.opened.catch(ignore);
         if (this.#line !== line || this.#isOver || this.#isLeaving) return;
       } while (!next.isOpen);
-      void this.#hold(next);
+      // Of two joins with one seat that are under way the wrong one may win.
+      await line.begun.promise;
+      if (line.isReady && this.#line === line && !this.#isOver && !this.#isLeaving) void this.#hold(next);
     } catch {
       // There will be none: the stream's end tells.
     }
@@ -173,37 +179,38 @@ export class Seat {
     if (this.#line !== line || this.#isOver) return;
     this.#before?.stream.reset();
     this.#before = undefined;
-    const isAnew = !terms.isResumed || this.#moved !== undefined;
-    if (isAnew && !terms.isResumed && this.#isLeaving) return this.#finish();
+    if (!terms.isResumed && this.#isLeaving) return this.#finish();
     this.#id = terms.id;
     this.#secret = terms.secret;
     this.#sleep ??= stayAwake();
-    if (isAnew) this.#received = 0;
+    this.#isAnew ||= !terms.isResumed || this.#moved !== undefined;
+    if (this.#isAnew) this.#received = 0;
     else this.outbox.acknowledge(terms.got);
-    this.#received += terms.lost;
     const snapshot: Seated["snapshot"] = [];
-    if (terms.members === 0) await this.#seated(line, { terms, isAnew, snapshot: undefined });
+    if (terms.members === 0) await this.#seated(line, terms, undefined);
     for await (const said of line.records(terms.eventBytesMax)) {
       if (this.#line !== line || this.#isOver) return;
       if (said.type === MEMBER && !line.isReady) {
-        if (snapshot.push(said) === terms.members) await this.#seated(line, { terms, isAnew, snapshot });
+        if (snapshot.push(said) === terms.members) await this.#seated(line, terms, snapshot);
       } else if (line.isReady || said.type === MOVED || said.type === END) this.#hear(line, said);
       else throw malformed("a record in front of the members");
       if (said.type === MOVED || this.#isOver) return;
     }
   }
 
-  /** The room is known: tells, and sends what waits. */
-  async #seated(line: Line, seated: Pick<Seated, "terms" | "isAnew" | "snapshot">): Promise<void> {
-    const moved = this.#moved;
+  /** The room is known: tells, and sends what waits. A line that breaks before is as if it had not been. */
+  async #seated(line: Line, terms: Terms, snapshot: Seated["snapshot"]): Promise<void> {
+    const [isAnew, moved, wasSuspended] = [this.#isAnew, this.#moved, this.#isSuspended];
     this.#name = moved ?? this.#name;
     this.#moved = undefined;
-    const wasSuspended = this.#isSuspended;
-    this.#isSuspended = false;
-    this.#hooks.seated({ ...seated, moved, wasSuspended });
+    this.#isAnew = this.#isSuspended = false;
+    this.#hasSat = true;
+    this.#received += terms.lost;
+    this.#hooks.seated({ terms, isAnew, moved, wasSuspended, snapshot });
     // A listener may have left.
     if (this.#isOver) return;
     line.isReady = true;
+    line.begun.resolve();
     for (const { record } of this.outbox.items) line.write(record);
     if (this.#isLeaving) line.close();
     // Who waits for `joined` listens before the first event comes.
@@ -255,7 +262,7 @@ export class Seat {
   #suspend(): void {
     this.#forget();
     if (this.#line) this.#line.isReady = false;
-    if (this.#id === undefined || this.#isSuspended) return;
+    if (!this.#hasSat || this.#isSuspended) return;
     this.#isSuspended = true;
     if (!this.#inside.isOver) this.#hooks.suspended();
   }

@@ -2,6 +2,7 @@
 
 import { demand } from "../options.ts";
 import type { Answer } from "./asks.ts";
+import { NUMBERS_MAX } from "./records.ts";
 
 /** Whom an event is for, and how it goes. */
 export interface Aim {
@@ -51,12 +52,12 @@ export class Target<A = Answer[]> {
   to(ids: string | readonly string[]): Target<unknown> {
     const { to } = this.#aim;
     const isOne = typeof ids === "string" && to === undefined;
-    return new Target(this.#room, { ...this.#aim, isOne, to: [...(to ?? []), ...list(ids)] });
+    return new Target(this.#room, { ...this.#aim, isOne, to: list(to, ids) });
   }
 
   /** All of them but those. At most 256. */
   except(ids: string | readonly string[]): Target<A> {
-    return new Target(this.#room, { ...this.#aim, except: [...this.#aim.except, ...list(ids)] });
+    return new Target(this.#room, { ...this.#aim, except: list(this.#aim.except, ids) });
   }
 
   /** Who cannot have it now never has it: it is dropped where anything waits, or a connection is missing. For what the next one replaces, as a pointer's position. */
@@ -86,8 +87,11 @@ export class Target<A = Answer[]> {
   }
 }
 
-function list(ids: string | readonly string[]): readonly string[] {
-  const all = typeof ids === "string" ? [ids] : ids;
-  demand(Array.isArray(all) && all.every((id) => typeof id === "string"), "members are named by their ids");
+/** Ids besides those before, each once. */
+function list(before: readonly string[] | undefined, ids: string | readonly string[]): readonly string[] {
+  const more = typeof ids === "string" ? [ids] : ids;
+  demand(Array.isArray(more) && more.every((id) => typeof id === "string"), "members are named by their ids");
+  const all = [...new Set([...(before ?? []), ...more])];
+  demand(all.length <= NUMBERS_MAX, `an event names at most ${NUMBERS_MAX} members: emit it to all, or more than once`);
   return all;
 }
