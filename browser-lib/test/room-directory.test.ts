@@ -84,6 +84,22 @@ it("it goes on over the next connection, and keeps what it knew until that has t
   expect(words(directory)).toEqual(["both 2"]);
 });
 
+it("one that took nothing for too long is told all anew", async () => {
+  const { mdm, peer } = dial();
+  const directory = Room(mdm).rooms();
+  const far = (await peer.opened(LIST)).frame({ id: "d" }).frame({ rooms: [["old", 1]] });
+  far.frame({ note: "listed" });
+  await directory.ready;
+  far.reset(18);
+  await until("another", () => peer.streams.filter(({ first }) => first?.path === LIST).length === 2);
+  (await peer.opened(LIST))
+    .frame({ id: "e" })
+    .frame({ rooms: [["new", 1]] })
+    .frame({ note: "listed" });
+  await until("the new list", () => words(directory)[0] === "new 1");
+  expect(directory.rooms.length).toBe(1);
+});
+
 it("threat_26_a_refusal_and_nonsense_are_errors_that_a_loop_throws", async () => {
   for (const [frame, code] of [
     [{ error: { code: "limit" } }, "limit"],

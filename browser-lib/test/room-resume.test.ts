@@ -118,6 +118,54 @@ describe("over a drop of the connection", () => {
     expect(seen).toEqual(["suspended", "resumed"]);
   });
 
+  it("takes its seat again where the proxy had no room for what waited (`limit`), and is over where the seat is not kept", async () => {
+    const { room, far, peer } = await joined({}, 2);
+    const seen = told(room);
+    const again = async (count: number) => {
+      await until("another join", () => peer.streams.filter(({ first }) => first?.room).length === count);
+      return await joining(peer);
+    };
+    far.reset(8);
+    const next = resume(await again(2), 0);
+    await until("back", () => seen.length === 2);
+    expect([seen, room.live]).toEqual([["suspended", "resumed"], true]);
+    // An event that is too long is reset in the same way, and its sender has left.
+    next.reset(8);
+    const unknown = take(await again(3), 2);
+    expect(await outcome(room.closed)).toBe("limit");
+    await until("the reset", () => unknown.resetCode !== undefined);
+  });
+
+  it("cut again before it knows the room in which it is new, is new there all the same", async () => {
+    const { room, far, peer, redialed } = await joined({}, 2);
+    const seen = told(room);
+    room.emit("acknowledged");
+    room.to("m2").emit("waits");
+    await until("both", () => heard(far).length === 2);
+    far.send(tells.got(1));
+    await settle();
+    peer.cut();
+    const second = (await redialed(2)).peer;
+    (await second.opened("/session")).frame({});
+    (await joining(second)).frame({ ...reply({ members: 2, number: 8, secret: "f".repeat(32) }), id: "new" });
+    await settle();
+    second.cut();
+    const last = await joining((await redialed(3)).peer);
+    expect(last.first?.room).toMatchObject({ seat: { id: "new", got: 0 } });
+    last.frame({ ...reply({ resumed: true, members: 2, number: 8 }), id: "new" });
+    last.send(tells.member(7, { id: "m2" })).send(tells.member(8, { id: "new" }));
+    await until("sent anew", () => heard(last).length === 1);
+    expect(heard(last)).toEqual([{ event: "waits", args: [], to: [7] }]);
+    expect(seen).toEqual(["suspended", "resumed", ["lost", undefined]]);
+    // Its own count begins anew, too.
+    const part = new Uint8Array(300_000);
+    expect(room.emit("large", part)).toBe(false);
+    await until("it", () => heard(last).length === 2);
+    last.send(tells.got(2));
+    await until("drained", () => seen.length === 4);
+    expect([room.id, seen[3]]).toEqual(["new", "drain"]);
+  });
+
   it("where the seat is gone goes on as a new member, says what waited anew and by new numbers, and asks end `lost`", async () => {
     const { room, far, peer, redialed } = await joined({ as: 1 }, 2, 3);
     const seen = told(room);

@@ -33,6 +33,9 @@ describe("joining", () => {
     expect(() => Room(mdm).join("..")).toThrow("a name has");
     expect(() => new Room(mdm).join("x", { as: "x".repeat(4095) })).toThrow("4097 bytes, 4096 at most");
     expect(() => Room(mdm).join("x", { as: () => {} })).toThrow("what JSON can say");
+    const deep = (levels: number): unknown => (levels === 0 ? 1 : [deep(levels - 1)]);
+    expect(() => Room(mdm).join("x", { as: deep(15) })).toThrow("bad_request");
+    expect(() => Room(mdm).join("x", { as: deep(14) })).not.toThrow();
     expect(() => Room(mdm, { prefix: "team" })).toThrow("a prefix is a path");
     expect(() => Room({} as never)).toThrow("MuxDemux");
   });

@@ -88,11 +88,12 @@ export class Directory extends Emitter<DirectoryEvents> implements AsyncIterable
       } catch (thrown) {
         const error = StreamError.from(thrown);
         if (signal.aborted) return;
-        if (!session.leavesOver(error)) {
+        if (error.code === "lagging") session = inside.session;
+        else if (session.leavesOver(error)) session = await inside.after(session);
+        else {
           stream.reset();
           throw error;
         }
-        session = await inside.after(session);
       }
     }
   }

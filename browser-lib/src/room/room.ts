@@ -254,7 +254,8 @@ export class JoinedRoom {
     if (isFirst) return;
     if (moved !== undefined) this.#name = moved;
     if (wasSuspended) this.#tell("resumed");
-    if (!terms.isResumed) this.#tell("lost", undefined);
+    // The seat may have been a new one before the connection broke again.
+    if (!terms.isResumed || (isAnew && moved === undefined)) this.#tell("lost", undefined);
     else if (terms.lost > 0) this.#tell("lost", terms.lost);
     if (moved !== undefined) this.#tell("moved", moved);
     else if (difference) this.#differ(difference);

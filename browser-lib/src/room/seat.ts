@@ -66,6 +66,8 @@ export class Seat {
   /** The seat is another one than the one that we sat on. */
   #isAnew = false;
   #hasSat = false;
+  /** Why the proxy reset us last, where it keeps the seat: it had no room for what waited. */
+  #behind: StreamError | undefined;
   #isSuspended = false;
   #isLeaving = false;
   #isOver = false;
@@ -134,11 +136,13 @@ export class Seat {
         );
         line.begun.resolve();
         if (this.#line !== line || this.#isOver) return;
+        const wasReady = line.isReady;
         // Whoever said goodbye does not come back to say it again.
         if (line.isClosing && this.#isLeaving && !this.#moved) return this.#finish();
-        // The proxy had no room for what waits for us, and keeps the seat.
-        const isBehind = error?.code === "lagging" || (error?.code === "limit" && line.isReady);
         if (error || !this.#moved) this.#suspend();
+        // The proxy had no room for what waits for us, and keeps the seat.
+        const isBehind = error?.code === "lagging" || (error?.code === "limit" && wasReady);
+        this.#behind = isBehind ? error : undefined;
         if (isBehind || (this.#moved && !error)) session = this.#inside.session;
         else if (error && session.leavesOver(error)) session = await this.#inside.after(session);
         else throw error ?? silent();
@@ -154,6 +158,8 @@ export class Seat {
     const line = new Line(session, path, { ...this.#hooks.joining(), seat: seat || undefined });
     if (this.#line?.isReady) this.#before = this.#line;
     this.#line = line;
+    // What came over the one before is said with the seat.
+    this.#forget();
     void this.#follow(session, line);
     return line;
   }
@@ -181,6 +187,9 @@ export class Seat {
     this.#before?.stream.reset();
     this.#before = undefined;
     if (!terms.isResumed && this.#isLeaving) return this.#finish();
+    // Then it was not for want of room: what we said was too much.
+    if (!terms.isResumed && this.#behind?.code === "limit") throw this.#behind;
+    this.#behind = undefined;
     this.#id = terms.id;
     this.#secret = terms.secret;
     this.#sleep ??= stayAwake();

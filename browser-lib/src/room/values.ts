@@ -2,6 +2,7 @@
 
 import { StreamError } from "../error.ts";
 import { report } from "../events.ts";
+import { parseJson } from "../json.ts";
 import { msgpack } from "../msgpack.ts";
 import { demand } from "../options.ts";
 import { text } from "../resume/record.ts";
@@ -20,12 +21,14 @@ export function nameBytes(event: string): Uint8Array {
   return bytes;
 }
 
-/** A profile as JSON; nothing where there is none. Throws `bad_request` for what is none, and is too long. */
+/** A profile as JSON; nothing where there is none. Throws `bad_request` for what is none, is too long, or has more than 14 levels. */
 export function profileJson(profile: unknown): string | undefined {
   const json = profile === undefined ? undefined : JSON.stringify(profile);
   demand(profile === undefined || json !== undefined, "a profile is what JSON can say");
   const length = new TextEncoder().encode(json).length;
   demand(length <= PROFILE_MAX, `a profile of ${length} bytes, ${PROFILE_MAX} at most`);
+  // As it stands in an open: deeper, nobody could read it.
+  if (json !== undefined) parseJson(new TextEncoder().encode(`[[${json}]]`));
   return json;
 }
 

@@ -108,12 +108,23 @@ async fn a_profile_is_changed_for_all_and_for_who_comes_later() {
     assert!(matches!(two.next().await, Told::Profile { number: 1, profile } if profile == b"{\"a\": [1.0]}"[..]));
     let three = hall.join("NAME").await;
     assert_eq!(three.first[0].2["profile"], json!({ "a": [1.0] }));
-    for bad in [&b"{"[..], b"", b"1 2", b"\xff", &b"[".repeat(17)] {
+    // As deep as an open takes it, so that it can be shown again.
+    one.say(&Said::Profile(nested(14).into()));
+    assert!(matches!(two.joined().await, 3));
+    assert!(matches!(two.next().await, Told::Profile { number: 1, profile } if profile == nested(14)));
+    let again = hall.join_as("AGAIN", json!({ "profile": value(&nested(14).into()) })).await;
+    assert_eq!(again.first[0].2["profile"], value(&nested(14).into()));
+    for bad in [&b"{"[..], b"", b"1 2", b"\xff", &nested(15)] {
         let mut member = hall.join("OTHER").await;
         member.say(&Said::Profile(Bytes::copy_from_slice(bad)));
         assert_eq!(member.ended().await, Some(StreamError::Reset(Code::BadRequest.number())));
     }
     assert_eq!(hall.proxy.refused("room_record"), 5);
+}
+
+/// JSON of so many arrays in each other.
+fn nested(levels: usize) -> Vec<u8> {
+    [b"[".repeat(levels), b"]".repeat(levels)].concat()
 }
 
 #[tokio::test(start_paused = true)]

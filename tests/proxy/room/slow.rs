@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use browser_stream_mux::{Code, StreamError};
-use browser_stream_protocol::room::{Emit, Said, Told};
-use harness::{pattern, within};
+use browser_stream_protocol::{
+    channel::Ending,
+    room::{Emit, Said, Told},
+};
+use harness::{pattern, until, within};
 use serde_json::json;
 use tokio::time::sleep;
 
@@ -88,6 +91,26 @@ async fn threat_22_one_that_would_miss_who_comes_and_goes_is_reset_and_has_all_a
             break;
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_22_one_that_is_reset_where_no_more_may_be_away_leaves_at_once() {
+    let hall = Hall::with(|limits| (limits.room_kept_events_max, limits.room_absent_max) = (8, 0));
+    let (mut one, stalled) = (hall.join("NAME").await, hall.join("NAME").await);
+    one.joined().await;
+    for sent in 0..300 {
+        one.say(&large(sent));
+    }
+    sleep(Duration::from_millis(100)).await;
+    for number in 3..13 {
+        let mut passes = hall.join("NAME").await;
+        passes.say(&Said::Leave { is_peer: false, text: String::new() });
+        until(|| hall.rooms.members("NAME").iter().all(|member| member.number != number)).await;
+    }
+    assert_eq!(hall.proxy.refused("room_lagging"), 1);
+    until(|| hall.rooms.members("NAME").len() == 1).await;
+    while one.next().await != (Told::Left { number: 2, ending: Ending::new(Code::Lost, "") }) {}
+    drop(stalled);
 }
 
 #[tokio::test(start_paused = true)]

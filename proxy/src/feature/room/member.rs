@@ -123,6 +123,8 @@ impl Attending {
                 biased;
                 () = self.seat.roused.notified() => {
                     if self.seat.inbox.lock().life != self.link.life {
+                        // It may have been for the one that attends to the seat now.
+                        self.seat.roused.notify_one();
                         return Over::Elsewhere;
                     }
                 }
@@ -232,9 +234,10 @@ impl Attending {
 
 /// What the end of a member's stream says. Where it is the proxy that had no room for what waits, the seat is kept: the member comes back for the rest.
 fn over(error: StreamError) -> Over {
+    let is_behind = |code: u32| [Code::Limit, Code::Lagging].iter().any(|behind| behind.number() == code);
     match error {
         StreamError::Reset(0) => Over::Leaves(Ending::new(Code::Cancelled, "")),
-        StreamError::Reset(code) if code != Code::Limit.number() => Over::Leaves(Ending::new(code, "")),
+        StreamError::Reset(code) if !is_behind(code) => Over::Leaves(Ending::new(code, "")),
         _ => Over::Lost,
     }
 }
@@ -253,15 +256,15 @@ async fn next(room: &Room, link: &Link, account: &mut Account, has_more: bool) -
     poll_fn(|cx| link.stream.lock().poll_chunk(cx)).await
 }
 
-/// A profile: one JSON value, as deep as an open may be.
+/// A profile: one JSON value, no deeper than an open can have it.
 fn json(bytes: &Bytes) -> Result<Box<RawValue>, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "a profile is UTF-8".to_owned())?;
     check_value(text, PROFILE_DEPTH_MAX).map_err(|error| format!("a profile is JSON: {error}"))?;
     RawValue::from_string(text.to_owned()).map_err(|error| format!("a profile is JSON: {error}"))
 }
 
-/// Levels of a profile.
-const PROFILE_DEPTH_MAX: usize = 16;
+/// Levels of a profile: it stands two below the top of an open, and one below that of what the others are told, of which they take 16.
+const PROFILE_DEPTH_MAX: usize = 14;
 
 /// A seat that somebody attends to: freed if that panics.
 struct Vacant {
