@@ -95,7 +95,7 @@ describe("over a drop of the connection", () => {
     expect(heard(next)).toEqual([{ got: 301 }]);
   });
 
-  it("is told while it is too slow, too: what is left out counts as received", async () => {
+  it("threat_22_is_told_while_it_is_too_slow, too: what is left out counts as received", async () => {
     const { room, far } = await joined({}, 2);
     const seen = told(room);
     far.send(tells.event(2, "x")).send(tells.lost(40)).send(tells.event(2, "x"));
