@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Negotiation } from "../src/direct/negotiation.ts";
 import { frame } from "../src/framing.ts";
 import { type MuxDemux, type Stream, StreamClient, StreamServer } from "../src/index.ts";
 import { sessionOf } from "../src/mux-demux.ts";
+import { Negotiation } from "../src/negotiation/negotiation.ts";
 import type { Opening } from "../src/opening.ts";
 import { elapse, holdClock } from "./elapse.ts";
 import { settled } from "./joined.ts";
@@ -158,17 +158,18 @@ it("addresses_that_are_found_when_the_connection_is_there_already_are_left_out",
 
 describe("a negotiation", () => {
   /** Two that hear each other. */
-  function two() {
+  function two(media = false) {
     const pcs = [new Connection(rtc, {}), new Connection(rtc, {})] as const;
     const failed: number[] = [];
     const ends: Negotiation[] = pcs.map(
       (pc, side) =>
-        new Negotiation(
-          pc as unknown as RTCPeerConnection,
-          side === 0,
-          (note, value) => setTimeout(() => ends[1 - side]?.hear(note, value), 10),
-          () => failed.push(side),
-        ),
+        new Negotiation(pc as unknown as RTCPeerConnection, {
+          isPolite: side === 0,
+          say: (note, value) => setTimeout(() => ends[1 - side]?.hear(note, value), 10),
+          failed: () => failed.push(side),
+          media,
+          notesMax: media ? undefined : 200,
+        }),
     );
     return { pcs, ends, failed };
   }
@@ -189,6 +190,20 @@ describe("a negotiation", () => {
     expect(failed).toEqual([]);
     ends[1]?.hear("unknown", 201);
     expect(failed).toEqual([1]);
+  });
+
+  it("fails at sound and video unless it takes them, and counts no notes where no bound is named", async () => {
+    const description = { type: "offer", sdp: "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=0\r\n" };
+    const deaf = two();
+    deaf.ends[1]?.hear("description", description);
+    await elapse(100);
+    expect(deaf.failed).toEqual([1]);
+    const call = two(true);
+    for (let note = 0; note < 500; note++) call.ends[1]?.hear("unknown", note);
+    call.ends[1]?.hear("description", { ...description, sdp: description.sdp.replace("a=0", "a=2") });
+    await elapse(100);
+    expect(call.failed, "the side that was made an offer").not.toContain(1);
+    expect(call.pcs[1].signalingState).toBe("stable");
   });
 });
 

@@ -105,17 +105,20 @@ describe("over a drop of the connection", () => {
     expect([seen, heard(far)]).toEqual([[["lost", 40]], [{ got: 42 }]]);
   });
 
-  it("takes its seat again on the same connection when it was reset `lagging`", async () => {
+  it.each([
+    ["lagging", 18],
+    ["limit", 8],
+  ])("takes its seat again on the same connection when it was reset `%s`", async (_, code) => {
     const { room, far, peer } = await joined({}, 2);
     const seen = told(room);
-    far.reset(18);
+    far.reset(code);
     await until("another join", () => peer.streams.filter(({ first }) => first?.room).length === 2);
     resume(await joining(peer), 0);
     await until("back", () => seen.length === 2);
     expect(seen).toEqual(["suspended", "resumed"]);
   });
 
-  it("takes its seat again where the proxy had no room for what waited (`limit`), and is over where the seat is not kept", async () => {
+  it("is over where it was reset `limit` and its seat is not kept: then it said too much", async () => {
     const { room, far, peer } = await joined({}, 2);
     const seen = told(room);
     const again = async (count: number) => {

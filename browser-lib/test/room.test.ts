@@ -196,6 +196,8 @@ describe("events", () => {
     expect(() => room.to(Array.from({ length: 257 }, (_, n) => `m${n}`))).toThrow("at most 256 members");
     expect(await outcome(room.volatile.emitWithAck("x"))).toBe("bad_request");
     expect(await outcome(room.emitWithAck("join"))).toBe("bad_request");
+    expect(() => room.everywhere.to("m2").emit("x")).toThrow("names no members");
+    expect(room.eventBytesMax).toBe(1 << 20);
     await settle();
     expect(heard(far)).toEqual([]);
   });

@@ -1,12 +1,12 @@
 // One direct connection: an RTCPeerConnection with one ordered data channel and our mux over it, from the attempt until it is over.
 
 import { StreamError } from "../error.ts";
+import { Negotiation, type Say } from "../negotiation/negotiation.ts";
 import type { Opening } from "../opening.ts";
 import type { Ice, Kit } from "../resumable/direct.ts";
 import type { Resumables } from "../resumable/resumables.ts";
 import type { Session } from "../session.ts";
 import { ChannelTransport } from "./channel.ts";
-import { Negotiation, type Say } from "./negotiation.ts";
 import { Pulse } from "./pulse.ts";
 
 /** A connection that can be made is made in a fraction of it; browsers themselves give up after 15 s, or never. */
@@ -21,6 +21,8 @@ const LEAVE_MS = 3000;
 /** Streams that the other side may open at once, twice as many as a proxy lets anybody have, and each half second beyond. */
 const OPENS_MAX = 2048;
 const OPENS_MORE = 64;
+/** An honest side says a few descriptions, and as many candidates as it has addresses. */
+const NOTES_MAX = 200;
 /** What closes the channel needs to get there. */
 const LINGER_MS = 1000;
 
@@ -66,7 +68,13 @@ export class Link {
     this.#hooks = hooks;
     const pc = new RTCPeerConnection(ice);
     this.#pc = pc;
-    this.#negotiation = new Negotiation(pc, side === "client", hooks.say, () => this.end());
+    this.#negotiation = new Negotiation(pc, {
+      isPolite: side === "client",
+      say: hooks.say,
+      failed: () => this.end(),
+      media: false,
+      notesMax: NOTES_MAX,
+    });
     const transport = new ChannelTransport(pc.createDataChannel("bss", { negotiated: true, id: 0 }));
     const nothing = () => {};
     const take = (opening: Opening): void => {

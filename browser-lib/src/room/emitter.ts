@@ -84,6 +84,7 @@ export class RoomEmitter implements Emitting {
   /** Checks an event, and gives what makes its record for the seat that we have by then; nothing where nobody is left whom it is for. */
   #prepare(aim: Aim, event: string, args: unknown[]) {
     this.#check();
+    demand(!aim.isEverywhere || !aim.to, "an event to all rooms names no members: except() leaves some out");
     const name = nameBytes(event);
     const body = encode(args, this.bytesMax);
     const { isVolatile, isEverywhere } = aim;

@@ -117,6 +117,11 @@ export class JoinedRoom {
     return this.#seat.isLive;
   }
 
+  /** The most bytes that an event's arguments, or an answer, may have as MessagePack: 1 MiB until the proxy said otherwise. */
+  get eventBytesMax(): number {
+    return this.#emitter.bytesMax;
+  }
+
   /** Who is in the room, by id, ourselves among them. */
   get members(): ReadonlyMap<string, Member> {
     return this.#members.byId;
@@ -142,7 +147,7 @@ export class JoinedRoom {
    * Sends an event to all others, in the order of the calls. The name has 1 to 128 bytes and is none of {@link RoomEvents}; the arguments are any values. False: more than 256 KiB
    * waits, `drain` tells when not; nothing is lost either way.
    *
-   * Throws `bad_request` for what cannot be sent, `limit` for an event of more than 1 MiB and where more than 4 MiB wait, `gone` where the room is over.
+   * Throws `bad_request` for what cannot be sent, `limit` for an event of more than {@link eventBytesMax} and where more than 4 MiB wait, `gone` where the room is over.
    */
   emit(event: string, ...args: unknown[]): boolean {
     return this.#all.emit(event, ...args);

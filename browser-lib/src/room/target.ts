@@ -65,7 +65,7 @@ export class Target<A = Answer[]> {
     return new Target(this.#room, { ...this.#aim, isVolatile: true });
   }
 
-  /** All rooms of the proxy. Needs the right: without it `error` tells `forbidden`. */
+  /** All rooms of the proxy, without naming members. Needs the right: without it `error` tells `forbidden`. */
   get everywhere(): Target<A> {
     return new Target(this.#room, { ...this.#aim, isEverywhere: true });
   }
