@@ -95,7 +95,7 @@ describe("over a drop of the connection", () => {
     expect(heard(next)).toEqual([{ got: 301 }]);
   });
 
-  it("is told while it is too slow, too: what is left out counts as received", async () => {
+  it("threat_22_is_told_while_it_is_too_slow, too: what is left out counts as received", async () => {
     const { room, far } = await joined({}, 2);
     const seen = told(room);
     far.send(tells.event(2, "x")).send(tells.lost(40)).send(tells.event(2, "x"));
@@ -118,7 +118,7 @@ describe("over a drop of the connection", () => {
     expect(seen).toEqual(["suspended", "resumed"]);
   });
 
-  it("takes its seat again where the proxy had no room for what waited (`limit`), and is over where the seat is not kept", async () => {
+  it("is over where it was reset `limit` and its seat is not kept: then it said too much", async () => {
     const { room, far, peer } = await joined({}, 2);
     const seen = told(room);
     const again = async (count: number) => {

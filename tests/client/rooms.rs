@@ -92,6 +92,41 @@ async fn one_that_is_removed_hears_why_and_one_that_is_dropped_has_left() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn threat_23_what_was_for_one_reaches_nobody_else_who_has_its_number_elsewhere() {
+    let two = Two::new().await;
+    let rooms = Room::new(&two.server);
+    let mut there = within(rooms.join("THERE").into_future()).await.unwrap();
+    let friend = within(rooms.join("HERE").into_future()).await.unwrap();
+    let moves = within(Room::new(&two.client).join("HERE").into_future()).await.unwrap();
+    let (friends, id) = (friend.id(), moves.id().parse().unwrap());
+    two.clients.cut();
+    moves.emit_to(&[&friends], "say", &("for a friend",)).await.unwrap();
+    two.proxy.rooms.move_to("HERE", id, "THERE").unwrap();
+    moves.emit("say", &("for all",)).await.unwrap();
+    assert!(matches!(news(&mut there).await, News::Joined(_)));
+    loop {
+        match news(&mut there).await {
+            News::Event { args, .. } => break assert_eq!(args.to::<(String,)>().unwrap().0, "for all"),
+            News::Live(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_says_of_itself_last_holds_over_a_cut() {
+    let two = Two::new().await;
+    let one = within(Room::new(&two.client).join("NAME").profile(&"first").into_future()).await.unwrap();
+    one.profile(&"second").await.unwrap();
+    let known = || two.proxy.rooms.members("NAME").remove(0);
+    until(|| known().profile::<String>().as_deref() == Some("second")).await;
+    let before = known().session;
+    two.clients.cut();
+    until(|| known().session != before && known().is_live).await;
+    assert_eq!(known().profile::<String>().as_deref(), Some("second"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_that_is_moved_is_in_the_other_room_and_says_there_what_it_says() {
     let two = Two::new().await;
     let mut there = within(Room::new(&two.server).join("THERE").into_future()).await.unwrap();

@@ -111,6 +111,7 @@ pub enum News {
 #[derive(Debug)]
 pub struct Ask {
     number: u64,
+    seat: u64,
     commands: mpsc::Sender<Command>,
 }
 
@@ -143,6 +144,8 @@ pub enum RoomError {
 #[derive(Debug)]
 enum Command {
     Say(Said),
+    /// What means something at this seat alone.
+    SayAt(u64, Said),
     /// An event that asks, and where to its answers go.
     Ask(Emit, mpsc::UnboundedSender<Heard>),
     Leave(String),
@@ -256,11 +259,11 @@ impl Joined {
     /// # Errors
     /// See [`RoomError`].
     pub async fn emit_to(&self, members: &[&str], event: &str, args: &impl Serialize) -> Result<(), RoomError> {
-        let to = self.members.lock().numbers(members);
+        let (to, seat) = self.members.lock().numbers(members);
         if to.is_empty() {
             return Ok(());
         }
-        self.say(Command::Say(Said::Emit(Emit { to, ..emit(event, args)? }))).await
+        self.say(Command::SayAt(seat, Said::Emit(Emit { to, ..emit(event, args)? }))).await
     }
 
     /// Asks all others, and the proxy's program if it answers that event, and waits for their answers, at most so long (10 min). Dropping the future asks all the same.
@@ -357,6 +360,6 @@ impl Ask {
 
     async fn say(self, answer: Answer) {
         // A room that is over asks nothing any more.
-        let _ = self.commands.send(Command::Say(Said::Answer { ask: self.number, answer })).await;
+        let _ = self.commands.send(Command::SayAt(self.seat, Said::Answer { ask: self.number, answer })).await;
     }
 }

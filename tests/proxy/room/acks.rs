@@ -176,6 +176,23 @@ async fn so_many_asks_of_one_member_wait_and_no_more_and_each_has_its_own_number
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_long_ask_is_forgotten_as_a_short_one_is() {
+    let hall = Hall::new();
+    let [mut one, mut two, _three] = three(&hall).await;
+    let long = || {
+        let body = harness::pattern(1, 200_000).into();
+        Said::Emit(Emit { asks: Some((1, 1000)), to: vec![2], body, ..Member::event("ask", "") })
+    };
+    for _ in 0..2 {
+        one.say(&long());
+        assert_eq!(who(&mut one, 1).await, [2]);
+        asked(&mut two).await;
+        // Nothing else happens in the room until its number is free.
+        sleep(Duration::from_secs(3)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_asker_that_is_gone_is_answered_no_more() {
     let hall = Hall::new();
     let [mut one, mut two, mut three] = three(&hall).await;

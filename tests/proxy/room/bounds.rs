@@ -41,6 +41,26 @@ async fn threat_24_one_event_to_many_members_costs_its_sender_as_much_as_many() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn threat_24_a_profile_that_many_are_told_of_costs_as_much_as_many() {
+    let hall = Hall::with(|limits| (limits.channel_deliveries_per_second, limits.channel_deliveries_burst) = (1000, 1000));
+    let (mut says, mut hears) = (hall.join("NAME").await, hall.join("NAME").await);
+    let mut others = Vec::new();
+    for _ in 0..9 {
+        others.push(hall.join("NAME").await);
+        hears.joined().await;
+    }
+    let begun = Instant::now();
+    for number in 0..300 {
+        says.say(&Said::Profile(format!("{number}").into()));
+    }
+    says.emit("behind them");
+    while !matches!(hears.next().await, Told::Event { .. }) {}
+    // 3,000 deliveries, of which 1,000 are within the burst.
+    assert!((Duration::from_millis(1500)..Duration::from_secs(4)).contains(&begun.elapsed()), "{:?}", begun.elapsed());
+    assert!(hall.proxy.refused("room_rate_slowed") > 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn threat_24_an_event_for_one_costs_one_however_many_are_there() {
     let hall = Hall::with(|limits| (limits.channel_deliveries_per_second, limits.channel_deliveries_burst) = (1000, 1000));
     let mut sends = hall.join("NAME").await;

@@ -112,8 +112,16 @@ impl Drive {
         }
     }
 
-    /// Opens a stream, with the seat if there is one, and sends anew what the proxy has not.
+    /// Opens a stream, again if it breaks before it is known who is there.
     async fn open(&mut self) -> Result<(), ConnectError> {
+        while !self.sit().await? {
+            sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// Opens a stream, with the seat if there is one, and sends anew what the proxy has not; false if it broke.
+    async fn sit(&mut self) -> Result<bool, ConnectError> {
         let id = self.members.lock().own.clone();
         self.asked.seat = self.seat.key(&id);
         let shared = self.peer.shared();
@@ -142,16 +150,15 @@ impl Drive {
             self.seat.begin();
         }
         self.seat.secret = info.secret;
-        self.seat.got += info.lost;
         self.seat.received(info.got);
-        if was_here && (!info.resumed || info.lost > 0) {
+        if was_here && !info.resumed {
             // A program that has let go of the room hears nothing.
-            let _ = self.news.send(News::Lost(info.resumed.then_some(info.lost))).await;
+            let _ = self.news.send(News::Lost(None)).await;
         }
         let mut link = Link { stream, decoder: Decoder::default(), untold: 0, due: None };
-        let mut snapshot = Members { own: self.members.lock().own.clone(), ..Members::default() };
+        let mut snapshot = Members { own: self.members.lock().own.clone(), seat: self.seat.number, ..Members::default() };
         for _ in 0..info.members {
-            let told = link.next().await.map_err(|_| OpenError::new(Code::Lost, "the stream ended"))?;
+            let Ok(told) = link.next().await else { return Ok(false) };
             if let Told::Member { number, is_live, who } = told {
                 snapshot.add(number, is_live, &who);
             }
@@ -159,11 +166,15 @@ impl Drive {
         if info.members > 0 {
             *self.members.lock() = snapshot;
         }
+        self.seat.got += info.lost;
+        if info.lost > 0 {
+            let _ = self.news.send(News::Lost(Some(info.lost))).await;
+        }
         for record in self.seat.anew() {
             link.stream.write_now(record);
         }
         self.link = Some(link);
-        Ok(())
+        Ok(true)
     }
 
     /// Takes what comes, and says what is to be said, until the stream is over.
@@ -185,6 +196,8 @@ impl Drive {
                 }
                 command = said.recv(), if self.seat.kept() < KEPT_MAX => match command {
                     Some(Command::Say(said)) => self.say(&said),
+                    // Whom it was for is not here, or asks no more.
+                    Some(Command::SayAt(seat, said)) => if seat == self.seat.number { self.say(&said) },
                     Some(Command::Ask(emit, tell)) => self.ask(emit, tell),
                     Some(Command::Leave(reason)) => return self.leave(reason).await,
                     None => return self.leave(String::new()).await,
@@ -197,8 +210,13 @@ impl Drive {
         let mut record = BytesMut::new();
         said.write(&mut record);
         let record = record.freeze();
+        if let Said::Profile(profile) = said {
+            // It is shown when it comes back.
+            self.asked.profile = serde_json::from_slice(profile).ok();
+        }
         if said.is_counted() {
-            self.seat.keep(record.clone());
+            let is_of_this_seat = matches!(said, Said::Emit(Emit { to, .. }) if !to.is_empty()) || matches!(said, Said::Answer { .. });
+            self.seat.keep(record.clone(), is_of_this_seat);
         }
         if let Some(link) = &mut self.link {
             link.stream.write_now(record);
@@ -270,7 +288,7 @@ impl Drive {
         match told {
             Told::Event { from, ask, name, body, .. } => {
                 let from = members.by_number.get(&from).cloned();
-                let ask = ask.and_then(|number| Some(Ask { number, commands: self.commands.upgrade()? }));
+                let ask = ask.and_then(|number| Some(Ask { number, seat: self.seat.number, commands: self.commands.upgrade()? }));
                 Some(News::Event { from, name: name.as_str().to_owned(), args: Args::new(body), ask })
             }
             Told::Joined { number, who } => members.add(number, true, &who).map(News::Joined),

@@ -16,19 +16,23 @@ use super::Member;
 #[derive(Debug, Default)]
 pub struct Members {
     pub own: String,
+    /// The seat that knows them by these numbers.
+    pub seat: u64,
     pub by_number: BTreeMap<u32, Member>,
 }
 
 /// One's own seat.
 #[derive(Debug, Default)]
 pub struct Seat {
+    /// Counts one's seats: numbers of members and of asks mean something at one of them.
+    pub number: u64,
     pub secret: String,
     /// Counted records that came.
     pub got: u64,
     /// How many of its own were received.
     received: u64,
-    /// Those that were not, or nobody knows.
-    kept: VecDeque<Bytes>,
+    /// Those that were not, or nobody knows; and which of them mean nothing at another seat.
+    kept: VecDeque<(Bytes, bool)>,
 }
 
 #[derive(Deserialize)]
@@ -43,9 +47,10 @@ impl Members {
         self.by_number.values().cloned().collect()
     }
 
-    /// The numbers of those with these ids.
-    pub fn numbers(&self, ids: &[&str]) -> Vec<u32> {
-        self.by_number.values().filter(|member| ids.contains(&&*member.id)).map(|member| member.number).collect()
+    /// The numbers of those with these ids, and the seat that knows them so.
+    pub fn numbers(&self, ids: &[&str]) -> (Vec<u32>, u64) {
+        let numbers = self.by_number.values().filter(|member| ids.contains(&&*member.id)).map(|member| member.number).collect();
+        (numbers, self.seat)
     }
 
     /// One who is here; `None` where that is no description.
@@ -77,8 +82,8 @@ impl Seat {
     }
 
     /// Keeps a record until it was received.
-    pub fn keep(&mut self, record: Bytes) {
-        self.kept.push_back(record);
+    pub fn keep(&mut self, record: Bytes, is_of_this_seat: bool) {
+        self.kept.push_back((record, is_of_this_seat));
     }
 
     /// How many are kept.
@@ -98,14 +103,16 @@ impl Seat {
         true
     }
 
-    /// It is another seat: nothing was received there.
+    /// It is another seat: nothing was received there, and other members have the numbers of those who were meant.
     pub fn begin(&mut self) {
+        self.number += 1;
         (self.got, self.received) = (0, 0);
+        self.kept.retain(|&(_, is_of_this_seat)| !is_of_this_seat);
     }
 
     /// What is to be sent anew.
     pub fn anew(&self) -> impl Iterator<Item = Bytes> {
-        self.kept.iter().cloned()
+        self.kept.iter().map(|(record, _)| record.clone())
     }
 }
 

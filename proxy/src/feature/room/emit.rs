@@ -153,15 +153,17 @@ impl Room {
         }
     }
 
-    /// A member says of itself something else from now on.
-    pub fn profile(&self, number: u32, profile: Box<RawValue>) {
+    /// A member says of itself something else from now on; how many deliveries that is.
+    pub fn profile(&self, number: u32, profile: Box<RawValue>) -> usize {
         let mut state = self.state.lock();
+        let addressees = state.places.len().saturating_sub(1);
         if let Some(place) = state.place_mut(number) {
             let told = Told::Profile { number, profile: Bytes::copy_from_slice(profile.get().as_bytes()) };
             place.profile = Some(profile);
             place.describe(&self.house.books().memory);
             self.log.lock().word(number, Target::Others, Kind::Word, &told);
         }
+        addressees.max(1)
     }
 
     /// A member is told that something was not allowed.

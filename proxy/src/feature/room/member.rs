@@ -209,7 +209,7 @@ impl Attending {
                 };
             }
             Said::Answer { ask, answer } => room.answer(number, ask, answer),
-            Said::Profile(profile) => room.profile(number, json(&profile).map_err(|why| bad(&why))?),
+            Said::Profile(profile) => return Ok(room.profile(number, json(&profile).map_err(|why| bad(&why))?)),
             Said::Got(got) => {
                 let acknowledged = self.seat.line.lock().acknowledge(got);
                 acknowledged.map_err(|_| bad("more was received than was sent"))?;

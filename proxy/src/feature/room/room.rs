@@ -129,7 +129,11 @@ impl Room {
         let waits = self.log.lock().len();
         match waits {
             0 => {}
-            LOG_MAX.. => self.hand_out(),
+            LOG_MAX.. => {
+                self.hand_out();
+                // An ask among it has its time.
+                self.rouse();
+            }
             _ => self.rouse(),
         }
     }
