@@ -136,11 +136,12 @@ export class Seat {
         );
         line.begun.resolve();
         if (this.#line !== line || this.#isOver) return;
+        const wasReady = line.isReady;
         // Whoever said goodbye does not come back to say it again.
         if (line.isClosing && this.#isLeaving && !this.#moved) return this.#finish();
-        // The proxy had no room for what waits for us, and keeps the seat.
-        const isBehind = error?.code === "lagging" || (error?.code === "limit" && line.isReady);
         if (error || !this.#moved) this.#suspend();
+        // The proxy had no room for what waits for us, and keeps the seat.
+        const isBehind = error?.code === "lagging" || (error?.code === "limit" && wasReady);
         this.#behind = isBehind ? error : undefined;
         if (isBehind || (this.#moved && !error)) session = this.#inside.session;
         else if (error && session.leavesOver(error)) session = await this.#inside.after(session);
