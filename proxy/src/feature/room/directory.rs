@@ -142,15 +142,42 @@ impl Shown {
         }
     }
 
-    /// All of them at once: so it is seldom.
+    /// Half of them at once, so it is seldom; the newest stay, for who watches has yet to hear of them.
     fn forget_the_gone(&mut self) {
-        let gone: Vec<u64> = self.rooms.values().filter(|(members, _)| *members == 0).map(|&(_, change)| change).collect();
+        let mut gone: Vec<u64> = self.rooms.values().filter(|(members, _)| *members == 0).map(|&(_, change)| change).collect();
+        gone.sort_unstable();
+        gone.truncate(gone.len().saturating_sub(GONE_MAX / 2));
+        self.gone -= gone.len();
         for change in gone {
             if let Some(name) = self.changes.remove(&change) {
                 self.rooms.remove(&name);
             }
-            self.forgotten = self.forgotten.max(change);
+            self.forgotten = change;
         }
-        self.gone = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_keeps_up_hears_of_all_rooms_however_many_come_and_go_and_who_does_not_is_known() {
+        let directory = Directory::new(&Limits::default());
+        let (mut seen, mut heard) = (0, 0);
+        for number in 0..3 * GONE_MAX {
+            let name = Name::try_from(format!("room {number}").as_str()).unwrap();
+            directory.set(&name, 1);
+            directory.set(&name, 0);
+            if number % 1000 == 999 {
+                let (rooms, last) = directory.since(seen, false).expect("what it has not heard of is there");
+                heard += rooms.len();
+                seen = last;
+            }
+        }
+        assert_eq!(heard, 3 * GONE_MAX / 1000 * 1000);
+        assert!(directory.since(1, false).is_none());
+        assert!(directory.since(0, true).unwrap().0.is_empty());
+        assert!(directory.shown.lock().rooms.len() <= GONE_MAX);
     }
 }

@@ -266,7 +266,8 @@ impl Room {
             self.house.forget(self);
             self.rouse();
         }
-        if self.is_public {
+        // One into which nobody came was not listed.
+        if self.is_public && state.last > 0 {
             self.house.directory.set(&self.name, members);
         }
     }
