@@ -8,6 +8,8 @@ use std::{
 use browser_stream_protocol::room::Answer;
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
 
+use crate::memory::{Lease, Memory};
+
 /// The asks of one room that wait for answers.
 #[derive(Default)]
 pub(super) struct Asks {
@@ -30,7 +32,14 @@ struct Ask {
     missing: usize,
     /// The program is asked, too.
     is_programs: bool,
+    /// What it counts in the process's memory.
+    _lease: Lease,
 }
+
+/// What an ask takes beside the numbers of who is asked, and of who has answered: its places in the maps.
+const ASK_COSTS: usize = 384;
+/// What each of these takes at most.
+const NUMBER_COSTS: usize = 16;
 
 /// Who wants to know.
 #[derive(Clone)]
@@ -62,7 +71,7 @@ impl Asks {
     }
 
     /// One more, of these members and the program; its number.
-    pub fn begin(&mut self, asker: Asker, asked: Arc<[u32]>, is_programs: bool, until: Instant) -> u64 {
+    pub fn begin(&mut self, asker: Asker, asked: Arc<[u32]>, is_programs: bool, until: Instant, memory: &Arc<Memory>) -> u64 {
         let number = self.next;
         self.next += 1;
         let itself = usize::from(asked.binary_search(&asker.number()).is_ok());
@@ -74,7 +83,8 @@ impl Asks {
             self.of_members.insert((member, own), number);
         }
         self.times.insert((until, number));
-        self.live.insert(number, Ask { asker, until, asked, answered: HashSet::new(), missing, is_programs });
+        let _lease = memory.lease(ASK_COSTS + NUMBER_COSTS * missing);
+        self.live.insert(number, Ask { asker, until, asked, answered: HashSet::new(), missing, is_programs, _lease });
         number
     }
 
@@ -122,5 +132,25 @@ impl Asks {
         if let Asker::Member(member, own) = ask.asker {
             self.of_members.remove(&(member, own));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_ask_counts_in_the_memory_until_all_have_answered_or_its_time_is_over() {
+        let (memory, mut asks, until) = (Arc::new(Memory::new(usize::MAX)), Asks::default(), Instant::now() + Duration::from_secs(1));
+        let asked: Arc<[u32]> = [1, 2, 3].into();
+        let answered = asks.begin(Asker::Member(1, 7), asked.clone(), false, until, &memory);
+        asks.begin(Asker::Member(1, 8), asked, true, until, &memory);
+        assert!(memory.used() > 2 * ASK_COSTS);
+        assert!(asks.answer(answered, 2).is_some() && asks.answer(answered, 2).is_none() && asks.answer(answered, 3).is_some());
+        assert_eq!(memory.used(), ASK_COSTS + 3 * NUMBER_COSTS);
+        asks.expire(until);
+        assert_eq!((memory.used(), asks.of(1)), (0, 0));
     }
 }

@@ -66,10 +66,12 @@ impl Room {
             if state.asks.uses(from, own) {
                 return None;
             }
-            if state.asks.of(from) >= self.house.limits.room_asks_max {
+            let books = self.house.books();
+            // What asks keep is not given up for others: where there is no memory, none is taken.
+            if state.asks.of(from) >= self.house.limits.room_asks_max || books.memory.pressed() {
                 drop(state);
-                self.house.books().refusals.count(Refusal::RoomAsks);
-                self.refuse(from, Ending::new(Code::Limit, "as many asks of yours wait for answers as may"));
+                books.refusals.count(Refusal::RoomAsks);
+                self.refuse(from, Ending::new(Code::Limit, "as many asks wait for answers as may: ask again when some have come"));
                 return Some(1);
             }
         }
@@ -106,7 +108,7 @@ impl Room {
             absent.push(0);
         }
         let until = Instant::now() + timeout + ASK_LINGER;
-        let number = state.asks.begin(asker.clone(), asked.clone(), is_programs, until);
+        let number = state.asks.begin(asker.clone(), asked.clone(), is_programs, until, &self.house.books().memory);
         let mut members: Vec<u32> = asked.iter().copied().filter(|&member| member != from).chain(absent.iter().copied()).collect();
         members.extend(is_programs.then_some(0));
         members.sort_unstable();
