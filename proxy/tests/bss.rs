@@ -199,11 +199,12 @@ fn threat_20_a_second_signal_ends_bss_at_once() {
     let upgrade =
         "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     write!(peer, "GET /mux HTTP/1.1\r\nhost: localhost\r\n{upgrade}\r\n").expect("sent");
-    // A frame with a mask of zeros: the SYN of a stream whose open is not complete, which keeps the session.
+    // Frames with a mask of zeros: the SYN of a stream whose open is not complete, which keeps the session, and a ping, whose answer takes the stream's along.
     peer.write_all(&[0x82, 0x80 | 13, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 9]).expect("sent");
+    peer.write_all(&[0x82, 0x80 | 12, 0, 0, 0, 0, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7]).expect("sent");
     let mut answer = Vec::new();
-    // The two bytes of a WebSocket frame's head, and a WINDOW_UPDATE with ACK.
-    while answer.windows(4).position(|end| end == b"\r\n\r\n").is_none_or(|head| answer.len() < head + 4 + 14) {
+    // The two bytes of a WebSocket frame's head, a pong, and a WINDOW_UPDATE with ACK.
+    while answer.windows(4).position(|end| end == b"\r\n\r\n").is_none_or(|head| answer.len() < head + 4 + 26) {
         let mut byte = [0];
         peer.read_exact(&mut byte).expect("the handshake's answer, and the stream's");
         answer.push(byte[0]);
