@@ -189,9 +189,8 @@ async fn threat_20_while_it_goes_down_it_says_so_and_a_live_session_goes_on_to_t
     });
     let served = Served { proxy, address, task };
     let (mut socket, _) = served.handshake("").await;
-    // A stream whose open is not complete: it keeps its session.
-    socket.write_all(&masked(0x82, &[0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 9])).await.expect("sent");
-    until(&mut socket, |bytes| bytes.len() >= 14).await;
+    // It keeps its session.
+    begin_stream(&mut socket).await;
     let begun = std::time::Instant::now();
     signal.send(()).expect("it waits for the signal");
     let ready = async || served.ask("GET /readyz", "host: localhost\r\n").await;
@@ -208,12 +207,18 @@ async fn threat_20_while_it_goes_down_it_says_so_and_a_live_session_goes_on_to_t
     timeout(PATIENCE, served.task).await.expect("serve returns").expect("no panic").expect("no error");
 }
 
+/// A stream whose open is not complete, and a ping, whose answer takes the stream's along.
+async fn begin_stream(socket: &mut TcpStream) {
+    let (stream, ping) = ([0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 9], [0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7]);
+    socket.write_all(&masked(0x82, &[&stream[..], &ping].concat())).await.expect("sent");
+    until(socket, |bytes| bytes.len() >= 26).await;
+}
+
 #[tokio::test]
 async fn a_shutdown_that_nobody_waits_for_goes_on() {
     let served = served(|_| {}).await;
     let (mut socket, _) = served.handshake("").await;
-    socket.write_all(&masked(0x82, &[0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 9])).await.expect("sent");
-    until(&mut socket, |bytes| bytes.len() >= 14).await;
+    begin_stream(&mut socket).await;
     assert!(timeout(Duration::from_millis(20), served.proxy.shutdown(Duration::from_millis(200))).await.is_err());
     assert_eq!(close_code(&rest(&mut socket).await), 1012, "though the future was dropped");
     drop(socket);
