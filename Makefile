@@ -29,7 +29,7 @@ run: build ## build, then serve on 127.0.0.1:8080 (BIND=address:port for another
 dev: $(ASSETS) ## serve on 127.0.0.1:8080 and rebuild whatever changes
 	@exec bash tests/dev.sh $(BIND)
 
-test: ## prove everything, in about 13 minutes on two cores: lint, unit, end to end, real browsers
+test: ## prove everything, in about 20 minutes on two cores: lint, unit, end to end, real browsers
 	@exec bash tests/steps.sh $(STEPS)
 
 test-long: ## the same with big transfers and soak (LONG=1), floods and Go interop among them, then fuzz
