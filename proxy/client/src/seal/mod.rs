@@ -29,7 +29,7 @@ mod resolver;
 mod sealed;
 mod sealing;
 #[cfg(test)]
-mod vectors;
+mod tests;
 
 pub use keys::{Address, BadKey, Keys, PublicKey};
 pub use pins::{FilePins, MemoryPins, Pins};

@@ -72,8 +72,9 @@ impl Dh for Strict {
 
 /// The public half of a secret one.
 pub(super) fn public(secret: &[u8; 32]) -> [u8; 32] {
-    // Cargo.toml builds snow with its X25519, and a handshake could not begin without.
-    let Some(mut dh) = DefaultResolver.resolve_dh(&DHChoice::Curve25519) else { unreachable!("snow is built with X25519") };
+    let Some(mut dh) = DefaultResolver.resolve_dh(&DHChoice::Curve25519) else {
+        unreachable!("snow is built with X25519"); // Cargo.toml builds it so, and no handshake could begin without.
+    };
     dh.set(secret);
     std::array::from_fn(|at| dh.pubkey()[at])
 }

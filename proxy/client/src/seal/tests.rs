@@ -1,6 +1,6 @@
 //! The vectors that both languages and a second implementation read (`tests/vectors/seal.json`): made here, and compared with what is there.
 //!
-//! `BSS_WRITE_VECTORS=1 cargo test -p browser-stream-client seal::vectors` writes them anew.
+//! `BSS_WRITE_VECTORS=1 cargo test -p browser-stream-client seal::tests` writes them anew.
 
 use bytes::Bytes;
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
