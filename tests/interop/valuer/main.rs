@@ -12,7 +12,10 @@ use browser_stream_client::{
 };
 use futures::TryStreamExt;
 use serde::Deserialize;
-use tokio::io::split;
+use tokio::{
+    io::split,
+    signal::unix::{SignalKind, signal},
+};
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -21,6 +24,8 @@ async fn main() -> Result<()> {
     let peer = Peer::dial(mux).await?;
     match &role[..] {
         "serve" => {
+            // Listened to before anything is printed: whoever reads `finished` may interrupt at once.
+            let mut interrupt = signal(SignalKind::interrupt())?;
             let mut listener = peer.server().listen(name).await?;
             println!("serving");
             let stream = listener.try_next().await?.context("a client comes")?.accept();
@@ -30,7 +35,7 @@ async fn main() -> Result<()> {
             }
             // Closing now would lose what has not arrived yet.
             println!("finished");
-            tokio::signal::ctrl_c().await?;
+            interrupt.recv().await;
         }
         "connect" => println!("{} came back", send(peer.client().connect(name).await?).await?),
         _ => bail!("{role} is neither serve nor connect"),
