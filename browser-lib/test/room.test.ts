@@ -158,6 +158,7 @@ describe("events", () => {
     room.once("chat", (from) => seen.push(["once", from?.id]));
     room.on("chat", off).off("chat", off);
     room.onAny((event, from, ...args) => seen.push([event, from?.id, ...args]));
+    room.onAny(off).offAny(off);
     far
       .send(tells.event(2, "chat", "a"))
       .send(tells.volatile(0, "chat", "b"))

@@ -36,7 +36,7 @@ export class Chat {
     const profile = { nickname: this.nickname };
     const conversation = new Conversation(this.#rooms, name, profile, isPublic, () => this.#update(conversation));
     this.conversations.set(name, conversation);
-    element("logs").append(conversation.log.list);
+    element("logs").append(conversation.log.view);
     if (before === this.current) this.current = undefined;
     this.#keep();
     return conversation;

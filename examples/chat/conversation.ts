@@ -162,7 +162,7 @@ export class Conversation {
     this.#taken.add(said.id);
     for (const id of [...this.#taken].slice(0, -KNOWN_MAX)) this.#taken.delete(id);
     this.typing.forget(from);
-    const isRead = !this.log.list.hidden && this.log.isAtEnd && !document.hidden;
+    const isRead = !this.log.view.hidden && this.log.isAtEnd && !document.hidden;
     if (!isRead && this.unread === 0) this.log.divide();
     this.log.message(said, { id: from.id, name: this.nameOf(from), hue: hueOf(from.id), isMe: false });
     this.#unread.set(from.id, said.id);

@@ -13,9 +13,10 @@ const TOGETHER_MS = 4 * 60_000;
 const NEAR_PX = 64;
 
 export class Log {
-  readonly list: HTMLOListElement;
+  readonly view: HTMLElement;
   /** Whether the newest is in view, so that it stays in view. */
   isAtEnd = true;
+  readonly #list = make("ol", "");
   readonly #bubbles = new Map<Element, Bubble>();
   #bytes = 0;
   #last: { id: string; at: number } | undefined;
@@ -23,19 +24,22 @@ export class Log {
 
   /** `moved` is told when somebody scrolled. */
   constructor(room: string, moved: () => void) {
-    this.list = make("ol", "log");
-    this.list.role = "log";
-    this.list.tabIndex = 0;
-    this.list.ariaLabel = `Messages in ${isolated(room)}`;
+    // A list that were the log itself would be no list to whoever listens.
+    this.view = make("div", "log", this.#list);
+    this.view.role = "log";
+    this.view.tabIndex = 0;
+    this.view.ariaLabel = `Messages in ${isolated(room)}`;
     // A tick that changes is not read out; a message that comes is.
-    this.list.setAttribute("aria-relevant", "additions");
-    this.list.hidden = true;
-    this.list.addEventListener("scroll", () => {
+    this.view.setAttribute("aria-relevant", "additions");
+    this.view.hidden = true;
+    this.view.addEventListener("scroll", () => {
       this.isAtEnd = this.#rest() < NEAR_PX;
       moved();
     });
     // What becomes higher, as a picture that is read, or lower, as all when a keyboard comes up on a phone, pushes the newest out of nobody's view.
-    new ResizeObserver(() => this.#stay()).observe(this.list);
+    const resized = new ResizeObserver(() => this.#stay());
+    resized.observe(this.view);
+    resized.observe(this.#list);
   }
 
   message(said: Said, author: Author, again = () => {}): Bubble {
@@ -69,31 +73,31 @@ export class Log {
 
   /** Shows it, from where the new begins. */
   show(): void {
-    this.list.hidden = false;
+    this.view.hidden = false;
     if (this.#divider) this.#divider.scrollIntoView({ block: "center" });
     else this.toEnd();
     this.isAtEnd = this.#rest() < NEAR_PX;
   }
 
   hide(): void {
-    this.list.hidden = true;
+    this.view.hidden = true;
     this.undivide();
   }
 
   toEnd(): void {
     this.isAtEnd = true;
-    this.list.scrollTop = this.list.scrollHeight;
+    this.view.scrollTop = this.view.scrollHeight;
   }
 
   remove(): void {
     for (const bubble of this.#bubbles.values()) bubble.remove();
-    this.list.remove();
+    this.view.remove();
   }
 
   #add(item: HTMLLIElement): HTMLLIElement {
-    this.list.append(item);
-    while (this.list.childElementCount > KEPT_MAX || this.#bytes > PICTURE_BYTES_MAX)
-      this.#drop(this.list.firstElementChild as Element);
+    this.#list.append(item);
+    while (this.#list.childElementCount > KEPT_MAX || this.#bytes > PICTURE_BYTES_MAX)
+      this.#drop(this.#list.firstElementChild as Element);
     this.#stay();
     return item;
   }
@@ -107,10 +111,10 @@ export class Log {
   }
 
   #stay(): void {
-    if (this.isAtEnd && !this.list.hidden) this.toEnd();
+    if (this.isAtEnd && !this.view.hidden) this.toEnd();
   }
 
   #rest(): number {
-    return this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight;
+    return this.view.scrollHeight - this.view.scrollTop - this.view.clientHeight;
   }
 }

@@ -5,6 +5,7 @@ import { button, code, duration, element, explain, follow, mux, nameOnPage, pref
 
 const view = element("client");
 const talk = element("talk");
+const lines = element("lines");
 const field = element<HTMLInputElement>("message");
 const WAITS = "It waits up to two seconds for a tab that serves this name.";
 const UNANSWERED = "The proxy does not answer. This tab goes on trying, for 17 seconds in all.";
@@ -33,7 +34,7 @@ async function converse(mdm: MuxDemux, name: string): Promise<void> {
     receive(stream);
     await stream.opened;
     tell("good", "Connected");
-    show(view, talk.childElementCount ? "talking" : "empty", "message");
+    show(view, lines.childElementCount ? "talking" : "empty", "message");
     send(stream);
     await stream.closed;
     end("idle", "Finished", "Both sides finished.");
@@ -78,7 +79,7 @@ function say(whose: "mine" | "theirs", text: string, note: string): void {
   small.textContent = note;
   item.className = whose;
   item.append(line, small);
-  talk.append(item);
+  lines.append(item);
   talk.scrollTop = talk.scrollHeight;
 }
 

@@ -46,7 +46,7 @@ export class Talk {
   }
 
   clear(): void {
-    element("talk").replaceChildren();
+    element("lines").replaceChildren();
     element("chat").hidden = true;
     element("open-chat").ariaExpanded = "false";
     this.#unread = 0;
@@ -67,8 +67,9 @@ export class Talk {
     line.append(who, text);
     const talk = element("talk");
     const isAtEnd = talk.scrollHeight - talk.scrollTop - talk.clientHeight < 40;
-    talk.append(line);
-    if (talk.childElementCount > LINES_MAX) talk.firstElementChild?.remove();
+    const lines = element("lines");
+    lines.append(line);
+    if (lines.childElementCount > LINES_MAX) lines.firstElementChild?.remove();
     if (isAtEnd || whose === "mine") talk.scrollTop = talk.scrollHeight;
   }
 }
