@@ -15,6 +15,8 @@ const NAMED_MAX_MS = 3_600_000;
 /** What brings a page back: a network, a look at its tab, a way back to it. All but the first come to windows only, and none where there is no page. */
 const WAKES = ["online", "visibilitychange", "pageshow"];
 const LEAVES = "pagehide";
+/** What may have taken the network away, or only one of two. */
+const LOSES = "offline";
 
 /** Waits between two attempts. Its timers may come late, as in a hidden tab: events do the work. */
 export class Redial {
@@ -24,17 +26,17 @@ export class Redial {
   #notBefore = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** `dial` is called when it is time, `wake` when the page wakes while nothing is planned, `leave` when it goes for good. */
+  /** `dial` is called when it is time, `wake` when the page wakes, or may have lost its network, while nothing is planned, `leave` when it goes for good. */
   constructor(dial: () => void, wake: () => void, leave: () => void) {
     this.#dial = dial;
     const heed = ({ type, persisted }: Event & { persisted?: boolean }): void => {
       if (type === LEAVES) return persisted ? undefined : leave();
       if (type === "visibilitychange" && document.hidden) return;
       if (this.#timer === undefined) wake();
-      else this.hurry();
+      else if (type !== LOSES) this.hurry();
     };
     // A listener for visibilitychange may sit on the window, where all three come by.
-    for (const type of [...WAKES, LEAVES])
+    for (const type of [...WAKES, LOSES, LEAVES])
       globalThis.addEventListener?.(type, heed, { signal: this.#listening.signal });
   }
 

@@ -183,6 +183,22 @@ describe("a page that wakes", () => {
     expect(dials).toHaveLength(3);
   });
 
+  it("asks a connection when the network may be gone, and does not dial sooner for that", async () => {
+    const { happen } = page();
+    const { mdm, peer, dials, redialed, behaviour } = await up();
+    peer.isMute = true;
+    happen("offline");
+    await vi.advanceTimersByTimeAsync(9_999);
+    expect([mdm.state, dials.length]).toEqual(["open", 1]);
+    behaviour.hold = true;
+    await vi.advanceTimersByTimeAsync(1);
+    (await redialed(2)).peer.cut();
+    happen("offline");
+    expect(dials).toHaveLength(2);
+    happen("online");
+    expect(dials).toHaveLength(3);
+  });
+
   it("threat_27_asks_a_connection_that_seems_to_live, which is followed when it does not answer within 10 s", async () => {
     const { happen } = page();
     const { mdm, peer, dials } = await up();

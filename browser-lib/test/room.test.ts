@@ -189,7 +189,8 @@ describe("events", () => {
     const { room, far } = await joined({}, 2);
     for (const event of ["join", "error", "close", "", "x".repeat(129), "\ud800"])
       expect(() => room.emit(event), event).toThrow("bad_request");
-    expect(() => room.emit("x", () => {})).toThrow("bad_request: a function cannot be sent");
+    expect(() => room.emit("x", () => {})).toThrow("a function cannot be sent; emitWithAck() resolves to the answers");
+    expect(() => room.emit("x", [() => {}])).toThrow("bad_request: a function cannot be sent");
     expect(() => room.emit("x", new Map())).toThrow("bad_request");
     expect(() => room.emit("x", new Uint8Array(1 << 20))).toThrow("limit");
     expect(() => room.timeout(0)).toThrow("1 to 600000 ms");

@@ -86,6 +86,7 @@ export class RoomEmitter implements Emitting {
     this.#check();
     demand(!aim.isEverywhere || !aim.to, "an event to all rooms names no members: except() leaves some out");
     const name = nameBytes(event);
+    demand(typeof args.at(-1) !== "function", "a function cannot be sent; emitWithAck() resolves to the answers");
     const body = encode(args, this.bytesMax);
     const { isVolatile, isEverywhere } = aim;
     return (ask?: { ref: number; timeout: number }): Uint8Array | undefined => {
