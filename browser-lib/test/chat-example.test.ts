@@ -2,8 +2,8 @@
 
 import { expect, test } from "vitest";
 import { isAnimated } from "../../examples/chat/animated.ts";
-import { hueOf, NICKNAME_MAX, nameOf, tidy } from "../../examples/chat/nickname.ts";
-import { readSaid, TEXT_MAX } from "../../examples/chat/wire.ts";
+import { hueOf, NICKNAME_MAX, nameOf, pageOf, tidy } from "../../examples/chat/nickname.ts";
+import { readSaid, TEXT_MAX, writtenAt } from "../../examples/chat/wire.ts";
 
 const ascii = (text: string) => [...Buffer.from(text, "latin1")];
 
@@ -58,6 +58,40 @@ test("a name is what can be seen of it, and two of one name are told apart", () 
   expect(nameOf({ id: "1", profile: null }, [])).toBe("Somebody");
   expect(nameOf({ id: "1", profile: "Ann" }, [])).toBe("Somebody");
   expect(hueOf("zzz")).toBe(0);
+});
+
+test("a name keeps what joins an emoji, and what Persian needs between letters, and nowhere else", () => {
+  const [zwj, zwnj] = ["\u200d", "\u200c"];
+  for (const name of ["👩‍👩‍👧", "🏳️‍🌈", "می‌خواهم", "Ann 👩‍🚀 می‌خواهم"]) {
+    expect(/[\u200c\u200d]/u.test(name)).toBe(true);
+    expect(tidy(name)).toBe(name);
+  }
+  expect(tidy(`${zwj}Ann${zwnj}`)).toBe("Ann");
+  expect(tidy(`Ann ${zwj} Lee`)).toBe("Ann Lee");
+  expect(tidy(`Ann${zwj} Lee`)).toBe("Ann Lee");
+  expect(tidy(`A${zwj}${zwnj}${zwj}nn`)).toBe(`A${zwj}nn`);
+  expect(tidy(`${zwj}${zwnj} ${zwj}`)).toBe("");
+  expect(tidy(`A\u200b\u202e${zwj}nn`)).toBe("A nn");
+  expect(tidy(`${"x".repeat(NICKNAME_MAX - 1)}${zwj}y`)).toBe("x".repeat(NICKNAME_MAX - 1));
+  const member = (id: string, nickname: string) => ({ id, profile: { nickname } });
+  const [ann, other] = [member("1234-5", "Ann"), member("6789-0", `A${zwj}nn`)];
+  expect(nameOf(ann, [ann, other]), "what looks the same is told apart").toBe("Ann (1234)");
+});
+
+test("a member is known by its page, or by its id where it names none", () => {
+  expect(pageOf({ id: "1", profile: { nickname: "Ann", page: "p" } })).toBe("p");
+  for (const profile of [null, "p", {}, { page: 7 }, { page: "" }, { page: "p".repeat(65) }]) {
+    expect(pageOf({ id: "1", profile })).toBe("1");
+  }
+});
+
+test("a message is as old as its writer says, but not of tomorrow, nor older than five minutes", () => {
+  const now = 1_000_000_000;
+  const said = (at: unknown) => readSaid({ id: "a", text: "hi", at }) ?? { id: "", text: "" };
+  expect(writtenAt(said(now - 60_000), now)).toBe(now - 60_000);
+  expect(writtenAt(said(now + 1), now)).toBe(now);
+  expect(writtenAt(said(0), now)).toBe(now - 300_000);
+  for (const at of [undefined, "1", null, Number.NaN, Infinity]) expect(writtenAt(said(at), now)).toBe(now);
 });
 
 test("of a message is believed what is one", () => {

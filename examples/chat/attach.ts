@@ -1,7 +1,7 @@
 // Pictures that go with the next message: dropped anywhere, pasted, or chosen.
 
 import { announce, element, make, say } from "./page.ts";
-import { pictureOf, Unfit } from "./picture.ts";
+import { pictureOf, refusal, Unfit } from "./picture.ts";
 import type { Picture } from "./wire.ts";
 
 /** As many as one may send at once. */
@@ -69,16 +69,22 @@ export class Attachments {
   release(): Picture[] {
     const pictures = this.#attached.map(({ picture }) => picture);
     for (const attached of [...this.#attached]) this.#remove(attached);
-    say("attach-problem", "");
+    this.forget();
     return pictures;
   }
 
-  async #take(files: File[]): Promise<void> {
+  /** What was refused is old news. */
+  forget(): void {
     say("attach-problem", "");
-    const problems: string[] = [];
+  }
+
+  async #take(files: File[]): Promise<void> {
+    this.forget();
+    const unfit: Unfit[] = [];
+    let rest = "";
     for (const file of files) {
       if (this.size >= PICTURES_MAX) {
-        problems.push(`At most ${PICTURES_MAX} pictures go at once: send these first.`);
+        rest = ` At most ${PICTURES_MAX} pictures go at once: send these first.`;
         break;
       }
       this.#busy++;
@@ -87,13 +93,13 @@ export class Attachments {
         this.#add(await pictureOf(file));
       } catch (error) {
         if (!(error instanceof Unfit)) throw error;
-        problems.push(error.message);
+        unfit.push(error);
       } finally {
         this.#busy--;
         element("attach-busy").hidden = this.#busy === 0;
       }
     }
-    say("attach-problem", problems.join(" "));
+    say("attach-problem", `${refusal(unfit)}${rest}`.trim());
   }
 
   #add(picture: Picture): void {

@@ -3,7 +3,7 @@
 import type { Delivery } from "./delivery.ts";
 import { withLinks } from "./links.ts";
 import { element, make } from "./page.ts";
-import type { Picture, Said } from "./wire.ts";
+import { type Picture, type Said, writtenAt } from "./wire.ts";
 
 /** A longer text is folded. */
 const FOLD_CHARS = 1500;
@@ -34,9 +34,9 @@ export class Bubble {
     if (said.picture) body.append(this.#picture(said.picture, author));
     if (said.text) body.append(...textOf(said.text));
     this.bytes = said.picture?.bytes.length ?? 0;
-    const now = new Date();
-    const time = make("time", "", clock.format(now));
-    time.dateTime = now.toISOString();
+    const written = new Date(writtenAt(said));
+    const time = make("time", "", clock.format(written));
+    time.dateTime = written.toISOString();
     this.#again = make("button", "slight", "Send again");
     this.#again.type = "button";
     this.#again.hidden = true;
@@ -56,7 +56,7 @@ export class Bubble {
     sign.dataset.mark = mark;
     this.#told.replaceChildren(sign, short, make("span", "away", `. ${long}`));
     this.#told.title = long;
-    this.#again.hidden = !delivery.hasFailed;
+    this.#again.hidden = !delivery.canRepeat;
   }
 
   remove(): void {

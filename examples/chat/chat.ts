@@ -13,6 +13,7 @@ export class Chat {
   readonly conversations = new Map<string, Conversation>();
   readonly #rooms: Room;
   readonly #changed: () => void;
+  readonly #page = crypto.randomUUID();
 
   constructor(rooms: Room, nickname: string, changed: () => void) {
     this.#rooms = rooms;
@@ -33,7 +34,7 @@ export class Chat {
     const before = this.conversations.get(name);
     if (before && before.state !== "ended") return before;
     before?.log.remove();
-    const profile = { nickname: this.nickname };
+    const profile = { nickname: this.nickname, page: this.#page };
     const conversation = new Conversation(this.#rooms, name, profile, isPublic, () => this.#update(conversation));
     this.conversations.set(name, conversation);
     element("logs").append(conversation.log.view);
@@ -88,7 +89,8 @@ export class Chat {
   rename(nickname: string): void {
     this.nickname = nickname;
     keepNickname(nickname);
-    for (const { room, state } of this.conversations.values()) if (state !== "ended") room.profile = { nickname };
+    for (const { room, state } of this.conversations.values())
+      if (state !== "ended") room.profile = { nickname, page: this.#page };
     this.#changed();
   }
 

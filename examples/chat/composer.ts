@@ -28,6 +28,7 @@ export class Composer {
     });
     field.addEventListener("input", () => {
       this.#fit();
+      this.#attachments.forget();
       this.#conversation?.typing.say(field.value.trim() !== "");
     });
     field.addEventListener("keydown", (event) => {
@@ -40,6 +41,7 @@ export class Composer {
         this.#attachments.release();
       }
     });
+    document.addEventListener("keydown", ({ key }) => key === "Escape" && this.#attachments.forget());
   }
 
   /** What is written from now on is for this room; what was begun for the other waits there. */

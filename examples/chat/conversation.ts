@@ -3,10 +3,12 @@
 import { StreamError } from "browser-stream-server";
 import type { JoinedRoom, Member, Room } from "browser-stream-server/room";
 import type { Author, Bubble } from "./bubble.ts";
-import { ANSWER_MS, Delivery, idsOf, isTooMuch } from "./delivery.ts";
+import { ANSWER_MS, Delivery, isTooMuch, membersOf, type Named } from "./delivery.ts";
 import { Log } from "./log.ts";
-import { hueOf, nameOf, type Profile } from "./nickname.ts";
+import { hueOf, nameOf, type Profile, pageOf } from "./nickname.ts";
+import { together } from "./page.ts";
 import { notePresence } from "./presence.ts";
+import { RETURN_MS, Returning } from "./returning.ts";
 import { Typing } from "./typing.ts";
 import { isId, type Picture, readSaid, type Said } from "./wire.ts";
 
@@ -14,6 +16,7 @@ import { isId, type Picture, readSaid, type Said } from "./wire.ts";
 const KNOWN_MAX = 500;
 
 interface Sent {
+  readonly said: Said;
   readonly delivery: Delivery;
   readonly bubble: Bubble;
 }
@@ -31,6 +34,7 @@ export class Conversation {
   /** What is written here and not sent. */
   draft = "";
   readonly #changed: () => void;
+  readonly #returning: Returning;
   /** What came: a writer whose seat is gone says again what may not have arrived. */
   readonly #taken = new Set<string>();
   readonly #sent = new Map<string, Sent>();
@@ -38,8 +42,13 @@ export class Conversation {
   readonly #unseen = new Map<string, string>();
   /** The newest of each writer that is not read. */
   readonly #unread = new Map<string, string>();
-  /** What the library takes no more of for now. */
-  readonly #held: { readonly said: Said; readonly sent: Sent }[] = [];
+  /** What is written while there is no connection, and what the library takes no more of for now. */
+  readonly #held = new Set<Sent>();
+  /** What was said again to whom, and is not answered. */
+  readonly #offered = new Set<string>();
+  #isAway = false;
+  /** The library took not all that is to be said again. */
+  #isBehind = false;
   /** Much waits to go out: what is not urgent waits for "drain". */
   #isFull = false;
   /** The last that went wrong: if it is over behind that, it is why. */
@@ -53,8 +62,12 @@ export class Conversation {
     this.room = rooms.join(name, { as: profile, public: isPublic });
     this.log = new Log(name, changed);
     this.typing = new Typing(this.room, changed);
+    this.#returning = new Returning(this.room, {
+      anew: (pages) => this.#anew(pages),
+      over: (names) => this.#over(names),
+    });
     this.#follow();
-    notePresence(this.room, this.log);
+    notePresence(this.room, this.log, this.#returning);
     this.room.joined.then(
       () => {
         if (this.state !== "joining") return;
@@ -75,16 +88,15 @@ export class Conversation {
 
   /** Sends it to everybody, and follows how far it comes. */
   say(text: string, picture?: Picture): void {
-    const said: Said = { id: crypto.randomUUID(), text, ...(picture && { picture }) };
-    const asked = new Map(this.others.map((member) => [member.id, this.nameOf(member)]));
+    const said: Said = { id: crypto.randomUUID(), text, at: Date.now(), ...(picture && { picture }) };
     this.log.undivide();
-    const bubble = this.log.message(said, this.#me(), () => void this.#deliver(said, sent));
-    const sent = { delivery: new Delivery(asked), bubble };
+    const bubble = this.log.message(said, this.#me(), () => void this.#deliver(sent));
+    const sent: Sent = { said, delivery: new Delivery(this.#returning.absent), bubble };
     this.#sent.set(said.id, sent);
     for (const id of [...this.#sent.keys()].slice(0, -KNOWN_MAX)) this.#sent.delete(id);
     this.log.toEnd();
     this.typing.sent();
-    void this.#deliver(said, sent);
+    void this.#deliver(sent);
   }
 
   /** What came is read now; its writers are told. */
@@ -98,32 +110,78 @@ export class Conversation {
   /** Tells the others, and is out. */
   leave(): void {
     this.state = "ended";
+    this.#release(false);
     void this.room.leave();
   }
 
-  async #deliver(said: Said, sent: Sent, isFirst = false): Promise<void> {
-    const { delivery, bubble } = sent;
-    const nameOf = (id: string) => this.#nameById(id);
-    delivery.begin(!this.room.live);
+  async #deliver(sent: Sent, isFirst = false): Promise<void> {
+    const { said, delivery, bubble } = sent;
+    const named = (member: Member): Named => ({ page: pageOf(member), name: this.nameOf(member) });
+    delivery.begin(!this.room.live, new Map(this.others.map((member) => [pageOf(member), this.nameOf(member)])));
     bubble.show(delivery);
-    if (this.#held.length > 0 && !isFirst) return void this.#held.push({ said, sent });
+    if ((this.#held.size > 0 || this.#isAway || this.#isBehind) && !isFirst) return void this.#held.add(sent);
     try {
       const answers = await this.room.timeout(ANSWER_MS).emitWithAck("message", said);
-      delivery.answered(idsOf(answers), nameOf);
+      delivery.answered(membersOf(answers).map(named));
     } catch (error) {
       // Where nothing else waits, and it is too much all the same, it always is.
-      if (isTooMuch(error) && !isFirst) return void this.#held.push({ said, sent });
-      delivery.refused(error, nameOf);
+      if (isTooMuch(error) && !isFirst) return void this.#held.add(sent);
+      delivery.refused(error, named);
+      // The time for this answer is over; for who came back it is not.
+      for (const member of this.others) this.#offer(member);
     }
     bubble.show(delivery);
   }
 
-  /** What waited has left: what was held goes, in its order. */
-  #drained(): void {
-    this.#isFull = false;
-    const held = this.#held.splice(0);
-    held.forEach(({ said, sent }, at) => void this.#deliver(said, sent, at === 0));
+  /** What was held goes, in its order, behind what is said again. `isEmpty`: nothing else waits. */
+  #release(isEmpty: boolean): void {
+    this.#isAway = this.#isBehind = this.#isFull = false;
+    const offered = this.others.filter((member) => this.#offer(member));
+    const held = [...this.#held];
+    this.#held.clear();
+    held.forEach((sent, at) => void this.#deliver(sent, isEmpty && at === 0 && offered.length === 0));
     this.#tellSeen();
+  }
+
+  /** The seat is another one: who was here, and is or comes back, is told what it may not have. */
+  #anew(pages: ReadonlySet<string>): void {
+    this.#offered.clear();
+    for (const { delivery } of this.#sent.values()) delivery.expect(pages);
+    queueMicrotask(() => this.#release(false));
+  }
+
+  /** Says again to somebody what it does not have, in its order. Whether there was something. */
+  #offer(member: Member): boolean {
+    const page = pageOf(member);
+    const keyOf = ({ id }: Said) => `${member.id} ${id}`;
+    const due = [...this.#sent.values()].filter(
+      (sent) => sent.delivery.lacks(page) && !this.#held.has(sent) && !this.#offered.has(keyOf(sent.said)),
+    );
+    for (const { said, delivery, bubble } of due) {
+      const key = keyOf(said);
+      this.#offered.add(key);
+      const offer = this.room.to(member.id).timeout(RETURN_MS).emitWithAck("message", said);
+      offer.then(
+        () => {
+          delivery.took(page);
+          bubble.show(delivery);
+        },
+        (error) => {
+          this.#offered.delete(key);
+          this.#isBehind ||= isTooMuch(error);
+        },
+      );
+    }
+    return due.length > 0;
+  }
+
+  /** Who is not back now is a stranger later. */
+  #over(names: readonly string[]): void {
+    if (names.length > 0) this.log.notice(`${together(names)} did not come back`);
+    for (const { delivery, bubble } of this.#sent.values()) {
+      delivery.over();
+      bubble.show(delivery);
+    }
   }
 
   #follow(): void {
@@ -138,14 +196,25 @@ export class Conversation {
     room.on("seen", (from, id) => {
       if (!from || !isId(id) || !this.#sent.has(id)) return;
       for (const [one, { delivery, bubble }] of this.#sent) {
-        if (delivery.seenBy(from.id)) bubble.show(delivery);
+        if (delivery.seenBy(pageOf(from), one !== id)) bubble.show(delivery);
         if (one === id) break;
       }
     });
+    room.on("join", (member) => {
+      this.#offer(member);
+      this.#tellSeen();
+    });
     for (const event of ["join", "leave", "live", "profile"] as const) room.on(event, this.#changed);
-    room.on("drain", () => this.#drained());
-    room.on("suspended", () => this.#connection());
-    room.on("resumed", () => this.#connection());
+    room.on("drain", () => !this.#isAway && this.#release(true));
+    room.on("suspended", () => {
+      this.#isAway = true;
+      this.#connection();
+    });
+    room.on("resumed", () => {
+      // Whether the seat is another one is told behind this.
+      queueMicrotask(() => this.#release(false));
+      this.#connection();
+    });
     room.on("moved", (name) => {
       this.log.notice(`The proxy’s program moved you to “${name}”`);
       this.name = name;
@@ -164,18 +233,22 @@ export class Conversation {
     this.typing.forget(from);
     const isRead = !this.log.view.hidden && this.log.isAtEnd && !document.hidden;
     if (!isRead && this.unread === 0) this.log.divide();
-    this.log.message(said, { id: from.id, name: this.nameOf(from), hue: hueOf(from.id), isMe: false });
-    this.#unread.set(from.id, said.id);
+    const page = pageOf(from);
+    this.log.message(said, { id: page, name: this.nameOf(from), hue: hueOf(page), isMe: false });
+    this.#unread.set(page, said.id);
     this.unread++;
     if (isRead) this.read();
     this.#changed();
   }
 
   #tellSeen(): void {
-    for (const [writer, id] of this.#unseen) {
-      if (this.#isFull) return;
-      this.#unseen.delete(writer);
-      if (this.room.members.has(writer)) this.#isFull = !this.room.to(writer).emit("seen", id);
+    const { absent } = this.#returning;
+    for (const [page, id] of this.#unseen) {
+      if (this.#isFull || this.#isAway) return;
+      if (absent.has(page)) continue;
+      this.#unseen.delete(page);
+      const writer = this.others.find((member) => pageOf(member) === page);
+      if (writer) this.#isFull = !this.room.to(writer.id).emit("seen", id);
     }
   }
 
@@ -192,17 +265,14 @@ export class Conversation {
     if (this.state === "ended") return;
     this.why = explain(error, this.state === "here");
     this.state = "ended";
+    this.#release(false);
+    this.#over([]);
     this.#changed();
   }
 
   #me(): Author {
     const { me } = this.room;
-    return { id: "me", name: me ? this.nameOf(me) : "You", hue: hueOf(me?.id ?? ""), isMe: true };
-  }
-
-  #nameById(id: string): string {
-    const member = this.room.members.get(id);
-    return member ? this.nameOf(member) : "somebody who left";
+    return { id: "me", name: me ? this.nameOf(me) : "You", hue: hueOf(me ? pageOf(me) : ""), isMe: true };
   }
 }
 

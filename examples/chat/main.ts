@@ -7,7 +7,7 @@ import { linkTo, problemWith, roomInAddress } from "./address.ts";
 import { Chat } from "./chat.ts";
 import { Composer } from "./composer.ts";
 import { keptRooms } from "./entered.ts";
-import { keepNickname, keptNickname, tidy } from "./nickname.ts";
+import { keptNickname, tidy } from "./nickname.ts";
 import { announce, element, mux, say } from "./page.ts";
 import { showListed, showOwn } from "./sidebar.ts";
 import { showConversation, showTitle } from "./view.ts";
@@ -45,12 +45,10 @@ if (roomInAddress()) say("welcome-problem", problemWith(roomInAddress()));
 element<HTMLInputElement>("listed").checked = !roomInAddress();
 element("welcome-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  const name = tidy(nickname.value);
-  const problem = name ? problemWith(room.value) : "Others need a name for you.";
+  if (!isNamed("Others need a name for you.")) return;
+  const problem = problemWith(room.value);
   say("welcome-problem", problem);
-  if (problem) return void (name ? room : nickname).focus();
-  chat.nickname = name;
-  keepNickname(name);
+  if (problem) return room.focus();
   enter(room.value, element<HTMLInputElement>("listed").checked);
 });
 element("enter").addEventListener("submit", (event) => {
@@ -63,6 +61,15 @@ element("enter").addEventListener("submit", (event) => {
   field.value = "";
 });
 
+/** Takes the name that stands in the form; where there is none, it says so. */
+function isNamed(problem: string): boolean {
+  const name = tidy(nickname.value);
+  say("welcome-problem", name ? "" : problem);
+  if (!name) nickname.focus();
+  else if (name !== chat.nickname) chat.rename(name);
+  return name !== "";
+}
+
 function enter(name: string, isPublic: boolean): void {
   chat.enter(name.trim(), isPublic);
   toRoom();
@@ -71,10 +78,9 @@ function enter(name: string, isPublic: boolean): void {
 /** The address was changed: by a link, by hand, or by going back. */
 function arrive(): void {
   const name = roomInAddress();
-  if (name && !chat.nickname) {
+  if (name && chat.conversations.size === 0) {
     room.value = name;
-    nickname.focus();
-    return say("welcome-problem", "Say what others shall call you, then go in.");
+    if (!isNamed("Say what others shall call you, then go in.")) return;
   }
   chat.follow();
   if (name) toRoom();
@@ -85,6 +91,13 @@ function toRoom(): void {
   changed();
   // On a phone a field that has the focus covers half of the page.
   if (matchMedia("(pointer: fine)").matches) setTimeout(() => composer.focus());
+}
+
+/** The next room stands where this one was, or the form; the second click of a double click is not meant for it, and takes no focus. */
+function leave({ detail }: MouseEvent): void {
+  if (detail <= 1 && chat.current) chat.leave(chat.current);
+  if (chat.current) toRoom();
+  else setTimeout(() => room.focus());
 }
 
 // ---- what stands around the messages ----
@@ -101,8 +114,8 @@ const openPeople = (isOpen: boolean) => {
 toggle.addEventListener("click", () => openPeople(toggle.ariaExpanded !== "true"));
 element("logs").addEventListener("click", () => openPeople(false));
 element("copy").addEventListener("click", ({ currentTarget }) => void copyLink(currentTarget as HTMLElement));
-element("leave").addEventListener("click", () => chat.current && chat.leave(chat.current));
-element("leave-over").addEventListener("click", () => chat.current && chat.leave(chat.current));
+element("leave").addEventListener("click", leave);
+element("leave-over").addEventListener("click", leave);
 element("again").addEventListener("click", () => chat.current && enter(chat.current.name, chat.current.isPublic));
 element("try-now").addEventListener("click", () => mdm.reconnect());
 element("newer").addEventListener("click", () => {
@@ -117,7 +130,9 @@ element("rename").addEventListener("click", () => {
 });
 element("naming-form").addEventListener("submit", () => {
   const name = tidy(newName.value);
-  if (name) chat.rename(name);
+  if (!name) return;
+  chat.rename(name);
+  nickname.value = name;
 });
 for (const button of document.querySelectorAll("[data-close]")) {
   button.addEventListener("click", () => button.closest("dialog")?.close());

@@ -3,7 +3,7 @@
 import type { Member } from "browser-stream-server/room";
 import { face } from "./bubble.ts";
 import type { Conversation } from "./conversation.ts";
-import { hueOf } from "./nickname.ts";
+import { hueOf, pageOf } from "./nickname.ts";
 import { count, element, make, renew, say } from "./page.ts";
 
 /** In a larger room the rest is a number. */
@@ -30,7 +30,7 @@ export function showPeople(conversation: Conversation): void {
 
 function person(member: Member, name: string, isMe = false): HTMLLIElement {
   const isLive = member.live;
-  const item = make("li", "", face({ id: member.id, name, hue: hueOf(member.id), isMe }), make("bdi", "", name));
+  const item = make("li", "", face({ id: member.id, name, hue: hueOf(pageOf(member)), isMe }), make("bdi", "", name));
   const note = [isMe ? "you" : "", isLive ? "" : "away"].filter(Boolean).join(", ");
   if (note) item.append(make("small", "quiet", note));
   item.toggleAttribute("data-away", !isLive);

@@ -2,11 +2,32 @@
 
 import { size } from "../quantity.ts";
 import { isAnimated } from "./animated.ts";
-import { isolated } from "./page.ts";
+import { together } from "./page.ts";
 import { canShow, PICTURE_BYTES_MAX, type Picture } from "./wire.ts";
 
-/** Why a file is not sent, for people. */
-export class Unfit extends Error {}
+/** Why a file is not sent, for people: what it is, or what several are. */
+export class Unfit extends Error {
+  readonly file: string;
+  readonly many: string;
+
+  constructor(file: string, one: string, many = one) {
+    super(one);
+    this.file = file;
+    this.many = many;
+  }
+}
+
+/** Each reason once, with all files that it is true of. */
+export function refusal(all: readonly Unfit[]): string {
+  const sentences = [...new Set(all.map(({ message }) => message))].map((reason) => {
+    const same = all.filter(({ message }) => message === reason);
+    const names = same.map(({ file }) => file);
+    return `${together(names, NAMED_MAX)} ${same.length === 1 ? reason : same[0]?.many}`;
+  });
+  return sentences.join(" ");
+}
+
+const NAMED_MAX = 8;
 
 const SIDES = [2048, 1600, 1280, 1024, 768, 512, 320];
 const QUALITY = 0.85;
@@ -14,15 +35,17 @@ const QUALITY = 0.85;
 const FILE_BYTES_MAX = 64 << 20;
 
 export async function pictureOf(file: File): Promise<Picture> {
-  const name = isolated(file.name);
-  if (file.size > FILE_BYTES_MAX)
-    throw new Unfit(`${name} is too large: pictures have at most ${size(FILE_BYTES_MAX)}.`);
+  if (file.size > FILE_BYTES_MAX) {
+    const most = `too large: pictures have at most ${size(FILE_BYTES_MAX)}.`;
+    throw new Unfit(file.name, `is ${most}`, `are ${most}`);
+  }
   const bytes = new Uint8Array(await file.arrayBuffer());
   let bitmap: ImageBitmap;
   try {
     bitmap = await createImageBitmap(file);
   } catch {
-    throw new Unfit(`${name} is no picture that this browser can read. Take a PNG, JPEG, WebP, AVIF or GIF.`);
+    const what = "that this browser can read. Take a PNG, JPEG, WebP, AVIF or GIF.";
+    throw new Unfit(file.name, `is no picture ${what}`, `are no pictures ${what}`);
   }
   try {
     if (canShow(file.type) && isAnimated(bytes, file.type)) return asItIs(bytes, file, bitmap);
@@ -37,7 +60,8 @@ function asItIs(bytes: Uint8Array<ArrayBuffer>, { name, type }: File, { width, h
   if (bytes.length > PICTURE_BYTES_MAX) {
     const fits = size(PICTURE_BYTES_MAX);
     throw new Unfit(
-      `${isolated(name)} moves and has ${size(bytes.length)}, but a message takes ${fits}. It was not sent: a smaller copy would stand still. Make it shorter or smaller first.`,
+      name,
+      `moves and has ${size(bytes.length)}, but a message takes ${fits}. It was not sent: a smaller copy would stand still. Make it shorter or smaller first.`,
     );
   }
   return { bytes, type, width, height, name };
@@ -54,7 +78,8 @@ async function drawn(bitmap: ImageBitmap, file: File): Promise<Picture> {
     ];
     const canvas = new OffscreenCanvas(width, height);
     const context = canvas.getContext("2d");
-    if (!context) throw new Unfit("This browser has no room to draw the picture. Close other tabs, then try again.");
+    if (!context)
+      throw new Unfit(file.name, "could not be drawn: this browser has no room. Close other tabs, then try again.");
     context.drawImage(bitmap, 0, 0, width, height);
     for (const type of types) {
       if (type === "image/jpeg") onWhite(context, width, height);
@@ -64,7 +89,7 @@ async function drawn(bitmap: ImageBitmap, file: File): Promise<Picture> {
       return { bytes: new Uint8Array(await blob.arrayBuffer()), type, width, height, name: file.name };
     }
   }
-  throw new Unfit(`${isolated(file.name)} could not be made small enough for a message.`);
+  throw new Unfit(file.name, "could not be made small enough for a message.");
 }
 
 /** A JPEG has nothing to see through: what would be black then is white. */

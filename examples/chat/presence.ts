@@ -4,9 +4,10 @@ import type { JoinedRoom, Member, Reason } from "browser-stream-server/room";
 import type { Log } from "./log.ts";
 import { nameOf } from "./nickname.ts";
 import { count, isolated, together } from "./page.ts";
+import type { Returning } from "./returning.ts";
 
 /** Writes them into `log` from now on. */
-export function notePresence(room: JoinedRoom, log: Log): void {
+export function notePresence(room: JoinedRoom, log: Log, returning: Returning): void {
   const names = new Map<string, string>();
   const going = new Map<string, { readonly item: HTMLElement; readonly rooms: readonly string[] }>();
   const name = (member: Member): string => {
@@ -19,7 +20,9 @@ export function notePresence(room: JoinedRoom, log: Log): void {
     () => {}, // The conversation itself says why not.
   );
 
-  room.on("join", (member) => void log.notice(`${name(member)} came in`));
+  room.on("join", (member) => {
+    log.notice(`${name(member)} ${returning.isBack(member) ? "is back" : "came in"}`);
+  });
   room.on("disconnecting", (member, reason, rooms) => {
     const item = log.notice(`${departure(name(member), reason)}: out of ${together(rooms, 6)}`);
     going.set(member.id, { item, rooms });
@@ -29,6 +32,7 @@ export function notePresence(room: JoinedRoom, log: Log): void {
     const before = going.get(member.id);
     going.delete(member.id);
     names.delete(member.id);
+    if (returning.isForgotten(member)) return; // It did not go: the proxy did.
     const elsewhere = before && before.rooms.length > 1 ? `: out of ${together(before.rooms, 6)}` : "";
     const text = `${departure(who, reason)}${elsewhere}`;
     // It is said once, and read out once.
@@ -40,7 +44,9 @@ export function notePresence(room: JoinedRoom, log: Log): void {
     const now = name(member);
     if (before !== undefined && before !== now) log.notice(`${before} is now called ${now}`);
   });
-  room.on("lost", (lost) => void log.notice(lostText(lost)).classList.add("bad"));
+  room.on("lost", (lost) => {
+    log.notice(lostText(lost, returning)).classList.toggle("bad", lost !== undefined || returning.isAlone);
+  });
 }
 
 function departure(who: string, { code, message }: Reason): string {
@@ -52,9 +58,11 @@ function departure(who: string, { code, message }: Reason): string {
 }
 
 /** What the proxy could not keep for this page. */
-function lostText(lost: number | undefined): string {
+function lostText(lost: number | undefined, { isAlone }: Returning): string {
   if (lost === undefined) {
-    return "The proxy does not know this page any more: it was started again, or the connection was away for longer than two minutes. What was said meanwhile is lost.";
+    return isAlone
+      ? "The proxy does not know this page any more: the connection was away for longer than two minutes. What others said meanwhile is lost."
+      : "The proxy does not know this page any more: it was started again, or the connection was away for longer than two minutes. What was written meanwhile goes to each who was here and is back within two minutes.";
   }
   return `${count(lost, "message or notice was", "messages and notices were")} lost: more came than is kept for who is away or slow.`;
 }

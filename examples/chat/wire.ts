@@ -1,6 +1,6 @@
 // What these pages say to each other in a room, and what of it is believed.
 //
-// "message" asks everybody in the room, and each answers once it has it. "seen" tells a writer, and nobody else, up to which of its messages
+// "message" asks everybody in the room, and each answers once it has it; what came before, by its id, is answered and not shown again. "seen" tells a writer, and nobody else, up to which of its messages
 // somebody has looked. "typing" is volatile: who is not there at that moment does not miss it.
 
 export interface Picture {
@@ -15,6 +15,8 @@ export interface Said {
   /** The writer's own name for the message. */
   readonly id: string;
   readonly text: string;
+  /** When it was written, by the writer's clock: see {@link writtenAt}. */
+  readonly at?: number;
   readonly picture?: Picture;
 }
 
@@ -23,6 +25,8 @@ export const PICTURE_BYTES_MAX = (1 << 20) - (64 << 10);
 export const TEXT_MAX = 12_000;
 const SIDE_MAX = 16_384;
 const ID_MAX = 64;
+/** No message is older as it comes than this: who was away comes back before, or its clock is wrong. */
+const WRITTEN_MS = 5 * 60_000;
 
 /** Types that a page shows as pictures, and that can do nothing but be looked at. */
 const TYPES: readonly string[] = ["image/png", "image/jpeg", "image/webp", "image/gif", "image/avif"];
@@ -34,11 +38,17 @@ export function canShow(type: string): boolean {
 /** A message as somebody sent it, or nothing where it is none. */
 export function readSaid(value: unknown): Said | undefined {
   if (!isRecord(value)) return undefined;
-  const { id, text } = value;
+  const { id, text, at } = value;
   if (!isId(id) || typeof text !== "string" || text.length > TEXT_MAX) return undefined;
-  if (value.picture === undefined) return text.trim() ? { id, text } : undefined;
+  const said = { id, text, ...(typeof at === "number" && Number.isFinite(at) && { at }) };
+  if (value.picture === undefined) return text.trim() ? said : undefined;
   const picture = readPicture(value.picture);
-  return picture && { id, text, picture };
+  return picture && { ...said, picture };
+}
+
+/** When it was written, as far as that can be true of what came at `now`. */
+export function writtenAt({ at = Infinity }: Said, now = Date.now()): number {
+  return Math.min(now, Math.max(now - WRITTEN_MS, at));
 }
 
 export function isId(value: unknown): value is string {

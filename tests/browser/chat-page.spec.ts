@@ -1,6 +1,6 @@
 /** The chat's page: by keyboard alone, on a phone, in light and dark, with several rooms. */
 
-import { goIn, goInToo, noise, notices, texts, tick, write } from "./chat-room.ts";
+import { drop, goIn, goInToo, noise, notices, texts, tick, write } from "./chat-room.ts";
 import { expect, test } from "./fixture.ts";
 import { photograph } from "./photograph.ts";
 
@@ -110,6 +110,75 @@ test("chat: rooms in the background count what is unread, and the directory who 
   await cem.locator("#new-nickname").fill("Cem");
   await cem.keyboard.press("Enter");
   await expect(notices(ann).last()).toHaveText(/Bob \([0-9a-f]{4}\).? is now called .?Cem/);
+});
+
+test("chat: a double click leaves one room, and one goes on writing in the next", async ({ tab, realProxy, name }) => {
+  const page = await tab(`${realProxy.url}examples/chat/`);
+  await goIn(page, "Ann", name);
+  await goInToo(page, `${name} two`);
+  await page.locator("#leave").dblclick();
+  await expect(page.locator("#room-name")).toHaveText(name);
+  await expect(page.locator("#text")).toBeFocused();
+  await expect(page.locator("#own li")).toHaveCount(1);
+  await page.locator("#leave").press("Enter");
+  await expect(page.locator("#welcome")).toBeVisible();
+  await expect(page.locator("#room")).toBeFocused();
+});
+
+test("chat: who has written a name goes in by a listed room, and who has not is asked for one", async ({
+  tab,
+  realProxy,
+  name,
+}) => {
+  const ann = await tab(`${realProxy.url}examples/chat/`);
+  await goIn(ann, "Ann", name);
+  const bob = await tab(`${realProxy.url}examples/chat/`);
+  const listed = bob.getByRole("link", { name: `${name} 1 person` });
+  await listed.click();
+  await expect(bob.locator("#welcome-problem")).toHaveText(/what others shall call you/);
+  await expect(bob.locator("#nickname")).toBeFocused();
+  await bob.reload();
+  await bob.goto(`${realProxy.url}examples/chat/`);
+  await bob.locator("#nickname").fill("Bob");
+  await listed.click();
+  await expect(bob.locator("#room-name")).toHaveText(name);
+  await expect(ann.locator("#people-list")).toContainText("Bob");
+  await bob.locator("#leave").click();
+  await bob.locator("#nickname").fill("Bobby");
+  await listed.click();
+  await expect(ann.locator("#people-list")).toContainText("Bobby");
+});
+
+test("chat: files that are no pictures are refused in one sentence, which goes with the next thing that is done", async ({
+  tab,
+  realProxy,
+  name,
+}) => {
+  const page = await tab(`${realProxy.url}examples/chat/`);
+  await goIn(page, "Ann", name);
+  const problem = page.locator("#attach-problem");
+  const refuse = async () => {
+    const bytes = Buffer.from("<svg");
+    await drop(
+      page,
+      ["a.svg", "b.svg"].map((name) => ({ name, type: "image/svg+xml", bytes })),
+    );
+    await expect(problem).toHaveText(/^.?a\.svg.? and .?b\.svg.? are no pictures that this browser can read\. Take/);
+  };
+  await refuse();
+  await page.locator("#text").pressSequentially("h");
+  await expect(problem).toHaveText("");
+  await refuse();
+  await page.locator("#leave").focus();
+  await page.keyboard.press("Escape");
+  await expect(problem).toHaveText("");
+  await refuse();
+  await page.locator("#text").press("Enter");
+  await expect(problem).toHaveText("");
+  await refuse();
+  await drop(page, [{ name: "noise.png", type: "image/png", bytes: await noise(page, 8, 8) }]);
+  await expect(page.locator("#attached li")).toHaveCount(1);
+  await expect(problem).toHaveText("");
 });
 
 test("chat: it is looked at in light, in dark and on a phone, with long and foreign texts", async ({
