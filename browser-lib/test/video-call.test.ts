@@ -1,8 +1,10 @@
 // What of the example `video-call` needs no browser.
 
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { readChunk, writeChunk } from "../../examples/video-call/chunk.ts";
-import { bitsEach, warningOf } from "../../examples/video-call/crowd.ts";
+import { adviceOf, bitsEach, uploadOf, warningOf } from "../../examples/video-call/crowd.ts";
+import { encodeVideo } from "../../examples/video-call/encode.ts";
+import { eachFrame } from "../../examples/video-call/frames.ts";
 import { Gate } from "../../examples/video-call/gate.ts";
 import { Line } from "../../examples/video-call/line.ts";
 import { initialsOf, personOf } from "../../examples/video-call/person.ts";
@@ -59,6 +61,118 @@ describe("a gate", () => {
   });
 });
 
+describe("each frame", () => {
+  const made: { isClosed: boolean; close(): void }[] = [];
+  let ask: (() => void) | undefined;
+  const frame = () => {
+    const one = {
+      isClosed: false,
+      close: () => {
+        one.isClosed = true;
+      },
+    };
+    made.push(one);
+    return one;
+  };
+  /** The next frame, once one is asked for. */
+  const give = async () => {
+    (await vi.waitUntil(() => ask))();
+  };
+  /** Gives a frame some time after it was asked for one, as Chromium does, whether it was cancelled meanwhile or not. */
+  class Processor {
+    readonly readable = new ReadableStream(
+      {
+        pull: (controller) =>
+          new Promise<void>((resolve) => {
+            ask = () => {
+              ask = undefined;
+              const one = frame();
+              resolve();
+              try {
+                controller.enqueue(one);
+              } catch {
+                // It was cancelled: nobody gets this one.
+              }
+            };
+          }),
+      },
+      { highWaterMark: 0 },
+    );
+  }
+  afterEach(() => {
+    made.length = 0;
+    ask = undefined;
+    vi.unstubAllGlobals();
+  });
+
+  function begin(take: () => void) {
+    vi.stubGlobal("MediaStreamTrackProcessor", Processor);
+    const over = new AbortController();
+    const done = eachFrame({} as MediaStreamTrack, over.signal, take);
+    return { over, done };
+  }
+
+  it("is closed, the last as well, which comes when nobody wants it any more", async () => {
+    let taken = 0;
+    const { over, done } = begin(() => taken++);
+    await give();
+    await vi.waitUntil(() => taken === 1 && ask);
+    over.abort();
+    await give();
+    await done;
+    expect([taken, ...made.map(({ isClosed }) => isClosed)]).toEqual([1, true, true]);
+  });
+
+  it("is closed where it cannot be taken, and no more come", async () => {
+    const { done } = begin(() => {
+      throw new Error("why");
+    });
+    void give();
+    await expect(done).rejects.toThrow("why");
+    expect(made.map(({ isClosed }) => isClosed)).toEqual([true]);
+  });
+
+  it("leaves the encoder before that is closed, and what comes out then is not sent", async () => {
+    const did: string[] = [];
+    let flushed = () => {};
+    class Encoder {
+      state = "unconfigured";
+      readonly encodeQueueSize = 0;
+      readonly #output: (chunk: object) => void;
+      constructor({ output }: { output(chunk: object): void }) {
+        this.#output = output;
+      }
+      configure(): void {
+        this.state = "configured";
+      }
+      encode(): void {
+        did.push("encode");
+      }
+      async flush(): Promise<void> {
+        did.push("flush");
+        await new Promise<void>((resolve) => {
+          flushed = resolve;
+        });
+        this.#output({ type: "key", timestamp: 0, byteLength: 1, copyTo() {} });
+      }
+      close(): void {
+        did.push("close");
+      }
+    }
+    vi.stubGlobal("VideoEncoder", Encoder);
+    vi.stubGlobal("MediaStreamTrackProcessor", Processor);
+    const outlet = { number: () => 0, send: () => did.push("send"), isBehind: false, failed: () => did.push("failed") };
+    const encoding = encodeVideo("camera", {} as MediaStreamTrack, outlet);
+    await give();
+    await vi.waitUntil(() => did.length === 1);
+    encoding.stop();
+    expect(did).toEqual(["encode", "flush"]);
+    flushed();
+    await vi.waitUntil(() => did.length > 2);
+    expect(did).toEqual(["encode", "flush", "close"]);
+  });
+});
+
 it("speech is heard at once, and is over only behind a gap", () => {
   const speech = new Speech();
   const said: [loudness: number, now: number][] = [
@@ -94,6 +208,24 @@ describe("traffic", () => {
     expect(meter.read(totalsOf(stats(10, 0)), 1000)).toMatchObject({ down: 0, up: 0, lost: 0 });
   });
 
+  it("is not known where nothing came for three seconds", () => {
+    const meter = new Meter();
+    expect(meter.isFresh(0), "nothing was read").toBe(false);
+    const pair = { type: "candidate-pair", nominated: true, currentRoundTripTime: 55.967 };
+    const look = (now: number, responsesReceived: number) => {
+      meter.read(totalsOf([{ ...pair, responsesReceived }]), now);
+      return meter.isFresh(now);
+    };
+    expect([look(0, 1), look(2500, 2), look(5500, 2), look(5501, 2), look(6500, 3)]).toEqual([
+      true,
+      true,
+      true,
+      false,
+      true,
+    ]);
+    expect(meter.isFresh(9501), "and no answer of the browser's").toBe(false);
+  });
+
   it("is said in words that do not break in their middle", () => {
     const said = sayTraffic({ down: 1_250_000, up: 90_400, lost: 0.0123, ms: undefined, frames: 0 });
     expect(said.replaceAll("\u00a0", "_")).toBe("↓_1.3_Mbit/s · ↑_90_kbit/s · 1.2_%_lost");
@@ -101,12 +233,19 @@ describe("traffic", () => {
 });
 
 it("more than six people are told that a mesh is the wrong shape, and by how much", () => {
-  expect(warningOf(6, 1e6)).toBe("");
-  const warning = warningOf(7, 5_400_000);
+  expect(warningOf(6, true)).toBe("");
+  const warning = warningOf(7, true);
   expect(warning).toContain("7 people");
   expect(warning).toContain("leaves this device 6 times");
-  expect(warning).toContain("5.4 Mbit/s of upload now");
+  expect(uploadOf(5_400_000)).toContain("5.4 Mbit/s of upload now");
+  expect(uploadOf(0)).toBe("");
+  expect(warningOf(7, false)).toContain("would leave this device 6 times");
   expect([2, 3, 5, 7, 60].map(bitsEach)).toEqual([1_500_000, 1_500_000, 1_000_000, 666_667, 150_000]);
+});
+
+it("who would be the seventh is told before, and may come all the same", () => {
+  expect(adviceOf(5)).toBe("");
+  expect(adviceOf(6)).toMatch(/^6 people are in this call. With you it is 7,.*You can join all the same.$/);
 });
 
 it("a person is what is left of what anybody may say", () => {
@@ -115,7 +254,21 @@ it("a person is what is left of what anybody may say", () => {
     expect(personOf(profile)).toEqual(nobody);
   const long = personOf({ name: ` Ada\n\n<b>  ${"日".repeat(60)}`, camera: true });
   expect(long).toMatchObject({ name: `Ada <b> ${"日".repeat(32)}`, camera: true });
-  expect(["Ada Lovelace", "ben", "", "🙂 Smile again"].map(initialsOf)).toEqual(["AL", "B", "", "🙂S"]);
+});
+
+it("initials are letters and digits, each a whole one", () => {
+  const names = [
+    "Ada Lovelace",
+    "ben",
+    "",
+    "Guest (you)",
+    "Bea <b>x",
+    "🙂 Smile again",
+    "🙂",
+    "e\u0301mile 7",
+    "日本 語",
+  ];
+  expect(names.map(initialsOf)).toEqual(["AL", "B", "", "GY", "BB", "SA", "", "E\u03017", "日語"]);
 });
 
 it("what is wrong with a device is said with what to do, and a closed choice of screens is nothing wrong", () => {

@@ -1,7 +1,7 @@
 // One message as it stands in the conversation.
 
+import { withLinks } from "../links.ts";
 import type { Delivery } from "./delivery.ts";
-import { withLinks } from "./links.ts";
 import { element, make } from "./page.ts";
 import { type Picture, type Said, writtenAt } from "./wire.ts";
 

@@ -14,14 +14,27 @@ export function bitsEach(people: number): number {
   return Math.round(Math.min(BEST, Math.max(LEAST, UPLOAD / Math.max(1, people - 1))));
 }
 
-/** What is wrong with so many people in a mesh; nothing where nothing is. `up`: bits per second that leave now. */
-export function warningOf(people: number, up: number): string {
+const SHAPE = `Beyond ${PEOPLE_MAX} a server in the middle that takes one copy and hands it to all (an SFU) is the right shape.`;
+
+/** What is wrong with so many people in a mesh; nothing where nothing is. `sends`: a picture of ours is among what goes. */
+export function warningOf(people: number, sends: boolean): string {
   if (people <= PEOPLE_MAX) return "";
-  const copies = people - 1;
-  const now = up > 0 ? ` That is ${bits(up)} of upload now.` : "";
   return (
-    `${people} people are more than a mesh is good for: your picture leaves this device ${copies} times, once for each of the others, ` +
-    `and each person who joins adds one more to everybody’s upload.${now} Pictures become smaller and worse. ` +
-    `Beyond ${PEOPLE_MAX} a server in the middle that takes one copy and hands it to all (an SFU) is the right shape.`
+    `${people} people are more than a mesh is good for: your picture ${sends ? "leaves" : "would leave"} this device ${people - 1} times, ` +
+    `once for each of the others, and each person who joins adds one more to everybody’s upload. Pictures become smaller and worse. ${SHAPE}`
+  );
+}
+
+/** What leaves now, in bits per second, in words; nothing where nothing does. */
+export function uploadOf(up: number): string {
+  return up > 0 ? `That is ${bits(up)} of upload now.` : "";
+}
+
+/** The same for who would be one more than `people`, and is not in the call yet. */
+export function adviceOf(people: number): string {
+  if (people < PEOPLE_MAX) return "";
+  return (
+    `${people} people are in this call. With you it is ${people + 1}, more than a mesh is good for: each picture leaves its device ${people} times, ` +
+    `and all become smaller and worse. ${SHAPE} You can join all the same.`
   );
 }

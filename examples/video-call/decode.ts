@@ -49,8 +49,11 @@ export class VideoDecoding {
     const decoder = new VideoDecoder({
       output: (frame) => {
         this.frames++;
-        this.#show(frame);
-        frame.close();
+        try {
+          this.#show(frame);
+        } finally {
+          frame.close();
+        }
       },
       // What it cannot decode closes it: another one begins with the next key frame.
       error: () => {

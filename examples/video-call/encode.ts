@@ -40,12 +40,12 @@ export function encodeVideo(source: "camera" | "screen", track: MediaStreamTrack
     output: (chunk, metadata) => {
       const space = metadata?.decoderConfig?.colorSpace;
       if (space) colours = { isFull: space.fullRange === true, isBt709: space.matrix === "bt709" };
-      outlet.send(messageOf(source, chunk, colours, outlet));
+      if (!over.signal.aborted) outlet.send(messageOf(source, chunk, colours, outlet));
     },
     error: (error) => outlet.failed(source, error),
   });
   const take = (frame: VideoFrame) => {
-    if (encoder.state === "closed" || encoder.encodeQueueSize > QUEUE_MAX || outlet.isBehind) return frame.close();
+    if (encoder.state === "closed" || encoder.encodeQueueSize > QUEUE_MAX || outlet.isBehind) return;
     if (frame.displayWidth !== width || frame.displayHeight !== height) {
       width = frame.displayWidth;
       height = frame.displayHeight;
@@ -54,19 +54,23 @@ export function encodeVideo(source: "camera" | "screen", track: MediaStreamTrack
     }
     const keyFrame = wantsKey && performance.now() - keyAt >= KEY_EVERY_MS;
     encoder.encode(frame, { keyFrame });
-    frame.close();
     if (!keyFrame) return;
     wantsKey = false;
     keyAt = performance.now();
   };
   eachFrame(track, over.signal, take).catch((error) => outlet.failed(source, error));
+  const close = () => {
+    if (encoder.state !== "closed") encoder.close();
+  };
   return {
     key() {
       wantsKey = true;
     },
     stop() {
       over.abort();
-      if (encoder.state !== "closed") encoder.close();
+      // It keeps copies of the frames that wait in it: it is emptied first, and closed then.
+      if (encoder.state === "configured") encoder.flush().then(close, close);
+      else close();
     },
   };
 }

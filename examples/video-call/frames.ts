@@ -8,7 +8,7 @@ type Processor = new (init: {
   readonly readable: ReadableStream<VideoFrame>;
 };
 
-/** Hands each frame to `take`, which closes it, until the track ends or the signal aborts. */
+/** Hands each frame to `take`, and closes it afterwards, until the track ends or the signal aborts. */
 export async function eachFrame(
   track: MediaStreamTrack,
   signal: AbortSignal,
@@ -17,9 +17,16 @@ export async function eachFrame(
   const { MediaStreamTrackProcessor } = globalThis as { MediaStreamTrackProcessor?: Processor };
   if (!MediaStreamTrackProcessor) return shown(track, signal, take);
   const reader = new MediaStreamTrackProcessor({ track, maxBufferSize: 2 }).readable.getReader();
-  signal.addEventListener("abort", () => void reader.cancel());
-  if (signal.aborted) return reader.cancel();
-  for (let next = await reader.read(); !next.done; next = await reader.read()) take(next.value);
+  // Not cancelled while a frame is read: Chromium would make one that nobody is given, and nobody closes.
+  try {
+    while (!signal.aborted) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      handOver(value, signal, take);
+    }
+  } finally {
+    await reader.cancel();
+  }
 }
 
 /** Where a browser has no such way: what a video element shows, as long as it is shown. */
@@ -35,7 +42,7 @@ function shown(track: MediaStreamTrack, signal: AbortSignal, take: (frame: Video
     };
     const next = (now: number) => {
       if (signal.aborted) return;
-      take(new VideoFrame(video, { timestamp: Math.round(now * 1000) }));
+      handOver(new VideoFrame(video, { timestamp: Math.round(now * 1000) }), signal, take);
       video.requestVideoFrameCallback(next);
     };
     signal.addEventListener("abort", stop);
@@ -44,4 +51,13 @@ function shown(track: MediaStreamTrack, signal: AbortSignal, take: (frame: Video
     // It is muted and muted ones may always play; where it does not all the same, no frame comes.
     void video.play().catch(stop);
   });
+}
+
+/** Whatever becomes of a frame, it is closed: a camera has only a few. */
+function handOver(frame: VideoFrame, signal: AbortSignal, take: (frame: VideoFrame) => void): void {
+  try {
+    if (!signal.aborted) take(frame);
+  } finally {
+    frame.close();
+  }
 }

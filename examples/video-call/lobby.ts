@@ -19,7 +19,7 @@ export function lobby(capture: Capture, ear: Ear, room: string, enter: (nickname
     const shown = video.srcObject as MediaStream | null;
     if (shown?.getVideoTracks()[0] !== camera) video.srcObject = camera ? new MediaStream([camera]) : null;
     preview.dataset.camera = camera ? "on" : "off";
-    say(part(preview, "captions"), camera ? "This is what others see" : "Your camera is off");
+    say(part(preview, "captions"), camera ? "Preview. Nobody sees you yet." : "Your camera is off");
     say(preview.querySelector(".initials") as HTMLElement, initialsOf(name.value || "Guest"));
     ear.listen(capture.tracks.microphone);
   };

@@ -5,8 +5,10 @@ import { showConnection } from "../connection.ts";
 import { Call } from "./call.ts";
 import { Capture } from "./capture.ts";
 import { controls, keys } from "./controls.ts";
+import { adviceOf } from "./crowd.ts";
 import { offerDevices } from "./devices.ts";
 import { Ear } from "./ear.ts";
+import { Hall } from "./hall.ts";
 import { readInvitation } from "./invitation.ts";
 import { invite } from "./invite.ts";
 import { lobby } from "./lobby.ts";
@@ -29,6 +31,8 @@ const stage = new Stage(capture, ownEar);
 const relayOnly = element<HTMLInputElement>("relay-only");
 let call: Call | undefined;
 const talk = new Talk(() => call);
+
+const hall: Hall = new Hall(mdm, room, () => say(element("lobby-crowd"), adviceOf(hall.people)));
 
 showConnection(mdm);
 show("lobby");
@@ -63,9 +67,10 @@ element("open-settings").addEventListener("click", () => {
   element("settings-devices").append(element("devices"));
   element<HTMLDialogElement>("settings").showModal();
 });
-setInterval(async () => {
-  await call?.measure();
+setInterval(() => {
+  // What was measured too long ago is not shown, even where the next answer does not come.
   if (call) stage.show(call);
+  void call?.measure().then(() => call && stage.show(call));
 }, LOOK_MS);
 setInterval(() => call && stage.listen(call), LISTEN_MS);
 void capture.begin();
@@ -85,6 +90,7 @@ async function enter(nickname: string): Promise<void> {
       news: announce,
       over,
     });
+    hall.isIn = true;
     show("call");
     stage.show(call);
     announce(`You are in the call, with ${call.peers.size} others`);
@@ -104,10 +110,11 @@ async function leave(): Promise<void> {
 /** Behind the call: why it is over, or nothing where we left. */
 function over(why: string): void {
   call = undefined;
+  hall.isIn = false;
   stage.close();
   talk.clear();
   capture.close();
-  element("devices-problem").after(element("devices"));
+  element("room-note").before(element("devices"));
   say(element("left-title"), why ? "The call is over" : "You left the call");
   say(element("left-why"), why || "Your camera and microphone are off. The others go on without you.");
   show("left");

@@ -5,7 +5,7 @@ import { Ear } from "./ear.ts";
 import { Pair, type PairHooks, type Way } from "./pair.ts";
 import { type Person, personOf } from "./person.ts";
 import type { Reception } from "./reception.ts";
-import { Meter, type Traffic } from "./traffic.ts";
+import { Meter, type Totals, type Traffic } from "./traffic.ts";
 
 export interface PeerHooks extends Omit<PairHooks, "isScreen"> {
   /** Takes up what comes through the proxy. */
@@ -20,11 +20,11 @@ export class Peer {
   readonly member: Member;
   readonly pair: Pair;
   readonly ear: Ear;
-  traffic: Traffic | undefined;
   /** What is wrong with the way through the proxy. */
   problem = "";
   readonly #hooks: PeerHooks;
   readonly #meter = new Meter();
+  #traffic: Traffic | undefined;
   #reception: Reception | undefined;
   #isClosed = false;
 
@@ -50,6 +50,11 @@ export class Peer {
     return this.pair.way;
   }
 
+  /** What goes now; nothing while that is not known. */
+  get traffic(): Traffic | undefined {
+    return this.#meter.isFresh(performance.now()) ? this.#traffic : undefined;
+  }
+
   /** What its camera's tile shows: a stream with its sound, or what is painted. */
   get camera(): MediaStream | HTMLCanvasElement | undefined {
     return this.#picture("camera");
@@ -63,8 +68,14 @@ export class Peer {
   /** Looks at what went since the last look. */
   async measure(): Promise<void> {
     const through = this.#reception?.totals;
-    const totals = through ? { ...through, sent: this.#hooks.sentThroughProxy() } : await this.pair.totals();
-    this.traffic = this.#meter.read(totals, performance.now());
+    const totals = through ? this.#through(through) : await this.pair.totals();
+    this.#traffic = this.#meter.read(totals, performance.now());
+  }
+
+  /** The channel's counts are right without a word of that person's, as long as it is there. */
+  #through(totals: Totals): Totals {
+    const heard = this.member.live ? performance.now() : totals.heard;
+    return { ...totals, sent: this.#hooks.sentThroughProxy(), heard };
   }
 
   close(): void {

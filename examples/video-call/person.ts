@@ -24,12 +24,17 @@ export function personOf(profile: unknown): Person {
   };
 }
 
-/** The first letters of up to two words, for who shows no picture. */
+const characters = new Intl.Segmenter();
+
+/** The first letters, or digits, of the first two words that have one, for who shows no picture. */
 export function initialsOf(name: string): string {
-  const words = name.split(" ").filter(Boolean);
-  return words
+  return name
+    .split(" ")
+    .map((word) =>
+      Array.from(characters.segment(word), ({ segment }) => segment).find((one) => /^[\p{L}\p{N}]/u.test(one)),
+    )
+    .filter((initial) => initial !== undefined)
     .slice(0, 2)
-    .map((word) => Array.from(word)[0] ?? "")
     .join("")
     .toLocaleUpperCase();
 }

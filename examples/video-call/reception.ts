@@ -54,7 +54,7 @@ export class Reception {
 
   get totals(): Totals {
     const frames = this.#pictures.camera.frames + this.#pictures.screen.frames;
-    return { received: this.#received, sent: 0, came: this.#came, missing: this.#missing, frames };
+    return { received: this.#received, sent: 0, came: this.#came, missing: this.#missing, frames, heard: this.#came };
   }
 
   close(): void {

@@ -2,11 +2,11 @@
 
 import type { Call } from "./call.ts";
 import type { Capture } from "./capture.ts";
-import { warningOf } from "./crowd.ts";
 import type { Ear } from "./ear.ts";
-import { element, say } from "./page.ts";
+import { Notice } from "./notice.ts";
+import { element } from "./page.ts";
 import type { Peer } from "./peer.ts";
-import type { Person } from "./person.ts";
+import { initialsOf, type Person } from "./person.ts";
 import { type Picture, Tile } from "./tile.ts";
 import { bits, sayTraffic } from "./traffic.ts";
 
@@ -16,6 +16,7 @@ const WAYS = { connecting: "connecting", direct: "direct", proxy: "via proxy" };
 export class Stage {
   readonly #capture: Capture;
   readonly #ownEar: Ear;
+  readonly #notice = new Notice();
   readonly #people = new Map<string, Tile>();
   readonly #screens = new Map<string, Tile>();
   readonly #own = { camera: new MediaStream(), screen: new MediaStream() };
@@ -37,9 +38,10 @@ export class Stage {
     settle(this.#screens, element("screens"), screens);
     const wide = Math.ceil(Math.sqrt(people.length));
     const place = element("people");
-    place.style.cssText = `--wide: ${wide}; --narrow: ${people.length > 2 ? 2 : 1}`;
+    const flat = people.length > 3 ? Math.ceil(people.length / 2) : people.length;
+    place.style.cssText = `--wide: ${wide}; --narrow: ${people.length > 2 ? 2 : 1}; --flat: ${flat}`;
     place.toggleAttribute("data-in-twos", wide === 2);
-    say(element("crowd"), warningOf(people.length, call.up));
+    this.#notice.show(people.length, call.me.camera || call.me.screen, call.up);
   }
 
   /** Shows who speaks now. */
@@ -61,6 +63,7 @@ export class Stage {
     if (watchers > 0) captions.push(`to ${watchers} via proxy`);
     return {
       name: `${me.name} (you)`,
+      initials: initialsOf(me.name),
       captions,
       traffic: call.peers.size > 0 ? `↑ ${bits(call.up)} to all` : "Nobody else is here yet",
       shown: only(this.#own.camera, this.#capture.tracks.camera),
@@ -73,6 +76,7 @@ export class Stage {
   #ownScreen(): Picture {
     return {
       name: "Your screen",
+      initials: "",
       captions: ["everybody sees it"],
       traffic: "",
       shown: only(this.#own.screen, this.#capture.tracks.screen),
@@ -90,6 +94,7 @@ function personPicture(peer: Peer): Picture {
   if (problem) captions.push(problem);
   return {
     name: person.name,
+    initials: initialsOf(person.name),
     captions,
     traffic: traffic ? sayTraffic(traffic) : "",
     shown: peer.camera,
@@ -102,6 +107,7 @@ function personPicture(peer: Peer): Picture {
 function screenPicture({ person, way, member, screen }: Peer): Picture {
   return {
     name: `${person.name}: screen`,
+    initials: "",
     captions: [WAYS[way]],
     traffic: "",
     shown: screen,

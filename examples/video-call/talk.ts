@@ -1,5 +1,6 @@
 // The chat beside the pictures.
 
+import { withLinks } from "../links.ts";
 import type { Call } from "./call.ts";
 import { element, say } from "./page.ts";
 import type { Person } from "./person.ts";
@@ -64,7 +65,7 @@ export class Talk {
     const who = document.createElement("small");
     const time = new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
     who.append(Object.assign(document.createElement("bdi"), { textContent: name }), ` · ${time}`);
-    line.append(who, text);
+    line.append(who, ...withLinks(text));
     const talk = element("talk");
     const isAtEnd = talk.scrollHeight - talk.scrollTop - talk.clientHeight < 40;
     const lines = element("lines");

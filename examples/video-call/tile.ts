@@ -1,10 +1,11 @@
 // One picture in the call: of a person, or of a screen.
 
 import { element, part, say } from "./page.ts";
-import { initialsOf } from "./person.ts";
 
 export interface Picture {
   readonly name: string;
+  /** What stands where there is no picture. */
+  readonly initials: string;
   /** What is true of it now, in a word or two each. */
   readonly captions: readonly string[];
   /** How much goes. */
@@ -27,15 +28,19 @@ export class Tile {
     const copy = element<HTMLTemplateElement>("tile").content.cloneNode(true) as DocumentFragment;
     this.root = copy.firstElementChild as HTMLElement;
     this.#video = this.root.querySelector("video") as HTMLVideoElement;
+    const more = part<HTMLButtonElement>(this.root, "more");
+    more.addEventListener("click", () => this.#open(more.ariaExpanded !== "true"));
+    more.addEventListener("keydown", ({ key }) => key === "Escape" && this.#open(false));
   }
 
-  show({ name, captions, traffic, shown, hasPicture, isOwn, facts }: Picture): void {
+  show({ name, initials, captions, traffic, shown, hasPicture, isOwn, facts }: Picture): void {
     Object.assign(this.root.dataset, facts);
     this.root.dataset.camera = hasPicture ? "on" : "off";
     say(part(this.root, "name"), name);
     say(part(this.root, "captions"), captions.join(" · "));
     say(part(this.root, "traffic"), traffic);
-    say(this.root.querySelector(".initials") as HTMLElement, initialsOf(name));
+    say(this.root.querySelector(".initials") as HTMLElement, initials);
+    part(this.root, "more").ariaLabel = `Details of ${name}`;
     this.#video.ariaLabel = `${name}: picture`;
     this.#video.muted = isOwn;
     this.#video.classList.toggle("mirrored", isOwn && facts.kind === "person");
@@ -50,6 +55,12 @@ export class Tile {
   remove(): void {
     this.#video.srcObject = null;
     this.root.remove();
+  }
+
+  /** Shows, on a small tile, all that is told of it, or only the first of it. */
+  #open(isOpen: boolean): void {
+    part(this.root, "more").ariaExpanded = `${isOpen}`;
+    this.root.toggleAttribute("data-open", isOpen);
   }
 
   #put(shown: Picture["shown"]): void {

@@ -19,6 +19,8 @@ export interface Totals {
   readonly came: number;
   readonly missing: number;
   readonly frames: number;
+  /** Grows with anything that comes from the other side, if only an answer to whether it is there. */
+  readonly heard: number;
   readonly ms?: number | undefined;
 }
 
@@ -31,12 +33,14 @@ interface Entry {
   readonly packetsLost?: number;
   readonly framesDecoded?: number;
   readonly nominated?: boolean;
+  readonly requestsReceived?: number;
+  readonly responsesReceived?: number;
   readonly currentRoundTripTime?: number;
 }
 
 /** The sums of a connection's media. */
 export function totalsOf(entries: Iterable<Entry>): Totals {
-  let [received, sent, came, missing, frames] = [0, 0, 0, 0, 0];
+  let [received, sent, came, missing, frames, heard] = [0, 0, 0, 0, 0, 0];
   let ms: number | undefined;
   for (const entry of entries) {
     if (entry.type === "inbound-rtp") {
@@ -45,15 +49,26 @@ export function totalsOf(entries: Iterable<Entry>): Totals {
       missing += Math.max(0, entry.packetsLost ?? 0);
       frames += entry.framesDecoded ?? 0;
     } else if (entry.type === "outbound-rtp") sent += entry.bytesSent ?? 0;
-    else if (entry.type === "candidate-pair" && entry.nominated && entry.currentRoundTripTime !== undefined)
-      ms = entry.currentRoundTripTime * 1000;
+    else if (entry.type === "candidate-pair") {
+      heard += (entry.bytesReceived ?? 0) + (entry.requestsReceived ?? 0) + (entry.responsesReceived ?? 0);
+      if (entry.nominated && entry.currentRoundTripTime !== undefined) ms = entry.currentRoundTripTime * 1000;
+    }
   }
-  return { received, sent, came, missing, frames, ms };
+  return { received, sent, came, missing, frames, heard: heard + received, ms };
 }
+
+/** Figures of a connection over which nothing came for longer say nothing of now. */
+const FRESH_MS = 3000;
 
 export class Meter {
   #before: Totals | undefined;
   #at = 0;
+  #heardAt = Number.NEGATIVE_INFINITY;
+
+  /** Whether what was read still holds at `now`. */
+  isFresh(now: number): boolean {
+    return now - this.#heardAt <= FRESH_MS;
+  }
 
   /** What went since the last look, at `now` in milliseconds. Sums that are smaller than before are those of another connection. */
   read(totals: Totals, now: number): Traffic {
@@ -65,6 +80,7 @@ export class Meter {
     const lost = since(missing, before.missing);
     const all = lost + since(came, before.came);
     const isFirst = this.#before === undefined;
+    if (totals.heard !== before.heard || isFirst) this.#heardAt = now;
     this.#before = totals;
     this.#at = now;
     return {

@@ -37,6 +37,18 @@ export const test = tabs.extend<Fixtures>({
   },
 });
 
+/** Others sit in a room of that name, without a camera, and without a page that would answer. */
+export async function seat(page: Page, room: string, others: readonly object[]): Promise<void> {
+  await page.evaluate(
+    async ({ room, others }) => {
+      const { Room } = await import("/browser-stream-server-room.js");
+      kept.rooms = others.map((as) => Room(bss.MuxDemux()).join(room, { as }));
+      await Promise.all(kept.rooms.map(({ joined }: { joined: Promise<void> }) => joined));
+    },
+    { room, others },
+  );
+}
+
 /** The tile of somebody, on somebody else's page. */
 export function tile(page: Page, nickname: string): Locator {
   return page.locator("#people .tile").filter({ hasText: nickname });

@@ -1,6 +1,6 @@
 /** The video call, as people use it. */
 
-import { expectFrames, expectPicture, OTHER_CAMERA, test, tile, watchConnections } from "./caller.ts";
+import { expectFrames, expectPicture, OTHER_CAMERA, seat, test, tile, watchConnections } from "./caller.ts";
 import { expect, type Page } from "./fixture.ts";
 import { photograph } from "./photograph.ts";
 
@@ -97,11 +97,16 @@ test("call: a screen is shared beside the camera, and the chat goes over the dat
   await expectPicture(screen);
 
   await ben.getByRole("button", { name: "Chat" }).click();
-  await ben.getByRole("textbox", { name: "Message" }).fill("<i>hello</i> مرحبا");
+  await ben.getByRole("textbox", { name: "Message" }).fill("<i>hello</i> مرحبا, https://example.com/a?b.");
   await ben.keyboard.press("Enter");
   await expect(ada.getByRole("button", { name: "Chat" })).toContainText("1 new");
   await ada.keyboard.press("c");
-  await expect(ada.getByRole("log").getByRole("listitem")).toHaveText(/^Ben · .*<i>hello<\/i> مرحبا$/);
+  await expect(ada.getByRole("log").getByRole("listitem")).toHaveText(
+    /^Ben · .*<i>hello<\/i> مرحبا, https:\/\/example.com\/a\?b\.$/,
+  );
+  const link = ada.getByRole("log").getByRole("link", { name: "https://example.com/a?b" });
+  await expect(link).toHaveAttribute("href", "https://example.com/a?b");
+  await expect(link).toHaveAttribute("rel", /noopener/);
   await photograph(ben, "video-call-chat");
 });
 
@@ -191,20 +196,43 @@ test("call: the lobby says what is wrong with a device and what to do, and lets 
 test("call: more than six people are told that a mesh is the wrong shape", async ({ join, tab, name }) => {
   const ada = await join("Ada");
   const others = await tab();
-  await others.evaluate(async (name) => {
-    const { Room } = await import("/browser-stream-server-room.js");
-    kept.rooms = Array.from({ length: 6 }, (_, at) =>
-      Room(bss.MuxDemux()).join(`call-${name}`, {
-        as: { name: at === 0 ? "長い名前 a long name, and more of it" : `Guest ${at}` },
-      }),
-    );
-    await Promise.all(kept.rooms.map((room: { joined: Promise<void> }) => room.joined));
-  }, name);
+  const names = ["長い名前 a long name, and more of it", ...[1, 2, 3, 4, 5].map((at) => `Guest ${at}`)];
+  await seat(
+    others,
+    `call-${name}`,
+    names.map((name) => ({ name })),
+  );
   await expect(ada.locator("#people .tile")).toHaveCount(7);
   await expect(ada.locator("#crowd")).toContainText("7 people are more than a mesh is good for");
   await expect(ada.locator("#crowd")).toContainText("6 times");
   await expect(tile(ada, "Guest 1")).toContainText("That browser cannot send through the proxy", { timeout: 40_000 });
   await photograph(ada, "video-call-crowd");
-  await others.evaluate(() => kept.rooms[0].leave());
+  await ada.getByRole("button", { name: "Camera" }).click();
+  await expect(ada.locator("#crowd")).toContainText("would leave this device 6 times");
+  await expect(ada.locator("#crowd"), "nothing is said of what goes where no picture does").not.toContainText("bit/s");
+  await ada.getByRole("button", { name: "Close this notice" }).click();
   await expect(ada.locator("#crowd")).toBeHidden();
+  await others.evaluate(() => kept.rooms[0].leave());
+  await expect(ada.locator("#people .tile")).toHaveCount(6);
+  await expect(ada.locator("#crowd")).toBeHidden();
+});
+
+test("call: who would be the seventh is told in the lobby, and may join all the same", async ({
+  join,
+  tab,
+  realProxy,
+  name,
+}) => {
+  const lobby = await tab(`${realProxy.url}examples/video-call/#${name}`);
+  await seat(await tab(), `hall-${name}`, Array(5).fill({ isIn: true }));
+  await expect(lobby.locator("#lobby-crowd")).toHaveText("");
+  const ada = await join("Ada");
+  await expect(lobby.locator("#lobby-crowd")).toContainText("6 people are in this call. With you it is 7");
+  await photograph(lobby, "video-call-lobby-crowd");
+  await lobby.getByRole("button", { name: "Join the call" }).click();
+  await expect(tile(ada, "Guest")).toBeVisible();
+  await ada.getByRole("button", { name: "Leave" }).click();
+  await lobby.getByRole("button", { name: "Leave" }).click();
+  await lobby.getByRole("button", { name: "Join again" }).click();
+  await expect(lobby.locator("#lobby-crowd"), "of six two left").toHaveText("");
 });

@@ -1,7 +1,5 @@
 // A text whose addresses can be followed. Everything else of it stays text.
 
-import { make } from "./page.ts";
-
 const ADDRESS = /\bhttps?:\/\/[^\s<>"“”]+/gi;
 /** What ends a sentence ends no address. */
 const BEHIND = /[.,;:!?'…]+$/;
@@ -27,7 +25,8 @@ function whole(found: string): string {
 }
 
 function link(address: string): HTMLAnchorElement {
-  const made = make("a", "", address);
+  const made = document.createElement("a");
+  made.textContent = address;
   made.href = address;
   made.target = "_blank";
   made.rel = "noopener noreferrer nofollow";
