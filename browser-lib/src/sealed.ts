@@ -85,10 +85,10 @@ export function sealing(): Promise<typeof import("./seal/index.ts")> {
   return import("./seal/index.ts");
 }
 
-/** The name and the key of an address `NAME#key`; any other is a name. What only looks like a key, as one that was cut, is given as one: nobody takes it. */
-export function parse(address: string): [name: string, key?: string] {
-  const [, name = address, key] = /^(.*)#([^\w-]*[\w-]{20,}[^\w-]*)$/s.exec(address) ?? [];
-  return key ? [name, key] : [name];
+/** The name and the key of an address `NAME#key`; no name has a `#`. A key that is none, as one that was cut, is given as one: nobody takes it. */
+export function parse(address: string): [name: string, key: string | undefined] {
+  const [, name = address, key] = /^([^#]*)#(.*)$/s.exec(address) ?? [];
+  return [name, key];
 }
 
 /** Connects; what goes wrong shows on the stream. */

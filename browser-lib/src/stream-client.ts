@@ -74,7 +74,7 @@ class Client<D extends Received = Received> {
     const normal = plain.normalize("NFC");
     const resumes = resume !== false;
     let stream: Stream;
-    if (key || sealed) {
+    if (key !== undefined || sealed) {
       const how = { inside: this.#inside, name: normal, key, sealed: Object(sealed), request, resumes, ice: this.#ice };
       stream = connectSealed(how);
     } else stream = resumes ? open(resumables, normal, request, this.#ice) : session.open(request);

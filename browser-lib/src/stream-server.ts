@@ -166,7 +166,7 @@ class Server<D extends Received = Received> extends Emitter<StreamServerEvents<D
   listen(name: string, { signal, ...request }: ListenOptions = {}): this {
     demand(!this.#claim, "this server has a name already");
     demand((request.persist ?? "tab") === "tab", 'persist is "tab"');
-    demand(!parse(name)[1], "this is an address: listen to NAME");
+    demand(parse(name)[1] === undefined, "a # is for addresses, NAME#key: listen to NAME");
     const segment = nameSegment(name);
     const normal = name.normalize("NFC");
     this.#claim = new Claim(this.#inside, this.#prefix, segment, request, {

@@ -162,18 +162,22 @@ describe("a sealed stream", () => {
     ["with a blank behind it", (address: string) => `${address} `],
     ["with the end of a sentence behind it", (address: string) => `${address}.`],
     ["with padding", (address: string) => `${address}=`],
+    ["with a word behind it", (address: string) => `${address} thanks`],
+    ["with a number sign in its name", (address: string) => `a#${address}`],
+    ["of which little is left", (address: string) => address.slice(0, 12)],
+    ["without its key", (address: string) => address.slice(0, 5)],
   ])("is connected to by no address %s, not even in the clear", async (_, alter) => {
     const { client, proxy, address } = await sealed();
     const stream = client.connect(alter(address));
     stream.write("a secret");
     const error = await stream.opened.catch((error) => error);
-    expect([error.code, error.detail]).toEqual(["bad_request", expect.stringContaining("key is not whole")]);
+    expect([error.code, error.detail]).toEqual(["bad_request", expect.stringContaining("not a whole key")]);
     expect(proxy.opens).toEqual([]);
   });
 
   it("listens to no address, and watches the name in one", async () => {
     const { proxy, page, tab, client, address } = await sealed();
-    for (const wrong of [address, address.slice(0, -1), `${address}.`]) {
+    for (const wrong of [address, address.slice(0, -1), `${address}.`, "NAME#"]) {
       expect(() => StreamServer(tab, { sealed: true }).listen(wrong)).toThrow("listen to NAME");
       expect(() => StreamServer(page).listen(wrong)).toThrow("listen to NAME");
     }

@@ -20,7 +20,8 @@ import { directions, prologue, secretOf, signals, VERSION } from "./stream.ts";
 const BAD_REQUEST = codeNumber("bad_request");
 const CANCELLED = codeNumber("cancelled");
 const NEED = ["seal"];
-const LOOKS = "it looks like a sealed address, but its key is not whole";
+const LOOKS =
+  "what follows the # is not a whole key: copy the whole address, NAME#key, and nothing behind it; no name has a #";
 const DAMAGED = "what is remembered as its key is none";
 /** A stream without one. */
 const NO_ID = new Uint8Array(16);
@@ -96,7 +97,8 @@ class Connecting {
     const { cell, sealed, resumes } = this.#wanted;
     const known = await primitives();
     const server = fromBase64(this.#server, 32);
-    if (!server) throw new StreamError("bad_request", `${this.#wanted.key ? LOOKS : DAMAGED}: ${this.#server}`);
+    if (!server)
+      throw new StreamError("bad_request", `${this.#wanted.key === undefined ? DAMAGED : LOOKS}: ${this.#server}`);
     const { id, name } = this.#identity;
     const keys = sealed.keys?.pair;
     const pattern = keys ? "IK" : "NK";
@@ -158,7 +160,7 @@ class Connecting {
   /** Why a reply can be none to our message. */
   #refusal(reply: JsonObject): StreamError | undefined {
     const { message, key } = read(reply);
-    if (key && key !== this.#server) return changed(key, this.#server);
+    if (key && key !== this.#server) return changed(key, this.#server, this.#wanted.key === undefined);
     if (message) return undefined;
     return new StreamError("tampered", key ? "the open was altered on its way" : "the answer is not sealed");
   }

@@ -65,7 +65,7 @@ export function remember(pins: Pins, server: string, key: string): Promise<void>
     await before?.catch(() => {});
     const known = await pins.get(server);
     if (known === undefined || known === null) await pins.set(server, key);
-    else if (known !== key) throw changed(key, known);
+    else if (known !== key) throw changed(key, known, true);
   })().catch((error) => {
     throw error instanceof StreamError
       ? error
@@ -75,10 +75,8 @@ export function remember(pins: Pins, server: string, key: string): Promise<void>
   return remembered;
 }
 
-/** The error for a server that shows this key instead of one that it is known by. */
-export function changed(shown: string, known: string): StreamError {
-  return new StreamError(
-    "key_changed",
-    `it shows ${shown} instead of ${known}: ask whoever runs it for its address before you trust it`,
-  );
+/** The error for a server that shows this key instead of the one of its address or its pin. */
+export function changed(shown: string, known: string, isPinned: boolean): StreamError {
+  const what = isPinned ? "whether its key is new, and delete the pin of the old one then" : "for its address anew";
+  return new StreamError("key_changed", `it shows ${shown} instead of ${known}: ask whoever runs it ${what}`);
 }

@@ -12,7 +12,7 @@ use serde_json::value::to_raw_value;
 use crate::{
     ConnectError, DialError, Peer, SendError, Stream,
     request::{Opened, Request},
-    seal::{Address, MemoryPins, Pins, Sealing},
+    seal::{Address, BadAddress, MemoryPins, Pins, Sealing},
     wire::{Meta, name},
 };
 
@@ -156,11 +156,7 @@ impl Connect {
     }
 
     async fn open(mut self) -> Result<Stream, ConnectError> {
-        let address = Address::read(&self.name);
-        if address.misspelt().is_some() {
-            let why = "what follows the # looks like a key and is none: copy the whole address, NAME#key, and nothing behind it";
-            return Err(bad(why.into()).into());
-        }
+        let address: Address = self.name.parse().map_err(|error: BadAddress| bad(error.to_string()))?;
         let sealing = self.sealing.take().or_else(|| address.key.map(|_| Sealing::new()));
         let name = name(&address.name)?;
         let meta = self.meta.map_err(|why| bad(format!("meta is no JSON: {why}")))?;

@@ -11,7 +11,7 @@ use crate::{
     DialError, ListenError, Listener, Peer,
     claim::{Claim, Wishes},
     client::PREFIX,
-    seal::{Address, Keys},
+    seal::Keys,
     wire::name,
 };
 
@@ -47,8 +47,8 @@ impl StreamServer {
         self
     }
 
-    /// Claims that name, which is put into NFC first. Options are set on what it returns, which is awaited for the [`Listener`]. What is an address, or looks like
-    /// one, is no name: `bad_request`.
+    /// Claims that name, which is put into NFC first. Options are set on what it returns, which is awaited for the [`Listener`]. An address, and any other text
+    /// with a `#`, is no name: `bad_request`.
     pub fn listen(&self, name: impl Into<String>) -> Listen {
         let wishes = Wishes { clients_max: CLIENTS_MAX, is_paused: false, is_over: false };
         Listen { server: self.clone(), name: name.into(), wishes, leased: true, standby: false, keys: None }
@@ -105,9 +105,9 @@ impl Listen {
     }
 
     async fn claim(self) -> Result<Listener, ListenError> {
-        if let Some(name) = Address::read(&self.name).of_no_server() {
+        if let Some((name, _)) = self.name.split_once('#') {
             let why = format!(
-                "this is an address, or looks like one, and servers have names: listen under {name}, and sealed by its keys if need be"
+                "a # stands between a name and its key, and servers have names: listen under {name}, and sealed by its keys if need be"
             );
             return Err(OpenError::new(Code::BadRequest, why).into());
         }

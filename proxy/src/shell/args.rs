@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use browser_stream_client::{
     Connect as Connecting, StreamClient,
-    seal::{Address, Keys, Sealing},
+    seal::{Keys, Sealing},
 };
 use browser_stream_server::config::{RoutePath, Serve};
 use clap::{Args as Arguments, Parser, Subcommand, builder::NonEmptyStringValueParser};
@@ -153,7 +153,7 @@ impl Reach {
     pub fn open(&self, client: &StreamClient, name: &str) -> Connecting {
         let connecting = client.connect(name).wait(self.wait).resume(!self.no_resume);
         // Who shows keys means to seal.
-        if self.sealed || self.key.is_some() || Address::read(name).key.is_some() {
+        if self.sealed || self.key.is_some() || name.contains('#') {
             return connecting.sealed(self.sealing());
         }
         match &self.meta {
@@ -164,7 +164,7 @@ impl Reach {
 
     /// Whether the key that the server of this name shows is to be remembered.
     pub fn pins(&self, name: &str) -> bool {
-        (self.sealed || self.key.is_some()) && Address::read(name).key.is_none()
+        (self.sealed || self.key.is_some()) && !name.contains('#')
     }
 
     fn sealing(&self) -> Sealing {

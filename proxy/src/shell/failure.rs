@@ -78,9 +78,12 @@ impl Failure {
         let advice = match code {
             RefusalCode::Known(Code::NotFound) => "--wait SECONDS waits for a name, 15 at most",
             RefusalCode::Known(Code::Lost) => "try again",
+            RefusalCode::Known(Code::KeyChanged) if name.contains('#') => "take its address anew from whoever runs it",
             RefusalCode::Known(Code::KeyChanged) => {
                 let file = keys::pins_file().map_or_else(|| "seal-pins".to_owned(), |file| file.display().to_string());
-                pinned = format!("take its new address from its owner; one that was pinned is the line of this proxy and name in {file}");
+                pinned = format!(
+                    "ask whoever runs it whether its key is new; then forget the old one, the line of this proxy and name in {file}"
+                );
                 pinned.as_str()
             }
             RefusalCode::Known(Code::Tampered) => "somebody between here and the server, the proxy perhaps, does not keep to the protocol",

@@ -57,7 +57,7 @@ impl Hello {
                 Err(_) => tampered("the answer is not what the server sealed"),
             },
             (Some(Ok(Said::Key(key))), _) if key != self.server => {
-                let why = format!("the server shows the key {key}, and not {} of its address or pin: nothing was sent", self.server);
+                let why = format!("the server shows the key {key}, and not {}: nothing was sent", self.server);
                 Err(OpenError::new(Code::KeyChanged, why))
             }
             (Some(Ok(Said::Key(_))), _) => tampered("the open was altered on its way to the server"),

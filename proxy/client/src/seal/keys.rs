@@ -26,7 +26,7 @@ pub struct PublicKey(pub [u8; 32]);
 pub struct Address {
     /// Without the key.
     pub name: String,
-    /// Behind the last `#`.
+    /// Behind the `#`.
     pub key: Option<PublicKey>,
 }
 
@@ -35,8 +35,10 @@ pub struct Address {
 #[error("no key: {0}")]
 pub struct BadKey(&'static str);
 
-/// From so many characters on a word behind a `#` is taken for a key that lost some.
-const KEY_LIKE: usize = 20;
+/// A text with a `#` that is no address: somebody meant to seal, and copied too little, or something behind it. Nobody is connected to it as a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("what follows the # is not a whole key: copy the whole address, NAME#key, and nothing behind it; no name has a #")]
+pub struct BadAddress;
 
 /// In front of a secret in a file, so that nobody gives it away as the address.
 const SECRET: &str = "bss-seal-secret-";
@@ -82,31 +84,13 @@ impl Keys {
     }
 }
 
-impl Address {
-    /// What follows the last `#` is a key if it can be one, else a part of the name.
-    pub fn read(text: &str) -> Self {
-        let sealed = text.rsplit_once('#').and_then(|(name, key)| Some((name, key.parse().ok()?)));
-        match sealed {
-            Some((name, key)) => Self { name: name.to_owned(), key: Some(key) },
-            None => Self { name: text.to_owned(), key: None },
-        }
-    }
-}
+impl FromStr for Address {
+    type Err = BadAddress;
 
-impl Address {
-    /// The name in front of what looks like a key and is none: somebody meant to seal, and copied too little, or something behind it. Nobody is connected to
-    /// such a text as a name, and nobody listens under it.
-    pub(crate) fn misspelt(&self) -> Option<&str> {
-        let is_of_a_key = |character: char| character.is_ascii_alphanumeric() || character == '-' || character == '_';
-        let text = self.name.trim_end_matches(|character| !is_of_a_key(character));
-        let before = text.trim_end_matches(is_of_a_key);
-        let name = before.trim_end_matches(|character| character != '#' && !is_of_a_key(character)).strip_suffix('#')?;
-        (self.key.is_none() && text.len() - before.len() >= KEY_LIKE).then_some(name)
-    }
-
-    /// The name of a server that was given an address, or what looks like one.
-    pub(crate) fn of_no_server(&self) -> Option<&str> {
-        if self.key.is_some() { Some(&self.name) } else { self.misspelt() }
+    /// What stands before the `#` is the name, what follows is the key. Without one all of it is a name, whatever that looks like.
+    fn from_str(text: &str) -> Result<Self, BadAddress> {
+        let Some((name, key)) = text.split_once('#') else { return Ok(Self { name: text.to_owned(), key: None }) };
+        Ok(Self { name: name.to_owned(), key: Some(key.parse().map_err(|_| BadAddress)?) })
     }
 }
 
@@ -175,17 +159,20 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_sealed_if_it_ends_in_a_key_in_its_one_spelling() {
+    fn an_address_has_a_key_in_its_one_spelling_and_a_name_has_no_number_sign() {
         let keys = Keys::generate();
-        for name in ["NAME", "a#b", "été 日本", ""] {
-            let address = Address::read(&keys.address(name));
+        for name in ["NAME", "été 日本", ""] {
+            let address: Address = keys.address(name).parse().expect("an address");
             assert_eq!((address.name.as_str(), address.key), (name, Some(keys.public())));
             assert_eq!(address.to_string(), keys.address(name));
         }
+        assert_eq!("NAME".parse(), Ok(Address { name: "NAME".into(), key: None }));
         let zeros = "A".repeat(43);
-        for plain in ["NAME", "NAME#", "NAME#key", &format!("NAME#{}B", &zeros[..42]), &format!("NAME#{zeros}="), &format!("NAME#{zeros}A")]
+        let last = &zeros[..42];
+        for cut in
+            ["NAME#", "NAME#key", &format!("NAME#{last}B"), &format!("NAME#{zeros}="), &format!("NAME#{zeros}A"), &format!("a#b#{zeros}")]
         {
-            assert_eq!(Address::read(plain), Address { name: plain.into(), key: None });
+            assert_eq!(cut.parse::<Address>(), Err(BadAddress), "{cut}");
         }
     }
 }

@@ -31,7 +31,7 @@ mod sealing;
 #[cfg(test)]
 mod tests;
 
-pub use keys::{Address, BadKey, Keys, PublicKey};
+pub use keys::{Address, BadAddress, BadKey, Keys, PublicKey};
 pub use pins::{FilePins, MemoryPins, Pins};
 pub use sealed::Sealed;
 pub use sealing::Sealing;

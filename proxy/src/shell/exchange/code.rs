@@ -102,11 +102,10 @@ impl FromStr for Invitation {
     }
 }
 
-/// A code, and a key if anything stands behind the full stop after a whole one.
+/// A code, and a key if there is a full stop behind a whole one: what was cut there had a key.
 fn code_and_key(text: &str) -> Result<(Code, Option<PublicKey>), CodeError> {
     let Some((code, key)) = text.trim().rsplit_once('.') else { return Ok((text.parse()?, None)) };
     match code.parse() {
-        Ok(code) if key.is_empty() => Ok((code, None)),
         Ok(code) => Ok((code, Some(key.parse().map_err(|_| CodeError::CutKey)?))),
         // Full stops within a code are as good as its hyphens.
         Err(_) => Ok((text.parse()?, None)),
@@ -168,7 +167,7 @@ mod tests {
         assert_eq!("h4k29xqd7mwz".parse(), Ok(Invitation { code, key: None, proxy: None }));
         // Half a key, or one in another spelling, is no link: it was meant to be sealed to somebody.
         let key = key.to_string();
-        for cut in [key[..42].to_owned(), format!("{}9", &key[..42]), key[..1].to_owned()] {
+        for cut in [key[..42].to_owned(), format!("{}9", &key[..42]), key[..1].to_owned(), String::new()] {
             let cut = format!("h4k2-9xqd-7mwz.{cut}");
             assert_eq!(cut.parse::<Invitation>(), Err(CodeError::CutKey), "{cut}");
             assert_eq!(format!("https://host/#{cut}").parse::<Invitation>(), Err(CodeError::CutKey), "{cut}");

@@ -78,7 +78,7 @@ impl Receive {
         }
         let (name, key) = self.invitation.code.name_and_key();
         let me = wire::hex(&rand::random::<[u8; 8]>());
-        if self.invitation.key.is_none() && proxy.voice.connection {
+        if self.invitation.key.is_none() && proxy.voice.needed {
             say("the code says not which key the sender has: the first that is shown is believed; its link says it");
         }
         let address = Address { name, key: self.invitation.key }.to_string();
@@ -267,6 +267,10 @@ fn unreached(error: &ConnectError) -> Failure {
         RefusalCode::Known(Refusal::Unsupported) => Failure::exchange(
             70,
             "unsupported: the sender does not seal what it sends: it is of an older version, and so is what receives from it",
+        ),
+        RefusalCode::Known(Refusal::KeyChanged) => Failure::exchange(
+            78,
+            "key_changed: who sends under that code has another key than the link says: nothing was sent; take the link anew from the sender",
         ),
         _ => Failure::connect("the sender", error),
     }
