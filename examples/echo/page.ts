@@ -44,7 +44,9 @@ export function follow(mdm: MuxDemux, changed = (_isAway: boolean): void => {}):
     isGoing = true;
   });
   mdm.on("reconnecting", ({ attempt, delayMs }) => {
-    away = isGoing ? "The proxy goes down" : none;
+    // Gone, and not back when it said that it would be.
+    if (isGoing && attempt > 1) none = "No answer from the proxy";
+    away = isGoing && attempt === 1 ? "The proxy goes down" : none;
     nextTry = performance.now() + delayMs;
     const mayHurry = !isGoing || attempt > 1;
     if (mayHurry) changed(true);

@@ -4,8 +4,8 @@ import { hex, sha256 } from "./digest.ts";
 
 const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
 const LENGTH = 12;
-/** A public key as a sealed server writes it. */
-const KEY = /^[\w-]{43}$/;
+/** A public key as a sealed server writes it; what no key has may follow, as the end of a sentence. */
+const KEY = /^[\w-]{43}(?![\w-])/;
 const DOMAIN = "browser-stream-server file-exchange 1 ";
 
 /** What somebody was sent: the code, and in a link the sender's key. */
@@ -28,21 +28,29 @@ export function makeCode(): string {
 
 /** The code that somebody typed, pasted or was sent, a whole link too; nothing if it is none, or its key is not whole. */
 export function readInvitation(text: string): Invitation | undefined {
-  const [typed = "", key, ...rest] = text
-    .slice(text.lastIndexOf("#") + 1)
-    .trim()
-    .split(".");
+  const [typed = "", behind] = parts(text);
   const code = readCode(typed);
-  const isWhole = key === undefined || (KEY.test(key) && rest.length === 0);
-  return code && isWhole ? { code, key } : undefined;
+  const key = KEY.exec(behind ?? "")?.[0];
+  return code && (key || behind === undefined) ? { code, key } : undefined;
 }
 
 /** What is wrong with what somebody typed or was sent, in words for them. */
 export function problemOf(text: string): string {
-  const [typed = ""] = text.slice(text.lastIndexOf("#") + 1).split(".");
-  if (readCode(typed))
+  if (hasCode(text))
     return "This link is not whole: the key behind the full stop is cut or altered. Copy all of it again.";
   return "This is no code: it has 12 letters and digits, as h4k2-9xqd-7mwz, and a link ends with one and a key.";
+}
+
+/** There is a whole code in it, whatever stands behind that. */
+export function hasCode(text: string): boolean {
+  return readCode(parts(text)[0] ?? "") !== undefined;
+}
+
+function parts(text: string): string[] {
+  return text
+    .slice(text.lastIndexOf("#") + 1)
+    .trim()
+    .split(".");
 }
 
 function readCode(typed: string): string | undefined {

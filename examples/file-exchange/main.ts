@@ -1,6 +1,7 @@
-// File exchange: one page, two roles. Without a code in the address it sends; with one it receives.
+// File exchange: one page, two roles. With nothing behind the address's # it sends; else it receives, or says what is wrong with the link.
 
-import { problemOf, readInvitation } from "./code.ts";
+import { readInvitation } from "./code.ts";
+import { sayCut } from "./cut.ts";
 import { receive } from "./receive.ts";
 import { send } from "./send.ts";
 
@@ -8,4 +9,5 @@ addEventListener("hashchange", () => location.reload());
 
 const invitation = readInvitation(location.hash);
 if (invitation) receive(invitation);
-else send(location.hash.length > 1 ? problemOf(location.hash) : "");
+else if (location.hash.length > 1) sayCut(location.hash);
+else send();

@@ -55,6 +55,11 @@ export function newest({ transfers }: Receiver): Transfer | undefined {
   return all.find(({ isOver }) => !isOver) ?? all.at(-1);
 }
 
+/** Looks at the list, or gets something: a program does the second without the first. */
+export function isHere({ looks, transfers }: Receiver): boolean {
+  return looks > 0 || [...transfers.values()].some(({ isOver }) => !isOver);
+}
+
 /** Lets in who has the key. Digests are compared, so that the time it takes tells nothing of how much of a key was right. */
 export function judge({ key }: Place): (open: ClientOpen) => Promise<Verdict> {
   return async ({ sealed }) => {

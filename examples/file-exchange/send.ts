@@ -10,7 +10,7 @@ import { forgetHandles, handlesIn, keepHandles, keptHandles, readAgain } from ".
 import { keepOnLeaving, takeKept } from "./keep.ts";
 import { announce, element, follow, guard, painter, proxy, say, title } from "./page.ts";
 import { passButtons, showLink } from "./pass.ts";
-import { newest, type Receiver } from "./receivers.ts";
+import { isHere, newest, type Receiver } from "./receivers.ts";
 import { Row, Rows } from "./row.ts";
 import { Sharing } from "./sharing.ts";
 import type { Transfer } from "./transfer.ts";
@@ -47,10 +47,9 @@ const receivers = new Rows(
   (me) => new Row({ stop: () => cancel(sharing?.receivers.find(me)) }),
 );
 
-/** Offers to choose files, and shares them from then on. `problem`: what is wrong with the address, if anything is. */
-export function send(problem: string): void {
+/** Offers to choose files, and shares them from then on. */
+export function send(): void {
   element("send").hidden = false;
-  say("code-problem", problem);
   const kept = takeKept<Kept>(KEY);
   if (kept) void share(kept.code, kept.files, kept.secret);
   if (kept) sharing?.setWaits(kept.waits);
@@ -172,8 +171,10 @@ function paint(): void {
       `This page was loaded again, and may not read files before you choose them again: ${names}. The link stays the same, and receivers go on where they were.`,
     );
   } else if (sharing) say("send-problem", "");
-  const looking = people.filter(({ looks }) => looks > 0).length;
-  say("people-title", people.length === 0 ? "Nobody has opened the link yet" : `${count(looking, "receiver")} here`);
+  const looking = people.filter(isHere).length;
+  const left = people.length - looking;
+  const here = left > 0 ? `${count(looking, "receiver")} here, ${left} gone` : `${count(looking, "receiver")} here`;
+  say("people-title", people.length === 0 ? "Nobody has opened the link yet" : here);
   const isWaiting = sharing?.waits === true;
   element<HTMLInputElement>("waits").checked = isWaiting;
   element("start").hidden = !isWaiting || looking === 0;

@@ -5,7 +5,7 @@ import { size, timeLeft } from "../quantity.ts";
 import { type Exchange, Gone } from "./exchange.ts";
 import type { Incoming } from "./incoming.ts";
 import type { Pace } from "./pace.ts";
-import { newest, type Receiver } from "./receivers.ts";
+import { isHere, newest, type Receiver } from "./receivers.ts";
 import { BadPiece, NoRoom } from "./refused.ts";
 import type { Shown } from "./row.ts";
 import { NotSaved } from "./save.ts";
@@ -68,17 +68,28 @@ export function person(receiver: Receiver, files: Listed[], stands: boolean): Sh
   const name = receiver.as || "Somebody";
   if (!now) return { name, told: "Looks at the list", state: "looking" };
   const whole = now.offered.listed.size;
+  const hasAll = files.length > 1 && done === files.length;
+  const last = hasAll ? `All ${files.length} files have arrived, and were checked` : transfer(now, files, stands);
+  const facts = [isHere(receiver) ? "" : "gone", done > 0 ? `has ${done} of ${count(files.length, "file")}` : ""];
   return {
     name,
-    size: done > 0 ? `has ${done} of ${count(files.length, "file")}` : "",
-    told: [...ended.slice(-ENDED_MAX), now].map((one) => transfer(one, stands)).join("\n"),
+    size: facts.filter(Boolean).join(" · "),
+    told: [...ended.slice(-ENDED_MAX).map((one) => transfer(one, files, stands)), last].join("\n"),
     part: now.isOver ? undefined : whole === 0 ? 1 : now.arrived / whole,
-    state: now.state,
+    state: now.state === "done" && !isHere(receiver) ? "gone" : now.state,
     stop: now.isOver ? "" : "Cancel",
   };
 }
 
-function transfer({ state, arrived, offered, pace, error }: Transfer, stands: boolean): string {
+/** What is said of a file, behind which of those it is that are shared now. */
+function transfer(one: Transfer, files: Listed[], stands: boolean): string {
+  const at = files.findIndex(({ id }) => id === one.offered.listed.id);
+  return at < 0 || files.length === 1
+    ? course(one, stands)
+    : `File ${at + 1} of ${files.length}: ${course(one, stands)}`;
+}
+
+function course({ state, arrived, offered, pace, error }: Transfer, stands: boolean): string {
   const { size: all } = offered.listed;
   const name = isolated(offered.listed.name);
   const code = error instanceof StreamError ? error.number : 0;

@@ -4,6 +4,7 @@ import { MuxDemux, type Stream, StreamClient } from "browser-stream-server";
 import { button, code, duration, element, explain, follow, mux, nameOnPage, prefix, show, tell } from "../echo/page.ts";
 import { breakAll, makeBreakable } from "./breakable.ts";
 import { Pongs, ping } from "./ping.ts";
+import { Silence } from "./silence.ts";
 
 const view = element("player");
 const EVERY_MS = 500;
@@ -31,32 +32,37 @@ async function match(mdm: MuxDemux, name: string): Promise<void> {
     await Promise.all(streams.map(({ opened }) => opened));
     tell("good", "Playing");
     show(view, "playing");
-    watch(direct);
-    await Promise.all([measure(proxied, "proxy"), measure(direct, "direct")]);
+    const proxiedLine = new Silence("proxy-way", "proxied");
+    proxiedLine.say("It stays on the proxy.");
+    const directLine = new Silence("direct-way", "carrier");
+    watch(direct, directLine);
+    await Promise.all([measure(proxied, "proxy", proxiedLine), measure(direct, "direct", directLine)]);
     over("The other tab stopped.");
   } catch (error) {
-    const advice = code(error) === "not_found" ? "Nobody answers under this name: open the page without it." : "";
-    over(advice || explain(error));
+    const isNobody = code(error) === "not_found";
+    over(isNobody ? NOBODY : explain(error), isNobody);
   }
   for (const stream of streams) stream.reset();
 }
 
-function over(why: string): void {
+const NOBODY =
+  "Nobody answers under this name: the tab that answered was closed, or loaded again. Let this one answer under a new name, and open the other tab from it.";
+
+function over(why: string, isNobody = false): void {
   tell("bad", "Not connected");
+  element("play-anew").hidden = !isNobody;
   element("player-problem").textContent = why;
   show(view, "failed", "play-again");
 }
 
 /** Says which way the stream goes, and lets the direct one be broken. */
-function watch(stream: Stream): void {
+function watch(stream: Stream, line: Silence): void {
   const breaker = element<HTMLButtonElement>("break");
   const say = () => {
     const isDirect = stream.carrier === "direct";
     const took = brokenAt ? ` ${duration(performance.now() - brokenAt)} after the break` : "";
     const looking = CAN ? "looks for a direct way" : "this browser has no direct way";
-    element("carrier").textContent = isDirect
-      ? "Direct: the proxy carries none of it."
-      : `On the proxy${took}; it ${looking}.`;
+    line.say(isDirect ? "Direct: the proxy carries none of it." : `On the proxy${took}; it ${looking}.`);
     breaker.disabled = !isDirect;
     brokenAt = 0;
     const { proxy, direct } = stream.carried ?? { proxy: { moves: 0 }, direct: { moves: 0 } };
@@ -67,19 +73,24 @@ function watch(stream: Stream): void {
   button("break", () => {
     brokenAt = performance.now();
     breaker.disabled = true;
-    element("carrier").textContent = "Broken: nothing comes back, and nobody has said why.";
+    line.say("Broken: nothing comes back, and nobody has said why.", true);
     breakAll();
   });
 }
 
-async function measure(stream: Stream, way: "proxy" | "direct"): Promise<void> {
+async function measure(stream: Stream, way: "proxy" | "direct", line: Silence): Promise<void> {
   const pongs = new Pongs();
   const times: number[] = [];
-  const timer = setInterval(() => stream.write(ping()), EVERY_MS);
-  stream.write(ping());
+  const send = () => {
+    stream.write(ping());
+    line.sent();
+  };
+  const timer = setInterval(send, EVERY_MS);
+  send();
   try {
     for await (const chunk of stream) {
       for (const ms of pongs.take(chunk)) {
+        line.answered();
         times.push(ms);
         if (times.length > SHOWN) times.shift();
         element(`${way}-last`).textContent = duration(ms);

@@ -50,7 +50,9 @@ test("echo: a server and a client that get no connection say so, and go on when 
   await shim.stop();
 });
 
-test("echo: both tabs say that the proxy goes down, and nothing of a page that it would not allow", async ({ tab }) => {
+test("echo: both tabs say that the proxy goes down, that it does not answer when it is gone, and nothing of a page that it would not allow", async ({
+  tab,
+}) => {
   const proxy = await startProxy();
   const server = await tab(`${proxy.url}examples/echo/`);
   await server.getByLabel("Name").fill("down");
@@ -58,12 +60,23 @@ test("echo: both tabs say that the proxy goes down, and nothing of a page that i
   await expect(status(server)).toHaveText("Serving");
   const client = await tab(`${proxy.url}examples/echo/?connect=down`);
   await expect(status(client)).toHaveText("Connected");
+  // It is gone as soon as both have moved off it, which they do at once.
+  for (const page of [server, client]) {
+    await status(page).evaluate((line) => {
+      kept.said = [];
+      new MutationObserver(() => kept.said.push(line.textContent)).observe(line, {
+        childList: true,
+        characterData: true,
+        subtree: true,
+      });
+    });
+  }
   process.kill(proxy.pid, "SIGTERM");
-  for (const page of [server, client]) await expect(status(page)).toHaveText("The proxy goes down");
-  await photograph(server, "echo-going-down");
-  await proxy.kill();
+  for (const page of [server, client]) await expect(status(page)).toHaveText("No answer from the proxy");
+  for (const page of [server, client]) expect(await page.evaluate(() => kept.said)).toContain("The proxy goes down");
+  await photograph(server, "echo-gone-down");
   await expect(client.getByText("What you send now is kept")).toBeVisible();
-  for (const page of [server, client]) await expect(status(page)).toHaveText("The proxy goes down");
+  await proxy.kill();
 });
 
 test("start: running both without a proxy says why nothing comes, and can be given up", async ({ tab, realProxy }) => {
