@@ -63,7 +63,7 @@ impl Listen {
         if proxy.voice.connection {
             say(&format!("{}: serving", self.name));
         }
-        if let Some(keys) = keys.filter(|_| proxy.voice.needed) {
+        if let Some(keys) = keys.filter(|_| proxy.voice.address) {
             say(&format!("sealed: the address is {}", keys.address(&self.name)));
         }
         match (self.exec.take(), self.to.take()) {

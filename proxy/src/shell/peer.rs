@@ -33,8 +33,8 @@ pub struct Voice {
     pub connection: bool,
     /// What becomes of each client.
     pub clients: bool,
-    /// What somebody needs who is to reach us, and what nobody should miss.
-    pub needed: bool,
+    /// What somebody needs who is to reach us.
+    pub address: bool,
     /// How far a transfer is: on a terminal only.
     pub progress: bool,
 }
@@ -45,7 +45,7 @@ impl Voice {
         Self {
             connection: far.verbose || (is_terminal && !far.quiet),
             clients: far.verbose,
-            needed: !far.quiet,
+            address: !far.quiet,
             progress: is_terminal && !far.quiet && !far.verbose,
         }
     }
@@ -90,7 +90,7 @@ impl Proxy {
 
     /// Says so if keys that are believed for the first time cannot be remembered.
     pub fn warn_of_pins(&self, reach: &Reach, name: &str) {
-        if self.voice.needed && reach.pins(name) && self.pins().is_none() {
+        if self.voice.address && reach.pins(name) && self.pins().is_none() {
             say(&format!(
                 "{name}: the key that it shows is believed, and forgotten when this ends: there is no folder to remember it in, for HOME is not set"
             ));

@@ -69,7 +69,7 @@ async fn files_arrive_as_they_are_under_their_names_and_the_sender_ends_when_it_
     let (sender, code, link) = inviting(&proxy.address.to_string(), &["--once", &files[0], &files[1], &files[2]]).await;
     let other = Keys::generate().public();
     let forged = format!("http://{}/examples/file-exchange/#{code}.{other}", proxy.address);
-    run(&mut bss(&["recv", &forged]), b"").await.failed(78, "key_changed: the sender: ");
+    run(&mut bss(&["recv", &forged]), b"").await.failed(78, "key_changed: who sends under that code has another key than the link says");
     let receiver = run(&mut bss(&["recv", &link, "--output", to.path().to_str().expect("text")]), b"").await;
     let told: String = ["été 日本.bin", "empty (1)", "whole pieces"].map(|name| format!("{}\n", path(&to, name))).concat();
     assert_eq!(receiver.stdout(), told, "where they are, and nothing else in a pipe");

@@ -78,7 +78,7 @@ impl Receive {
         }
         let (name, key) = self.invitation.code.name_and_key();
         let me = wire::hex(&rand::random::<[u8; 8]>());
-        if self.invitation.key.is_none() && proxy.voice.needed {
+        if self.invitation.key.is_none() && proxy.voice.connection {
             say("the code says not which key the sender has: the first that is shown is believed; its link says it");
         }
         let address = Address { name, key: self.invitation.key }.to_string();
