@@ -174,7 +174,7 @@ impl Watch for Client {
                     .raw("resume", reply.resume.as_deref())
                     .raw("seal", reply.seal.as_deref());
                 let frame = fields.frame();
-                if answer.join(server, frame, resumes, || self.accepted()) {
+                if answer.join(server, &frame, resumes, || self.accepted()) {
                     self.tell_connected();
                 }
             }

@@ -50,7 +50,7 @@ pub(super) struct Outcome {
 /// `unresponsive` when the session is gone or has no ids left, `busy` when too much is queued for it. Nothing has happened then.
 pub(super) fn ask(
     server: &Arc<Session>,
-    frame: Bytes,
+    frame: &[u8],
     behind: &mut Behind,
     watch: Arc<dyn Watch>,
     then: &mut Effects,
@@ -63,7 +63,7 @@ pub(super) fn ask(
         let end = End { sink: Sink::Reply(None), source, watch: Some(watch.clone()), ..End::default() };
         let id = state.open(end)?;
         state.awaits_reply(id, tokio::time::Instant::now().into_std());
-        state.send(id, frame, then);
+        state.send_copy(id, frame, then);
         for chunk in behind.chunks.drain(..) {
             state.deliver(id, chunk, then);
         }
@@ -101,7 +101,7 @@ pub(super) fn ask(
 pub(crate) fn ask_for(session: &Session, stream: Stream, (server, frame, watch): Ask) -> Result<(), (OpenError, Stream)> {
     let Some(mut behind) = session.behind(&stream) else { return Ok(()) };
     let mut then = Effects::default();
-    let asked = ask(&server, frame, &mut behind, watch, &mut then);
+    let asked = ask(&server, &frame, &mut behind, watch, &mut then);
     flush::later(&mut then);
     match asked {
         Ok(()) => {
@@ -155,7 +155,7 @@ impl<'a> Answer<'a> {
 
     /// Tells the client with this frame that it is connected, and joins it to `server`. False if it is gone; else `accepted` is called before it can end.
     /// Both sessions may go while their ends go on over other connections, if they are `aside`.
-    pub fn join(self, server: &Arc<Session>, frame: Bytes, aside: bool, accepted: impl FnOnce()) -> bool {
+    pub fn join(self, server: &Arc<Session>, frame: &[u8], aside: bool, accepted: impl FnOnce()) -> bool {
         let Self { outcome: Outcome { server: stream, client: Far { session, id: client }, rest, credit, .. }, then } = self;
         // Gone: what its end leads to follows.
         let Some(id) = stream else { return false };
@@ -174,7 +174,7 @@ impl<'a> Answer<'a> {
         end.source = Source::Splice(Ledger::new(Far { session: server.clone(), id }, credit));
         end.reply_waits = true;
         accepted();
-        state.send(client, frame, then);
+        state.send_copy(client, frame, then);
         if !rest.is_empty() {
             state.deliver(client, rest, then);
         }

@@ -52,6 +52,14 @@ impl State {
         self.hold_to_ladder(effects);
     }
 
+    /// Queues a copy of what the proxy itself says, which is short.
+    pub(super) fn send_copy(&mut self, id: StreamId, bytes: &[u8], effects: &mut Effects) {
+        if let Some((_, end)) = self.mux.deliver_short(id, [bytes]) {
+            end.moves();
+        }
+        self.hold_to_ladder(effects);
+    }
+
     /// Queues bytes that go to other streams, too.
     pub(super) fn share(&mut self, id: StreamId, chunks: &[Bytes], effects: &mut Effects) {
         for chunk in chunks {

@@ -1,6 +1,7 @@
 //! The open and the reply that the proxy writes for every client, field by field: a serializer costs several times as much, and there is one of each for every stream.
 
-use bytes::Bytes;
+use std::{cell::Cell as Slot, mem, ops::Deref};
+
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -9,9 +10,18 @@ use super::{Instance, open::encode};
 /// A frame that holds a JSON object. Fields stand in the order in which they are added; no name may need escaping, or come twice.
 pub(crate) struct Fields(Vec<u8>);
 
+/// A frame that is copied to where it leaves from: the next one of this thread has its memory.
+pub(crate) struct Frame(Vec<u8>);
+
+thread_local! {
+    /// Memory of the last frame.
+    static SPARE: Slot<Vec<u8>> = const { Slot::new(Vec::new()) };
+}
+
 impl Fields {
     pub fn new() -> Self {
-        let mut bytes = Vec::with_capacity(USUAL_BYTES);
+        let mut bytes = SPARE.take();
+        bytes.reserve(USUAL_BYTES);
         bytes.extend_from_slice(&[0, 0, b'{']);
         Self(bytes)
     }
@@ -68,14 +78,14 @@ impl Fields {
     }
 
     /// The whole frame, with the length in front.
-    pub fn frame(mut self) -> Bytes {
+    pub fn frame(mut self) -> Frame {
         self.0.push(b'}');
         // What came in is bounded far below what a length can say, and little is added.
         let length = u16::try_from(self.0.len() - 2).unwrap_or(u16::MAX);
         if let Some(prefix) = self.0.first_chunk_mut() {
             *prefix = length.to_be_bytes();
         }
-        self.0.into()
+        Frame(self.0)
     }
 
     fn name(&mut self, name: &str) {
@@ -94,6 +104,23 @@ impl Fields {
     }
 }
 
+impl Deref for Frame {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        if self.0.capacity() <= KEPT_BYTES {
+            self.0.clear();
+            SPARE.set(mem::take(&mut self.0));
+        }
+    }
+}
+
 /// Looks at all of it, which is quicker than to stop at the first.
 fn needs_escaping(text: &str) -> bool {
     text.bytes().fold(false, |needs, byte| needs | (byte < b' ') | (byte == b'"') | (byte == b'\\'))
@@ -101,6 +128,9 @@ fn needs_escaping(text: &str) -> bool {
 
 /// Room for the usual, so that none is moved while it grows.
 const USUAL_BYTES: usize = 256;
+
+/// A thread keeps no more than this for its next frame.
+const KEPT_BYTES: usize = 4 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -129,11 +159,11 @@ mod tests {
                     meta,
                     ..Open::to(["/x", path].concat())
                 };
-                assert_eq!(hand, frame(&open));
+                assert_eq!(hand[..], frame(&open));
             }
         }
         let instance = Instance::random();
         let hand = Fields::new().id("id", id).instance("instance", instance).frame();
-        assert_eq!(hand, frame(&Reply { instance: Some(instance), ..Reply::accept(id.to_string()) }));
+        assert_eq!(hand[..], frame(&Reply { instance: Some(instance), ..Reply::accept(id.to_string()) }));
     }
 }

@@ -60,7 +60,7 @@ pub(crate) use browser_stream_mux::End as Ended;
 pub(crate) use control::Note;
 pub(crate) use effect::together;
 pub(crate) use end::Watch;
-pub(crate) use fields::Fields;
+pub(crate) use fields::{Fields, Frame};
 pub(crate) use handle::watch;
 pub use instance::Instance;
 pub(crate) use instance::bytes_of_hex;

@@ -13,7 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::{
-    Begun, Open, Reply, Session, Watch,
+    Begun, Frame, Open, Reply, Session, Watch,
     ask::{self, Behind},
     control,
     effect::{Effects, Fresh},
@@ -113,13 +113,13 @@ impl Beginning<'_> {
     /// comes of it is told to the third.
     pub(crate) fn ask(self, asks: impl FnOnce(&Session, Open) -> Result<Ask, OpenError>) -> Begun {
         let Self { open, behind, then } = self;
-        let asked = asks(behind.session(), open).and_then(|(server, frame, watch)| ask::ask(&server, frame, behind, watch, then));
+        let asked = asks(behind.session(), open).and_then(|(server, frame, watch)| ask::ask(&server, &frame, behind, watch, then));
         asked.map_or_else(Begun::Refused, |()| Begun::Done)
     }
 }
 
 /// Which session is asked, with which frame, and who takes the answer.
-pub(crate) type Ask = (Arc<Session>, Bytes, Arc<dyn Watch>);
+pub(crate) type Ask = (Arc<Session>, Frame, Arc<dyn Watch>);
 
 /// Answers a stream with an error, discards what still comes without crediting it, and lets go of it (PROTOCOL.md, section 3).
 pub(crate) async fn refuse(session: &Arc<Session>, mut stream: Stream, error: OpenError) {
