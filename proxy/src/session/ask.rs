@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use browser_stream_mux::{Cell, Code, End as Ended, FrameError, Stream, StreamId};
+use browser_stream_mux::{Cell, Code, End as Ended, FrameError, SHORT, Stream, StreamId};
 use bytes::{Buf, Bytes, BytesMut};
 
 use super::{
     Phase, Reply, Session, State,
+    chunks::Chunks,
     effect::{Effect, Effects},
     end::{End, Far, Sink, Source, Watch},
     flush,
@@ -20,7 +21,7 @@ use crate::{error::OpenError, refusals::Refusal};
 pub(crate) struct Behind {
     /// Where it came.
     near: Far,
-    chunks: Vec<Bytes>,
+    chunks: Chunks,
     /// What the peer may send, these bytes included.
     credit: u32,
     finished: bool,
@@ -64,7 +65,7 @@ pub(super) fn ask(
         let id = state.open(end)?;
         state.awaits_reply(id, tokio::time::Instant::now().into_std());
         state.send_copy(id, frame, then);
-        for chunk in behind.chunks.drain(..) {
+        for chunk in behind.chunks.take() {
             state.deliver(id, chunk, then);
         }
         if behind.finished {
@@ -123,19 +124,19 @@ impl Behind {
 
     /// The local handle that has this cell has the stream again.
     fn give_back(self, cell: &Arc<Cell>) {
-        let Self { near: Far { session, id }, chunks, .. } = self;
+        let Self { near: Far { session, id }, mut chunks, .. } = self;
         let mut state = session.state.lock();
         match state.mux.value_mut(id) {
             Some(end) => end.hand_to(cell),
             None => cell.ended(Ended::Lost),
         }
-        chunks.into_iter().for_each(|chunk| cell.data(chunk));
+        chunks.take().for_each(|chunk| cell.data(chunk));
     }
 
     /// A local handle for the stream, which reads these bytes; its open of so many bytes was taken. `None` if the stream has ended.
     pub fn into_stream(self, open: usize) -> Option<Stream> {
-        let Self { near: Far { session, id }, chunks, .. } = self;
-        let cell = session.state.lock().hear(id, chunks.into_iter())?;
+        let Self { near: Far { session, id }, mut chunks, .. } = self;
+        let cell = session.state.lock().hear(id, chunks.take())?;
         Some(Stream::behind_frame(id, cell, session, open))
     }
 }
@@ -215,7 +216,8 @@ impl Session {
     /// Takes a stream from its local handle, with what that has not read; `None` if the stream is gone.
     fn behind(&self, stream: &Stream) -> Option<Behind> {
         let mut state = self.state.lock();
-        let chunks = std::iter::from_fn(|| stream.cell().take_unread().0).collect();
+        let mut chunks = Chunks::default();
+        std::iter::from_fn(|| stream.cell().take_unread().0).for_each(|chunk| chunks.push(chunk));
         let behind = state.behind(stream.id(), chunks)?;
         let end = state.mux.value_mut(stream.id())?;
         (end.sink, end.source) = (Sink::Nobody, Source::Nobody);
@@ -232,10 +234,9 @@ impl Session {
 
 impl State {
     /// What came behind the open of a stream that the peer has just opened; `None` if it is gone already.
-    pub(super) fn behind(&mut self, id: StreamId, chunks: Vec<Bytes>) -> Option<Behind> {
+    pub(super) fn behind(&mut self, id: StreamId, chunks: Chunks) -> Option<Behind> {
         let session = self.me.upgrade()?;
-        let came = chunks.iter().map(Bytes::len).sum();
-        let credit = self.credit_with(id, came)?;
+        let credit = self.credit_with(id, chunks.len())?;
         let finished = self.mux.value(id)?.peer_finished;
         Some(Behind { near: Far { session, id }, chunks, credit, finished })
     }
@@ -245,7 +246,8 @@ impl State {
         let cell = Cell::new();
         let (_, end) = self.mux.look(id)?;
         end.hand_to(&cell);
-        chunks.for_each(|chunk| cell.data(chunk));
+        // Who has the handle may keep them for long: short ones do not hold all that was read with them.
+        chunks.for_each(|chunk| cell.data(if chunk.len() <= SHORT { Bytes::copy_from_slice(&chunk) } else { chunk }));
         Some(cell)
     }
 
@@ -299,7 +301,7 @@ impl State {
         };
         match reply {
             Some(reply) => self.replied(id, Some(reply), bytes, effects),
-            None if part.is_none() => *part = Some(Box::new(BytesMut::from(bytes))),
+            None if part.is_none() => *part = Some(Box::new(BytesMut::from(&bytes[..]))),
             None => {}
         }
     }

@@ -9,6 +9,7 @@ use super::{
     Process, Session, State,
     ask::{Answer, Behind, Outcome, take_frame},
     bounds,
+    chunks::Chunks,
     end::{End, Far, Sink, Watch},
     flush,
     gather::{Gathered, Place, Spot},
@@ -58,8 +59,7 @@ pub(super) enum Payload {
 /// A stream that the peer has just opened, and what of it has come.
 struct Opened {
     id: StreamId,
-    first: Bytes,
-    rest: Vec<Bytes>,
+    chunks: Chunks,
     fresh: Option<Fresh>,
 }
 
@@ -152,6 +152,14 @@ impl Effects {
         }
     }
 
+    /// A payload for who looks at it before anything else is read, and keeps no part of it.
+    pub fn slice(&self, payload: Payload) -> Bytes {
+        match payload {
+            Payload::Long(bytes) => bytes,
+            Payload::Short(place) => self.gathered.as_ref().map_or_else(Bytes::new, |read| read.slice(place)),
+        }
+    }
+
     /// A payload as a reader keeps it.
     pub fn bytes(&self, payload: Payload) -> Bytes {
         match payload {
@@ -178,18 +186,15 @@ impl Effects {
 
     /// Adds a stream that the peer opened; its place here.
     pub fn open(&mut self, id: StreamId) -> u32 {
-        self.opened.push(Opened { id, first: Bytes::new(), rest: Vec::new(), fresh: None });
+        self.opened.push(Opened { id, chunks: Chunks::default(), fresh: None });
         // A helping has fewer.
         self.opened.len() as u32 - 1
     }
 
     /// Adds bytes of such a stream.
     pub fn begins(&mut self, place: u32, bytes: Bytes) {
-        let Some(opened) = self.opened.get_mut(place as usize) else { return };
-        if opened.first.is_empty() {
-            opened.first = bytes;
-        } else {
-            opened.rest.push(bytes);
+        if let Some(opened) = self.opened.get_mut(place as usize) {
+            opened.chunks.push(bytes);
         }
     }
 
@@ -201,11 +206,11 @@ impl Effects {
             if !state.mux.value(opened.id).is_some_and(|end| matches!(end.sink, Sink::Fresh(fresh) if fresh as usize == place)) {
                 continue;
             }
-            let open = take_frame(&mut opened.first, max);
-            let chunks = [mem::take(&mut opened.first)].into_iter().chain(mem::take(&mut opened.rest)).filter(|chunk| !chunk.is_empty());
+            let open = take_frame(&mut opened.chunks.first, max);
+            let mut chunks = mem::take(&mut opened.chunks);
             opened.fresh = match open {
-                Some(Ok(open)) => state.behind(opened.id, chunks.collect()).map(|behind| Fresh::Whole(open, behind)),
-                _ => state.hear(opened.id, chunks).map(|cell| Fresh::Part(opened.id, cell)),
+                Some(Ok(open)) => state.behind(opened.id, chunks).map(|behind| Fresh::Whole(open, behind)),
+                _ => state.hear(opened.id, chunks.take()).map(|cell| Fresh::Part(opened.id, cell)),
             };
         }
     }

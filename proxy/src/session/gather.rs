@@ -64,6 +64,12 @@ impl Gathered {
         self.reads.get(place.read as usize).and_then(|read| read.get(start..start + place.length as usize)).unwrap_or_default()
     }
 
+    /// The same as a part of what was read.
+    pub fn slice(&self, place: Place) -> Bytes {
+        let start = place.start as usize;
+        self.reads.get(place.read as usize).map_or_else(Bytes::new, |read| read.slice(start..start + place.length as usize))
+    }
+
     /// Adds a payload of the stream `source`; the number of its heap if that begins with it.
     #[inline]
     pub fn add(&mut self, source: StreamId, spot: &mut Spot, place: Place) -> Option<u32> {

@@ -6,6 +6,7 @@ mod ask;
 mod batch;
 mod bounds;
 mod charge;
+mod chunks;
 mod control;
 mod deliver;
 mod drain;

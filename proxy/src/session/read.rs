@@ -307,14 +307,14 @@ impl State {
             }
             Sink::Nobody | Sink::Drain(_) => {}
             sink => {
-                let bytes = effects.bytes(payload);
+                let bytes = if let Sink::Local(_) = sink { effects.bytes(payload) } else { effects.slice(payload) };
                 let length = bytes.len();
+                let mut reply = None;
                 match sink {
-                    Sink::Fresh(place) => effects.begins(*place, bytes.clone()),
-                    Sink::Local(cell) => cell.data(bytes.clone()),
-                    _ => {}
+                    Sink::Fresh(place) => effects.begins(*place, bytes),
+                    Sink::Local(cell) => cell.data(bytes),
+                    _ => reply = Some(bytes),
                 }
-                let is_reply = matches!(sink, Sink::Reply(_));
                 // At most a window.
                 end.unread = end.unread.saturating_add(length as u32);
                 let waits = end.waiting.as_mut().map(|waiting| *waiting = waiting.saturating_add(length as u32)).is_some();
@@ -322,7 +322,7 @@ impl State {
                 if waits {
                     self.waited(length, effects);
                 }
-                if is_reply {
+                if let Some(bytes) = reply {
                     self.replies(id, bytes, effects);
                 }
             }
