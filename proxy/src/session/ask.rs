@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::{
     Phase, Reply, Session, State,
     chunks::Chunks,
-    effect::{Effect, Effects},
+    effect::Effects,
     end::{End, Far, Sink, Source, Watch},
     flush,
     ledger::Ledger,
@@ -319,7 +319,7 @@ impl State {
             // How it ends is nothing to the client any more.
             (end.sink, end.source) = (Sink::Nobody, Source::Nobody);
         }
-        effects.here(Effect::Answered(Box::new((watch, Outcome { reply, server: Some(id), client, rest, credit }))));
+        effects.answered(watch, Outcome { reply, server: Some(id), client, rest, credit });
         let unread = std::mem::take(&mut end.unread);
         self.forget_unread(unread);
     }
@@ -342,7 +342,7 @@ impl End {
         if let (Some(watch), Source::Splice(ledger)) = (&self.watch, &self.source) {
             let reply = Some(Err(FrameError::Stream(how.into())));
             let outcome = Outcome { reply, server: None, client: ledger.source.clone(), rest: Bytes::new(), credit: 0 };
-            effects.here(Effect::Answered(Box::new((watch.clone(), outcome))));
+            effects.answered(watch.clone(), outcome);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What an event in one session does to others, kept until the session's own lock is free: two are never held at once.
 
-use std::{cell::Cell as Slot, mem, sync::Arc};
+use std::{cell::Cell as Slot, collections::VecDeque, mem, sync::Arc};
 
 use browser_stream_mux::{Cell, End as Ended, SHORT, StreamId};
 use bytes::Bytes;
@@ -32,8 +32,8 @@ pub(super) enum Effect {
     Grant(StreamId, u32),
     /// A spliced stream ended before it was done.
     Ended(Arc<dyn Watch>, Ended),
-    /// An open of ours was answered, or will not be.
-    Answered(Box<(Arc<dyn Watch>, Outcome)>),
+    /// An open of ours was answered, or will not be: the next of the outcomes.
+    Answered,
     /// Bytes of a local writer left its queue.
     Sent(Arc<Cell>, usize),
 }
@@ -79,12 +79,14 @@ pub(super) struct Effects {
     spare: Vec<Effect>,
     /// Short payloads; in a box, for few changes have any.
     gathered: Option<Box<Gathered>>,
+    /// What became of opens of ours, in order; not in the list, for they are larger than all else there.
+    outcomes: VecDeque<(Arc<dyn Watch>, Outcome)>,
     /// What ended streams were joined to: dropped where a drop may call back.
     ended: Vec<End>,
     /// The session that `list` is about at its end.
     target: Option<usize>,
     /// Streams that the peer opened.
-    opened: Vec<Opened>,
+    opened: VecDeque<Opened>,
     /// Sessions that have something to send now.
     ready: Vec<Arc<Session>>,
     /// The memory budget is used up.
@@ -105,9 +107,12 @@ impl Effects {
     /// All of them were carried out: who comes next has their memory.
     pub fn keep(mut self) {
         self.target = None;
-        let done = self.list.is_empty() && self.ready.is_empty() && self.ended.is_empty() && self.opened.is_empty();
+        let done =
+            self.list.is_empty() && self.ready.is_empty() && self.ended.is_empty() && self.opened.is_empty() && self.outcomes.is_empty();
         let gathered = self.gathered.as_ref().map_or(0, |gathered| gathered.capacity());
-        if done && gathered.max(self.list.capacity()).max(self.spare.capacity()) <= 4 * HELPING as usize {
+        let small = gathered.max(self.list.capacity()).max(self.spare.capacity());
+        let large = self.ended.capacity().max(self.opened.capacity()).max(self.outcomes.capacity());
+        if done && small <= 4 * HELPING as usize && large <= HELPING as usize / 4 {
             SPARE.set(Some(self));
         }
     }
@@ -179,6 +184,12 @@ impl Effects {
         self.list.push(effect);
     }
 
+    /// Adds what became of an open of ours, for who asked.
+    pub fn answered(&mut self, watch: Arc<dyn Watch>, outcome: Outcome) {
+        self.here(Effect::Answered);
+        self.outcomes.push_back((watch, outcome));
+    }
+
     /// Adds what an ended stream was joined to.
     pub fn ended(&mut self, end: End) {
         self.ended.push(end);
@@ -186,7 +197,7 @@ impl Effects {
 
     /// Adds a stream that the peer opened; its place here.
     pub fn open(&mut self, id: StreamId) -> u32 {
-        self.opened.push(Opened { id, chunks: Chunks::default(), fresh: None });
+        self.opened.push_back(Opened { id, chunks: Chunks::default(), fresh: None });
         // A helping has fewer.
         self.opened.len() as u32 - 1
     }
@@ -215,9 +226,14 @@ impl Effects {
         }
     }
 
-    /// Takes out the streams that the peer opened.
-    pub fn opened(&mut self) -> impl Iterator<Item = Fresh> + use<> {
-        mem::take(&mut self.opened).into_iter().filter_map(|opened| opened.fresh)
+    /// Takes out the next stream that the peer opened.
+    pub fn next_opened(&mut self) -> Option<Fresh> {
+        while let Some(opened) = self.opened.pop_front() {
+            if opened.fresh.is_some() {
+                return opened.fresh;
+            }
+        }
+        None
     }
 
     /// Adds that the memory budget is used up.
@@ -227,7 +243,7 @@ impl Effects {
 
     /// Drops what ended streams were joined to; with no lock held, for a drop may call back.
     pub fn drop_ended(&mut self) {
-        mem::take(&mut self.ended).clear();
+        self.ended.clear();
     }
 
     /// Adds a session that has something to send.
@@ -339,9 +355,10 @@ impl Effect {
     fn run_here(self, next: &mut Effects) {
         match self {
             Self::Ended(watch, how) => watch.ended(how),
-            Self::Answered(answered) => {
-                let (watch, outcome) = *answered;
-                watch.answered(Answer::new(outcome, next));
+            Self::Answered => {
+                if let Some((watch, outcome)) = next.outcomes.pop_front() {
+                    watch.answered(Answer::new(outcome, next));
+                }
             }
             Self::Sent(cell, bytes) => cell.sent(bytes),
             _ => {}

@@ -195,7 +195,7 @@ impl<R: Reader> Reading<'_, R> {
             (taken, verdict)
         };
         effects.act();
-        for fresh in effects.opened() {
+        while let Some(fresh) = effects.next_opened() {
             self.openings.add(session, fresh, effects);
         }
         taken?;

@@ -71,7 +71,7 @@ impl Splice {
         state.book();
         drop(state);
         effects.act();
-        effects.opened().next().map(|fresh| match fresh {
+        effects.next_opened().map(|fresh| match fresh {
             Fresh::Part(_, cell) => cell,
             Fresh::Whole(..) => panic!("nothing here has an open"),
         })
