@@ -30,8 +30,9 @@ use super::{Event, Name, Reason, lease::EXACT_MAX};
 use crate::{error::OpenError, limits::Limits, refusals::Refusal, session::Session};
 use claim::Place;
 pub(super) use claim::{Applicant, Claim, ClaimInfo, Right, Taken};
+use seat::Places;
 pub(super) use seat::Seat;
-use slot::{Hold, Owner, Slot, Standing, Suspended, Title};
+use slot::{Hold, Slot, Standing, Suspended, Title};
 pub(super) use standby::Claimed;
 use standby::Freed;
 pub(super) use watch::Presence;
@@ -110,8 +111,8 @@ impl Registry {
         match &slot.hold {
             Hold::Free => false,
             // Its own task frees it.
-            Hold::Up(owner) => {
-                owner.claim.take(Taken::Released);
+            Hold::Up(claim) => {
+                claim.take(Taken::Released);
                 true
             }
             Hold::Suspended(suspended) => {
@@ -178,10 +179,10 @@ impl Registry {
             Standing::New => Uuid::new_v4(),
         };
         let title = Title { id, instance, attempt, generation };
-        let info = Arc::new(ClaimInfo::new(self.clone(), name.clone(), title, session, capabilities));
         // Who shows a lease has heard of it.
-        let owner = Owner::new(info.clone(), matches!(right, Right::Held(_)), self.limits.clients_max);
-        let former = std::mem::replace(&mut slot.hold, Hold::Up(owner));
+        let places = Places::new(self.limits.clients_max, matches!(right, Right::Held(_)));
+        let info = Arc::new(ClaimInfo::new(self.clone(), name.clone(), title, session, capabilities, places));
+        let former = std::mem::replace(&mut slot.hold, Hold::Up(info.clone()));
         // All under the slot's lock, so that the events of a name come in order for everybody.
         let at = SystemTime::now();
         match (former, standing) {
@@ -189,10 +190,10 @@ impl Registry {
             (Hold::Free, _) => self.emit(Event::ServerCreated { name: name.clone(), id, at }),
             (Hold::Up(former), standing) => {
                 if standing == Standing::New {
-                    self.emit(Event::ServerDestroyed { name: name.clone(), id: former.claim.title.id, reason: Reason::Superseded, at });
+                    self.emit(Event::ServerDestroyed { name: name.clone(), id: former.title.id, reason: Reason::Superseded, at });
                     self.emit(Event::ServerCreated { name: name.clone(), id, at });
                 }
-                former.claim.take(Taken::Superseded);
+                former.take(Taken::Superseded);
             }
         }
         slot.announce();
@@ -204,8 +205,10 @@ impl Registry {
         let (name, info) = (claim.info.name.clone(), claim.info.clone());
         let Some(mut slot) = self.slots.get_mut(&name) else { return };
         // Late clean-up: the name went on to another.
-        let Some(heard) = slot.owner_of(&info).map(|owner| owner.heard) else { return };
-        let freed = match self.suspension(claim, heard) {
+        if !slot.is_held_by(&info) {
+            return;
+        }
+        let freed = match self.suspension(claim) {
             Some(suspended) => {
                 slot.hold = Hold::Suspended(suspended);
                 self.emit(Event::ServerSuspended { name: name.clone(), id: info.title.id, reason: claim.reason, at: SystemTime::now() });
@@ -220,7 +223,7 @@ impl Registry {
     }
 
     /// What becomes of a claim that ended without being given up: `None` if it has no lease that its owner may know of, or there are too many.
-    fn suspension(self: &Arc<Self>, claim: &mut Claim, heard: bool) -> Option<Suspended> {
+    fn suspension(self: &Arc<Self>, claim: &mut Claim) -> Option<Suspended> {
         let went = matches!(claim.reason, Reason::Reset(_) | Reason::Lost);
         if !went || !claim.told || claim.info.title.generation.is_none() {
             return None;
@@ -241,7 +244,7 @@ impl Registry {
         });
         Some(Suspended {
             title: claim.info.title,
-            heard,
+            heard: claim.info.was_heard(),
             serial,
             _lapse: AbortOnDropHandle::new(lapse),
             _place: claim.place.take(),

@@ -1,6 +1,6 @@
 //! What came of a stream behind its open, in order.
 
-use std::{mem, vec};
+use std::mem;
 
 use bytes::Bytes;
 

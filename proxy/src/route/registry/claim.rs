@@ -5,9 +5,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use parking_lot::Mutex;
 use tokio::sync::SetOnce;
 
-use super::{Registry, slot::Title};
+use super::{Registry, seat::Places, slot::Title};
 use crate::{
     route::{Event, Name, Reason},
     session::{Instance, Session},
@@ -40,6 +41,8 @@ pub(in super::super) struct ClaimInfo {
     pub title: Title,
     pub session: Arc<Session>,
     pub capabilities: Vec<String>,
+    /// Whom its holder serves. Locked for moments only, also under the lock of its slot.
+    pub(super) places: Mutex<Places>,
     taken: SetOnce<Taken>,
 }
 
@@ -67,8 +70,20 @@ pub(in super::super) struct Claim {
 pub(in super::super) struct Place(Arc<AtomicUsize>);
 
 impl ClaimInfo {
-    pub(super) fn new(registry: Arc<Registry>, name: Name, title: Title, session: Arc<Session>, capabilities: Vec<String>) -> Self {
-        Self { registry, name, title, session, capabilities, taken: SetOnce::new() }
+    pub(super) fn new(
+        registry: Arc<Registry>,
+        name: Name,
+        title: Title,
+        session: Arc<Session>,
+        capabilities: Vec<String>,
+        places: Places,
+    ) -> Self {
+        Self { registry, name, title, session, capabilities, places: Mutex::new(places), taken: SetOnce::new() }
+    }
+
+    /// Whether its holder knows its lease for sure, or somebody else may know its instance.
+    pub(super) fn was_heard(&self) -> bool {
+        self.places.lock().heard
     }
 
     /// Tells the subscribers of its name's events.
@@ -104,12 +119,12 @@ impl Claim {
 
     /// Serves connects from now on, or stops for a while.
     pub fn set_open(&self, open: bool) {
-        self.info.registry.with_owner(&self.info, |owner| owner.open = open);
+        self.info.with_places(|places| places.open = open);
     }
 
     /// Takes at most this many clients at once from now on; those beyond stay.
     pub fn set_clients_max(&self, clients_max: usize) {
-        self.info.registry.with_owner(&self.info, |owner| owner.clients_max = clients_max);
+        self.info.with_places(|places| places.clients_max = clients_max);
     }
 }
 

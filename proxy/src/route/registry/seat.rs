@@ -13,7 +13,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     ClaimInfo, Name, Registry, draining,
-    slot::{Hold, Owner, Slot},
+    slot::{Hold, Slot},
 };
 use crate::{error::OpenError, refusals::Refusal};
 
@@ -22,6 +22,19 @@ pub(super) struct Waiter {
     pub answer: oneshot::Sender<Result<Seat, OpenError>>,
     /// Until then it waits for a name that nobody holds.
     pub until: Instant,
+}
+
+/// Whom a server serves: kept with its claim, so that a client's coming and going needs no look at the map.
+pub(super) struct Places {
+    /// Whether connects are served: not before the claim's reply has left, nor while it is paused.
+    pub open: bool,
+    clients: usize,
+    pub clients_max: usize,
+    unreplied: usize,
+    /// The owner knows its lease for sure, or somebody else may know its instance.
+    pub heard: bool,
+    /// Somebody may wait for a place.
+    awaited: bool,
 }
 
 /// A client's place at a server: taken when its turn came, given back when dropped.
@@ -67,12 +80,12 @@ impl Registry {
 
     /// A place, where nobody waits and the server takes more: the usual case needs no queue.
     pub fn seat_now(&self, name: &Name) -> Option<Result<Seat, OpenError>> {
-        let mut slot = self.slots.get_mut(name)?;
-        let Slot { hold: Hold::Up(owner), waiting, .. } = slot.value_mut() else { return None };
-        if !waiting.is_empty() || !owner.open || owner.unreplied >= self.limits.unreplied_opens_max {
+        let slot = self.slots.get(name)?;
+        let Slot { hold: Hold::Up(claim), waiting, .. } = slot.value() else { return None };
+        if !waiting.is_empty() {
             return None;
         }
-        let seat = owner.seat();
+        let seat = claim.seat(&mut claim.places.lock())?;
         drop(slot);
         // A void one is for who waits.
         if seat.as_ref().is_ok_and(Seat::is_void) { None } else { Some(seat) }
@@ -107,8 +120,8 @@ impl Registry {
             Some(Hold::Suspended(_)) => {
                 OpenError::new(Code::Unresponsive, "the server's connection is gone, and it did not come back in time: try again")
             }
-            Some(Hold::Up(owner)) if owner.open => {
-                owner.claim.session.count(Refusal::Unreplied);
+            Some(Hold::Up(claim)) if claim.places.lock().open => {
+                claim.session.count(Refusal::Unreplied);
                 OpenError::new(Code::Timeout, "the server leaves too many clients unanswered")
             }
             Some(Hold::Up(_)) => OpenError::new(Code::Busy, "the server takes no clients just now"),
@@ -120,51 +133,60 @@ impl Registry {
     fn serve(self: &Arc<Self>, name: &Name) {
         let mut answers = Vec::new();
         if let Some(mut slot) = self.slots.get_mut(name) {
-            let Slot { hold: Hold::Up(owner), waiting, .. } = slot.value_mut() else {
+            let Slot { hold: Hold::Up(claim), waiting, .. } = slot.value_mut() else {
                 return;
             };
-            while owner.open && owner.unreplied < self.limits.unreplied_opens_max {
-                let Some((_, Waiter { answer, .. })) = waiting.pop_first() else {
-                    break;
-                };
-                if answer.is_closed() {
+            let mut places = claim.places.lock();
+            while let Some(first) = waiting.first_entry() {
+                if first.get().answer.is_closed() {
+                    first.remove();
                     continue;
                 }
-                answers.push((answer, owner.seat()));
+                let Some(seat) = claim.seat(&mut places) else { break };
+                answers.push((first.remove().answer, seat));
             }
+            // Whoever makes room from now on serves those that are left.
+            places.awaited = !waiting.is_empty();
         }
         // Out here, because a place whose taker has gone comes back through the map.
         for (answer, seat) in answers {
             let _ = answer.send(seat);
         }
     }
+}
 
-    /// Changes what the map knows of this very claim, then serves whom that helps.
-    pub(super) fn with_owner(self: &Arc<Self>, claim: &Arc<ClaimInfo>, change: impl FnOnce(&mut Owner)) {
-        let mut waits = false;
-        if let Some(mut slot) = self.slots.get_mut(&claim.name) {
-            if let Some(owner) = slot.owner_of(claim) {
-                change(owner);
-            }
-            waits = !slot.waiting.is_empty();
-        }
-        // Who comes to wait from now on sees to it.
-        if waits {
-            self.serve(&claim.name);
-        }
+impl Places {
+    /// Of a server that serves nobody yet.
+    pub fn new(clients_max: usize, heard: bool) -> Self {
+        Self { open: false, clients: 0, clients_max, unreplied: 0, heard, awaited: true }
     }
 }
 
-impl Owner {
-    /// A place at this server, unless it has all the clients that it takes.
-    fn seat(&mut self) -> Result<Seat, OpenError> {
-        if self.clients >= self.clients_max {
-            self.claim.session.count(Refusal::ClientsMax);
-            return Err(OpenError::new(Code::Busy, "the server has all the clients that it takes"));
+impl ClaimInfo {
+    /// A place at this server, or why it has none for anybody; `None` where that is to be waited for.
+    fn seat(self: &Arc<Self>, places: &mut Places) -> Option<Result<Seat, OpenError>> {
+        if !places.open || places.unreplied >= self.registry().limits.unreplied_opens_max {
+            return None;
         }
-        self.clients += 1;
-        self.unreplied += 1;
-        Ok(Seat { claim: self.claim.clone(), replied: AtomicBool::new(false) })
+        if places.clients >= places.clients_max {
+            self.session.count(Refusal::ClientsMax);
+            return Some(Err(OpenError::new(Code::Busy, "the server has all the clients that it takes")));
+        }
+        places.clients += 1;
+        places.unreplied += 1;
+        Some(Ok(Seat { claim: self.clone(), replied: AtomicBool::new(false) }))
+    }
+
+    /// Changes whom its holder serves, then serves whom that helps.
+    pub(super) fn with_places(&self, change: impl FnOnce(&mut Places)) {
+        let awaited = {
+            let mut places = self.places.lock();
+            change(&mut places);
+            places.awaited
+        };
+        if awaited {
+            self.registry().serve(&self.name);
+        }
     }
 }
 
@@ -173,7 +195,7 @@ impl Seat {
     fn is_void(&self) -> bool {
         let over = !self.claim.session.is_live();
         if over {
-            self.claim.registry().with_owner(&self.claim, |owner| owner.open = false);
+            self.claim.with_places(|places| places.open = false);
         }
         over
     }
@@ -181,9 +203,9 @@ impl Seat {
     /// The server has answered: the next connect may have its turn. A client that was accepted hears of the server's instance.
     pub fn replied(&self, accepted: bool) {
         if !self.replied.swap(true, Ordering::Relaxed) {
-            self.claim.registry().with_owner(&self.claim, |owner| {
-                owner.unreplied -= 1;
-                owner.heard |= accepted;
+            self.claim.with_places(|places| {
+                places.unreplied -= 1;
+                places.heard |= accepted;
             });
         }
     }
@@ -192,9 +214,9 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         let waited = !*self.replied.get_mut();
-        self.claim.registry().with_owner(&self.claim, |owner| {
-            owner.clients -= 1;
-            owner.unreplied -= usize::from(waited);
+        self.claim.with_places(|places| {
+            places.clients -= 1;
+            places.unreplied -= usize::from(waited);
         });
     }
 }

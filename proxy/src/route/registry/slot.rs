@@ -24,21 +24,9 @@ pub(super) struct Slot {
 pub(super) enum Hold {
     #[default]
     Free,
-    Up(Owner),
+    Up(Arc<ClaimInfo>),
     /// Its owner's session is gone, and may come back.
     Suspended(Suspended),
-}
-
-/// What the map knows of a claim.
-pub(super) struct Owner {
-    pub claim: Arc<ClaimInfo>,
-    /// Whether connects are served: not before the claim's reply has left, nor while it is paused.
-    pub open: bool,
-    pub clients: usize,
-    pub clients_max: usize,
-    pub unreplied: usize,
-    /// The owner knows its lease for sure, or somebody else may know its instance.
-    pub heard: bool,
 }
 
 /// What is left of a claim while its owner may come back.
@@ -78,7 +66,7 @@ impl Slot {
     pub fn judge(&self, applicant: &Applicant, honoured_before: u64) -> Result<Standing, Code> {
         let (title, heard, taken) = match &self.hold {
             Hold::Free => return Ok(Standing::New),
-            Hold::Up(owner) => (&owner.claim.title, owner.heard, Code::NameTaken),
+            Hold::Up(claim) => (&claim.title, claim.was_heard(), Code::NameTaken),
             Hold::Suspended(suspended) => (&suspended.title, suspended.heard, Code::NameReserved),
         };
         let (later, alike) = (applicant.attempt > title.attempt, applicant.instance == title.instance);
@@ -97,12 +85,9 @@ impl Slot {
         }
     }
 
-    /// The owner, if it holds the name by this very claim.
-    pub fn owner_of(&mut self, claim: &Arc<ClaimInfo>) -> Option<&mut Owner> {
-        match &mut self.hold {
-            Hold::Up(owner) if Arc::ptr_eq(&owner.claim, claim) => Some(owner),
-            _ => None,
-        }
+    /// Whether the name is held by this very claim.
+    pub fn is_held_by(&self, claim: &Arc<ClaimInfo>) -> bool {
+        matches!(&self.hold, Hold::Up(holder) if Arc::ptr_eq(holder, claim))
     }
 
     /// Tells the watchers what holds now.
@@ -125,12 +110,5 @@ impl Slot {
     pub fn is_idle(&self) -> bool {
         let watched = self.watchers.as_ref().is_some_and(|watchers| watchers.receiver_count() > 0);
         matches!(self.hold, Hold::Free) && self.waiting.is_empty() && self.standby.is_empty() && !watched
-    }
-}
-
-impl Owner {
-    /// An owner that serves nobody yet.
-    pub fn new(claim: Arc<ClaimInfo>, heard: bool, clients_max: usize) -> Self {
-        Self { claim, open: false, clients: 0, clients_max, unreplied: 0, heard }
     }
 }
