@@ -24,25 +24,22 @@ const MESSAGE_BYTES_MAX: usize = 512;
 
 /// Takes a client to its server where that needs no waiting: the usual case. `name` is where the name begins in the path.
 pub(super) fn at_once(proxy: &StreamServerProxy, beginning: Beginning<'_>, name: usize) -> Begun {
-    let Ok(wanted) = Name::from_segment(end_of(beginning.open(), name)) else { return beginning.later() };
+    let segment = beginning.open().path.get(name..).unwrap_or_default();
+    let Ok(wanted) = Name::from_segment(segment) else { return beginning.later() };
     if wait(&proxy.inner.limits, beginning.open().wait).is_err() {
         return beginning.later();
     }
     match proxy.inner.registry.seat_now(&wanted) {
         None => beginning.later(),
-        Some(seat) => beginning.ask(|session, open| Client::asks(proxy, seat?, session, &open, end_of(&open, name))),
+        Some(seat) => beginning.ask(|session, open| Client::asks(seat?, session, &open)),
     }
-}
-
-fn end_of(open: &Open, from: usize) -> &str {
-    open.path.get(from..).unwrap_or_default()
 }
 
 /// The same where a client has to wait for its turn.
 pub(super) async fn connect(proxy: StreamServerProxy, opening: Opening, segment: String) {
     let (session, stream, open) = opening.into_parts();
     let (error, stream) = match seat(&proxy, &stream, &open, &segment).await {
-        Ok(seat) => match Client::asks(&proxy, seat, &session, &open, &segment) {
+        Ok(seat) => match Client::asks(seat, &session, &open) {
             Ok(ask) => match session::ask_for(&session, stream, ask) {
                 Ok(()) => return,
                 Err(failed) => failed,
@@ -122,21 +119,21 @@ impl Client {
     }
 
     /// What the server is asked for this client, who has the place: its session, the frame of the open, and who takes the answer.
-    fn asks(proxy: &StreamServerProxy, seat: Seat, session: &Session, open: &Open, segment: &str) -> Result<Ask, OpenError> {
+    fn asks(seat: Seat, session: &Session, open: &Open) -> Result<Ask, OpenError> {
         if let Some(lacking) = open.need.iter().find(|need| !seat.claim.capabilities.contains(need)) {
             return Err(unsupported(lacking));
         }
-        let (id, server) = (Uuid::new_v4(), seat.claim.session.clone());
+        let (id, claim) = (Uuid::new_v4(), seat.claim.clone());
         let client = Arc::new(Self::new(id, seat, open.resume.is_some()));
         let fields = Fields::new()
-            .text("path", &[proxy.prefix(), "/accept/", segment])
+            .raw("path", Some(&claim.path))
             .id("id", id)
             .raw("meta", open.meta.as_deref())
             .texts("need", &open.need)
             .raw("resume", open.resume.as_deref())
             .raw("seal", open.seal.as_deref())
             .peer(session.id());
-        Ok((server, fields.frame(), client))
+        Ok((claim.session.clone(), fields.frame(), client))
     }
 
     /// The server takes it: how it ends counts from now on.

@@ -40,6 +40,8 @@ pub(super) use watch::Presence;
 /// The names of one prefix. No guard of the map is held across an await or a callback.
 pub(super) struct Registry {
     slots: DashMap<Name, Slot>,
+    /// In front of a name in the path on which its server is told of a client.
+    accept: String,
     tickets: AtomicU64,
     /// The newest lease: as many microseconds since 1970, or more, so that a proxy that is started again makes newer ones.
     generations: AtomicU64,
@@ -53,11 +55,12 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    pub fn new(limits: Arc<Limits>) -> Arc<Self> {
+    pub fn new(prefix: &str, limits: Arc<Limits>) -> Arc<Self> {
         let events = broadcast::Sender::new(limits.events_buffer);
         let newest = microseconds();
         Arc::new(Self {
             slots: DashMap::new(),
+            accept: format!("{prefix}/accept/"),
             tickets: AtomicU64::new(0),
             generations: AtomicU64::new(newest),
             started: (newest, Instant::now()),

@@ -60,8 +60,9 @@ impl StreamServerProxy {
 
     /// The same with a key that outlives the process, so that servers have their names back after it was started again.
     pub fn with_lease_key(prefix: &str, limits: Arc<Limits>, key: LeaseKey) -> Self {
-        let (registry, listing) = (Registry::new(limits.clone()), Listing::new(&limits));
-        Self { inner: Arc::new(Inner { prefix: prefix.trim_end_matches('/').to_owned(), registry, key, listing, limits }) }
+        let prefix = prefix.trim_end_matches('/').to_owned();
+        let (registry, listing) = (Registry::new(&prefix, limits.clone()), Listing::new(&limits));
+        Self { inner: Arc::new(Inner { prefix, registry, key, listing, limits }) }
     }
 
     /// Whether every peer may list the names below the prefix: not unless stated, for a name that nobody knows is one that nobody connects to.

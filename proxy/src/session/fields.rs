@@ -26,31 +26,20 @@ impl Fields {
         Self(bytes)
     }
 
-    /// A text of these parts.
-    pub fn text(mut self, name: &str, parts: &[&str]) -> Self {
-        self.name(name);
-        if parts.iter().any(|part| needs_escaping(part)) {
-            self.0.extend_from_slice(&encode(&parts.concat()));
-        } else {
-            self.quoted(parts);
-        }
-        self
-    }
-
     pub fn id(mut self, name: &str, id: Uuid) -> Self {
         self.name(name);
-        self.quoted(&[id.hyphenated().encode_lower(&mut Uuid::encode_buffer())]);
+        self.quoted(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
         self
     }
 
     /// 32 lower-case hexadecimal digits.
     pub fn instance(mut self, name: &str, instance: Instance) -> Self {
         self.name(name);
-        self.quoted(&[Uuid::from_bytes(*instance.bytes()).simple().encode_lower(&mut Uuid::encode_buffer())]);
+        self.quoted(Uuid::from_bytes(*instance.bytes()).simple().encode_lower(&mut Uuid::encode_buffer()));
         self
     }
 
-    /// JSON as it came, where there is any.
+    /// JSON as it is, where there is any.
     pub fn raw(mut self, name: &str, json: Option<&RawValue>) -> Self {
         if let Some(json) = json {
             self.name(name);
@@ -97,9 +86,10 @@ impl Fields {
         self.0.extend_from_slice(b"\":");
     }
 
-    fn quoted(&mut self, parts: &[&str]) {
+    /// A text that needs no escaping.
+    fn quoted(&mut self, text: &str) {
         self.0.push(b'"');
-        parts.iter().for_each(|part| self.0.extend_from_slice(part.as_bytes()));
+        self.0.extend_from_slice(text.as_bytes());
         self.0.push(b'"');
     }
 }
@@ -121,11 +111,6 @@ impl Drop for Frame {
     }
 }
 
-/// Looks at all of it, which is quicker than to stop at the first.
-fn needs_escaping(text: &str) -> bool {
-    text.bytes().fold(false, |needs, byte| needs | (byte < b' ') | (byte == b'"') | (byte == b'\\'))
-}
-
 /// Room for the usual, so that none is moved while it grows.
 const USUAL_BYTES: usize = 256;
 
@@ -134,6 +119,8 @@ const KEPT_BYTES: usize = 4 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use serde_json::value::to_raw_value;
+
     use super::*;
     use crate::session::{Open, Peer, Reply, open::frame};
 
@@ -144,7 +131,7 @@ mod tests {
         for (path, need) in [("/a/%20", vec![]), ("/\"\\\n\u{1}/é", vec!["seal".to_owned(), "\"".to_owned()])] {
             for meta in [None, Some(raw(r#"{"a" : [1.0]}"#))] {
                 let hand = Fields::new()
-                    .text("path", &["/x", path])
+                    .raw("path", Some(&to_raw_value(path).unwrap()))
                     .id("id", id)
                     .raw("meta", meta.as_deref())
                     .texts("need", &need)
@@ -157,7 +144,7 @@ mod tests {
                     resume: meta.clone(),
                     peer: Some(Peer { session: id.to_string() }),
                     meta,
-                    ..Open::to(["/x", path].concat())
+                    ..Open::to(path)
                 };
                 assert_eq!(hand[..], frame(&open));
             }

@@ -6,6 +6,7 @@ use std::sync::{
 };
 
 use parking_lot::Mutex;
+use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::SetOnce;
 
 use super::{Registry, seat::Places, slot::Title};
@@ -41,6 +42,8 @@ pub(in super::super) struct ClaimInfo {
     pub title: Title,
     pub session: Arc<Session>,
     pub capabilities: Vec<String>,
+    /// The path on which its holder is told of a client, as JSON.
+    pub path: Box<RawValue>,
     /// Whom its holder serves. Locked for moments only, also under the lock of its slot.
     pub(super) places: Mutex<Places>,
     taken: SetOnce<Taken>,
@@ -78,7 +81,9 @@ impl ClaimInfo {
         capabilities: Vec<String>,
         places: Places,
     ) -> Self {
-        Self { registry, name, title, session, capabilities, places: Mutex::new(places), taken: SetOnce::new() }
+        // A text has no way to fail.
+        let path = to_raw_value(&format!("{}{}", registry.accept, name.segment())).unwrap_or_default();
+        Self { registry, name, title, session, capabilities, path, places: Mutex::new(places), taken: SetOnce::new() }
     }
 
     /// Whether its holder knows its lease for sure, or somebody else may know its instance.

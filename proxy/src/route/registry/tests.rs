@@ -118,7 +118,7 @@ impl World {
     fn new() -> Self {
         let limits = Arc::new(Limits::default());
         let sessions = Sessions::new(limits.clone(), Arc::new(Nobody));
-        let registry = Registry::new(limits.clone());
+        let registry = Registry::new("/browser-server", limits.clone());
         let actor = |_| Actor { instance: Instance::random(), attempts: 0, leases: Vec::new() };
         Self {
             started: Instant::now(),
@@ -268,7 +268,7 @@ impl World {
         while microseconds() <= newest {
             std::hint::spin_loop();
         }
-        self.registry = Registry::new(self.limits.clone());
+        self.registry = Registry::new("/browser-server", self.limits.clone());
         self.started = Instant::now();
         self.first_generation = self.registry.generations.load(Ordering::Relaxed);
         self.watching = self.registry.watch(&name(), &self.sessions.session(None)).unwrap();
@@ -369,7 +369,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 #[test]
 fn threat_27_no_two_leases_are_alike_whatever_the_clock_does() {
-    let registry = Registry::new(Arc::default());
+    let registry = Registry::new("/browser-server", Arc::default());
     assert!(registry.next_generation() < registry.next_generation());
     // As if the clock had been set back by many years.
     let ahead = EXACT_MAX / 2;
