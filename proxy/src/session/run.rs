@@ -80,11 +80,11 @@ impl Cut {
 }
 
 /// Serves one peer until its session is over, whatever way; what is sent goes into the session's wire.
-pub(super) async fn run<R: Reader>(session: &Arc<Session>, mut reader: R) {
+pub(super) async fn run<R: Reader>(session: &Arc<Session>, reader: &mut R) {
     let _over = Over { session };
     let mut writing = pin!(AssertUnwindSafe(write::write(session)).catch_unwind());
     let mut openings = Openings::default();
-    let reading = AssertUnwindSafe(read::read(session, &mut reader, &mut openings)).catch_unwind();
+    let reading = AssertUnwindSafe(read::read(session, reader, &mut openings)).catch_unwind();
     let (cut, written) = tokio::select! {
         read = reading => (read.unwrap_or(Cut::Panicked), false),
         written = &mut writing => (written.map_or(Cut::Panicked, |written| written.err().unwrap_or(Cut::ByUs)), true),
@@ -101,7 +101,7 @@ pub(super) async fn run<R: Reader>(session: &Arc<Session>, mut reader: R) {
     let discarding = async {
         // A reader that panicked is not asked again.
         if !matches!(cut, Cut::Panicked) {
-            discard(&mut reader).await;
+            discard(reader).await;
         }
     };
     let parting = async {

@@ -43,7 +43,7 @@ impl Sessions {
 
     /// Serves one peer until its session is over. A panic within ends this session and nothing else.
     pub fn run<T: Transport>(&self, transport: T, remote: Option<SocketAddr>) -> impl Future<Output = ()> + Send + use<T> {
-        let (reader, writer) = transport.split();
+        let (mut reader, writer) = transport.split();
         let session = self.session(remote);
         *session.wire.lock() = Some(Wire::new(Box::new(writer), session.wake.clone()));
         async move {
@@ -52,7 +52,8 @@ impl Sessions {
             let _live = Live(&session);
             pulse::keep(&session.process);
             session.join_drain();
-            run::run(&session, reader).await;
+            // Lent, for a future has room for what it is given twice.
+            run::run(&session, &mut reader).await;
         }
     }
 
