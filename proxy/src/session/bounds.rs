@@ -151,8 +151,11 @@ impl State {
     /// The peer opened a stream: what it sends now waits for an answer.
     pub(super) fn waits(&mut self, id: StreamId) {
         let Self { mux, bounds, .. } = self;
+        let waits = |id: &StreamId| mux.value(*id).is_some_and(|end| end.waiting.is_some());
+        // Most are answered at once, and those that are were the last.
+        while bounds.waiting.pop_if(|id| !waits(id)).is_some() {}
         if bounds.waiting.len() > 2 * mux.len() + SPARE {
-            bounds.waiting.retain(|id| mux.value(*id).is_some_and(|end| end.waiting.is_some()));
+            bounds.waiting.retain(waits);
         }
         bounds.waiting.push(id);
     }
