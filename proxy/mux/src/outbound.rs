@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::{Header, StreamId, queue::Piece};
 
-/// What [`Connection::transmit`](crate::Connection::transmit) puts out. Keep one per session: its scratch memory is used again.
+/// What [`Connection::transmit`](crate::Connection::transmit) puts out. Keep one per session: its memory is used again.
 #[derive(Debug, Default)]
 pub struct Outbound {
     /// Whole frames, in order; write them out back to back. The writer takes them away.
@@ -26,9 +26,12 @@ const BLOCK: usize = 4 * 1024;
 /// And in such behind the first ones, where there is much to say.
 const BLOCK_MAX: usize = 16 * 1024;
 
+/// Room for so many entries of what was sent is kept.
+const SENT_KEPT: usize = 1024;
+
 thread_local! {
-    /// A block that was given back, for whoever writes next.
-    static SPARE: Cell<BytesMut> = Cell::new(BytesMut::new());
+    /// Memory that was given back, for whoever writes next.
+    static SPARE: Cell<Outbound> = Cell::default();
 }
 
 impl Outbound {
@@ -37,12 +40,16 @@ impl Outbound {
         Self::default()
     }
 
-    /// Gives the scratch memory back, for a session that goes idle; the thread keeps one block of it.
+    /// Gives the memory back, for a session that goes idle, where all that was put in has left; the thread keeps it for the next.
     pub fn release(&mut self) {
-        self.flush();
-        if self.scratch.capacity() > 0 {
-            SPARE.set(mem::take(&mut self.scratch));
+        if self.scratch.capacity() == 0 || !self.scratch.is_empty() || !self.buffers.is_empty() || !self.sent.is_empty() {
+            return;
         }
+        let mut spare = mem::replace(self, Self { total: self.total, ..Self::default() });
+        if spare.sent.capacity() > SENT_KEPT {
+            spare.sent = Vec::new();
+        }
+        SPARE.set(spare);
     }
 
     /// Bytes ever put in.
@@ -74,7 +81,11 @@ impl Outbound {
     fn take_block(&mut self) {
         self.flush();
         if self.scratch.capacity() == 0 {
-            self.scratch = SPARE.take();
+            let spare = SPARE.take();
+            self.scratch = spare.scratch;
+            if self.buffers.is_empty() && self.sent.is_empty() {
+                (self.buffers, self.sent) = (spare.buffers, spare.sent);
+            }
         }
         self.scratch.reserve(if self.buffers.len() < 2 { BLOCK } else { BLOCK_MAX });
     }
@@ -135,5 +146,22 @@ mod tests {
             reused |= out.buffers[0].as_ptr() == first;
         }
         assert!(reused);
+    }
+
+    #[test]
+    fn an_idle_session_keeps_no_memory_and_the_next_that_writes_has_it() {
+        let mut out = Outbound::new();
+        out.header(HEADER);
+        out.sent.push((1, 3));
+        out.flush();
+        out.release();
+        assert_eq!((out.buffers.len(), out.sent.len()), (1, 1), "what has not left stays");
+        out.buffers.clear();
+        out.sent.clear();
+        out.release();
+        assert_eq!((out.buffers.capacity(), out.sent.capacity(), out.scratch.capacity()), (0, 0, 0));
+        let mut next = Outbound::new();
+        next.header(HEADER);
+        assert!(next.sent.capacity() > 0);
     }
 }

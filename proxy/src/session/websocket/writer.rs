@@ -97,6 +97,8 @@ impl<W: AsyncWrite + Unpin + Send + 'static> Writer for Sender<W> {
             (self.head, self.left) = (bytes, 0..count);
             ready!(self.poll_drain(cx))?;
         }
+        // Their memory is the caller's again: a session that has nothing to send keeps none.
+        *buffers = mem::take(&mut self.message);
         Pin::new(&mut self.socket).poll_flush(cx).map_err(TransportError::from)
     }
 
