@@ -22,16 +22,16 @@ use crate::{
 /// The most bytes of a refusal's message that pass from a server to a client.
 const MESSAGE_BYTES_MAX: usize = 512;
 
-/// Takes a client to its server where that needs no waiting: the usual case. `name` is where the name begins in the path.
-pub(super) fn at_once(proxy: &StreamServerProxy, beginning: Beginning<'_>, name: usize) -> Begun {
-    let segment = beginning.open().path.get(name..).unwrap_or_default();
-    let Ok(wanted) = Name::from_segment(segment) else { return beginning.later() };
-    if wait(&proxy.inner.limits, beginning.open().wait).is_err() {
-        return beginning.later();
+/// Takes a client to its server where that needs no waiting: the usual case.
+pub(super) fn at_once(proxy: &StreamServerProxy, beginning: Beginning<'_>, segment: &str) -> Begun {
+    let open = beginning.open();
+    let Ok(name) = Name::from_segment(segment) else { return Begun::Later };
+    if wait(&proxy.inner.limits, open.wait).is_err() {
+        return Begun::Later;
     }
-    match proxy.inner.registry.seat_now(&wanted) {
-        None => beginning.later(),
-        Some(seat) => beginning.ask(|session, open| Client::asks(seat?, session, &open)),
+    match proxy.inner.registry.seat_now(&name) {
+        None => Begun::Later,
+        Some(seat) => beginning.ask(|session| Client::asks(seat?, session, open)),
     }
 }
 

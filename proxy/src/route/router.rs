@@ -87,11 +87,12 @@ impl StreamRouter {
 
 impl Opens for StreamRouter {
     fn at_once(&self, beginning: Beginning<'_>) -> Begun {
-        let path = &beginning.open().path;
-        let Ok(Match { value: Route::Connect(proxy), params }) = self.routes.at(path) else { return beginning.later() };
-        // The name is the end of such a path.
-        let name = path.len() - params.get("name").unwrap_or_default().len();
-        connect::at_once(proxy, beginning, name)
+        match self.routes.at(&beginning.open().path) {
+            Ok(Match { value: Route::Connect(proxy), params }) => {
+                connect::at_once(proxy, beginning, params.get("name").unwrap_or_default())
+            }
+            _ => Begun::Later,
+        }
     }
 
     fn opened(&self, opening: Opening) -> BoxFuture<'static, ()> {

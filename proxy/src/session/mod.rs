@@ -83,8 +83,8 @@ pub trait Opens: Send + Sync + 'static {
 
     /// The same for an open that is here as a whole, if what becomes of it is known without waiting. Called by the session's own reading task.
     #[doc(hidden)]
-    fn at_once(&self, beginning: Beginning<'_>) -> Begun {
-        beginning.later()
+    fn at_once(&self, _: Beginning<'_>) -> Begun {
+        Begun::Later
     }
 
     /// The process goes down: nothing more is opened from now on, and whoever waits for something is to be told `draining`.
@@ -96,7 +96,7 @@ pub enum Begun {
     /// It is answered, or will be.
     Done,
     /// It has to wait: it is to be [`opened`](Opens::opened).
-    Later(Box<Open>),
+    Later,
     /// It is refused.
     Refused(OpenError),
 }

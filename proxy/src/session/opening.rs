@@ -94,26 +94,20 @@ impl Opening {
 
 /// A stream whose open is here as a whole, as long as nothing waits for anything.
 pub struct Beginning<'a> {
-    open: Open,
+    open: &'a Open,
     behind: &'a mut Behind,
     then: &'a mut Effects,
 }
 
-impl Beginning<'_> {
-    pub(crate) fn open(&self) -> &Open {
-        &self.open
+impl<'a> Beginning<'a> {
+    pub(crate) fn open(&self) -> &'a Open {
+        self.open
     }
 
-    /// It has to wait.
-    pub(crate) fn later(self) -> Begun {
-        Begun::Later(Box::new(self.open))
-    }
-
-    /// Opens a stream for it to the session that `asks` names, with the frame that it makes of the open, which it is given with the client's session. What
-    /// comes of it is told to the third.
-    pub(crate) fn ask(self, asks: impl FnOnce(&Session, Open) -> Result<Ask, OpenError>) -> Begun {
-        let Self { open, behind, then } = self;
-        let asked = asks(behind.session(), open).and_then(|(server, frame, watch)| ask::ask(&server, &frame, behind, watch, then));
+    /// Opens a stream for it to the session that `asks` names, with the frame that it makes for the client's session. What comes of it is told to the third.
+    pub(crate) fn ask(self, asks: impl FnOnce(&Session) -> Result<Ask, OpenError>) -> Begun {
+        let Self { behind, then, .. } = self;
+        let asked = asks(behind.session()).and_then(|(server, frame, watch)| ask::ask(&server, &frame, behind, watch, then));
         asked.map_or_else(Begun::Refused, |()| Begun::Done)
     }
 }
@@ -240,9 +234,9 @@ fn begin(session: &Arc<Session>, body: &Bytes, behind: &mut Behind, then: &mut E
     let process = &session.process;
     match Open::parse(body, process.limits.open_depth_max) {
         Ok(open) if open.path == SESSION_PATH || process.draining.load(Ordering::Relaxed) => Some(Ok(open)),
-        Ok(open) => match process.opens.at_once(Beginning { open, behind, then }) {
+        Ok(open) => match process.opens.at_once(Beginning { open: &open, behind, then }) {
             Begun::Done => None,
-            Begun::Later(open) => Some(Ok(*open)),
+            Begun::Later => Some(Ok(open)),
             Begun::Refused(error) => Some(Err((None, error))),
         },
         Err(error) => Some(Err((Some(Refusal::BadOpen), error))),
