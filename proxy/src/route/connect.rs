@@ -143,7 +143,7 @@ impl Client {
 
     fn tell_connected(&self) {
         let claim = &self.seat.claim;
-        claim.emit(Event::ClientConnected { name: claim.name.clone(), id: self.id, at: SystemTime::now() });
+        claim.tell(|| Event::ClientConnected { name: claim.name.clone(), id: self.id, at: SystemTime::now() });
     }
 }
 
@@ -192,7 +192,7 @@ impl Drop for Client {
             reset => Reason::Reset((reset ^ RESET) as u32),
         };
         let claim = &self.seat.claim;
-        claim.emit(Event::ClientDisconnected { name: claim.name.clone(), id: self.id, reason, at: SystemTime::now() });
+        claim.tell(|| Event::ClientDisconnected { name: claim.name.clone(), id: self.id, reason, at: SystemTime::now() });
     }
 }
 

@@ -76,6 +76,11 @@ impl Registry {
         self.events.subscribe()
     }
 
+    /// Whether anybody hears of clients.
+    fn is_heard(&self) -> bool {
+        self.events.receiver_count() > 0 || tracing::enabled!(tracing::Level::DEBUG)
+    }
+
     /// Tells the subscribers; nobody waits for them.
     pub fn emit(&self, event: Event) {
         // An event as text escapes names: no peer writes lines of its own into the log.

@@ -91,9 +91,11 @@ impl ClaimInfo {
         self.places.lock().heard
     }
 
-    /// Tells the subscribers of its name's events.
-    pub fn emit(&self, event: Event) {
-        self.registry.emit(event);
+    /// Tells what became of a client, of which there are many: the event is made only where somebody hears it.
+    pub fn tell(&self, event: impl FnOnce() -> Event) {
+        if self.registry.is_heard() {
+            self.registry.emit(event());
+        }
     }
 
     /// Takes it from its holder, whose task sees to the rest. The first time counts.
