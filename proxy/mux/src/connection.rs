@@ -175,7 +175,6 @@ impl<T: Default> Connection<T> {
         self.next_id = id.checked_add(2);
         self.counts.opened += 1;
         self.insert(id, Entry::opened_here(value));
-        self.rouse(id);
         Ok(id)
     }
 
@@ -272,10 +271,9 @@ impl<T: Default> Connection<T> {
             return Some(displaced);
         }
         while let Some(id) = self.ended.pop_front() {
-            if self.streams.get(id).is_some_and(|entry| entry.over) {
-                let entry = self.streams.remove(id);
+            if let Some(entry) = self.streams.remove_if(id, |entry| entry.over) {
                 self.shrink();
-                return entry.map(|entry| (id, entry.value));
+                return Some((id, entry.value));
             }
         }
         None
@@ -289,7 +287,7 @@ impl<T: Default> Connection<T> {
         self.round = Round::default();
         (self.queued, self.held, self.live, self.by_peer) = (0, Held::default(), 0, 0);
         let mut streams = std::mem::take(&mut self.streams);
-        if let Some(mut entry) = kept.and_then(|id| streams.remove(id)).filter(|entry| !entry.over) {
+        if let Some(mut entry) = kept.and_then(|id| streams.remove_if(id, |entry| !entry.over)) {
             let id = entry.id;
             self.live = 1;
             self.by_peer = usize::from(!self.is_ours(id));
@@ -365,6 +363,8 @@ impl<T: Default> Connection<T> {
         entry.serial = serial;
         entry.share = self.round.no_share();
         entry.id = id;
+        // Ours has its SYN to send.
+        entry.enter(id, &mut self.round);
         self.live += 1;
         self.by_peer += usize::from(!self.is_ours(id));
         if let Some(old) = self.streams.insert(Box::new(entry)) {

@@ -2,9 +2,12 @@
 //!
 //! The id lies in the value: a value in a box takes nine bytes of the table.
 
-use std::hash::{BuildHasher, RandomState};
+use std::{
+    hash::{BuildHasher, RandomState},
+    mem,
+};
 
-use hashbrown::HashTable;
+use hashbrown::{HashTable, hash_table::Entry};
 
 use crate::StreamId;
 
@@ -36,15 +39,20 @@ impl<V: Identified> Ids<V> {
 
     /// Puts in a value, and takes out the one that had its id.
     pub(crate) fn insert(&mut self, value: V) -> Option<V> {
-        let old = self.remove(value.id());
-        let key = self.key;
-        self.table.insert_unique(key.hash(value.id()), value, |value| key.hash(value.id()));
-        old
+        let (key, id) = (self.key, value.id());
+        match self.table.entry(key.hash(id), |value| value.id() == id, |value| key.hash(value.id())) {
+            Entry::Occupied(mut old) => Some(mem::replace(old.get_mut(), value)),
+            Entry::Vacant(place) => {
+                place.insert(value);
+                None
+            }
+        }
     }
 
-    pub(crate) fn remove(&mut self, id: StreamId) -> Option<V> {
+    /// Takes out the value with this id, if it is one of those.
+    pub(crate) fn remove_if(&mut self, id: StreamId, is_one: impl FnOnce(&V) -> bool) -> Option<V> {
         let found = self.table.find_entry(self.key.hash(id), |value| value.id() == id).ok()?;
-        Some(found.remove().0)
+        if is_one(found.get()) { Some(found.remove().0) } else { None }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &V> {

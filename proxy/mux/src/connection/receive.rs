@@ -230,7 +230,6 @@ impl<T: Default> Connection<T> {
         self.counts.dropped += u64::from(brought.needless_ack);
         let serial = self.insert(header.stream, entry);
         self.control.acknowledge(header.stream);
-        self.announce(header.stream);
         self.await_tail(header, Some(serial));
         Ok(Event::Opened(header.stream))
     }
