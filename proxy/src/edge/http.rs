@@ -43,14 +43,14 @@ use crate::refusals::Refusal;
 
 /// The connection that a request came over: an extension of the request.
 ///
-/// As long as a clone lives, the connection counts as open: an upgraded one takes it along.
+/// As long as a clone of its place lives, the connection counts as open: an upgraded one takes that along.
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
     pub(super) remote: SocketAddr,
     pub(super) local: SocketAddr,
     /// Why it is to be told that there is no room for it.
     pub(super) shed: Option<Trouble>,
-    _place: Arc<OwnedSemaphorePermit>,
+    pub(super) place: Arc<OwnedSemaphorePermit>,
 }
 
 /// Serves `router` on `listener` until the proxy stops; then takes no more and returns. Each connection is a task of the proxy's.
@@ -96,7 +96,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, inner: &Arc<Inn
                 }
                 // One address gets no more of the answers than there are for all such: the next newcomer must not wait for it.
                 let Some(place) = place else { continue };
-                let connection = Connection { remote, local, shed, _place: Arc::new(place) };
+                let connection = Connection { remote, local, shed, place: Arc::new(place) };
                 let conversation = converse(socket, router.clone(), connection, inner.clone());
                 inner.tasks.spawn(async move {
                     // Until it ends, or is a session, which has a place of its own.

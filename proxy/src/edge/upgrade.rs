@@ -1,6 +1,6 @@
 //! From an HTTP request to a session: the WebSocket handshake (RFC 6455 section 4.2).
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     body::Body,
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::{rt::TokioIo, server::conn::auto};
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{net::TcpStream, sync::OwnedSemaphorePermit, time::timeout};
 #[cfg(feature = "tls")]
 use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -90,7 +90,7 @@ fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
     let inner = proxy.inner.clone();
     proxy.inner.peers.spawn(async move {
         match timeout(inner.limits.establish_timeout, upgraded).await {
-            Ok(Ok(upgraded)) => serve(&inner, upgraded, remote, Places(connection, place)),
+            Ok(Ok(upgraded)) => serve(&inner, upgraded, remote, Places(connection.map(|connection| connection.place), place)),
             Ok(Err(error)) => tracing::debug!(%error, "the connection ended before it was a WebSocket"),
             Err(_) => {
                 inner.refusals.count(refusals::Refusal::EstablishTimeout);
@@ -102,7 +102,7 @@ fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
 }
 
 /// A session's place among the connections, and among those of its address: kept until it is over.
-struct Places(#[expect(dead_code)] Option<Connection>, #[expect(dead_code)] Option<Place>);
+struct Places(#[expect(dead_code)] Option<Arc<OwnedSemaphorePermit>>, #[expect(dead_code)] Option<Place>);
 
 /// Serves the peer on the TCP socket itself, or on our TLS over it, where it can be had (under our own HTTP server and under axum's), else through what lies above it.
 /// In a task of its own, so that a session that lives long keeps nothing of how it came about.
@@ -127,8 +127,9 @@ fn spawn<S: Socket>(inner: &Inner, socket: WebSocket<S>, remote: Option<SocketAd
     // In a box: a future that awaits another has room for it twice.
     let session = Box::pin(inner.sessions.run(socket, remote));
     inner.peers.spawn(async move {
-        let _places = places;
         session.await;
+        // Not before: what is moved inside of a future has room there twice, too.
+        drop(places);
     });
 }
 

@@ -34,7 +34,8 @@ pub(super) async fn write(session: &Arc<Session>) -> Result<(), Cut> {
         };
         match phase {
             Phase::Closing(goodbye) if flushed == Flushed::All => session.part(goodbye),
-            Phase::Parting(goodbye) if flushed == Flushed::All => return session.hang_up(goodbye).await,
+            // In a box, or each session would have room for its end from the beginning.
+            Phase::Parting(goodbye) if flushed == Flushed::All => return Box::pin(session.hang_up(goodbye)).await,
             Phase::Gone => return Ok(()),
             _ => session.wait_to_write(&mut stall).await?,
         }
@@ -80,7 +81,7 @@ impl Session {
     /// The last frame has left: closes the connection.
     async fn hang_up(&self, Goodbye { code, reason }: Goodbye) -> Result<(), Cut> {
         let Some(mut wire) = self.wire.lock().take() else { return Ok(()) };
-        let _ = Box::pin(timeout(LINGER, poll_fn(|cx| wire.writer.poll_close(cx, code, reason)))).await;
+        let _ = timeout(LINGER, poll_fn(|cx| wire.writer.poll_close(cx, code, reason))).await;
         Ok(())
     }
 }
