@@ -248,7 +248,10 @@ impl Effects {
 
     /// Adds a session that has something to send.
     pub fn ready(&mut self, session: &Arc<Session>) {
-        self.ready.push(session.clone());
+        // Often it is the one that was added last.
+        if self.ready.last().is_none_or(|last| !Arc::ptr_eq(last, session)) {
+            self.ready.push(session.clone());
+        }
     }
 
     /// The sessions that have something to send.
