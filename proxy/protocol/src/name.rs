@@ -1,6 +1,10 @@
 //! The name of a server: what may be one, and how it stands in a path.
 
-use std::{fmt, sync::Arc};
+use std::{
+    borrow::{Borrow, Cow},
+    fmt,
+    sync::Arc,
+};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use unicode_normalization::is_nfc;
@@ -49,23 +53,34 @@ impl Name {
 
     /// The name that a path's segment stands for; the segment must be exactly that name's encoding.
     pub fn from_segment(segment: &str) -> Result<Self, BadName> {
+        Self::text_of(segment).map(|text| Self(text.into()))
+    }
+
+    /// The text of that name, to look it up by.
+    pub fn text_of(segment: &str) -> Result<Cow<'_, str>, BadName> {
         // The usual: it stands for itself, and there is nothing in it that a name must not have.
         if segment.bytes().all(is_unreserved) {
             return match segment {
                 "" => Err(BadName::Empty),
                 "." | ".." => Err(BadName::Dots),
                 _ if segment.len() > NAME_BYTES_MAX => Err(BadName::TooLong),
-                _ => Ok(Self(segment.into())),
+                _ => Ok(segment.into()),
             };
         }
         let decoded = percent_decode_str(segment).decode_utf8().map_err(|_| BadName::NotCanonical)?;
         let name = Self::try_from(decoded.as_ref())?;
-        if name.segment() == segment { Ok(name) } else { Err(BadName::NotCanonical) }
+        if name.segment() == segment { Ok(decoded) } else { Err(BadName::NotCanonical) }
     }
 
     /// The name as a path's segment.
     pub fn segment(&self) -> String {
         utf8_percent_encode(&self.0, ESCAPED).to_string()
+    }
+}
+
+impl Borrow<str> for Name {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

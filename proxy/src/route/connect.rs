@@ -25,7 +25,7 @@ const MESSAGE_BYTES_MAX: usize = 512;
 /// Takes a client to its server where that needs no waiting: the usual case.
 pub(super) fn at_once(proxy: &StreamServerProxy, beginning: Beginning<'_>, segment: &str) -> Begun {
     let open = beginning.open();
-    let Ok(name) = Name::from_segment(segment) else { return Begun::Later };
+    let Ok(name) = Name::text_of(segment) else { return Begun::Later };
     if wait(&proxy.inner.limits, open.wait).is_err() {
         return Begun::Later;
     }

@@ -79,7 +79,7 @@ impl Registry {
     }
 
     /// A place, where nobody waits and the server takes more: the usual case needs no queue.
-    pub fn seat_now(&self, name: &Name) -> Option<Result<Seat, OpenError>> {
+    pub fn seat_now(&self, name: &str) -> Option<Result<Seat, OpenError>> {
         let slot = self.slots.get(name)?;
         let Slot { hold: Hold::Up(claim), waiting, .. } = slot.value() else { return None };
         if !waiting.is_empty() {

@@ -250,7 +250,7 @@ impl World {
 
     fn accept(&mut self) {
         let Expected::Up(holder) = &mut self.expected else { return };
-        match self.registry.seat_now(&name()) {
+        match self.registry.seat_now(name().as_str()) {
             Some(seat) => {
                 assert!(holder.told, "one who was not told serves nobody");
                 seat.unwrap().replied(true);
