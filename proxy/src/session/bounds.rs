@@ -237,7 +237,8 @@ impl State {
     pub(super) fn half_closed(&mut self, id: StreamId, now: Instant) {
         let due = now + self.process.limits.half_closed_timeout;
         let Self { mux, bounds, .. } = self;
-        let Some(end) = mux.value_mut(id) else { return };
+        // With its second finish a stream has ended, as a rule.
+        let Some((_, end)) = mux.look(id) else { return };
         end.moved_at = Some(now);
         if bounds.half_closed.len() > 2 * mux.len() + SPARE {
             bounds.half_closed.retain(|Reverse((_, id))| mux.value(*id).is_some_and(|end| end.moved_at.is_some()));
