@@ -135,7 +135,7 @@ pub struct Connection<T> {
 }
 
 /// Room for so many streams is kept.
-const SPARE_MIN: usize = 16;
+const SPARE_MIN: usize = 64;
 
 impl<T: Default> Connection<T> {
     /// A connection that was just established; `now` starts its clocks.
