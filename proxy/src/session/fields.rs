@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Instance, open::encode};
 
-/// A frame that holds a JSON object. Fields stand in the order in which they are added; no name may need escaping, or come twice.
+/// A frame that holds a JSON object of one field at least. Fields stand in the order in which they are added; no name may need escaping, or come twice.
 pub(crate) struct Fields(Vec<u8>);
 
 /// A frame that is copied to where it leaves from: the next one of this thread has its memory.
@@ -22,10 +22,11 @@ impl Fields {
     pub fn new() -> Self {
         let mut bytes = SPARE.take();
         bytes.reserve(USUAL_BYTES);
-        bytes.extend_from_slice(&[0, 0, b'{']);
+        bytes.extend_from_slice(&[0; 2]);
         Self(bytes)
     }
 
+    #[inline]
     pub fn id(mut self, name: &str, id: Uuid) -> Self {
         self.name(name);
         self.quoted(id.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
@@ -33,6 +34,7 @@ impl Fields {
     }
 
     /// 32 lower-case hexadecimal digits.
+    #[inline]
     pub fn instance(mut self, name: &str, instance: Instance) -> Self {
         self.name(name);
         self.quoted(Uuid::from_bytes(*instance.bytes()).simple().encode_lower(&mut Uuid::encode_buffer()));
@@ -40,6 +42,7 @@ impl Fields {
     }
 
     /// JSON as it is, where there is any.
+    #[inline]
     pub fn raw(mut self, name: &str, json: Option<&RawValue>) -> Self {
         if let Some(json) = json {
             self.name(name);
@@ -58,10 +61,11 @@ impl Fields {
     }
 
     /// Whose session it is: an object in the object.
+    #[inline]
     pub fn peer(mut self, session: Uuid) -> Self {
         self.name("peer");
-        self.0.push(b'{');
-        self = self.id("session", session);
+        self.0.extend_from_slice(b"{\"session\":");
+        self.quoted(session.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
         self.0.push(b'}');
         self
     }
@@ -70,23 +74,23 @@ impl Fields {
     pub fn frame(mut self) -> Frame {
         self.0.push(b'}');
         // What came in is bounded far below what a length can say, and little is added.
-        let length = u16::try_from(self.0.len() - 2).unwrap_or(u16::MAX);
-        if let Some(prefix) = self.0.first_chunk_mut() {
-            *prefix = length.to_be_bytes();
+        let [high, low] = u16::try_from(self.0.len() - 2).unwrap_or(u16::MAX).to_be_bytes();
+        if let Some(start) = self.0.first_chunk_mut() {
+            *start = [high, low, b'{'];
         }
         Frame(self.0)
     }
 
+    /// With a comma in front; that of the first becomes the brace.
+    #[inline]
     fn name(&mut self, name: &str) {
-        if self.0.last() != Some(&b'{') {
-            self.0.push(b',');
-        }
-        self.0.push(b'"');
+        self.0.extend_from_slice(b",\"");
         self.0.extend_from_slice(name.as_bytes());
         self.0.extend_from_slice(b"\":");
     }
 
     /// A text that needs no escaping.
+    #[inline]
     fn quoted(&mut self, text: &str) {
         self.0.push(b'"');
         self.0.extend_from_slice(text.as_bytes());
