@@ -4,6 +4,7 @@ mod acks;
 mod basics;
 mod bounds;
 mod directory;
+mod gone;
 mod program;
 mod seats;
 mod slow;

@@ -87,10 +87,11 @@ impl Attending {
 
     /// Attends to the member until its stream is over, and sees to its seat, whatever happens.
     pub async fn run(mut self) {
-        let vacant = Vacant { room: self.room.clone(), number: self.seat.number, life: self.link.life };
+        let (room, number, life) = (self.room.clone(), self.seat.number, self.link.life);
+        // It borrows the room: what is forgotten would keep a share of it for ever.
+        let vacant = Vacant { room: &room, number, life };
         let over = self.attend().await;
         std::mem::forget(vacant);
-        let (room, number, life) = (self.room.clone(), self.seat.number, self.link.life);
         let is_own = |place: &Place| place.seat.line.lock().link().is_some_and(|link| link.life == life);
         match over {
             Over::Leaves(ending) => {
@@ -267,13 +268,13 @@ fn json(bytes: &Bytes) -> Result<Box<RawValue>, String> {
 const PROFILE_DEPTH_MAX: usize = 14;
 
 /// A seat that somebody attends to: freed if that panics.
-struct Vacant {
-    room: Arc<Room>,
+struct Vacant<'a> {
+    room: &'a Room,
     number: u32,
     life: u64,
 }
 
-impl Drop for Vacant {
+impl Drop for Vacant<'_> {
     fn drop(&mut self) {
         let is_own = |place: &Place| place.seat.line.lock().link().is_some_and(|link| link.life == self.life);
         self.room.vacate(self.number, &Ending::new(Code::Internal, ""), None, is_own);
