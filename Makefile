@@ -44,7 +44,7 @@ e2e: build $(TESTS) browsers ## real-browser tests that match: make e2e GREP=pat
 	sh tests/install-turn.sh
 	cd tests && npm run --silent preinterop && npx playwright test --grep '$(GREP)'
 
-fuzz: $(ASSETS) ## fuzz the mux, the WebSocket codec, opens and the ledger, SECONDS=60 each (needs nightly Rust and a C++ compiler)
+fuzz: $(ASSETS) ## fuzz the mux, the WebSocket codec, opens, notes and the ledger, SECONDS=60 each (needs nightly Rust and a C++ compiler)
 	@exec bash tests/fuzz/run.sh $(SECONDS)
 
 threats: ## list the tests of each row of the threat table, and the rows without one

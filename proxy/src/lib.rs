@@ -38,5 +38,17 @@ pub use session::{Instance, Open, Opening, Opens, SendError, Session, Sessions, 
 /// What the fuzz targets need beside the API; no part of it.
 #[doc(hidden)]
 pub mod fuzzing {
-    pub use crate::session::{Credit, Reply};
+    use bytes::Bytes;
+
+    use crate::error::OpenError;
+
+    pub use crate::session::{Credit, Note, Reply};
+
+    /// What a peer says on a stream that carries notes.
+    ///
+    /// # Errors
+    /// As its stream would be reset.
+    pub fn note(body: &Bytes, depth_max: usize) -> Result<Note, OpenError> {
+        crate::session::parse(body, depth_max, "note")
+    }
 }

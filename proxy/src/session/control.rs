@@ -29,7 +29,7 @@ struct Told {
 
 /// A note, in either direction on any stream that carries notes.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Note {
+pub struct Note {
     /// What it says.
     pub note: String,
     /// With what value, if it has one.

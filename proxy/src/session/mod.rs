@@ -58,7 +58,7 @@ pub(crate) use process::Process;
 
 pub(crate) use ask::{Answer, ask_for};
 pub(crate) use browser_stream_mux::End as Ended;
-pub(crate) use control::Note;
+pub use control::Note;
 pub(crate) use effect::together;
 pub(crate) use end::Watch;
 pub(crate) use fields::{Fields, Frame};
