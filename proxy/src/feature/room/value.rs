@@ -28,7 +28,8 @@ impl Value {
     pub fn to<T: DeserializeOwned>(&self) -> Result<T, OpenError> {
         let bad = |why: &dyn fmt::Display| OpenError::new(Code::BadRequest, format!("the value is not as expected: {why}"));
         let mut input = rmp_serde::Deserializer::new(Cursor::new(&self.0[..]));
-        input.set_max_depth(DEPTH_MAX);
+        // It refuses the last level that it is given, and takes a moment for a level, too.
+        input.set_max_depth(DEPTH_MAX + 2);
         let value = T::deserialize(&mut input).map_err(|error| bad(&error))?;
         if input.position() < self.0.len() as u64 {
             return Err(bad(&"more comes behind it"));
@@ -66,5 +67,22 @@ pub(super) fn event(name: &str, args: &impl Serialize, most: usize) -> Result<(E
         Some(0xc0) if body.len() == 1 => Ok((name, Bytes::from_static(&[0x90]))),
         Some(0x90..=0x9f | 0xdc | 0xdd) => Ok((name, body)),
         _ => Err(OpenError::new(Code::BadRequest, "an event's arguments are a tuple or another sequence: (argument,) for one")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::de::IgnoredAny;
+
+    use super::*;
+
+    #[test]
+    fn a_value_is_nested_as_deep_as_clients_nest_it_and_no_deeper_by_much() {
+        let nested = |levels: usize, inner: &[u8]| Value::new([&vec![0x91; levels][..], inner].concat().into()).to::<IgnoredAny>();
+        // A timestamp is an extension.
+        for inner in [&[0xc0][..], &[0xd6, 0xff, 0, 0, 0, 0]] {
+            assert!(nested(DEPTH_MAX, inner).is_ok());
+            assert!(nested(DEPTH_MAX + 2, inner).is_err_and(|error| error.is(Code::BadRequest)));
+        }
     }
 }
