@@ -5,7 +5,7 @@ use std::{
     net::{SocketAddr, SocketAddrV4, TcpStream},
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use harness::blocking::{Blocking, is_timeout};
@@ -24,6 +24,9 @@ pub struct Flood<F> {
 
 /// How often a blocked read or write looks whether the attack is over.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// How often a blocked write looks how much is on the way: the table of all connections has to be read for it.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Pours until the attack is over. After each cut it comes again at once: being cut costs an attacker nothing.
 pub fn pour<F: FnMut(&mut Vec<u8>) -> u64>(attack: &Attack, mut flood: Flood<F>) -> Fate {
@@ -66,8 +69,8 @@ fn connection<F: FnMut(&mut Vec<u8>) -> u64>(attack: &Attack, mut peer: Blocking
                 }
             }
         });
-        let Written { sent, before, cut } = write(attack, &socket, flood, &told);
-        let on_the_way = on_the_way(&socket);
+        let Written { sent, before, mut on_the_way, cut } = write(attack, &socket, flood, &told);
+        look(&socket, &mut on_the_way);
         written.store(true, Ordering::Relaxed);
         reading.thread().unpark();
         fate = reading.join().expect("the reader counts");
@@ -83,18 +86,25 @@ struct Written {
     /// Units in all, and those before the proxy said goodbye: it drops what comes behind.
     sent: u64,
     before: u64,
+    /// What the proxy had not read of that when somebody looked last: once it is cut nobody can tell.
+    on_the_way: u64,
     cut: bool,
 }
 
 /// Writes until the attack is over or the connection is; a goodbye does not stop it.
 fn write<F: FnMut(&mut Vec<u8>) -> u64>(attack: &Attack, mut socket: &TcpStream, flood: &mut Flood<F>, told: &AtomicBool) -> Written {
-    let (mut written, mut batch) = (Written::default(), flood.first.clone());
+    let (mut written, mut batch, mut looked) = (Written::default(), flood.first.clone(), Instant::now());
     loop {
         let mut rest = &batch[..];
         while !rest.is_empty() {
             match socket.write(rest) {
                 Ok(length) => rest = &rest[length..],
-                Err(error) if is_timeout(&error) => {}
+                Err(error) if is_timeout(&error) => {
+                    if looked.elapsed() > LOOK_AGAIN {
+                        look(socket, &mut written.on_the_way);
+                        looked = Instant::now();
+                    }
+                }
                 Err(_) => return Written { cut: true, ..written },
             }
             if !attack.goes_on() {
@@ -110,22 +120,23 @@ fn write<F: FnMut(&mut Vec<u8>) -> u64>(attack: &Attack, mut socket: &TcpStream,
     }
 }
 
+/// Takes down what is on the way, as long as the connection is there.
+fn look(socket: &TcpStream, on_the_way: &mut u64) {
+    *on_the_way = self::on_the_way(socket).unwrap_or(*on_the_way);
+}
+
 /// Bytes that were written to this socket and that its peer, a process of this machine, has not read: they lie in the kernel's buffers of both. None where the
 /// connection is gone, or the system tells no such thing.
-fn on_the_way(socket: &TcpStream) -> u64 {
-    let (Ok(SocketAddr::V4(here)), Ok(SocketAddr::V4(there))) = (socket.local_addr(), socket.peer_addr()) else { return 0 };
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+fn on_the_way(socket: &TcpStream) -> Option<u64> {
+    let (SocketAddr::V4(here), SocketAddr::V4(there)) = (socket.local_addr().ok()?, socket.peer_addr().ok()?) else { return None };
+    let table = std::fs::read_to_string("/proc/net/tcp").ok()?;
     let text = |address: SocketAddrV4| format!("{:08X}:{:04X}", u32::from_le_bytes(address.ip().octets()), address.port());
     // `sl local_address rem_address st tx_queue:rx_queue …`
     let queues = |local: SocketAddrV4, remote: SocketAddrV4| {
-        let (local, remote) = (text(local), text(remote));
-        let row = table
-            .lines()
-            .map(|line| line.split_whitespace().collect::<Vec<_>>())
-            .find(|row| row.get(1..3) == Some(&[&local[..], &remote[..]]))?;
+        let established = [&text(local)[..], &text(remote), "01"];
+        let row = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).find(|row| row.get(1..4) == Some(&established))?;
         let (sending, received) = row.get(4)?.split_once(':')?;
         Some([sending, received].map(|hex| u64::from_str_radix(hex, 16).unwrap_or_default()))
     };
-    let (ours, theirs) = (queues(here, there).unwrap_or_default(), queues(there, here).unwrap_or_default());
-    ours[0] + theirs[1]
+    Some(queues(here, there)?[0] + queues(there, here)?[1])
 }
