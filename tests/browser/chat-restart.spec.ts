@@ -2,7 +2,7 @@
 
 import { startProxy } from "../harness/proxy.mjs";
 import { startShim } from "../harness/shim.mjs";
-import { drop, goIn, noise, notices, texts, tick, write } from "./chat-room.ts";
+import { goIn, notices, texts, tick, write, writeSixPictures } from "./chat-room.ts";
 import { expect, type Page, test } from "./fixture.ts";
 
 type Shim = Awaited<ReturnType<typeof startShim>>;
@@ -142,17 +142,7 @@ test("chat: more pictures than may wait at once are said again over a restart, i
   for (const shim of shims) shim.refuse(true);
   await before.kill();
   await expect(ann.locator("#offline")).toBeVisible();
-  const bytes = await noise(ann, 640, 480);
-  const names = [1, 2, 3, 4, 5, 6].map((number) => `noise ${number}.png`);
-  expect(bytes.length * names.length, "more than the four mebibytes that the library lets wait").toBeGreaterThan(
-    5 << 20,
-  );
-  await drop(
-    ann,
-    names.map((name) => ({ name, type: "image/png", bytes })),
-  );
-  await expect(ann.locator("#attached li")).toHaveCount(names.length);
-  await write(ann, "six pictures");
+  const names = await writeSixPictures(ann);
   await write(ann, "behind them");
   const after = await startProxy(["--bind", `127.0.0.1:${before.port}`]);
   await back(ann, shims[0]);

@@ -86,3 +86,19 @@ export async function noise(page: Page, width: number, height: number): Promise<
   );
   return Uint8Array.from(Buffer.from(base64, "base64"));
 }
+
+/** Writes a line with six pictures, each nearly as large as a message takes; what they are called. */
+export async function writeSixPictures(page: Page): Promise<string[]> {
+  const bytes = await noise(page, 640, 480);
+  const names = [1, 2, 3, 4, 5, 6].map((number) => `noise ${number}.png`);
+  expect(bytes.length * names.length, "more than the four mebibytes that the library lets wait").toBeGreaterThan(
+    5 << 20,
+  );
+  await drop(
+    page,
+    names.map((name) => ({ name, type: "image/png", bytes })),
+  );
+  await expect(page.locator("#attached li")).toHaveCount(names.length);
+  await write(page, "six pictures");
+  return names;
+}

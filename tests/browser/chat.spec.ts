@@ -2,7 +2,7 @@
 
 import { startProxy } from "../harness/proxy.mjs";
 import { startShim } from "../harness/shim.mjs";
-import { drop, gif, goIn, goInToo, noise, notices, texts, tick, write } from "./chat-room.ts";
+import { drop, gif, goIn, goInToo, noise, notices, texts, tick, write, writeSixPictures } from "./chat-room.ts";
 import { expect, type Page, test } from "./fixture.ts";
 import { photograph } from "./photograph.ts";
 
@@ -271,16 +271,7 @@ test("chat: more pictures than may wait at once go all the same, in their order 
   name,
 }) => {
   const [ann, bob] = (await several(tab, realProxy.url, ["Ann", "Bob"], name)) as [Page, Page];
-  // Each nearly as large as a message takes: together more than the four mebibytes that the library lets wait.
-  const bytes = await noise(ann, 640, 480);
-  const names = [1, 2, 3, 4, 5, 6].map((number) => `noise ${number}.png`);
-  expect(bytes.length * names.length).toBeGreaterThan(5 << 20);
-  await drop(
-    ann,
-    names.map((name) => ({ name, type: "image/png", bytes })),
-  );
-  await expect(ann.locator("#attached li")).toHaveCount(names.length);
-  await write(ann, "six pictures");
+  const names = await writeSixPictures(ann);
   await write(ann, "behind them");
   await expect(bob.getByText("behind them", { exact: true })).toBeVisible();
   const came = await bob

@@ -1,16 +1,22 @@
 /** The player's page of ping-pong while nothing comes back, and without a tab that answers. */
 
 import { startShim } from "../harness/shim.mjs";
-import { expect, test } from "./fixture.ts";
+import { expect, type Page, test } from "./fixture.ts";
 import { photograph } from "./photograph.ts";
+
+/** A player, whose proxy is behind `shim`, of a tab that answers; the two play directly. */
+async function play(tab: (url?: string) => Promise<Page>, proxy: string, shim: string): Promise<Page> {
+  const server = await tab(`${proxy}examples/ping-pong/`);
+  await expect(server.getByRole("status")).toHaveText("Ready");
+  const link = await server.locator("#open-player").evaluate((a: HTMLAnchorElement) => a.href);
+  const player = await tab(link.replace(proxy, shim));
+  await expect(player.locator("#carrier")).toHaveText(/^Direct/);
+  return player;
+}
 
 test("times that nothing new comes for are said to be old, and live again when it does", async ({ tab, realProxy }) => {
   const shim = await startShim(realProxy.port);
-  const server = await tab(`${realProxy.url}examples/ping-pong/`);
-  await expect(server.getByRole("status")).toHaveText("Ready");
-  const link = await server.locator("#open-player").evaluate((a: HTMLAnchorElement) => a.href);
-  const player = await tab(link.replace(realProxy.url, shim.url));
-  await expect(player.locator("#carrier")).toHaveText(/^Direct/);
+  const player = await play(tab, realProxy.url, shim.url);
   await expect(player.locator("#proxied")).toHaveText("It stays on the proxy.");
   await expect(player.locator("#proxy-last")).toContainText(/m?s$/);
 
@@ -32,11 +38,7 @@ test("what can be pressed while there is no connection stands beside what is sai
   realProxy,
 }) => {
   const shim = await startShim(realProxy.port);
-  const server = await tab(`${realProxy.url}examples/ping-pong/`);
-  await expect(server.getByRole("status")).toHaveText("Ready");
-  const link = await server.locator("#open-player").evaluate((a: HTMLAnchorElement) => a.href);
-  const player = await tab(link.replace(realProxy.url, shim.url));
-  await expect(player.locator("#carrier")).toHaveText(/^Direct/);
+  const player = await play(tab, realProxy.url, shim.url);
   await player.setViewportSize({ width: 360, height: 740 });
   await player.evaluate(() => {
     Math.random = () => 0.999;
