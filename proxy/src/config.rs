@@ -21,7 +21,7 @@ pub use path::{RoutePath, RoutePathError};
 pub use tls::{Tls, TlsError};
 pub use turn::{TurnUrl, TurnUrlError};
 
-use crate::limits::Limits;
+use crate::{limits::Limits, token::Right};
 
 /// How a [`Proxy`](crate::Proxy) runs. Every part is checked by its type, so a `Config` that exists can be used.
 ///
@@ -42,6 +42,16 @@ pub struct Config {
     pub prefix: Vec<RoutePath>,
     /// Anybody who reaches the port may use the proxy: allows to listen beyond this machine, and to be called by the address of its socket.
     pub open: bool,
+    /// Who may use the proxy: those with a token that a key of this JWKS file made. A program of one's own reads it into a
+    /// [`JwtAuthorizer`](crate::token::JwtAuthorizer), as `bss` does, and gives that to [`Proxy::with_authorizer`](crate::Proxy::with_authorizer). Allows to listen beyond this machine,
+    /// and to be called by the address of its socket.
+    pub tokens: Option<PathBuf>,
+    /// What tokens must be for (`aud`).
+    pub token_audience: Option<String>,
+    /// The file that names tokens which were taken back.
+    pub token_revoked: Option<PathBuf>,
+    /// What those may do that show no token.
+    pub anonymous_rights: Vec<Right>,
     /// Whether every peer may list the names; where it is not said, only where nobody beyond this machine is expected: see
     /// [`lists_names`](Self::lists_names).
     pub list_names: Option<bool>,
@@ -72,6 +82,10 @@ impl Default for Config {
             allow_origin: Vec::new(),
             prefix: vec![RoutePath::literal("/browser-server")],
             open: false,
+            tokens: None,
+            token_audience: None,
+            token_revoked: None,
+            anonymous_rights: Vec::new(),
             list_names: None,
             trusted_proxies: Vec::new(),
             lease_key: None,
@@ -90,14 +104,18 @@ impl Config {
         file::write(self)
     }
 
-    /// Whether every peer may list the names: as it was said, else where the proxy is neither open nor has a public URL.
+    /// Whether every peer may list the names: as it was said, else where the proxy is neither open nor has a public URL, or wants tokens: each sees only names that it may
+    /// connect to then.
     pub fn lists_names(&self) -> bool {
-        self.list_names.unwrap_or(!self.open && self.public_url.is_none())
+        self.list_names.unwrap_or(self.tokens.is_some() || !self.open && self.public_url.is_none())
     }
 
     /// What no single part can know: whether the parts fit one another.
     fn check(&self) -> Result<(), ConfigError> {
-        if !self.open && !self.bind.ip().to_canonical().is_loopback() {
+        if self.tokens.is_none() && (self.token_audience.is_some() || self.token_revoked.is_some() || !self.anonymous_rights.is_empty()) {
+            return Err(ConfigError::Tokens);
+        }
+        if !self.open && self.tokens.is_none() && !self.bind.ip().to_canonical().is_loopback() {
             return Err(ConfigError::Open(self.bind));
         }
         if self.stun.is_some_and(|bind| bind.port() == 0) {
@@ -140,10 +158,16 @@ pub enum ConfigError {
     Tls(#[from] TlsError),
     /// Others could reach the proxy, and nobody said that they may.
     #[error(
-        "refusing to listen on {0}: everybody who reaches this address could use the proxy; add --open if they may, or --bind 127.0.0.1:{port}",
+        "refusing to listen on {0}: everybody who reaches this address could use the proxy; add --open if they may, --tokens FILE if only those with a token may, or \
+         --bind 127.0.0.1:{port}",
         port = .0.port()
     )]
     Open(SocketAddr),
+    /// What tokens are to be like, and no keys to know them by.
+    #[error(
+        "--token-audience, --token-revoked and --anonymous-rights need --tokens: the file with the keys, as `bss token keygen` prints it"
+    )]
+    Tokens,
     /// A prefix stands there twice, or is the protocol's own.
     #[error("--prefix {0} cannot be used: it is given twice, or is the protocol's own path")]
     Prefix(RoutePath),

@@ -17,6 +17,7 @@ mod route;
 mod session;
 #[cfg(feature = "tls")]
 pub mod tls;
+pub mod token;
 
 pub use browser_stream_mux::{Body, BodyError, Code, Progress, Stream, StreamError};
 pub use browser_stream_protocol::channel::{

@@ -7,7 +7,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use browser_stream_server::{
     Config, IceServers, LeaseKey, Proxy, StreamRouter, StreamServerProxy, TurnServer, config::Serve, config::Start, config::Tls,
-    tls::Identity,
+    tls::Identity, token::JwtAuthorizer,
 };
 use shell::{Args, Client, Command, Task};
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Some(Command::Forward(Client { task, far })) => shell::run(&far, Task::Forward(task)),
         Some(Command::Ls(Client { task, far })) => shell::run(&far, Task::List(task)),
         Some(Command::Keygen(keygen)) => keygen.run(),
+        Some(Command::Token(token)) => token.run(),
         Some(Command::Send(Client { task, far })) => shell::run(&far, Task::Send(task)),
         Some(Command::Recv(client)) => {
             let (far, task) = client.invited();
@@ -62,6 +63,7 @@ fn check(config: &Config) -> anyhow::Result<()> {
     if let Some(tls @ Tls::Files { .. }) = &config.tls {
         shell::identity(tls)?;
     }
+    shell::authorizer(config)?;
     ice(config)?;
     println!("the settings can be used");
     Ok(())
@@ -71,16 +73,18 @@ fn check(config: &Config) -> anyhow::Result<()> {
 struct Secrets {
     lease_key: LeaseKey,
     identity: Option<Identity>,
+    authorizer: Option<JwtAuthorizer>,
     ice: IceServers,
 }
 
 fn secrets(config: &Config) -> anyhow::Result<Secrets> {
     let lease_key = config.lease_key.as_deref().map(LeaseKey::read_or_make).transpose()?.unwrap_or_else(LeaseKey::random);
-    Ok(Secrets { lease_key, identity: config.tls.as_ref().map(shell::identity).transpose()?, ice: ice(config)? })
+    let identity = config.tls.as_ref().map(shell::identity).transpose()?;
+    Ok(Secrets { lease_key, identity, authorizer: shell::authorizer(config)?, ice: ice(config)? })
 }
 
 #[tokio::main]
-async fn serve(config: Config, Secrets { lease_key, identity, ice }: Secrets) -> anyhow::Result<()> {
+async fn serve(config: Config, Secrets { lease_key, identity, authorizer, ice }: Secrets) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal()).init();
     let limits = Arc::new(config.limits.clone());
@@ -92,10 +96,14 @@ async fn serve(config: Config, Secrets { lease_key, identity, ice }: Secrets) ->
         router = router.mount(names);
     }
     let router = router.route("/ice", ice);
-    let proxy = match identity.clone() {
+    let mut proxy = match identity.clone() {
         Some(identity) => Proxy::with_tls(config, router, identity),
         None => Proxy::new(config, router),
     };
+    if let Some(authorizer) = authorizer {
+        proxy = proxy.with_authorizer(authorizer.clone());
+        tokio::spawn(shell::keep_fresh(proxy.clone(), authorizer));
+    }
     let listener = proxy.listen().await?;
     if let Some(socket) = proxy.listen_stun().await? {
         let proxy = proxy.clone();

@@ -48,6 +48,12 @@ refusals! {
     OpenRate = "open_rate",
     /// Opens that are oversized, malformed, cut short, or of no valid name.
     BadOpen = "bad_open",
+    /// Opens of who shows no token that the proxy knows, and tokens that it does not.
+    Unauthorized = "unauthorized",
+    /// Opens of who is known and has not the right.
+    Forbidden = "forbidden",
+    /// Opens, and sessions, beyond what a token allows.
+    Quota = "quota",
     /// Opens that the peer did not finish in time.
     OpenTimeout = "open_timeout",
     /// Claims: the peer holds as many names as it may.

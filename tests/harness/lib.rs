@@ -16,7 +16,7 @@ pub mod wire;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use browser_stream_server::{Channels, Event, Events, LeaseKey, Limits, Rooms, Sessions, StreamRouter, StreamServerProxy};
+use browser_stream_server::{Channels, Event, Events, LeaseKey, Limits, Rooms, Sessions, StreamRouter, StreamServerProxy, token::Token};
 use futures::StreamExt;
 
 pub use cable::{Cable, Two};
@@ -60,6 +60,14 @@ impl Proxy {
     /// A peer that speaks the mux through a library.
     pub fn peer(&self) -> Peer {
         self.peer_with(64 * 1024)
+    }
+
+    /// The same, which showed a token before its first byte.
+    pub fn peer_shown(&self, token: &str) -> Peer {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let (sessions, token) = (self.sessions.clone(), Token::new(token));
+        tokio::spawn(async move { sessions.run_shown(Memory(far), None, Some(token)).await });
+        Peer::over(near)
     }
 
     /// The same over a connection that holds only so many bytes each way.

@@ -8,6 +8,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use browser_stream_server::token::{Asking, Authorizer, Identity, Refused};
+use futures::{FutureExt, future::BoxFuture};
 use harness::{Proxy, reply};
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
@@ -35,6 +37,16 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
+/// Knows nobody.
+struct Nobody;
+
+impl Authorizer for Nobody {
+    fn authorize(&self, asking: Asking) -> BoxFuture<'_, Result<Identity, Refused>> {
+        tracing::info!(?asking, "what an authorizer may log");
+        std::future::ready(Err(Refused::Revoked)).boxed()
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn threat_33_no_lease_and_no_secret_of_a_stream_is_ever_logged() {
     let log = Log::default();
@@ -54,6 +66,12 @@ async fn threat_33_no_lease_and_no_secret_of_a_stream_is_ever_logged() {
     let mut other = control.reply["lease"].clone();
     other["name"] = "OTHER".into();
     assert_eq!(client.claim_with("NAME", json!({ "lease": other })).await.err().as_deref(), Some("bad_request"));
+    let guarded = Proxy::new();
+    let _ = guarded.sessions.clone().with_authorizer(Nobody);
+    let (shown, peer) = (guarded.peer_shown("TOKEN-TOKEN"), guarded.peer());
+    for peer in [&shown, &peer] {
+        assert_eq!(peer.ask("/session", json!({ "token": "TOKEN-TOKEN" })).await.err().as_deref(), Some("unauthorized"));
+    }
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(log.contains("server.created") && log.contains("open refused"), "what is logged is seen: {log}");
     for hidden in [mac.as_str(), secret.as_str(), "TOKEN-TOKEN"] {

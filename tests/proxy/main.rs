@@ -28,6 +28,7 @@ mod room;
 mod sending;
 mod silence;
 mod standby;
+mod tokens;
 mod violations;
 mod waiting;
 mod watch;

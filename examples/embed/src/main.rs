@@ -1,12 +1,15 @@
 //! The proxy inside a program of its own: one axum app with a page, the proxy at `/mux`, and a task that greets every tab that serves.
 //!
-//! `embed [PORT]` listens on 127.0.0.1, port 8081 unless told otherwise.
+//! `embed [PORT [WORD]]` listens on 127.0.0.1, port 8081 unless told otherwise. With a word, only who shows it as its token may serve.
+
+mod door;
 
 use anyhow::{Context, Result};
 use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
 use browser_stream_server::{Config, Event, Proxy, StreamRouter, StreamServerProxy};
+use door::Door;
 use futures::StreamExt;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
@@ -14,15 +17,19 @@ use tokio::net::TcpListener;
 #[tokio::main]
 async fn main() -> Result<()> {
     let port = std::env::args().nth(1).map_or(Ok(8081), |port| port.parse::<u16>());
-    let port = port.context("usage: embed [PORT]")?;
+    let port = port.context("usage: embed [PORT [WORD]]")?;
 
     let proxy = StreamServerProxy::new("/browser-server");
     tokio::spawn(watch(proxy.clone()));
 
     let router = StreamRouter::new().mount(proxy);
+    let mut proxy = Proxy::new(Config::default(), router);
+    if let Some(word) = std::env::args().nth(2) {
+        proxy = proxy.with_authorizer(Door::new(word)?);
+    }
     let app = Router::new()
         .route("/", get(async || Html(PAGE)))
-        .route("/mux", browser_stream_server::mux(router))
+        .route("/mux", proxy.mux())
         // All else are the proxy's files: the library and the echo example.
         .fallback_service(Proxy::new(Config::default(), StreamRouter::new()).router());
 

@@ -6,9 +6,11 @@
 pub mod channel;
 pub mod integer;
 mod name;
+mod pattern;
 mod refusal;
 pub mod room;
 
 pub use integer::INTEGER_MAX;
 pub use name::{BadName, NAME_BYTES_MAX, Name};
+pub use pattern::{BadPattern, PATTERN_BYTES_MAX, Pattern};
 pub use refusal::{APPLICATION_CODE_MIN, OpenError, RefusalCode};

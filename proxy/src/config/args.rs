@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Bind, Config, ConfigError, Network, Origin, PublicUrl, RoutePath, TurnUrl, file, tls};
+use crate::token::Right;
 
 /// Settings: the command line goes before the environment, that before the file, that before the default.
 #[derive(Debug, Default, Args)]
@@ -28,7 +29,19 @@ pub struct Serve {
     #[arg(long, env = "BSS_OPEN", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new())]
     open: Option<bool>,
-    /// Whether whoever may connect may list the names [default: only without --open and --public-url]
+    /// Only who shows a token may use the proxy, made with a key of this JWKS file: see `bss token`
+    #[arg(long, env = "BSS_TOKENS", value_name = "FILE")]
+    tokens: Option<PathBuf>,
+    /// Tokens must be for this audience
+    #[arg(long, env = "BSS_TOKEN_AUDIENCE", value_name = "AUDIENCE")]
+    token_audience: Option<String>,
+    /// Refuse the tokens that this file names, one in a line: a jti, or sub: and whose
+    #[arg(long, env = "BSS_TOKEN_REVOKED", value_name = "FILE")]
+    token_revoked: Option<PathBuf>,
+    /// What may be done without a token, such as connect=public-*; may be given several times
+    #[arg(long, env = "BSS_ANONYMOUS_RIGHTS", value_name = "VERB=PATTERN", value_delimiter = ',')]
+    anonymous_rights: Option<Vec<Right>>,
+    /// Whether whoever may connect may list the names [default: only with --tokens, or without --open and --public-url]
     #[arg(long, env = "BSS_LIST_NAMES", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new())]
     list_names: Option<bool>,
@@ -106,6 +119,10 @@ impl Serve {
             allow_origin,
             prefix,
             open,
+            tokens,
+            token_audience,
+            token_revoked,
+            anonymous_rights,
             list_names,
             trusted_proxies,
             lease_key,
@@ -122,6 +139,10 @@ impl Serve {
             allow_origin: self.allow_origin.unwrap_or(allow_origin),
             prefix: self.prefix.unwrap_or(prefix),
             open: self.open.unwrap_or(open),
+            tokens: self.tokens.or(tokens),
+            token_audience: self.token_audience.or(token_audience),
+            token_revoked: self.token_revoked.or(token_revoked),
+            anonymous_rights: self.anonymous_rights.unwrap_or(anonymous_rights),
             list_names: self.list_names.or(list_names),
             trusted_proxies: self.trusted_proxies.unwrap_or(trusted_proxies),
             lease_key: self.lease_key.or(lease_key),
@@ -170,6 +191,7 @@ mod tests {
             (&["--public-url", "https://c/"], false),
             (&["--open", "--list-names"], true),
             (&["--list-names=no"], false),
+            (&["--open", "--tokens", "keys.json"], true),
         ] {
             assert_eq!(args(line).config().expect("a configuration").lists_names(), lists, "{line:?}");
         }
@@ -197,10 +219,11 @@ mod tests {
     }
 
     #[test]
-    fn threat_14_listening_beyond_this_machine_needs_open() {
+    fn threat_14_listening_beyond_this_machine_needs_open_or_tokens() {
         for beyond in ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:80", "[::ffff:10.0.0.1]:80"] {
             let said = refused(&["--bind", beyond]);
-            assert!(said.contains("--open"), "{said}");
+            assert!(said.contains("--open") && said.contains("--tokens"), "{said}");
+            assert!(args(&["--bind", beyond, "--tokens", "keys.json"]).config().is_ok());
             assert!(args(&["--bind", beyond, "--open"]).config().is_ok());
             assert!(args(&["--bind", beyond, "--open=false"]).config().is_err());
         }
@@ -223,6 +246,9 @@ mod tests {
         assert!(refused(&["--turn", "turn:t:3478"]).contains("--turn-secret"));
         assert!(refused(&["--turn-secret", "/a"]).contains("--turn"));
         assert!(args(&["--turn", "turn:t:3478", "--turn-secret", "/a", "--stun", "0.0.0.0:3478"]).config().is_ok());
+        for alone in [["--token-audience", "a"], ["--token-revoked", "/a"], ["--anonymous-rights", "connect=*"]] {
+            assert!(refused(&alone).contains("--tokens"));
+        }
         assert!(refused(&["--config", "/nowhere/at/all.toml"]).contains("cannot read"));
     }
 }

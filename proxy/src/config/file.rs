@@ -21,6 +21,10 @@ struct File {
     allow_origin: Option<Vec<Text<super::Origin>>>,
     prefix: Option<Vec<Text<super::RoutePath>>>,
     open: Option<bool>,
+    tokens: Option<PathBuf>,
+    token_audience: Option<String>,
+    token_revoked: Option<PathBuf>,
+    anonymous_rights: Option<Vec<Text<crate::token::Right>>>,
     list_names: Option<bool>,
     trusted_proxies: Option<Vec<Text<super::Network>>>,
     lease_key: Option<PathBuf>,
@@ -54,6 +58,10 @@ pub(super) fn write(config: &Config) -> String {
         allow_origin: Some(config.allow_origin.iter().cloned().map(Text).collect()),
         prefix: Some(config.prefix.iter().cloned().map(Text).collect()),
         open: Some(config.open),
+        tokens: config.tokens.clone(),
+        token_audience: config.token_audience.clone(),
+        token_revoked: config.token_revoked.clone(),
+        anonymous_rights: Some(config.anonymous_rights.iter().cloned().map(Text).collect()),
         list_names: config.list_names,
         trusted_proxies: Some(config.trusted_proxies.iter().copied().map(Text).collect()),
         lease_key: config.lease_key.clone(),
@@ -78,6 +86,10 @@ fn apply(text: &str, config: &mut Config) -> Result<(), String> {
     set_all(&mut config.allow_origin, file.allow_origin);
     set_all(&mut config.prefix, file.prefix);
     config.open = file.open.unwrap_or(config.open);
+    config.tokens = file.tokens.or_else(|| config.tokens.take());
+    config.token_audience = file.token_audience.or_else(|| config.token_audience.take());
+    config.token_revoked = file.token_revoked.or_else(|| config.token_revoked.take());
+    set_all(&mut config.anonymous_rights, file.anonymous_rights);
     config.list_names = file.list_names.or(config.list_names);
     set_all(&mut config.trusted_proxies, file.trusted_proxies);
     config.lease_key = file.lease_key.or_else(|| config.lease_key.take());
@@ -154,6 +166,10 @@ mod tests {
         config.allow_origin = vec!["http://localhost:3000".parse().expect("an origin")];
         config.trusted_proxies = vec!["10.0.0.0/8".parse().expect("a network")];
         config.lease_key = Some("/var/lib/bss/lease.key".into());
+        config.tokens = Some("/etc/bss/keys.json".into());
+        config.token_audience = Some("bss".into());
+        config.token_revoked = Some("/etc/bss/revoked".into());
+        config.anonymous_rights = vec!["connect=public-*".parse().expect("a right")];
         config.stun = Some(SocketAddr::from(([192, 0, 2, 1], 3478)));
         config.turn = vec!["turn:turn.example.com:3478".parse().expect("a TURN server")];
         config.turn_secret = Some("/var/lib/bss/turn.secret".into());

@@ -58,7 +58,13 @@ pub(super) enum Refusal {
 
 impl Gate {
     pub(super) fn new(config: &Config, tls: Option<OwnTls>, refusals: Arc<Refusals>) -> Self {
-        Self { public_url: config.public_url.clone(), allow_origin: config.allow_origin.clone(), open: config.open, tls, refusals }
+        Self {
+            public_url: config.public_url.clone(),
+            allow_origin: config.allow_origin.clone(),
+            open: config.open || config.tokens.is_some(),
+            tls,
+            refusals,
+        }
     }
 
     /// Lets a request in or says why not; `local` is the socket's own address, where it is known.

@@ -36,6 +36,7 @@ use crate::{
     refusals::Refusals,
     route::StreamRouter,
     session::Sessions,
+    token::{self, Authorizer},
 };
 
 /// The whole proxy: who may come in, the WebSocket, the sessions, and the files for the browser. Cheap to clone; every clone is the same.
@@ -90,6 +91,19 @@ impl Proxy {
     pub fn with_tls(config: Config, router: StreamRouter, identity: Identity) -> Self {
         let tls = OwnTls { names: identity.names.clone() };
         Self { inner: Arc::new(Inner { identity: Some(identity), ..Inner::new(config, router, Some(tls)) }) }
+    }
+
+    /// The same where peers may do what `authorizer` says, and without it everything. To be called once, before it serves.
+    #[must_use]
+    pub fn with_authorizer(self, authorizer: impl Authorizer) -> Self {
+        let _ = self.inner.sessions.clone().with_authorizer(authorizer);
+        self
+    }
+
+    /// Closes the sessions of whoever is meant, who is told `unauthorized`: how many those are. What the authorizer says from now on is its own matter: take the token back there
+    /// first.
+    pub fn revoke(&self, is_meant: impl Fn(&token::Identity) -> bool) -> usize {
+        self.inner.sessions.revoke(is_meant)
     }
 
     /// Everything over HTTP: the WebSocket at [`Config::path`], the start page, library and examples below `/`, `/healthz` (the process

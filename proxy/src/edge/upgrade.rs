@@ -27,6 +27,7 @@ use super::{
 use crate::{
     refusals,
     session::websocket::{Any, Socket, WebSocket},
+    token::Token,
 };
 
 /// The route that turns a request into a session of `proxy`.
@@ -86,11 +87,16 @@ fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
         Some(connection) => Some(connection.remote),
         None => request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0),
     };
+    // Nobody looks at it where nobody is asked.
+    let token = if proxy.inner.sessions.wants_tokens() { bearer(request.headers()) } else { None };
     let place = remote.map(|remote| proxy.inner.addresses.enter(remote.ip())).transpose()?.flatten();
     let inner = proxy.inner.clone();
     proxy.inner.peers.spawn(async move {
         match timeout(inner.limits.establish_timeout, upgraded).await {
-            Ok(Ok(upgraded)) => serve(&inner, upgraded, remote, Places(connection.map(|connection| connection.place), place)),
+            Ok(Ok(upgraded)) => {
+                let places = Places(connection.map(|connection| connection.place), place);
+                serve(&inner, upgraded, Newcomer { remote, token, places });
+            }
             Ok(Err(error)) => tracing::debug!(%error, "the connection ended before it was a WebSocket"),
             Err(_) => {
                 inner.refusals.count(refusals::Refusal::EstablishTimeout);
@@ -104,28 +110,41 @@ fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
 /// A session's place among the connections, and among those of its address: kept until it is over.
 struct Places(#[expect(dead_code)] Option<Arc<OwnedSemaphorePermit>>, #[expect(dead_code)] Option<Place>);
 
+/// Who comes, and with what.
+struct Newcomer {
+    remote: Option<SocketAddr>,
+    token: Option<Token>,
+    places: Places,
+}
+
+/// What a program shows that can set headers: `Authorization: Bearer …` (RFC 6750 section 2.1). Other schemes are between it and a proxy in front.
+fn bearer(headers: &HeaderMap) -> Option<Token> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| Token::new(token.trim()))
+}
+
 /// Serves the peer on the TCP socket itself, or on our TLS over it, where it can be had (under our own HTTP server and under axum's), else through what lies above it.
 /// In a task of its own, so that a session that lives long keeps nothing of how it came about.
-fn serve(inner: &Inner, upgraded: Upgraded, remote: Option<SocketAddr>, places: Places) {
+fn serve(inner: &Inner, upgraded: Upgraded, newcomer: Newcomer) {
     let buffers = inner.sessions.buffers().clone();
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
-        Ok(parts) => return spawn(inner, WebSocket::new(parts.io.into_inner(), parts.read_buf, buffers), remote, places),
+        Ok(parts) => return spawn(inner, WebSocket::new(parts.io.into_inner(), parts.read_buf, buffers), newcomer),
         Err(upgraded) => upgraded,
     };
     #[cfg(feature = "tls")]
     let upgraded = match upgraded.downcast::<TokioIo<TlsStream<TcpStream>>>() {
-        Ok(parts) => return spawn(inner, WebSocket::new(parts.io.into_inner(), parts.read_buf, buffers), remote, places),
+        Ok(parts) => return spawn(inner, WebSocket::new(parts.io.into_inner(), parts.read_buf, buffers), newcomer),
         Err(upgraded) => upgraded,
     };
     match auto::upgrade::downcast::<TokioIo<TcpStream>>(upgraded) {
-        Ok(parts) => spawn(inner, WebSocket::new(parts.io.into_inner(), parts.read_buf, buffers), remote, places),
-        Err(upgraded) => spawn(inner, WebSocket::new(Any(TokioIo::new(upgraded)), Bytes::new(), buffers), remote, places),
+        Ok(parts) => spawn(inner, WebSocket::new(parts.io.into_inner(), parts.read_buf, buffers), newcomer),
+        Err(upgraded) => spawn(inner, WebSocket::new(Any(TokioIo::new(upgraded)), Bytes::new(), buffers), newcomer),
     }
 }
 
-fn spawn<S: Socket>(inner: &Inner, socket: WebSocket<S>, remote: Option<SocketAddr>, places: Places) {
+fn spawn<S: Socket>(inner: &Inner, socket: WebSocket<S>, Newcomer { remote, token, places }: Newcomer) {
     // In a box: a future that awaits another has room for it twice.
-    let session = Box::pin(inner.sessions.run(socket, remote));
+    let session = Box::pin(inner.sessions.run_shown(socket, remote, token));
     inner.peers.spawn(async move {
         session.await;
         // Not before: what is moved inside of a future has room there twice, too.
@@ -276,6 +295,21 @@ mod tests {
         assert_eq!(offered(""), Ok(None));
         assert_eq!(offered("soap"), Err(Refusal::Subprotocol));
         assert_eq!(offered("BSS.1, bss.10"), Err(Refusal::Subprotocol));
+    }
+
+    #[test]
+    fn threat_17_a_token_is_taken_from_its_header_and_from_no_url() {
+        let shown = |value: &'static str| {
+            let headers: HeaderMap = [(header::AUTHORIZATION, HeaderValue::from_static(value))].into_iter().collect();
+            bearer(&headers).map(|token| token.as_str().to_owned())
+        };
+        for value in ["Bearer a.b.c", "bearer  a.b.c "] {
+            assert_eq!(shown(value).as_deref(), Some("a.b.c"), "{value}");
+        }
+        for value in ["", "Bearer", "Basic YTpi", "a.b.c"] {
+            assert_eq!(shown(value), None, "{value}");
+        }
+        assert!(bearer(&HeaderMap::new()).is_none());
     }
 
     #[tokio::test]

@@ -16,7 +16,8 @@ use crate::{
     error::{OpenError, RefusalCode},
     limits::Limits,
     refusals::Refusal,
-    session::{self, Answer, Ask, Beginning, Begun, Ended, Fields, Open, Opening, Reply, Session, Watch, encode},
+    session::{self, Answer, Ask, Beginning, Begun, Ended, Fields, Open, Opening, Permit, Reply, Session, Watch, encode},
+    token::Verb,
 };
 
 /// The most bytes of a refusal's message that pass from a server to a client.
@@ -29,17 +30,23 @@ pub(super) fn at_once(proxy: &StreamServerProxy, beginning: Beginning<'_>, segme
     if wait(&proxy.inner.limits, open.wait).is_err() {
         return Begun::Later;
     }
+    if !beginning.is_known() {
+        return Begun::Later;
+    }
     match proxy.inner.registry.seat_now(&name) {
         None => Begun::Later,
-        Some(seat) => beginning.ask(|session| Client::asks(seat?, session, open)),
+        Some(seat) => beginning.ask(|session| {
+            let permit = session.permit(Verb::Connect, &name)?;
+            Client::asks(seat?, permit, session, open)
+        }),
     }
 }
 
 /// The same where a client has to wait for its turn.
 pub(super) async fn connect(proxy: StreamServerProxy, opening: Opening, segment: String) {
     let (session, stream, open) = opening.into_parts();
-    let (error, stream) = match seat(&proxy, &stream, &open, &segment).await {
-        Ok(seat) => match Client::asks(seat, &session, &open) {
+    let (error, stream) = match seat(&proxy, &session, &stream, &open, &segment).await {
+        Ok((seat, permit)) => match Client::asks(seat, permit, &session, &open) {
             Ok(ask) => match session::ask_for(&session, stream, ask) {
                 Ok(()) => return,
                 Err(failed) => failed,
@@ -58,14 +65,22 @@ pub(super) async fn connect(proxy: StreamServerProxy, opening: Opening, segment:
 }
 
 /// A client's place at the server of a name, when its turn has come.
-async fn seat(proxy: &StreamServerProxy, client: &Stream, open: &Open, segment: &str) -> Result<Seat, OpenError> {
+async fn seat(
+    proxy: &StreamServerProxy,
+    session: &Session,
+    client: &Stream,
+    open: &Open,
+    segment: &str,
+) -> Result<(Seat, Permit), OpenError> {
     let name = Name::from_segment(segment).map_err(|error| OpenError::new(Code::BadRequest, error.to_string()))?;
     let wait = wait(&proxy.inner.limits, open.wait)?;
-    tokio::select! {
+    let permit = session.permit(Verb::Connect, name.as_str())?;
+    let seat = tokio::select! {
         biased;
         _ = client.stopped() => Err(OpenError::new(Code::Cancelled, "the client gave up, or is gone")),
         seat = proxy.inner.registry.seat(&name, wait) => seat,
-    }
+    };
+    Ok((seat?, permit))
 }
 
 /// Connects from inside the process: the same way, with a local stream for the client's end. Dropped before the end, it resets the server's stream.
@@ -83,7 +98,7 @@ pub(super) async fn from_inside(proxy: &StreamServerProxy, name: &Name, options:
         stream.reset(not_wanted(&error).number());
         return Err(error);
     }
-    let client = Client::new(id, seat, false);
+    let client = Client::new(id, seat, Permit::default(), false);
     client.accepted();
     client.tell_connected();
     session::watch(&server, &stream, Arc::new(client));
@@ -107,6 +122,7 @@ fn not_wanted(error: &OpenError) -> Code {
 struct Client {
     id: Uuid,
     seat: Seat,
+    _permit: Permit,
     /// It asks for a stream that goes on over other connections.
     resumes: bool,
     /// How it stands: one word, for there are as many of these as streams.
@@ -114,17 +130,16 @@ struct Client {
 }
 
 impl Client {
-    fn new(id: Uuid, seat: Seat, resumes: bool) -> Self {
-        Self { id, seat, resumes, state: AtomicU64::new(ASKS) }
+    fn new(id: Uuid, seat: Seat, permit: Permit, resumes: bool) -> Self {
+        Self { id, seat, _permit: permit, resumes, state: AtomicU64::new(ASKS) }
     }
 
     /// What the server is asked for this client, who has the place: its session, the frame of the open, and who takes the answer.
-    fn asks(seat: Seat, session: &Session, open: &Open) -> Result<Ask, OpenError> {
+    fn asks(seat: Seat, permit: Permit, session: &Session, open: &Open) -> Result<Ask, OpenError> {
         if let Some(lacking) = open.need.iter().find(|need| !seat.claim.capabilities.contains(need)) {
             return Err(unsupported(lacking));
         }
         let (id, claim) = (Uuid::new_v4(), seat.claim.clone());
-        let client = Arc::new(Self::new(id, seat, open.resume.is_some()));
         let fields = Fields::new()
             .raw("path", Some(&claim.path))
             .id("id", id)
@@ -132,7 +147,8 @@ impl Client {
             .texts("need", &open.need)
             .raw("resume", open.resume.as_deref())
             .raw("seal", open.seal.as_deref())
-            .peer(session.id());
+            .peer(session.id(), permit.sub().map(AsRef::as_ref));
+        let client = Arc::new(Self::new(id, seat, permit, open.resume.is_some()));
         Ok((claim.session.clone(), fields.frame(), client))
     }
 

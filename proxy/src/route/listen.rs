@@ -11,7 +11,8 @@ use super::{
 use crate::{
     error::OpenError,
     refusals::Refusal,
-    session::{Instance, Note, Opening, encode, parse},
+    session::{Instance, Note, Opening, Permit, encode, parse},
+    token::Verb,
 };
 
 /// What the proxy answers to a claim that it grants.
@@ -24,7 +25,7 @@ struct Granted {
 
 /// Claims the name for the peer and holds it until its control stream ends.
 pub(super) async fn listen(proxy: StreamServerProxy, mut opening: Opening, segment: String) {
-    let mut claim = match claim(&proxy, &mut opening, &segment).await {
+    let (mut claim, _permit) = match claim(&proxy, &mut opening, &segment).await {
         Ok(claim) => claim,
         Err(error) => return opening.refuse(error).await,
     };
@@ -33,28 +34,34 @@ pub(super) async fn listen(proxy: StreamServerProxy, mut opening: Opening, segme
     let mut stream = opening.accept_aside(&Granted { id: title.id.to_string(), lease });
     // After the reply, so that no client stands before it in the queue.
     claim.told();
-    claim.reason = hold(&proxy, &claim, &mut stream).await;
+    claim.reason = match hold(&proxy, &claim, &mut stream).await {
+        // What one may not have any more is not kept for it.
+        Reason::Reset(_) if !claim.info.session.sees(Verb::Listen, claim.info.name.as_str()) => Reason::Released,
+        reason => reason,
+    };
     // Free before the owner hears of it, so that it may claim again at once.
     drop(claim);
     stream.finish();
 }
 
 /// Gets the name for the peer, or finds out why not; one that stands by waits here.
-async fn claim(proxy: &StreamServerProxy, opening: &mut Opening, segment: &str) -> Result<Claim, OpenError> {
+async fn claim(proxy: &StreamServerProxy, opening: &mut Opening, segment: &str) -> Result<(Claim, Permit), OpenError> {
     let bad = |error| {
         opening.session().count(Refusal::BadOpen);
         error
     };
     let name = Name::from_segment(segment).map_err(|error| bad(OpenError::new(Code::BadRequest, error.to_string())))?;
     let applicant = applicant(proxy, &name, opening).map_err(bad)?;
-    match proxy.inner.registry.claim(&name, applicant, opening.open().standby)? {
+    let permit = opening.permit(Verb::Listen, name.as_str())?;
+    let claim = match proxy.inner.registry.claim(&name, applicant, opening.open().standby)? {
         Claimed::Now(claim) => Ok(claim),
         Claimed::Later(turn) => tokio::select! {
             biased;
             () = opening.given_up() => Err(OpenError::new(Code::Cancelled, "the claim was given up")),
             claim = turn.come() => claim,
         },
-    }
+    };
+    Ok((claim?, permit))
 }
 
 /// Who asks, and by what right: a lease that is not of our key counts as none.

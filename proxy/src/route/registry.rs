@@ -154,7 +154,7 @@ impl Registry {
     /// One more name for this session, if it may have it.
     fn place(&self, session: &Session) -> Result<Place, OpenError> {
         let most = self.limits.names_per_session_max;
-        Place::take(&session.names, most).ok_or_else(|| {
+        Place::take(&session.names, session.owns_name()?, most).ok_or_else(|| {
             session.count(Refusal::NamesPerSession);
             OpenError::new(Code::Limit, format!("one connection holds at most {most} names"))
         })

@@ -7,6 +7,7 @@ use crate::{
     error::OpenError,
     refusals::Refusal,
     session::{Note, Opening, Reply, encode},
+    token::Verb,
 };
 
 /// Tells the peer what becomes of the name until it ends the stream.
@@ -16,8 +17,11 @@ pub(super) async fn watch(proxy: StreamServerProxy, opening: Opening, segment: S
             opening.session().count(Refusal::BadOpen);
             OpenError::new(Code::BadRequest, error.to_string())
         })
-        .and_then(|name| proxy.inner.registry.watch(&name, opening.session()));
-    let mut watching = match watching {
+        .and_then(|name| {
+            let permit = opening.permit(Verb::Connect, name.as_str())?;
+            Ok((proxy.inner.registry.watch(&name, opening.session())?, permit))
+        });
+    let (mut watching, _permit) = match watching {
         Ok(watching) => watching,
         Err(error) => return opening.refuse(error).await,
     };

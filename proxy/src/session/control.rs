@@ -1,13 +1,13 @@
 //! The session stream: what a peer says of itself first, and the notes of either side for as long as it stays open (PROTOCOL.md, section 7).
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use browser_stream_mux::{Code, FrameError, Stream};
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use super::{Open, Session, State, encode, opening, parse};
-use crate::{error::OpenError, refusals::Refusal};
+use super::{Open, Session, State, badge::Bearer, encode, opening, parse};
+use crate::{error::OpenError, refusals::Refusal, token::Token};
 
 /// What the proxy answers to `/session`.
 #[derive(Serialize)]
@@ -17,6 +17,9 @@ struct Welcome {
     node: String,
     capabilities: [&'static str; 0],
     limits: Told,
+    /// Who the peer is, where the proxy asks.
+    #[serde(flatten)]
+    who: Option<serde_json::Value>,
 }
 
 /// The limits that a library does well to know.
@@ -28,13 +31,20 @@ struct Told {
 }
 
 /// A note, in either direction on any stream that carries notes.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Note {
     /// What it says.
     pub note: String,
     /// With what value, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<serde_json::Value>,
+}
+
+/// Without the value, which may be a token.
+impl fmt::Debug for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Note").field("note", &self.note).finish_non_exhaustive()
+    }
 }
 
 impl Note {
@@ -50,17 +60,22 @@ impl Note {
 }
 
 /// Answers the session stream and listens to the peer's notes until it ends.
-pub(super) async fn serve(session: Arc<Session>, mut stream: Stream, open: Open) {
+pub(super) async fn serve(session: Arc<Session>, mut stream: Stream, mut open: Open) {
     tracing::debug!(session = %session.id, library = open.library.as_deref().map(tracing::field::debug), "session stream");
-    if !session.welcome(&stream) {
-        session.count(Refusal::BadOpen);
-        let error = OpenError::new(Code::BadRequest, "/session is open already: one per connection");
-        return opening::refuse(&session, stream, error).await;
+    let bearer = match session.introduce_once(open.token.take()).await {
+        Ok(bearer) => bearer,
+        Err(error) => return opening::refuse(&session, stream, error).await,
+    };
+    if !session.welcome(&stream, bearer.as_deref()) {
+        return opening::refuse(&session, stream, session.twice()).await;
     }
     let limits = &session.process.limits;
     loop {
         match stream.read_frame(limits.open_bytes_max).await {
             Ok(Some(body)) => match parse::<Note>(&body, limits.open_depth_max, "note") {
+                Ok(Note { note, value: Some(serde_json::Value::String(token)) }) if note == "token" => {
+                    session.renew(Token::new(token)).await
+                }
                 // The peer says that it goes: its connection's end tells the rest. Other notes belong to later versions.
                 Ok(note) => tracing::debug!(session = %session.id, note = ?note.note, "note"),
                 Err(_) => break,
@@ -93,8 +108,24 @@ impl State {
 }
 
 impl Session {
+    /// Who the peer is, unless there is another session stream, or one that is being answered.
+    async fn introduce_once(self: &Arc<Self>, token: Option<Token>) -> Result<Option<Arc<Bearer>>, OpenError> {
+        let Some(badge) = &self.badge else { return Ok(None) };
+        if self.state.lock().control.is_some() || !badge.introduce() {
+            return Err(self.twice());
+        }
+        let introduced = self.introduce(token).await;
+        badge.introduced();
+        introduced
+    }
+
+    fn twice(&self) -> OpenError {
+        self.count(Refusal::BadOpen);
+        OpenError::new(Code::BadRequest, "/session is open already: one per connection")
+    }
+
     /// Answers on this session stream, unless there is another.
-    fn welcome(&self, stream: &Stream) -> bool {
+    fn welcome(&self, stream: &Stream, bearer: Option<&Bearer>) -> bool {
         let limits = &self.process.limits;
         let welcome = Welcome {
             session: self.id.to_string(),
@@ -105,6 +136,7 @@ impl Session {
                 names_per_session_max: limits.names_per_session_max,
                 open_bytes_max: limits.open_bytes_max,
             },
+            who: bearer.map(Bearer::told),
         };
         // Under one lock, so that no note stands before the reply.
         self.change(|state, effects| {

@@ -60,12 +60,16 @@ impl Fields {
         self
     }
 
-    /// Whose session it is: an object in the object.
+    /// Whose session it is, and who that is where it is known: an object in the object.
     #[inline]
-    pub fn peer(mut self, session: Uuid) -> Self {
+    pub fn peer(mut self, session: Uuid, sub: Option<&str>) -> Self {
         self.name("peer");
         self.0.extend_from_slice(b"{\"session\":");
         self.quoted(session.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
+        if let Some(sub) = sub {
+            self.name("sub");
+            self.0.extend_from_slice(&encode(sub));
+        }
         self.0.push(b'}');
         self
     }
@@ -133,20 +137,20 @@ mod tests {
         let id = Uuid::from_u128(0x1234_5678_9abc_def0_1234_5678_9abc_def0);
         let raw = |text: &str| RawValue::from_string(text.to_owned()).unwrap();
         for (path, need) in [("/a/%20", vec![]), ("/\"\\\n\u{1}/é", vec!["seal".to_owned(), "\"".to_owned()])] {
-            for meta in [None, Some(raw(r#"{"a" : [1.0]}"#))] {
+            for (meta, sub) in [(None, None), (Some(raw(r#"{"a" : [1.0]}"#)), Some("a \"b\""))] {
                 let hand = Fields::new()
                     .raw("path", Some(&to_raw_value(path).unwrap()))
                     .id("id", id)
                     .raw("meta", meta.as_deref())
                     .texts("need", &need)
                     .raw("resume", meta.as_deref())
-                    .peer(id)
+                    .peer(id, sub)
                     .frame();
                 let open = Open {
                     id: Some(id.to_string()),
                     need: need.clone(),
                     resume: meta.clone(),
-                    peer: Some(Peer { session: id.to_string() }),
+                    peer: Some(Peer { session: id.to_string(), sub: sub.map(str::to_owned) }),
                     meta,
                     ..Open::to(path)
                 };

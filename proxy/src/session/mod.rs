@@ -3,6 +3,7 @@
 //! Who talks to whom is decided above, in `route`: a session reports what its peer opens through [`Opens`].
 
 mod ask;
+mod badge;
 mod batch;
 mod bounds;
 mod charge;
@@ -18,6 +19,7 @@ mod gather;
 mod handle;
 mod instance;
 mod json;
+mod judge;
 mod ledger;
 mod open;
 mod opening;
@@ -28,6 +30,7 @@ mod read;
 mod run;
 mod send;
 mod sessions;
+mod subject;
 
 pub mod transport;
 pub mod websocket;
@@ -48,6 +51,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::{error::OpenError, refusals::Refusal};
+use badge::Badge;
 use bounds::Bounds;
 use charge::Charge;
 use drain::Leaving;
@@ -57,6 +61,7 @@ use flush::{Turn, Wire};
 pub(crate) use process::Process;
 
 pub(crate) use ask::{Answer, ask_for};
+pub(crate) use badge::Permit;
 pub(crate) use browser_stream_mux::End as Ended;
 pub use control::Note;
 pub(crate) use effect::together;
@@ -74,6 +79,7 @@ pub use opening::{Beginning, Opening};
 pub(crate) use rate::{Bucket, Rate};
 pub use send::SendError;
 pub use sessions::Sessions;
+pub(crate) use subject::Owned;
 
 /// Takes what peers open: the seam through which routes hang above sessions.
 pub trait Opens: Send + Sync + 'static {
@@ -120,6 +126,8 @@ pub struct Session {
     me: Weak<Session>,
     /// Names that the peer holds, counted by whoever keeps the names.
     pub(crate) names: Arc<std::sync::atomic::AtomicUsize>,
+    /// Who the peer is, where the proxy wants to know.
+    badge: Option<Box<Badge>>,
 }
 
 /// What changes while a session lives, under its one lock.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Instance, json};
-use crate::error::OpenError;
+use crate::{error::OpenError, token::Token};
 
 /// What a peer says when it opens a stream. Fields that we do not know are ignored, so that the protocol can grow.
 #[derive(Default, Serialize, Deserialize)]
@@ -55,6 +55,9 @@ pub struct Open {
     /// To join a room: what the peer says of itself, and the seat that it has. Never logged, for it may hold a secret.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub room: Option<Box<RawValue>>,
+    /// To be known on a `/session` open. A secret: it goes nowhere, and is never logged.
+    #[serde(default, skip_serializing)]
+    pub token: Option<Token>,
     /// What the proxy itself knows of the client; what a client says here is dropped.
     #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
     pub peer: Option<Peer>,
@@ -69,6 +72,9 @@ pub struct Open {
 pub struct Peer {
     /// The client's session, the same for all its streams.
     pub session: String,
+    /// Who it is, where the proxy asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub: Option<String>,
 }
 
 /// What an acceptor answers.

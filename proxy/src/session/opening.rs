@@ -13,7 +13,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::{
-    Begun, Frame, Open, Reply, Session, Watch,
+    Begun, Frame, Open, Permit, Reply, Session, Watch,
     ask::{self, Behind},
     control,
     effect::{Effects, Fresh},
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     error::{OpenError, RefusalCode},
     refusals::Refusal,
+    token::Verb,
 };
 
 /// The path of the stream that carries a session's own notes.
@@ -51,6 +52,16 @@ impl Opening {
     /// The session of the peer that opened the stream.
     pub fn session(&self) -> &Arc<Session> {
         &self.session
+    }
+
+    /// Lets the peer do this if it may, and for as long: with the right the stream ends. What it returns is its place in a quota.
+    pub(crate) fn permit(&self, verb: Verb, name: &str) -> Result<Permit, OpenError> {
+        self.session.permit_to_hold(verb, name, self.stream.id())
+    }
+
+    /// Lets it do what is not about its name, where the peer has the right `admin` for that; with the right the stream ends.
+    pub(crate) fn permit_beside(&self, of: &str) -> Option<Permit> {
+        self.session.permit_beside(of, self.stream.id())
     }
 
     /// Takes the stream under a fresh id; what the peer sent right behind its open comes out first.
@@ -102,6 +113,12 @@ pub struct Beginning<'a> {
 impl<'a> Beginning<'a> {
     pub(crate) fn open(&self) -> &'a Open {
         self.open
+    }
+
+    /// Whether nothing is left to ask about its peer.
+    #[inline]
+    pub(crate) fn is_known(&self) -> bool {
+        self.behind.session().badge.as_ref().is_none_or(|badge| badge.is_settled())
     }
 
     /// Opens a stream for it to the session that `asks` names, with the frame that it makes for the client's session. What comes of it is told to the third.
@@ -278,7 +295,14 @@ async fn answer(session: Arc<Session>, mut stream: Stream, open: Option<Result<O
             let error = OpenError::new(Code::Draining, "the proxy goes down: try again on a new connection");
             Box::pin(refuse(&session, stream, error)).await;
         }
-        Ok(open) => session.process.opens.clone().opened(Opening { session, stream, open }).await,
+        Ok(open) => {
+            if session.badge.is_some()
+                && let Err(error) = Box::pin(session.known()).await
+            {
+                return Box::pin(refuse(&session, stream, error)).await;
+            }
+            session.process.opens.clone().opened(Opening { session, stream, open }).await
+        }
         Err((refusal, error)) => {
             if let Some(refusal) = refusal {
                 session.count(refusal);

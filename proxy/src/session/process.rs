@@ -1,12 +1,12 @@
 //! The process, as its sessions know it: what they all share.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::{Arc, OnceLock, atomic::AtomicBool};
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use super::{Opens, Session, rate::Rate};
+use super::{Opens, Session, badge::Authority, rate::Rate};
 use crate::{buffer::Buffers, limits::Limits, memory::Memory, refusals::Refusals};
 
 /// The process, as its sessions know it: what they all share.
@@ -33,6 +33,8 @@ pub(crate) struct Process {
     pub open_rate: Rate,
     /// How fast it may send frames that move nothing.
     pub misc_rate: Rate,
+    /// Who says what peers may do; without it they may do everything.
+    pub authority: OnceLock<Authority>,
 }
 
 impl Process {
@@ -51,6 +53,7 @@ impl Process {
             opens,
             open_rate: Rate::new(limits.opens_per_second, limits.opens_burst),
             misc_rate: Rate::new(limits.misc_frames_per_second, limits.misc_frames_burst),
+            authority: OnceLock::new(),
             limits,
         }
     }

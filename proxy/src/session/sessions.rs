@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::{
     Opens, Phase, Process, Session, State,
+    badge::Authority,
     bounds::Bounds,
     charge::Charge,
     drain::Leaving,
@@ -27,7 +28,13 @@ use super::{
     run,
     transport::Transport,
 };
-use crate::{buffer::Buffers, limits::Limits, memory::Memory, refusals::Refusals};
+use crate::{
+    buffer::Buffers,
+    limits::Limits,
+    memory::Memory,
+    refusals::Refusals,
+    token::{Authorizer, Identity, Token},
+};
 
 /// The live sessions of one process: cheap to clone, every clone is the same set.
 #[derive(Clone)]
@@ -41,8 +48,36 @@ impl Sessions {
         Self { process: Arc::new(Process::new(limits, opens)) }
     }
 
+    /// The same, where peers may do from now on what `authorizer` says. To be called once, before the first session: those that are there are not asked.
+    #[must_use]
+    pub fn with_authorizer(self, authorizer: impl Authorizer) -> Self {
+        let is_first = self.process.authority.set(Authority::new(authorizer)).is_ok();
+        debug_assert!(is_first, "there is one authorizer, the first");
+        self
+    }
+
+    /// Whether peers are asked who they are.
+    pub(crate) fn wants_tokens(&self) -> bool {
+        self.process.authority.get().is_some()
+    }
+
+    /// Closes the sessions of whoever is meant, who is told `unauthorized`: how many those are.
+    pub fn revoke(&self, is_meant: impl Fn(&Identity) -> bool) -> usize {
+        self.list().iter().filter(|session| session.revoke(&is_meant)).count()
+    }
+
     /// Serves one peer until its session is over. A panic within ends this session and nothing else.
     pub fn run<T: Transport>(&self, transport: T, remote: Option<SocketAddr>) -> impl Future<Output = ()> + Send + use<T> {
+        self.run_shown(transport, remote, None)
+    }
+
+    /// The same for one that showed a token before its first byte.
+    pub fn run_shown<T: Transport>(
+        &self,
+        transport: T,
+        remote: Option<SocketAddr>,
+        token: Option<Token>,
+    ) -> impl Future<Output = ()> + Send + use<T> {
         let (mut reader, writer) = transport.split();
         let session = self.session(remote);
         *session.wire.lock() = Some(Wire::new(Box::new(writer), session.wake.clone()));
@@ -52,6 +87,9 @@ impl Sessions {
             let _live = Live(&session);
             pulse::keep(&session.process);
             session.join_drain();
+            if let Some(token) = token {
+                session.shown(token);
+            }
             // Lent, for a future has room for what it is given twice.
             run::run(&session, &mut reader).await;
         }
@@ -143,6 +181,7 @@ impl Sessions {
             hurry: AtomicBool::new(false),
             me: me.clone(),
             names: Arc::new(AtomicUsize::new(0)),
+            badge: self.wants_tokens().then(Box::default),
         })
     }
 }

@@ -19,6 +19,7 @@ use super::{
     keys::{self, Keygen},
     list::List,
     listen::Listen,
+    token::Token,
     trust::Fingerprint,
 };
 
@@ -60,6 +61,8 @@ pub enum Command {
     /// Make the keys of a sealed server, if they are not there, and print the key behind the # of its address
     #[command(after_help = STATUSES, after_long_help = keygen())]
     Keygen(Keygen),
+    /// Make tokens, and the keys that make them: who may do what at a proxy that asks (`bss serve --tokens`)
+    Token(Token),
     /// Send files to whoever has the link or the code that it prints; nothing is stored on the way
     #[command(after_help = STATUSES, after_long_help = send())]
     Send(Client<Send>),

@@ -1,6 +1,6 @@
 //! Names from the shell: `bss` as a peer.
 //!
-//! `args` is what one types, `peer` the connection to the proxy, `pipe` carries a stream to and from files, `tcp` to and from a socket, `exec` to and
+//! `args` is what one types, `token` what `bss` has to do with tokens, `peer` the connection to the proxy, `pipe` carries a stream to and from files, `tcp` to and from a socket, `exec` to and
 //! from a process; `connect`, `listen`, `forward`, `list`, and `send` and `receive` of `exchange` are the commands, `failure` how they end when they do not end well.
 
 mod args;
@@ -22,6 +22,7 @@ mod progress;
 mod rate;
 mod standard;
 mod tcp;
+mod token;
 mod trust;
 mod welcome;
 
@@ -35,6 +36,7 @@ use failure::Failure;
 pub use identity::identity;
 use interrupt::Interrupt;
 use peer::Proxy;
+pub use token::{authorizer, keep_fresh};
 pub use welcome::welcome;
 
 /// How long streams and names that are given up may take to be let go of.

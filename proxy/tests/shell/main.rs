@@ -15,3 +15,4 @@ mod readme;
 mod sealed;
 mod terminal;
 mod tls;
+mod token;

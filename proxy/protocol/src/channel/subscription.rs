@@ -25,6 +25,8 @@ pub struct PublisherInfo {
     pub id: String,
     /// Its session with the proxy, the same for all its streams of one connection; none for the proxy's own process.
     pub session: Option<String>,
+    /// Who that is, where the proxy asks.
+    pub sub: Option<String>,
     /// How many of its messages went before the first that comes here.
     pub first: u64,
     meta: Option<Box<RawValue>>,
@@ -125,6 +127,8 @@ struct Who {
 #[derive(Deserialize)]
 struct Session {
     session: String,
+    #[serde(default)]
+    sub: Option<String>,
 }
 
 impl Subscription {
@@ -228,8 +232,8 @@ impl Subscription {
             Delivered::Joined { publisher, first, who } => {
                 let who: Who =
                     serde_json::from_slice(&who).map_err(|_| SubscribeError::Unexpected("a publisher's description is malformed"))?;
-                let session = who.peer.map(|peer| peer.session);
-                let info = Arc::new(PublisherInfo { number: publisher, id: who.id, session, first, meta: who.meta });
+                let (session, sub) = who.peer.map(|peer| (peer.session, peer.sub)).unzip();
+                let info = Arc::new(PublisherInfo { number: publisher, id: who.id, session, sub: sub.flatten(), first, meta: who.meta });
                 self.publishers.insert(publisher, Sender { info: info.clone(), number: first, parts: Vec::new(), bytes: 0 });
                 Delivery::Joined(info)
             }

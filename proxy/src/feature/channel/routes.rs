@@ -1,5 +1,6 @@
 //! What peers ask for: to publish, to subscribe.
 
+use browser_stream_mux::Code;
 use browser_stream_protocol::channel::{Accepted, ChannelOptions};
 use futures::{FutureExt, future::BoxFuture};
 use uuid::Uuid;
@@ -9,7 +10,8 @@ use crate::{
     error::OpenError,
     refusals::Refusal,
     route::{self, Handler, Name},
-    session::{Opening, Peer},
+    session::{Opening, Peer, Permit},
+    token::Verb,
 };
 
 /// The route of those who publish.
@@ -34,19 +36,16 @@ impl Channels {
     async fn publish_for(self, opening: Opening) {
         self.belong_to(&opening.session().process.memory, &opening.session().process.refusals);
         let id = Uuid::new_v4();
-        let asked = name(&opening).and_then(|name| {
+        let asked = name(&opening, Verb::Publish).and_then(|(name, permit)| {
             let options = options(&opening)?;
             self.check(&options)?;
-            let peer = Some(Peer { session: opening.session().id().to_string() });
+            let peer = Some(Peer { session: opening.session().id().to_string(), sub: permit.sub().map(|sub| sub.to_string()) });
             let who = who(id, peer, opening.open().meta.as_deref())?;
-            Ok((name, options, who))
+            Ok((name, permit, options, who))
         });
-        let (name, options, who) = match asked {
+        let (name, _permit, options, who) = match asked {
             Ok(asked) => asked,
-            Err(error) => {
-                opening.session().count(Refusal::BadOpen);
-                return opening.refuse(error).await;
-            }
+            Err(error) => return refuse(opening, error).await,
         };
         let (hub, shared) = match self.join(&name, &options, id, who) {
             Ok(joined) => joined,
@@ -60,19 +59,13 @@ impl Channels {
 
     async fn subscribe_for(self, mut opening: Opening) {
         self.belong_to(&opening.session().process.memory, &opening.session().process.refusals);
-        let name = match name(&opening) {
-            Ok(name) => name,
-            Err(error) => {
-                opening.session().count(Refusal::BadOpen);
-                return opening.refuse(error).await;
-            }
-        };
-        let wait = match route::wait(&self.inner.limits, opening.open().wait) {
-            Ok(wait) => wait,
-            Err(error) => {
-                opening.session().count(Refusal::BadOpen);
-                return opening.refuse(error).await;
-            }
+        let asked = name(&opening, Verb::Subscribe).and_then(|(name, permit)| {
+            let wait = route::wait(&self.inner.limits, opening.open().wait)?;
+            Ok((name, permit, wait))
+        });
+        let (name, _permit, wait) = match asked {
+            Ok(asked) => asked,
+            Err(error) => return refuse(opening, error).await,
         };
         let id = Uuid::new_v4();
         loop {
@@ -101,10 +94,20 @@ impl Channels {
     }
 }
 
-/// The channel's name at the end of the path.
-fn name(opening: &Opening) -> Result<Name, OpenError> {
+/// The channel's name at the end of the path, if the peer may do this there.
+fn name(opening: &Opening, verb: Verb) -> Result<(Name, Permit), OpenError> {
     let segment = opening.open().path.rsplit('/').next().unwrap_or_default();
-    Name::from_segment(segment).map_err(|error| bad(&error))
+    let name = Name::from_segment(segment).map_err(|error| bad(&error))?;
+    let permit = opening.permit(verb, name.as_str())?;
+    Ok((name, permit))
+}
+
+/// Refuses who asked for what makes no sense, or may not.
+async fn refuse(opening: Opening, error: OpenError) {
+    if error.is(Code::BadRequest) {
+        opening.session().count(Refusal::BadOpen);
+    }
+    opening.refuse(error).await;
 }
 
 fn options(opening: &Opening) -> Result<ChannelOptions, OpenError> {

@@ -19,6 +19,7 @@ use crate::{
     refusals::Refusal,
     route::Name,
     session::{Note, Opening, Reply, encode},
+    token::Verb,
 };
 
 /// The public rooms.
@@ -74,6 +75,7 @@ impl Directory {
             Ok(place) => place,
             Err(error) => return opening.refuse(error).await,
         };
+        let session = opening.session().clone();
         let mut stream = opening.accept_aside(&Reply::default());
         let cell = stream.cell().clone();
         let mut changed = self.changed.subscribe();
@@ -81,8 +83,9 @@ impl Directory {
         loop {
             let told = async {
                 changed.borrow_and_update();
-                let Some((rooms, last)) = self.since(seen, is_first) else { return false };
+                let Some((mut rooms, last)) = self.since(seen, is_first) else { return false };
                 seen = last;
+                rooms.retain(|(name, _)| session.sees(Verb::Join, name));
                 for some in rooms.chunks(AT_ONCE) {
                     if !stream.write_frame(&encode(&json!({ "rooms": some }))) {
                         return true;

@@ -13,7 +13,7 @@ use super::{
     batch::{Kind, Target},
     line::{Line, Link},
     room::{Room, State},
-    seat::{Place, Seat, Secret},
+    seat::{Peering, Place, Seat, Secret},
 };
 use crate::{
     error::OpenError,
@@ -24,6 +24,7 @@ use crate::{
 /// One who comes.
 pub(super) struct Guest {
     pub session: Uuid,
+    pub sub: Option<Arc<str>>,
     pub profile: Option<Box<RawValue>>,
     pub is_everywhere: bool,
     /// The seat that it has shown to be its own, and how many records it has.
@@ -81,7 +82,7 @@ impl Room {
     fn begin(self: &Arc<Self>, guest: &mut Guest, opening: Opening) -> Result<Entered, Box<(Outside, Opening)>> {
         let mut state = self.state.lock();
         let who = (Uuid::new_v4(), Secret::random());
-        let place = match self.seat_for(&mut state, guest.session, guest.profile.as_deref(), who) {
+        let place = match self.seat_for(&mut state, (guest.session, guest.sub.clone()), guest.profile.as_deref(), who) {
             Ok(place) => place,
             Err(why) => return Err(Box::new((why, opening))),
         };
@@ -94,7 +95,7 @@ impl Room {
     pub(super) fn seat_for(
         self: &Arc<Self>,
         state: &mut State,
-        session: Uuid,
+        peer: Peering,
         profile: Option<&RawValue>,
         (id, secret): (Uuid, Secret),
     ) -> Result<Place, Outside> {
@@ -105,7 +106,7 @@ impl Room {
         let refused = if state.places.len() >= limits.room_members_max {
             books.refusals.count(Refusal::RoomMembers);
             Some("as many are in that room as may be")
-        } else if !self.house.enter(session, self, state.last + 1) {
+        } else if !self.house.enter(peer.0, self, state.last + 1) {
             Some(ROOMS)
         } else {
             None
@@ -121,7 +122,7 @@ impl Room {
         state.last += 1;
         let line = Line::new(state.last, limits, &books.memory, &books.refusals);
         let seat = Arc::new(Seat::new(state.last, id, secret, line));
-        Ok(Place::new(seat, session, profile.map(RawValue::to_owned), &books.memory))
+        Ok(Place::new(seat, peer, profile.map(RawValue::to_owned), &books.memory))
     }
 
     /// Gives it that seat, and tells everybody.
@@ -185,7 +186,7 @@ impl Room {
     /// A seat has a connection again: what the others hear of that.
     fn take_up(&self, place: &mut Place, guest: &mut Guest) {
         let number = place.number();
-        place.session = guest.session;
+        (place.session, place.sub) = (guest.session, guest.sub.clone());
         place.is_everywhere = guest.is_everywhere;
         let mut log = self.log.lock();
         if place.away.take().is_some_and(|away| away.is_told) {

@@ -19,6 +19,8 @@ pub struct Joining {
     pub name: Name,
     /// Its session with the proxy, the same for all its streams of one connection.
     pub session: Uuid,
+    /// Who it is, where the proxy asks.
+    pub sub: Option<Arc<str>>,
     /// Its address, if its transport has one.
     pub remote: Option<SocketAddr>,
     /// Whether it has no seat there yet; one that comes back is asked about again, for rights may have gone.

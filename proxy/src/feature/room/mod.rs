@@ -108,6 +108,8 @@ pub struct MemberInfo {
     pub number: u32,
     /// The session of its newest connection.
     pub session: Uuid,
+    /// Who it is, where the proxy asks.
+    pub sub: Option<Arc<str>>,
     /// What it says of itself.
     pub profile: Option<Box<RawValue>>,
     /// Whether its connection is there.
@@ -117,7 +119,7 @@ pub struct MemberInfo {
 impl MemberInfo {
     fn of(place: &Place) -> Self {
         let (id, number, profile) = (place.seat.id, place.number(), place.profile.clone());
-        Self { id, number, session: place.session, profile, is_live: place.away.is_none() }
+        Self { id, number, session: place.session, sub: place.sub.clone(), profile, is_live: place.away.is_none() }
     }
 
     /// What it says of itself, as a value; `None` if it says nothing, or something of another shape.

@@ -190,17 +190,17 @@ impl Room {
     /// Takes a member of another room in, with its seat.
     fn receive(self: &Arc<Self>, from: &Arc<Self>, number: u32) -> Result<(), Outside> {
         let (limits, gone) = (&self.house.limits, || OpenError::new(Code::NotFound, "it has left"));
-        let (session, profile, id, secret, is_everywhere, is_told) = {
+        let (peer, profile, id, secret, is_everywhere, is_told) = {
             let state = from.state.lock();
             let place = state.place(number).ok_or_else(gone)?;
             let (seat, is_told) = (&place.seat, place.away.is_some());
-            (place.session, place.profile.clone(), seat.id, seat.secret.clone(), place.is_everywhere, is_told)
+            ((place.session, place.sub.clone()), place.profile.clone(), seat.id, seat.secret.clone(), place.is_everywhere, is_told)
         };
         let away = self.house.away.leave(limits.room_grace, is_told, limits.room_absent_max);
         let away = away.ok_or_else(|| OpenError::new(Code::Limit, "as many are away as may be"))?;
         let came = together(|| -> Result<u32, Outside> {
             let mut state = self.state.lock();
-            let place = self.seat_for(&mut state, session, profile.as_deref(), (id, secret.clone()))?;
+            let place = self.seat_for(&mut state, peer, profile.as_deref(), (id, secret.clone()))?;
             Ok(self.sit(&mut state, Place { away: Some(away), is_everywhere, ..place }).number)
         })?;
         let ending = Ending::new(0_u32, "moved to another room");

@@ -16,7 +16,8 @@ use crate::{
     error::OpenError,
     refusals::Refusal,
     route::{Handler, Name},
-    session::Opening,
+    session::{Opening, Permit},
+    token::Verb,
 };
 
 /// The route of those who join.
@@ -52,12 +53,16 @@ impl Rooms {
                 return opening.refuse(error).await;
             }
         };
+        let permit = match opening.permit(Verb::Join, name.as_str()) {
+            Ok(permit) => permit,
+            Err(error) => return opening.refuse(error).await,
+        };
         if let Some(moved) = asked.seat.as_ref().and_then(|key| self.house.moved(&name, key)) {
             return self.tell_moved(opening, &asked, moved).await;
         }
         // Where it gives up meanwhile, that is found when it is let in.
-        match self.grant(&opening, &name, &asked).await {
-            Ok(grant) => self.let_in(opening, name, asked, grant).await,
+        match self.grant(&opening, &name, &asked, &permit).await {
+            Ok(grant) => self.let_in(opening, name, asked, (grant, permit)).await,
             Err(error) => {
                 opening.session().count(Refusal::RoomForbidden);
                 opening.refuse(error).await;
@@ -66,16 +71,18 @@ impl Rooms {
     }
 
     /// What the program has to say to one who joins.
-    async fn grant(&self, opening: &Opening, name: &Name, asked: &RoomOpen) -> Result<Grant, OpenError> {
+    async fn grant(&self, opening: &Opening, name: &Name, asked: &RoomOpen, permit: &Permit) -> Result<Grant, OpenError> {
         let Some(hook) = self.house.hooks.join.read().clone() else { return Ok(Grant::default()) };
         let is_new = asked.seat.as_ref().and_then(|key| self.house.find(name)?.seat(key)).is_none();
         let session = opening.session();
-        let profile = asked.profile.clone();
-        hook(Joining { name: name.clone(), session: session.id(), remote: session.remote(), is_new, profile }).await
+        let (profile, sub) = (asked.profile.clone(), permit.sub().cloned());
+        hook(Joining { name: name.clone(), session: session.id(), sub, remote: session.remote(), is_new, profile }).await
     }
 
-    async fn let_in(self, mut opening: Opening, name: Name, asked: RoomOpen, grant: Grant) {
+    async fn let_in(self, mut opening: Opening, name: Name, asked: RoomOpen, (grant, permit): (Grant, Permit)) {
         let session = opening.session().id();
+        let beside = if grant.is_everywhere { None } else { opening.permit_beside("everywhere") };
+        let is_everywhere = grant.is_everywhere || beside.is_some();
         let profile = grant.profile.or(asked.profile);
         if profile.as_deref().map_or(0, |profile| profile.get().len()) > PROFILE_MAX {
             let error = OpenError::new(Code::Internal, format!("the program gives a profile of more than {PROFILE_MAX} bytes"));
@@ -86,7 +93,7 @@ impl Rooms {
                 return opening.refuse(OpenError::new(Code::Limit, "there are as many rooms as may be")).await;
             };
             let seat = asked.seat.as_ref().and_then(|key| Some((room.seat(key)?, key.got)));
-            let mut guest = Guest { session, profile: profile.clone(), is_everywhere: grant.is_everywhere, seat };
+            let mut guest = Guest { session, sub: permit.sub().cloned(), profile: profile.clone(), is_everywhere, seat };
             match room.enter(&mut guest, opening).map_err(|outside| *outside) {
                 Ok(entered) => {
                     let account = self.accounts.of(session);

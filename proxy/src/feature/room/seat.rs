@@ -48,11 +48,16 @@ pub(super) struct Inbox {
 #[derive(Clone)]
 pub(super) struct Secret([u8; 16]);
 
+/// A session, and who that is where the proxy asks.
+pub(super) type Peering = (Uuid, Option<Arc<str>>);
+
 /// A seat as the room sees it.
 pub(super) struct Place {
     pub seat: Arc<Seat>,
     /// Of its newest connection.
     pub session: Uuid,
+    /// Who it is, where the proxy asks.
+    pub sub: Option<Arc<str>>,
     pub profile: Option<Box<RawValue>>,
     /// Who it is, as the others are told.
     pub who: Bytes,
@@ -114,15 +119,16 @@ impl Secret {
 }
 
 impl Place {
-    pub fn new(seat: Arc<Seat>, session: Uuid, profile: Option<Box<RawValue>>, memory: &Arc<Memory>) -> Self {
-        let mut place = Self { seat, session, profile, who: Bytes::new(), is_everywhere: false, away: None };
+    pub fn new(seat: Arc<Seat>, (session, sub): Peering, profile: Option<Box<RawValue>>, memory: &Arc<Memory>) -> Self {
+        let mut place = Self { seat, session, sub, profile, who: Bytes::new(), is_everywhere: false, away: None };
         place.describe(memory);
         place
     }
 
     /// Makes anew what the others are told of it.
     pub fn describe(&mut self, memory: &Arc<Memory>) {
-        let who = Who { id: self.seat.id.to_string(), peer: Peer { session: self.session.to_string() }, profile: self.profile.as_deref() };
+        let peer = Peer { session: self.session.to_string(), sub: self.sub.as_ref().map(|sub| sub.to_string()) };
+        let who = Who { id: self.seat.id.to_string(), peer, profile: self.profile.as_deref() };
         self.who = booked(BytesMut::from(&encode(&who)[..]), memory);
     }
 

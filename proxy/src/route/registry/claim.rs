@@ -12,7 +12,7 @@ use tokio::sync::SetOnce;
 use super::{Registry, seat::Places, slot::Title};
 use crate::{
     route::{Event, Name, Reason},
-    session::{Instance, Session},
+    session::{Instance, Owned, Session},
 };
 
 /// Who asks for a name, and by what right.
@@ -69,8 +69,11 @@ pub(in super::super) struct Claim {
     pub reason: Reason,
 }
 
-/// One of the names that a session may hold, given back when dropped.
-pub(in super::super) struct Place(Arc<AtomicUsize>);
+/// One of the names that a session may hold, and its peer over all its sessions: given back when dropped.
+pub(in super::super) struct Place {
+    names: Arc<AtomicUsize>,
+    _owned: Option<Owned>,
+}
 
 impl ClaimInfo {
     pub(super) fn new(
@@ -144,15 +147,15 @@ impl Drop for Claim {
 
 impl Place {
     /// One more, if that is at most `most`.
-    pub(super) fn take(names: &Arc<AtomicUsize>, most: usize) -> Option<Self> {
+    pub(super) fn take(names: &Arc<AtomicUsize>, owned: Option<Owned>, most: usize) -> Option<Self> {
         // Made first, so that it gives back what it took too much.
-        let (before, place) = (names.fetch_add(1, Ordering::Relaxed), Self(names.clone()));
+        let (before, place) = (names.fetch_add(1, Ordering::Relaxed), Self { names: names.clone(), _owned: owned });
         (before < most).then_some(place)
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.names.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -64,11 +64,11 @@ impl Registry {
 }
 
 impl Registry {
-    /// The names that are held, in no order, and whether those are all: at most so many.
-    pub fn held(&self, most: usize) -> (Vec<(Name, Presence)>, bool) {
+    /// The names that are held and `seen`, in no order, and whether those are all: at most so many.
+    pub fn held(&self, most: usize, seen: impl Fn(&Name) -> bool) -> (Vec<(Name, Presence)>, bool) {
         let mut slots = self.slots.iter().filter_map(|slot| match slot.presence() {
             Presence::Gone => None,
-            presence => Some((slot.key().clone(), presence)),
+            presence => seen(slot.key()).then(|| (slot.key().clone(), presence)),
         });
         let held = slots.by_ref().take(most).collect();
         (held, slots.next().is_none())

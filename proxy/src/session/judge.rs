@@ -1,0 +1,209 @@
+//! Asking the authorizer about a peer, and what its answer changes: at the start, by a new token, and when a token's time is over.
+
+use std::sync::Arc;
+
+use browser_stream_mux::{Code, End as Ended, StreamId};
+use tokio::time::{Duration, Instant, sleep_until, timeout};
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    Goodbye, Note, Phase, Session,
+    badge::{Authority, Badge, Bearer},
+};
+use crate::{
+    error::OpenError,
+    token::{Asking, Identity, Token},
+};
+
+/// Why a session ends whose peer is nobody any more.
+const EXPIRED: &str = "unauthorized: the token expired";
+const REVOKED: &str = "unauthorized: the token was revoked";
+const OTHER: &str = "unauthorized: the new token is somebody else's";
+
+impl Session {
+    /// Who the peer is, when something that needs a right is asked for: one that has said nothing is asked about as one without a token.
+    pub(super) async fn known(self: &Arc<Self>) -> Result<(), OpenError> {
+        let Some((badge, _)) = self.authority() else { return Ok(()) };
+        if badge.is_settled() {
+            return self.counted(badge.settled(Duration::ZERO).await.map(drop));
+        }
+        // A session stream that came before this one is looked at first.
+        tokio::task::yield_now().await;
+        if let Some(question) = badge.asks_first() {
+            self.ask_about(question, None);
+        }
+        self.counted(badge.settled(self.process.limits.open_timeout).await.map(drop))
+    }
+
+    /// Who the peer says it is on its session stream; without a token, what is known already, or what is known of one without.
+    pub(super) async fn introduce(self: &Arc<Self>, token: Option<Token>) -> Result<Option<Arc<Bearer>>, OpenError> {
+        let Some((badge, authority)) = self.authority() else { return Ok(None) };
+        if let Some(token) = token {
+            let question = badge.asks();
+            let judged = self.counted(self.judge(badge, authority, Some(token)).await);
+            self.settle(badge, question, judged.clone());
+            return judged.map(Some);
+        }
+        if let Some(question) = badge.asks_first() {
+            self.ask_about(question, None);
+        }
+        self.counted(badge.settled(self.process.limits.open_timeout).await.map(Some))
+    }
+
+    /// The peer showed this before its first byte.
+    pub(super) fn shown(self: &Arc<Self>, token: Token) {
+        if let Some((badge, _)) = self.authority() {
+            self.ask_about(badge.asks(), Some(token));
+        }
+    }
+
+    /// Puts that question to the authorizer, and sees to what it says.
+    fn ask_about(self: &Arc<Self>, question: u64, token: Option<Token>) {
+        let session = self.clone();
+        tokio::spawn(async move {
+            let Some((badge, authority)) = session.authority() else { return };
+            let judged = session.judge(badge, authority, token).await;
+            session.settle(badge, question, judged);
+        });
+    }
+
+    /// A new token in place of the one by which the peer is known.
+    pub(super) async fn renew(self: &Arc<Self>, token: Token) {
+        let Some((badge, authority)) = self.authority() else { return };
+        let question = badge.asks_again();
+        let judged = self.counted(self.judge(badge, authority, Some(token)).await);
+        match (judged, badge.bearer()) {
+            (Ok(new), Some(old)) if new.identity.sub != old.identity.sub && old.identity.sub.is_some() => self.dismiss(OTHER),
+            (Ok(new), _) => {
+                self.settle(badge, question, Ok(new.clone()));
+                self.say(&Note::with("renewed", new.told()));
+            }
+            // What the peer is known by holds on for as long as it does.
+            (Err(error), _) => self.say(&Note::with("refused", serde_json::json!(error))),
+        }
+    }
+
+    /// Ends the session if its peer is one of these.
+    pub(crate) fn revoke(&self, is_meant: impl Fn(&Identity) -> bool) -> bool {
+        let bearer = self.badge.as_ref().and_then(|badge| badge.bearer());
+        let is_one = self.is_live() && bearer.is_some_and(|bearer| is_meant(&bearer.identity));
+        if is_one {
+            self.dismiss(REVOKED);
+        }
+        is_one
+    }
+
+    /// Who the peer is; `None` where nobody asks, or it is not known.
+    pub fn identity(&self) -> Option<Identity> {
+        Some(self.badge.as_ref()?.bearer()?.identity.clone())
+    }
+
+    fn authority(&self) -> Option<(&Badge, &Authority)> {
+        self.badge.as_deref().zip(self.process.authority.get())
+    }
+
+    async fn judge(&self, badge: &Badge, authority: &Authority, token: Option<Token>) -> Result<Arc<Bearer>, OpenError> {
+        badge.turn().await;
+        let asking = Asking::new(token, self.remote, self.id);
+        let authorizer = authority.authorizer.clone();
+        let most = self.process.limits.open_timeout;
+        // A panic there is that judgement's alone.
+        let asked = tokio::spawn(async move { timeout(most, authorizer.authorize(asking)).await });
+        let identity = match asked.await {
+            Ok(Ok(judged)) => judged.map_err(OpenError::from)?,
+            Ok(Err(_)) => return Err(OpenError::new(Code::Timeout, "the token could not be judged in time: try again")),
+            Err(_) => {
+                tracing::error!(session = %self.id, "the authorizer panicked");
+                return Err(OpenError::new(Code::Internal, "the token could not be judged"));
+            }
+        };
+        authority.bearer(identity, badge.bearer().as_deref()).map(Arc::new)
+    }
+
+    /// From now on the peer is this one, and has what that may have.
+    fn settle(self: &Arc<Self>, badge: &Badge, question: u64, judged: Result<Arc<Bearer>, OpenError>) {
+        let until = judged.as_ref().ok().and_then(|bearer| bearer.until);
+        let session = Arc::downgrade(self);
+        let ending = until.map(|until| {
+            let asks = asks_for_more(Instant::now(), until);
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                sleep_until(asks).await;
+                let Some(peer) = session.upgrade() else { return };
+                peer.say(&Note::with("token", milliseconds(until)));
+                drop(peer);
+                sleep_until(until).await;
+                if let Some(peer) = session.upgrade() {
+                    peer.dismiss(EXPIRED);
+                }
+            }))
+        });
+        for stream in badge.settle(question, judged, ending) {
+            self.forbid(stream);
+        }
+    }
+
+    /// Closes the connection of one that is nobody any more.
+    fn dismiss(&self, reason: &'static str) {
+        {
+            let mut state = self.state.lock();
+            if state.phase != Phase::Live {
+                return;
+            }
+            state.say(&Note::with("bye", Code::Unauthorized.as_str()));
+            state.phase = Phase::Closing(Goodbye { code: 1008, reason });
+        }
+        if let Some(badge) = &self.badge {
+            badge.close(OpenError::new(Code::Unauthorized, reason.trim_start_matches("unauthorized: ")));
+        }
+        self.wake.notify_one();
+    }
+
+    /// Ends a stream of the peer's for want of a right: whoever has it hears that as if the peer had reset it.
+    fn forbid(&self, id: StreamId) {
+        self.change(|state, _| {
+            if let Some(cell) = state.mux.value_mut(id).and_then(|end| end.cell().cloned()) {
+                cell.ended(Ended::Reset(Code::Forbidden.number()));
+            }
+            state.mux.reset(id, Code::Forbidden.number());
+        });
+    }
+
+    /// Says something on the session stream, if the peer has one.
+    fn say(&self, note: &Note) {
+        self.change(|state, _| state.say(note));
+    }
+}
+
+impl Bearer {
+    /// Who the peer is, as it is told itself.
+    pub(super) fn told(&self) -> serde_json::Value {
+        let mut told = serde_json::Map::new();
+        told.extend(self.identity.sub.as_ref().map(|sub| ("sub".to_owned(), sub.as_ref().into())));
+        told.extend(self.until.map(|until| ("expires_ms".to_owned(), milliseconds(until).into())));
+        told.into()
+    }
+}
+
+fn milliseconds(until: Instant) -> u64 {
+    u64::try_from(until.saturating_duration_since(Instant::now()).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// When the peer is asked for a new token: after 80 % of its life, or a minute before its end if that is sooner, but not in the first half of it.
+fn asks_for_more(now: Instant, until: Instant) -> Instant {
+    let life = until.saturating_duration_since(now);
+    now + life.mul_f64(0.8).min(life.saturating_sub(Duration::from_secs(60))).max(life / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_new_token_is_asked_for_in_time_and_not_at_once() {
+        let now = Instant::now();
+        for (life, asks) in [(3600, 2880), (300, 240), (100, 50), (250, 190), (40, 20), (0, 0)] {
+            let until = now + Duration::from_secs(life);
+            assert_eq!((asks_for_more(now, until) - now).as_secs(), asks, "of {life} s");
+        }
+    }
+}

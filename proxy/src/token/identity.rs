@@ -1,0 +1,47 @@
+//! Who somebody is, once that is known.
+
+use std::{sync::Arc, time::Duration};
+
+use super::Rights;
+
+/// A peer as an [`Authorizer`](super::Authorizer) knows it.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Identity {
+    /// Who it is, the same for all its sessions, of at most 256 bytes; servers and members are told. `None` for somebody who is nobody in particular.
+    pub sub: Option<Arc<str>>,
+    /// What it may do.
+    pub rights: Rights,
+    /// How much of it, over all its sessions; nothing is counted for one without `sub`.
+    pub quota: Quota,
+    /// How long this holds from now; `None` for ever.
+    pub expires: Option<Duration>,
+    /// Which token it was, for who takes one back.
+    pub id: Option<Arc<str>>,
+}
+
+/// How much one `sub` may have at once over all its sessions of a process; `None` is as much as the process allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Quota {
+    /// Sessions.
+    pub sessions: Option<u32>,
+    /// Names that it holds or stands by for.
+    pub names: Option<u32>,
+    /// Streams that it opened, those of claims and rooms included, its session streams excepted.
+    pub streams: Option<u32>,
+    /// Streams that it opens in a second, with as many at once.
+    pub opens_per_s: Option<u32>,
+}
+
+impl Identity {
+    /// Somebody with these rights.
+    pub fn new(sub: impl Into<Arc<str>>, rights: Rights) -> Self {
+        Self { sub: Some(sub.into()), ..Self::anonymous(rights) }
+    }
+
+    /// Nobody in particular.
+    pub fn anonymous(rights: Rights) -> Self {
+        Self { rights, ..Self::default() }
+    }
+}
