@@ -8,8 +8,9 @@ export type { DuplexMux, DuplexMuxEvents, DuplexMuxOptions } from "./duplex-mux.
 export { StreamError } from "./error.ts";
 export type { Latest } from "./latest.ts";
 export type { Code } from "./mux/codes.ts";
-export { boot, MuxDemux, type MuxDemuxOptions } from "./mux-demux.ts";
+export { boot, MuxDemux } from "./mux-demux.ts";
 export type { ConnectionState, MuxDemuxEvents, Reconnecting } from "./mux-demux-events.ts";
+export type { MuxDemuxOptions } from "./mux-demux-options.ts";
 export type { NodeDestination, StreamEvents } from "./node-style.ts";
 export type { DirectOptions } from "./resumable/direct.ts";
 export type { Kind as CarrierKind } from "./resume/carrier.ts";
@@ -18,7 +19,7 @@ export type { Pins } from "./seal/pins.ts";
 export type { Peer as SealedPeer, SealedConnect } from "./sealed.ts";
 export type { Progress, Sendable, Sending, SendOptions } from "./send.ts";
 export type { SessionStats, Stats } from "./stats.ts";
-export type { Role, Stream, StreamOptions } from "./stream.ts";
+export type { PeerInfo, Role, Stream, StreamOptions } from "./stream.ts";
 export { type ConnectOptions, StreamClient, type StreamClientOptions } from "./stream-client.ts";
 export {
   type ClientOpen,
@@ -29,6 +30,7 @@ export {
   type StreamServerOptions,
   type Verdict,
 } from "./stream-server.ts";
+export type { Token } from "./token.ts";
 export type { CloseInfo } from "./transport.ts";
 export type { Codec } from "./values/codec.ts";
 export { type ValueCode, ValueError } from "./values/error.ts";

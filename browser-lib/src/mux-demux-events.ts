@@ -25,7 +25,7 @@ export interface MuxDemuxEvents<D extends Received = Received> {
   reconnecting: [next: Reconnecting];
   /** It is over for good and all its streams have ended. */
   close: [info: CloseInfo];
-  /** It is over, or will be with this connection, because of this: it broke or could not be made (`lost`), or the proxy does not want us. Told once. */
+  /** It is over, or will be with this connection, because of this: it broke or could not be made (`lost`), or the proxy does not want us (`unauthorized`). Told once. */
   error: [error: StreamError];
   /** A stream that no server took. Without a listener such streams are refused `not_found`. */
   stream: [stream: Stream<D>, meta: unknown];
@@ -33,6 +33,10 @@ export interface MuxDemuxEvents<D extends Received = Received> {
   drain: [afterMs: number | undefined];
   /** The proxy says why it will close the connection. */
   bye: [code: unknown];
+  /** Our token ends in so many milliseconds: a function that was given as `token` is asked for another; without one, {@link MuxDemux.renew} takes it. */
+  token: [leftMs: unknown];
+  /** The proxy did not take the token of {@link MuxDemux.renew}, for this `code` and `message`: the one before holds on until its end. */
+  refused: [why: unknown];
   /** The proxy says which limit was reached. */
   limit: [value: unknown];
 }

@@ -5,8 +5,10 @@ import { DuplexMux, type DuplexMuxOptions } from "./duplex-mux.ts";
 import type { Bytes, Plain, Received, Text } from "./encoding.ts";
 import { StreamError } from "./error.ts";
 import { Emitter } from "./events.ts";
-import { readNotes } from "./framing.ts";
+import { frame, readNotes } from "./framing.ts";
+import type { Inside } from "./inside.ts";
 import type { ConnectionState, MuxDemuxEvents } from "./mux-demux-events.ts";
+import type { MuxDemuxOptions } from "./mux-demux-options.ts";
 import type { Opening } from "./opening.ts";
 import { demand } from "./options.ts";
 import { Redial } from "./redial.ts";
@@ -16,46 +18,17 @@ import { Session, type SessionHooks } from "./session.ts";
 import { settler } from "./settler.ts";
 import type { Stats } from "./stats.ts";
 import type { Stream, StreamOptions } from "./stream.ts";
+import { type Token, Tokens } from "./token.ts";
 import type { CloseInfo } from "./transport.ts";
-import { doubt, SUBPROTOCOL, socketUrl, type WebSocketClass, WebSocketTransport } from "./websocket.ts";
+import { doubt, SUBPROTOCOL, socketUrl, WebSocketTransport } from "./websocket.ts";
 
-const LIBRARY = "browser-stream-server-js/0.1.0";
 /** Closed for what we did, or would meet again: coming back at once would only repeat it. The 4000s are our own closes. */
-const FAULTS = [1002, 1003, 1007, 1008, 1011, 1013, 4002, 4003];
+const FAULTS = [1002, 1003, 1007, 1008, 1011, 1013, 4001, 4002, 4003];
 const DOWN = "the proxy goes down";
+/** What the proxy says that is told as it is. */
+const NOTES = ["bye", "limit", "token", "refused"];
 /** What an upgrade was refused with for good, where a program may see it; 408, 425 and 429 pass. */
 const REFUSED = /response: 4(?!08|25|29)/;
-
-export interface MuxDemuxOptions {
-  /** Who we are, for a proxy that asks. It travels inside the connection, never in the URL. */
-  token?: string | undefined;
-  /** The class to dial with where the platform has none (in Node 20: the `ws` package's). */
-  WebSocket?: WebSocketClass | undefined;
-  /** Makes "data" of all streams give strings, unless a stream says otherwise. */
-  encoding?: "utf8" | undefined;
-  /** Logs every frame to the console. */
-  debug?: boolean | undefined;
-  /** Subprotocols to offer; `bss.1` unless stated. */
-  protocols?: readonly string[] | undefined;
-  /** `false`: the first connection is the only one. */
-  reconnect?: boolean | undefined;
-}
-
-/** What servers, clients and watches use of it. */
-export interface Inside {
-  /** Where streams are opened now, up or not. */
-  readonly session: Session;
-  /** The session that follows upon this one; rejects `lost` when there will be none. */
-  after(session: Session): Promise<Session>;
-  /** Called at `close()`, while something can still be said. */
-  readonly leaving: Set<() => void>;
-  /** Nothing comes any more, or we close. */
-  readonly isOver: boolean;
-  readonly encoding: "utf8" | undefined;
-  readonly resumables: Resumables;
-  /** Where it dials. */
-  readonly target: string;
-}
 
 let inside: (mdm: MuxDemux) => Inside;
 
@@ -79,6 +52,7 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
   /** The proxy said that it goes down, and has not come back. */
   #isDown = false;
   #hasFailed = false;
+  readonly #tokens: Tokens;
 
   static {
     inside = (mdm) => ({
@@ -107,6 +81,7 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
     this.#target = socketUrl(url);
     this.#resumables = new Resumables(() => this.#current(), this.#target);
     this.#options = options;
+    this.#tokens = new Tokens(options.token);
     this.ready = this.#ready.promise;
     this.#session = this.#fresh();
     this.#dial();
@@ -162,6 +137,16 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
   }
 
   /**
+   * Shows the proxy another token, on the connections that there are and on those to come: this one, or what the function that is given here or was given as
+   * the option says now. Streams and names go on. Resolves when it is on its way; rejects with what the function throws, or with `bad_request` if it is too long.
+   */
+  async renew(token?: Token): Promise<void> {
+    const value = await this.#tokens.take(token);
+    for (const { isOpen, hello } of [...this.#old, this.#session])
+      if (isOpen) hello?.write(frame({ note: "token", value }));
+  }
+
+  /**
    * Gives up the names that are held, sends what was written, as far as credit goes, and closes; what is being dialed, once it is up or missed. Streams
    * that are still open end `lost` at both ends.
    */
@@ -196,10 +181,13 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
   }
 
   #dial(): void {
+    const session = this.#session;
     const { WebSocket, protocols = [SUBPROTOCOL] } = this.#options;
-    const transport = new WebSocketTransport(this.#target, WebSocket, protocols);
+    const connect = () => session.dial(new WebSocketTransport(this.#target, WebSocket, protocols));
     this.#become("connecting");
-    this.#session.dial(transport);
+    if (!this.#tokens.isLive) return connect();
+    const asked = this.#tokens.take().then(connect);
+    asked.catch((error) => session.gone({ code: 1006, reason: `no token (${error})` }));
   }
 
   /** A session without a connection, to be introduced with its first bytes. */
@@ -323,30 +311,50 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
 
   /** The session stream: says who we are and hears what the proxy has to say (PROTOCOL.md, section 7). Nothing waits for it. */
   async #introduce(session: Session): Promise<void> {
-    const fields = { token: this.#options.token, library: LIBRARY, capabilities: [] };
-    const stream = session.open({ path: "/session", fields, patience: Infinity });
+    const us = { hello: () => this.#tokens.hello, refused: (error: StreamError) => this.#judge(session, error) };
+    const stream = session.open({ path: "/session", us, patience: Infinity });
     session.hello = stream;
     try {
       await stream.opened;
       session.isProven = true;
+      this.#tokens.isRefused = false;
       await readNotes(stream.readable, (note, value) => this.#note(session, note, value));
     } catch (thrown) {
       const error = StreamError.from(thrown);
+      this.#refused(session, error);
       // A proxy without session streams is a proxy all the same; how the connection ends is told elsewhere.
       session.isProven ||= error.code !== "lost";
-      if (error.code === "unauthorized" || error.code === "forbidden") this.#fail(error);
     }
     stream.reset();
   }
 
+  /** The proxy does not, or no longer, take what we showed. */
+  #judge(session: Session, error: StreamError): void {
+    if (session !== this.#session || error.code === "not_found") return;
+    if (this.#tokens.mayPass(error.code)) session.isRefused = true;
+    else session.error = error;
+  }
+
+  /** Ends the connection where that is so: for good, or for the next. */
+  #refused(session: Session, error: StreamError): void {
+    if (!session.isOpen || !(session.error ?? session.isRefused)) return;
+    if (session.error) this.#fail(error);
+    session.fail(error, 4001, error.code);
+  }
+
   #note(session: Session, note: string, value: unknown): void {
     if (note === "drain") {
-      const after = (value as { after_ms?: unknown } | null | undefined)?.after_ms;
-      const afterMs = typeof after === "number" ? after : undefined;
+      const { after_ms } = Object(value);
+      const afterMs = typeof after_ms === "number" ? after_ms : undefined;
       this.#isDown = true;
-      this.emit("drain", afterMs);
+      this.emit(note, afterMs);
       if (session === this.#session && this.#mayReturn) this.#replace(DOWN, afterMs);
-    } else if (note === "bye" || note === "limit") this.emit(note, value);
+    } else if (NOTES.includes(note)) this.emit(note as "bye", value);
+    if (note === "token") this.#tokens.insist(this, session);
+    if (note !== "bye" || value !== "unauthorized") return;
+    const error = new StreamError(value, "the token ended");
+    this.#judge(session, error);
+    this.#refused(session, error);
   }
 }
 

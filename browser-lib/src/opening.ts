@@ -6,7 +6,7 @@ import type { JsonObject } from "./json.ts";
 import type { Newborn } from "./resumable/arrivals.ts";
 import { VERSION } from "./resumable/field.ts";
 import type { Unsealed } from "./sealed.ts";
-import { Stream, type StreamOptions } from "./stream.ts";
+import { type PeerInfo, Stream, type StreamOptions } from "./stream.ts";
 
 export class Opening {
   readonly cell: Cell;
@@ -18,7 +18,7 @@ export class Opening {
   readonly id: string | undefined;
   readonly meta: unknown;
   /** What the proxy knows of the client. */
-  readonly peer: unknown;
+  readonly peer: PeerInfo | undefined;
   /** What it says of resumable streams, unread. */
   resume: unknown;
   /** What it says of a sealed stream, unread; and what came of that. */
@@ -32,7 +32,7 @@ export class Opening {
     this.path = path;
     this.id = typeof open.id === "string" ? open.id : undefined;
     this.meta = open.meta;
-    this.peer = open.peer;
+    this.peer = open.peer as PeerInfo | undefined;
     this.resume = open.resume;
     this.seal = open.seal;
     this.isOneWay = open.one_way === true;

@@ -2,12 +2,12 @@
 
 import { Cell, type Host } from "./cell.ts";
 import { StreamError } from "./error.ts";
-import type { Inside } from "./mux-demux.ts";
+import type { Inside } from "./inside.ts";
+import type { OpenRequest } from "./open-request.ts";
 import type { Ice } from "./resumable/direct.ts";
 import type { Seal } from "./resume/proof.ts";
 import type { SealKeys } from "./seal/keys.ts";
 import type { Pins } from "./seal/pins.ts";
-import type { OpenRequest } from "./session.ts";
 import { Stream } from "./stream.ts";
 
 /** What a client says sealed, and how it knows the server. */

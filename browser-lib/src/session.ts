@@ -4,18 +4,18 @@ import { Cell, type Host } from "./cell.ts";
 import { Drain } from "./drain.ts";
 import { StreamError } from "./error.ts";
 import { ACCEPT_BODY_MAX, BODY_MAX } from "./framing.ts";
-import type { JsonObject } from "./json.ts";
 import { later, type Timer } from "./later.ts";
 import { heard } from "./mux/codes.ts";
 import { Connection, REST_MAX } from "./mux/connection.ts";
 import type { Events } from "./mux/event.ts";
 import { describe, HEADER_BYTES, Outbound } from "./mux/frame.ts";
 import type { LivenessLimits } from "./mux/liveness.ts";
+import type { Introduction, OpenRequest } from "./open-request.ts";
 import { Opening } from "./opening.ts";
-import { readReply } from "./reply.ts";
+import { readReply, refusal } from "./reply.ts";
 import { settler } from "./settler.ts";
 import type { SessionStats } from "./stats.ts";
-import { Stream, type StreamInfo, type StreamOptions } from "./stream.ts";
+import { Stream, type StreamInfo } from "./stream.ts";
 import type { CloseInfo, Transport } from "./transport.ts";
 
 /** The most bytes in one message: what Chromium's pipe for a WebSocket holds. Twelve more, and an upload is half as fast. */
@@ -55,30 +55,20 @@ export interface SessionHooks {
   tell?(id: number, code: number, message: string): void;
 }
 
-/** What a stream is opened with. */
-export interface OpenRequest extends StreamOptions {
-  readonly path: string;
-  readonly meta?: unknown;
-  /** Further fields of the open. */
-  readonly fields?: object | undefined;
-  /** Milliseconds to wait for a connection, then the stream fails `timeout`; `Infinity` is for ever. */
-  readonly patience?: number | undefined;
-  /** Is given the reply of who accepts. */
-  readonly replied?: (reply: JsonObject) => void;
-  /** Opened although the session ends with its last stream. */
-  readonly isParting?: boolean;
-}
-
 /** What rides on one connection, from before it is made until it is gone. Streams may be opened all the while. */
 export class Session implements Host {
   /** Who takes the streams that the peer opens, by path. */
   readonly routes = new Map<string, (opening: Opening) => void>();
   /** The proxy answered: this was a connection, not just a socket. */
   isProven = false;
-  /** Why there is no connection, where that is known: what its streams fail with. */
+  /** Why there is no connection, where that is known: what its streams fail with, unless they fail with {@link error}. */
   why: string | undefined;
+  error: StreamError | undefined;
+  /** The proxy refused us here, and with us all that we opened: another session may do better. */
+  isRefused = false;
   /** The stream that introduced us: it alone keeps nothing alive. */
   hello: Stream | undefined;
+  #introduce: (() => void) | undefined;
   readonly #up = settler();
   #transport: Transport | undefined;
   readonly #hooks: SessionHooks;
@@ -115,7 +105,7 @@ export class Session implements Host {
 
   /** Whether a stream that ended so is to be opened again on the next session. */
   leavesOver(error: StreamError): boolean {
-    return error.code === "draining" || (error.code === "lost" && !this.isOpen);
+    return error.code === "draining" || this.isRefused || (error.code === "lost" && !this.isOpen);
   }
 
   /** Takes the connection that is being made: the first, or another after one that was missed. */
@@ -124,33 +114,41 @@ export class Session implements Host {
     transport.onopen = () => this.#opened();
     transport.onmessage = (bytes) => this.#receive(bytes);
     transport.onroom = () => this.#schedule();
-    transport.onclose = (info) => {
-      if (this.#state === "connecting") this.#hooks.missed(info);
-      else this.end(info);
-    };
+    transport.onclose = (info) => this.gone(info);
+  }
+
+  /** The connection is gone, or none could be made. */
+  gone(info: CloseInfo): void {
+    if (this.#state === "connecting") this.#hooks.missed(info);
+    else this.end(info);
   }
 
   /** Opens a stream at once; what goes wrong shows on the stream. Throws `bad_request` if what it says is too long. */
   open(request: OpenRequest): Stream {
-    const { path, meta, fields, patience = PATIENCE_MS, replied, isParting, ...options } = request;
+    const { path, meta, fields, patience = PATIENCE_MS, replied, isParting, us, ...options } = request;
     const info: StreamInfo = { id: undefined, path, meta };
-    const cell: Cell = new Cell(this, BODY_MAX, (reply) => readReply(cell, info, reply, replied));
+    const cell: Cell = new Cell(this, BODY_MAX, (reply) => {
+      const error = us && !cell.isOver && refusal(reply);
+      if (error) us.refused(error);
+      readReply(cell, info, reply, replied);
+    });
     const stream = new Stream(cell, info, options);
     if (this.#isRetiring && !isParting) cell.fail(new StreamError("gone", "the mux was closed"), false);
-    if (!cell.isOver) this.start(cell, { path, meta, ...fields });
+    if (!cell.isOver) this.start(cell, { path, meta, ...fields }, us);
     if (!cell.isOver && this.#state === "connecting" && patience < Infinity) this.#bound(cell, patience);
     return stream;
   }
 
   /** Opens a cell's stream with this open; the cell fails where the session takes no streams. Throws `bad_request` if the open is too long. */
-  start(cell: Cell, open: object): void {
+  start(cell: Cell, open: object, us?: Introduction): void {
     if (this.#state === "closed" || !this.#core.takesStreams) {
-      return cell.fail(new StreamError(this.#state === "closed" ? "lost" : "draining", this.why), false);
+      return cell.fail(this.#state === "closed" ? this.#lost : new StreamError("draining", this.why), false);
     }
     cell.id = this.#core.open(cell);
     this.#core.prioritize(cell.id, cell.priority);
     try {
-      cell.sendFrame(open);
+      if (us) this.#introduce = () => this.#core.send(cell.id, us.hello());
+      else cell.sendFrame(open);
     } catch (error) {
       cell.reset(StreamError.from(error));
       throw error;
@@ -188,12 +186,20 @@ export class Session implements Host {
     this.#look();
   }
 
-  /** The connection is gone, or none came: all streams end `lost`. */
+  /** Ends it for this error, and closes the connection with this code. */
+  fail(error: StreamError, code: number, reason: string, cause?: unknown): void {
+    this.#flush();
+    this.#hooks.error(error, cause);
+    this.#transport?.close(code, reason);
+    this.end({ code, reason });
+  }
+
+  /** The connection is gone, or none came: all streams end `lost`, or as {@link error} says. */
   end(info: CloseInfo): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
     clearTimeout(this.#timer);
-    for (const cell of this.#core.values()) cell.fail(new StreamError("lost", this.why), true);
+    for (const cell of this.#core.values()) cell.fail(this.#lost, true);
     this.#hooks.close(info);
   }
 
@@ -245,6 +251,10 @@ export class Session implements Host {
     this.#core.value(id)?.fail(error, true);
   }
 
+  get #lost(): StreamError {
+    return this.error ?? new StreamError("lost", this.why);
+  }
+
   /** Whether payload may leave now. */
   get #pours(): boolean {
     return this.#drain.isOpen && !this.#transport?.isFull;
@@ -290,6 +300,7 @@ export class Session implements Host {
     if (this.#state !== "connecting") return;
     this.#state = "open";
     this.#up.resolve();
+    this.#introduce?.();
     this.#tick();
     this.#flush();
     this.#hooks.open();
@@ -307,7 +318,7 @@ export class Session implements Host {
       this.#isReceiving = false;
       this.#schedule();
     } catch (error) {
-      this.#fail(new StreamError("internal", `the peer broke the protocol: ${error}`), 4002, "protocol", error);
+      this.fail(new StreamError("internal", `the peer broke the protocol: ${error}`), 4002, "protocol", error);
     }
   }
 
@@ -353,7 +364,7 @@ export class Session implements Host {
   /** Only to notice that the peer is gone: nothing that keeps a session alive needs a timer, which a hidden page may not get. */
   #tick(): void {
     if (!this.#core.tick(now())) {
-      return this.#fail(new StreamError("lost", "the proxy does not answer any more"), 4000, "no answer");
+      return this.fail(new StreamError("lost", "the proxy does not answer any more"), 4000, "no answer");
     }
     this.#schedule();
     this.#look();
@@ -362,13 +373,6 @@ export class Session implements Host {
   #look(): void {
     clearTimeout(this.#timer);
     this.#timer = later(() => this.#tick(), TICK_MS);
-  }
-
-  #fail(error: StreamError, code: number, reason: string, cause?: unknown): void {
-    this.#flush();
-    this.#hooks.error(error, cause);
-    this.#transport?.close(code, reason);
-    this.end({ code, reason });
   }
 
   /** The stream fails if no connection comes in time; what happens then is the proxy's to judge. */

@@ -2,7 +2,8 @@
 
 import { callable } from "./callable.ts";
 import type { Plain, Received, Text } from "./encoding.ts";
-import { type Inside, type MuxDemux, sessionOf } from "./mux-demux.ts";
+import type { Inside } from "./inside.ts";
+import { type MuxDemux, sessionOf } from "./mux-demux.ts";
 import { nameSegment } from "./name.ts";
 import { demand } from "./options.ts";
 import { type DirectOptions, type Ice, iceOf } from "./resumable/direct.ts";

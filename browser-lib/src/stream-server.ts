@@ -5,7 +5,8 @@ import { Claim, type ClaimRequest, type Lease } from "./claim.ts";
 import type { Plain, Received, Text } from "./encoding.ts";
 import { StreamError } from "./error.ts";
 import { Emitter, report } from "./events.ts";
-import { type Inside, type MuxDemux, sessionOf } from "./mux-demux.ts";
+import type { Inside } from "./inside.ts";
+import { type MuxDemux, sessionOf } from "./mux-demux.ts";
 import { nameSegment } from "./name.ts";
 import type { Opening } from "./opening.ts";
 import { demand } from "./options.ts";
@@ -15,7 +16,7 @@ import type { SealKeys } from "./seal/keys.ts";
 import type { Unsealing } from "./seal/server.ts";
 import { type Peer, parse, sealing } from "./sealed.ts";
 import { settler } from "./settler.ts";
-import type { Stream } from "./stream.ts";
+import type { PeerInfo, Stream } from "./stream.ts";
 import { prefixOf } from "./stream-client.ts";
 
 /** What is known of a client before it is accepted. */
@@ -24,7 +25,7 @@ export interface ClientOpen {
   readonly id: string | undefined;
   readonly meta: unknown;
   /** The proxy's own word about the client. */
-  readonly peer: unknown;
+  readonly peer: PeerInfo | undefined;
   /** At a sealed server: what the client said for it alone, and its public key if it has one. */
   readonly sealed: Peer | undefined;
 }

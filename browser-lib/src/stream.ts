@@ -33,12 +33,20 @@ export interface StreamOptions {
 /** Which end of a stream this is: the one that opened it, or the one that accepted it. */
 export type Role = "client" | "server";
 
+/** What a proxy knows of a peer: its own word, nothing that peer could forge. */
+export interface PeerInfo {
+  /** The id of its connection: streams with the same one come from the same peer. */
+  readonly session?: string;
+  /** Who it is by its token, where the proxy asks for one. */
+  readonly sub?: string;
+}
+
 /** What was said when the stream was opened. */
 export interface StreamInfo {
   id?: string | undefined;
   readonly path: string;
   readonly meta: unknown;
-  readonly peer?: unknown;
+  readonly peer?: PeerInfo | undefined;
   readonly role?: Role;
   readonly sealed?: Peer | undefined;
 }
@@ -108,8 +116,8 @@ export class Stream<D extends Received = Received> extends NodeStyle<Chunk, Byte
     return this.#info.path;
   }
 
-  /** On a server: what the proxy knows of the client. Its own word, nothing a client could forge. */
-  get peer(): unknown {
+  /** On a server: what the proxy knows of the client. */
+  get peer(): PeerInfo | undefined {
     return this.#info.peer;
   }
 

@@ -3,7 +3,7 @@
 import { StreamError } from "./error.ts";
 import { Emitter } from "./events.ts";
 import { readNotes } from "./framing.ts";
-import type { Inside } from "./mux-demux.ts";
+import type { Inside } from "./inside.ts";
 
 /** Somebody serves; somebody did and may come back within the grace; nobody does. */
 export type NameState = "up" | "suspended" | "gone";

@@ -234,8 +234,8 @@ class FakeSocket implements WebSocketLike {
   }
 }
 
-/** A page's handle and the far side of its connections, each of which opens by itself unless `hold` is set. */
-export function dial(options: MuxDemuxOptions & { hold?: boolean } = {}) {
+/** As {@link dial}, also where nothing is dialed at once. */
+export function dialing(options: MuxDemuxOptions & { hold?: boolean } = {}) {
   const dials: { socket: FakeSocket; peer: Peer; url: string; protocols: string[] }[] = [];
   const behaviour = { hold: options.hold === true };
   class Socket extends FakeSocket {
@@ -246,8 +246,6 @@ export function dial(options: MuxDemuxOptions & { hold?: boolean } = {}) {
     }
   }
   const mdm = MuxDemux("ws://proxy.test/mux", { ...options, WebSocket: Socket });
-  const [first] = dials;
-  if (!first) throw new Error("nobody dialed");
   /** The newest connection, once there are so many. */
   const redialed = async (count: number) => {
     await until(`${count} dials`, () => dials.length >= count);
@@ -255,7 +253,15 @@ export function dial(options: MuxDemuxOptions & { hold?: boolean } = {}) {
     if (dials.length !== count || !last) throw new Error(`${dials.length} dials instead of ${count}`);
     return last;
   };
-  return { mdm, ...first, dials, redialed, behaviour };
+  return { mdm, dials, redialed, behaviour };
+}
+
+/** A page's handle and the far side of its connections, each of which opens by itself unless `hold` is set. */
+export function dial(options: MuxDemuxOptions & { hold?: boolean } = {}) {
+  const dialed = dialing(options);
+  const [first] = dialed.dials;
+  if (!first) throw new Error("nobody dialed");
+  return { ...first, ...dialed };
 }
 
 /** A stream that was accepted, and its far end. */

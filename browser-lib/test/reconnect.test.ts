@@ -113,7 +113,7 @@ describe("no other connection follows", () => {
     (await peer.opened("/session")).frame({ error: { code: "unauthorized" } });
     await settle();
     peer.cut();
-    expect(seen).toEqual(["open", "open!", "error unauthorized", "closed", "close 1006"]);
+    expect(seen).toEqual(["open", "open!", "error unauthorized", "closed", "close 4001"]);
     expect(dials).toHaveLength(1);
   });
 

@@ -19,12 +19,18 @@ describe("joining", () => {
     });
     expect([room.name, room.live, room.me]).toEqual(["Å/b".normalize("NFC"), false, undefined]);
     far.frame(reply({ members: 2 }));
-    far.send(tells.member(1, { id: ID, peer: { session: "s" }, profile: { nickname: "日本" } }));
+    far.send(tells.member(1, { id: ID, peer: { session: "s", sub: "alice" }, profile: { nickname: "日本" } }));
     far.send(tells.member(7, { id: "other", profile: 3 }, 0));
     await room.joined;
     expect([room.id, room.live, room.me]).toEqual([ID, true, room.members.get(ID)]);
-    expect(room.me).toMatchObject({ id: ID, session: "s", live: true, profile: { nickname: "日本" } });
-    expect(room.members.get("other")).toMatchObject({ id: "other", live: false, profile: 3, session: undefined });
+    expect(room.me).toMatchObject({ id: ID, session: "s", sub: "alice", live: true, profile: { nickname: "日本" } });
+    expect(room.members.get("other")).toMatchObject({
+      id: "other",
+      live: false,
+      profile: 3,
+      session: undefined,
+      sub: undefined,
+    });
     expect([...room.members.keys()]).toEqual([ID, "other"]);
   });
 

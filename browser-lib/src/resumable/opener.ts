@@ -6,12 +6,13 @@ import { BODY_MAX, frame } from "../framing.ts";
 import { randomBytes } from "../hex.ts";
 import type { JsonObject } from "../json.ts";
 import { later } from "../later.ts";
+import type { OpenRequest } from "../open-request.ts";
 import { refusal, resetRefused } from "../reply.ts";
 import type { Kind } from "../resume/carrier.ts";
 import { Endpoint } from "../resume/endpoint.ts";
 import { EARLY_MAX } from "../resume/limits.ts";
 import type { Identity } from "../resume/proof.ts";
-import { type OpenRequest, type Session, WRITE_TURNS } from "../session.ts";
+import { type Session, WRITE_TURNS } from "../session.ts";
 import { Stream } from "../stream.ts";
 import { Carrier } from "./carrier.ts";
 import type { Ice } from "./direct.ts";
@@ -95,13 +96,15 @@ export class Opener {
   }
 
   #carrier(stream: Resumable, session: Session, kind: Kind): Carrier {
-    const cell: Cell = new Cell(session, BODY_MAX, (reply) => this.#answered(stream, carrier, reply));
+    const cell: Cell = new Cell(session, BODY_MAX, (reply) =>
+      this.#answered(stream, carrier, reply, session.isRefused),
+    );
     const carrier = stream.adopt(new Carrier(cell, stream, kind));
     return carrier;
   }
 
   /** The answer to the open of a carrier came, or there will be none. */
-  #answered(stream: Resumable, carrier: Carrier, reply: JsonObject | StreamError): void {
+  #answered(stream: Resumable, carrier: Carrier, reply: JsonObject | StreamError, isRefused: boolean): void {
     const { endpoint } = stream;
     const { cell } = carrier;
     const said = reply as JsonObject;
@@ -111,7 +114,7 @@ export class Opener {
       stream.carriers.delete(carrier);
       carrier.owner = undefined;
       resetRefused(cell, error, reply);
-      if (error.code === "lost" || carrier.kind === "direct") endpoint.closed(carrier.id, now());
+      if (error.code === "lost" || isRefused || carrier.kind === "direct") endpoint.closed(carrier.id, now());
       else endpoint.refused(carrier.id, { code: error.code, message: error.detail }, now());
     } else if (sealed) sealed.answered(cell, said, () => this.#accepted(stream, carrier, said));
     else if (!endpoint.isReplied) this.#accepted(stream, carrier, said);

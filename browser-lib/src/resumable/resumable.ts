@@ -327,7 +327,7 @@ export class Resumable implements Host, Owner {
     let { code, message }: { code: string; message?: string | undefined } =
       outcome?.type === "reset" || outcome?.type === "refused"
         ? outcome.reason
-        : { code: "lost", message: isAsking ? undefined : counts };
+        : { code: this.#all.session.error?.code ?? "lost", message: isAsking ? undefined : counts };
     if (isAsking) message ||= this.#all.session.why;
     const isOwn = /^\d+$/.test(code) && isApplicationCode(Number(code));
     if (outcome?.type === "reset" && !isOwn && !RESETS.includes(code)) [code, message] = ["internal", ""];

@@ -3,8 +3,8 @@
 import { StreamError } from "../error.ts";
 import { Emitter } from "../events.ts";
 import { readFrames } from "../framing.ts";
+import type { Inside } from "../inside.ts";
 import type { JsonObject } from "../json.ts";
-import type { Inside } from "../mux-demux.ts";
 import { settler } from "../settler.ts";
 
 /** A public room. */

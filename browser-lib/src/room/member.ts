@@ -13,6 +13,8 @@ export interface Member {
   readonly live: boolean;
   /** The id of its connection: two rooms' members with the same one are the same peer. */
   readonly session: string | undefined;
+  /** Who it is by its token, where the proxy asks for one. */
+  readonly sub?: string | undefined;
 }
 
 /** Why a member goes: `"left"` by its own will, `"lost"` (its connection did not come back within the grace), `"gone"` (its page was closed), `"removed"`, or another code. */
@@ -41,8 +43,12 @@ export interface Difference {
 /** A member by what the proxy says of it; nothing where that names nobody. */
 export function known(number: number, live: boolean, { id, peer, profile }: JsonObject): Known | undefined {
   if (typeof id !== "string") return undefined;
-  const session = (peer as { session?: unknown } | null | undefined)?.session;
-  return { id, number, live, profile, session: typeof session === "string" ? session : undefined };
+  const { session, sub } = Object(peer);
+  return { id, number, live, profile, session: text(session), sub: text(sub) };
+}
+
+function text(said: unknown): string | undefined {
+  return typeof said === "string" ? said : undefined;
 }
 
 /** Why it goes, by the number on the wire. */

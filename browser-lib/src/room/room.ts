@@ -3,7 +3,7 @@
 import { malformed } from "../decoder.ts";
 import { StreamError } from "../error.ts";
 import { type Listener, report } from "../events.ts";
-import type { Inside } from "../mux-demux.ts";
+import type { Inside } from "../inside.ts";
 import { text } from "../resume/record.ts";
 import { settler } from "../settler.ts";
 import { type Answer, Asks, refusalOf } from "./asks.ts";

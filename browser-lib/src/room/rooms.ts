@@ -1,7 +1,8 @@
 // The way to rooms.
 
 import { callable } from "../callable.ts";
-import { type Inside, type MuxDemux, sessionOf } from "../mux-demux.ts";
+import type { Inside } from "../inside.ts";
+import { type MuxDemux, sessionOf } from "../mux-demux.ts";
 import { nameSegment } from "../name.ts";
 import { demand } from "../options.ts";
 import { prefixOf } from "../stream-client.ts";

@@ -3,8 +3,8 @@
 import { stayAwake } from "../awake.ts";
 import { malformed } from "../decoder.ts";
 import { StreamError } from "../error.ts";
+import type { Inside } from "../inside.ts";
 import { later, type Timer } from "../later.ts";
-import type { Inside } from "../mux-demux.ts";
 import { nameSegment } from "../name.ts";
 import { type Session, WRITE_TURNS } from "../session.ts";
 import { settler } from "../settler.ts";

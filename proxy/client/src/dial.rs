@@ -1,6 +1,7 @@
 //! How a connection to the proxy is made.
 
 use std::{
+    error::Error,
     future::{Future, IntoFuture},
     io,
     sync::Arc,
@@ -17,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Peer, upgrade::upgrade};
+use crate::{Peer, token::Source, upgrade::upgrade};
 
 /// A connection to a proxy that is to be made: await it for the [`Peer`].
 ///
@@ -36,7 +37,7 @@ pub struct Dial {
 /// How a peer behaves, wherever it dials.
 #[derive(Clone, Default)]
 pub(crate) struct Options {
-    pub(crate) token: Option<String>,
+    pub(crate) token: Source,
     pub(crate) stays_down: bool,
     pub(crate) grace: Option<Duration>,
 }
@@ -62,8 +63,31 @@ impl Dial {
     /// Says who this program is: sent with the session's first words, anew after each reconnect.
     ///
     /// For something in front of the proxy that wants it earlier, set [`header::AUTHORIZATION`] as a [`header`](Self::header).
+    ///
+    /// Where the proxy does not take it, the dial fails with [`DialError::Session`]; when it ends, the peer is closed so, unless [`Peer::renew`] gave another.
     pub fn token(mut self, token: impl Into<String>) -> Self {
-        self.options.token = Some(token.into());
+        self.options.token = Source::Text(token.into().into());
+        self
+    }
+
+    /// Asks for the token instead, before each connection and whenever the proxy wants a new one. A failure is as one to connect.
+    ///
+    /// Where the proxy does not take what was given, it is asked once more before the peer is closed for it.
+    ///
+    /// ```no_run
+    /// # async fn fetch() -> std::io::Result<String> { Ok(String::new()) }
+    /// # async fn example() -> Result<(), browser_stream_client::DialError> {
+    /// use browser_stream_client::Peer;
+    /// let peer = Peer::dial("wss://host/mux").token_with(|| fetch()).await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn token_with<F, C, E>(mut self, ask: F) -> Self
+    where
+        F: Fn() -> C + Send + Sync + 'static,
+        C: Future<Output = Result<String, E>> + Send + 'static,
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        self.options.token = Source::asking(ask);
         self
     }
 
@@ -168,6 +192,9 @@ pub enum DialError {
     /// The proxy took the connection and refused the session on it.
     #[error("the proxy refused the session: {0}")]
     Session(OpenError),
+    /// Whoever is asked for the token gave none.
+    #[error("there is no token: {0}")]
+    Token(Arc<dyn Error + Send + Sync>),
 }
 
 impl DialError {
@@ -176,7 +203,7 @@ impl DialError {
         match self {
             Self::Url(_) => Code::BadRequest,
             Self::Timeout(_) => Code::Timeout,
-            Self::Io(_) => Code::Lost,
+            Self::Io(_) | Self::Token(_) => Code::Lost,
             Self::Refused { status, message, .. } => refusal(*status, message),
             Self::NotAProxy(_) => Code::Unsupported,
             Self::Session(error) => Code::from_number(error.number()).unwrap_or(Code::Internal),
@@ -189,8 +216,9 @@ impl DialError {
             Self::Url(_) => true,
             // What else a proxy's answer says may pass: a 404 is what many a load balancer says during a restart.
             Self::Refused { status, .. } => matches!(status, 400 | 401 | 403),
-            Self::Session(error) => error.is(Code::Unauthorized) || error.is(Code::Forbidden),
-            Self::Timeout(_) | Self::Io(_) | Self::NotAProxy(_) => false,
+            // What else it says of a session may pass: it cannot judge a token now, or has no room.
+            Self::Session(error) => [Code::Unauthorized, Code::Forbidden, Code::BadRequest].iter().any(|code| error.is(*code)),
+            Self::Timeout(_) | Self::Io(_) | Self::NotAProxy(_) | Self::Token(_) => false,
         }
     }
 

@@ -52,6 +52,7 @@ pub mod seal;
 mod server;
 mod state;
 mod stream;
+mod token;
 mod upgrade;
 pub mod values;
 mod websocket;

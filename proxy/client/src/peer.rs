@@ -8,6 +8,7 @@ mod supervise;
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use browser_stream_mux::Session as Mux;
+use browser_stream_protocol::OpenError;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::{Notify, watch},
@@ -19,6 +20,7 @@ use crate::{
     Dial, DialError, State, States, StreamClient, StreamServer,
     dial::{Dialer, Io, Options},
     resumable::Resumption,
+    token::{Shown, Tokens},
 };
 pub(crate) use routes::Route;
 use routes::Routes;
@@ -55,7 +57,8 @@ pub(crate) struct Shared {
     pub(crate) routes: Arc<Routes>,
     /// Streams that survive their connections.
     pub(crate) resumption: Resumption,
-    options: Options,
+    stays_down: bool,
+    tokens: Tokens,
     link: watch::Sender<Link>,
     state: watch::Sender<State>,
     /// The session's ids are used up: another one is needed.
@@ -129,6 +132,14 @@ impl Peer {
         self.shared.state.borrow().clone()
     }
 
+    /// Shows the proxy this token from now on, on the connection that there is and on those to come. Streams and names go on.
+    ///
+    /// # Errors
+    /// `bad_request` if it is too long.
+    pub fn renew(&self, token: impl AsRef<str>) -> Result<(), OpenError> {
+        self.shared.tokens.replace(token.as_ref())
+    }
+
     /// Ends the connection, for all who share it: what credit allows still leaves, names are given up, streams that live on are lost. Resolves when
     /// nothing of the peer runs any more. Dropping the future only ends the waiting.
     pub async fn close(&self) {
@@ -145,14 +156,18 @@ impl Peer {
     }
 
     pub(crate) async fn begin(dialer: Dialer, options: Options) -> Result<Self, DialError> {
-        let first = dialer.dial().await?;
+        let Options { token, stays_down, grace } = options;
+        let tokens = Tokens::from(token);
+        let first = reach(&dialer, &tokens).await?;
+        let is_known = first.1.is_known;
         let unheld = CancellationToken::new();
         let shared = Arc::new(Shared {
             tasks: TaskTracker::new(),
             last_words: TaskTracker::new(),
             routes: Arc::default(),
-            resumption: Resumption::new(options.grace),
-            options,
+            resumption: Resumption::new(grace),
+            stays_down,
+            tokens,
             link: watch::Sender::new(Link::Down),
             state: watch::Sender::new(State::Open),
             used_up: Notify::new(),
@@ -160,12 +175,23 @@ impl Peer {
             unheld: unheld.clone(),
         });
         shared.tasks.spawn(supervise::supervise(Arc::clone(&shared), dialer, first));
-        Ok(Self { shared, _handle: Arc::new(Handle(unheld)) })
+        let peer = Self { shared, _handle: Arc::new(Handle(unheld)) };
+        // Who shows a token hears what the proxy makes of it.
+        if is_known && let Err(Closed(Some(error))) = peer.shared.live().await {
+            return Err(error);
+        }
+        Ok(peer)
     }
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
+}
+
+/// Makes a connection, once there is something to say on it.
+async fn reach(dialer: &Dialer, tokens: &Tokens) -> Result<(Io, Shown), DialError> {
+    let shown = tokens.show().await?;
+    Ok((dialer.dial().await?, shown))
 }
 
 impl Shared {

@@ -72,6 +72,8 @@ pub struct Member {
     pub id: String,
     /// Whether its connection is there.
     pub is_live: bool,
+    /// Who it is by its token, where the proxy asks for one: the proxy's own word.
+    pub sub: Option<String>,
     number: u32,
     profile: Option<Arc<RawValue>>,
 }

@@ -17,7 +17,7 @@ pub(crate) const ACCEPT_MAX: usize = 9 * 1024;
 pub(crate) type Meta = Box<RawValue>;
 
 /// What we say when we open a stream.
-#[derive(Debug, Default, Serialize)]
+#[derive(Default, Serialize)]
 pub(crate) struct Open<'a> {
     pub(crate) path: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -91,6 +91,9 @@ pub(crate) struct Accept {
 pub struct PeerInfo {
     /// The client's session with the proxy, the same for all its streams of one connection.
     pub session: String,
+    /// Who it is by its token, where the proxy asks for one.
+    #[serde(default)]
+    pub sub: Option<String>,
 }
 
 /// What an acceptor answers.

@@ -64,7 +64,7 @@ impl Failure {
             return Self { status: 69, line: format!("no_proxy: {}; {advice}", line(&error.to_string())) };
         }
         let code = error.code();
-        Self { status: status(code.into()), line: format!("{code}: {}", line(&error.to_string())) }
+        Self { status: status(code.into()), line: format!("{code}: {}", advised(&line(&refused(error)), shown(code.into()))) }
     }
 
     /// The stream to this name was not opened.
@@ -72,6 +72,7 @@ impl Failure {
         let code = error.code();
         let said = match error {
             ConnectError::Refused(error) => error.message.clone(),
+            ConnectError::Closed(Some(error)) => refused(error),
             other => other.to_string(),
         };
         let pinned;
@@ -87,7 +88,7 @@ impl Failure {
                 pinned.as_str()
             }
             RefusalCode::Known(Code::Tampered) => "somebody between here and the server, the proxy perhaps, does not keep to the protocol",
-            _ => "",
+            code => shown(code),
         };
         Self { status: status(code), line: format!("{code}: {name}: {}", advised(&line(&said), advice)) }
     }
@@ -97,11 +98,12 @@ impl Failure {
         let code = error.code();
         let said = match error {
             ListenError::Refused(error) => error.message.clone(),
+            ListenError::Closed(Some(error)) => refused(error),
             other => other.to_string(),
         };
         let advice = match code {
             RefusalCode::Known(Code::NameTaken | Code::NameReserved) => "--standby waits for it",
-            _ => "",
+            code => shown(code),
         };
         Self { status: status(code), line: format!("{code}: {name}: {}", advised(&line(&said), advice)) }
     }
@@ -167,6 +169,22 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Why there is no connection: in the proxy's own words where it has some.
+fn refused(error: &DialError) -> String {
+    match error {
+        DialError::Session(error) if !error.message.is_empty() => error.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// What to do where the proxy does not know us, or not as somebody who may do that.
+fn shown(code: RefusalCode) -> &'static str {
+    match code {
+        RefusalCode::Known(Code::Unauthorized) => "show a token that holds with --token, or in BSS_TOKEN",
+        _ => "",
+    }
+}
+
 /// What is said, and what to do.
 fn advised(said: &str, advice: &str) -> String {
     let between = if advice.is_empty() || said.ends_with('?') { " " } else { "; " };
@@ -190,5 +208,30 @@ pub fn status(code: RefusalCode) -> u8 {
         Code::Forbidden | Code::Unauthorized => 77,
         Code::Unsupported | Code::Gone | Code::Cancelled | Code::Internal | Code::Lagging => 70,
         Code::Tampered | Code::KeyChanged => 78,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use browser_stream_client::OpenError;
+
+    use super::*;
+
+    #[test]
+    fn threat_17_who_shows_no_token_that_holds_is_told_why_and_what_to_do_wherever_that_shows() {
+        let refused = || DialError::Session(OpenError::new(Code::Unauthorized, "the token has expired"));
+        let advice = "the token has expired; show a token that holds with --token, or in BSS_TOKEN";
+        for (failure, line) in [
+            (Failure::dial("ws://h/mux", &refused()), format!("unauthorized: {advice}")),
+            (Failure::connect("n", &ConnectError::Closed(Some(refused()))), format!("unauthorized: n: {advice}")),
+            (Failure::listen("n", &ListenError::Closed(Some(refused()))), format!("unauthorized: n: {advice}")),
+            (
+                Failure::connect("n", &ConnectError::Refused(OpenError::new(Code::Unauthorized, "this proxy wants a token"))),
+                "unauthorized: n: this proxy wants a token; show a token that holds with --token, or in BSS_TOKEN".into(),
+            ),
+            (Failure::dial("ws://h/mux", &DialError::Session(OpenError::new(Code::Forbidden, "not here"))), "forbidden: not here".into()),
+        ] {
+            assert_eq!((failure.status(), failure.to_string()), (77, line));
+        }
     }
 }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Member;
+use crate::PeerInfo;
 
 /// Who is in the room.
 #[derive(Debug, Default)]
@@ -38,6 +39,8 @@ pub struct Seat {
 #[derive(Deserialize)]
 struct Who {
     id: String,
+    #[serde(default)]
+    peer: Option<PeerInfo>,
     #[serde(default, deserialize_with = "present")]
     profile: Option<Box<RawValue>>,
 }
@@ -56,7 +59,8 @@ impl Members {
     /// One who is here; `None` where that is no description.
     pub fn add(&mut self, number: u32, is_live: bool, who: &[u8]) -> Option<Member> {
         let who: Who = serde_json::from_slice(who).ok()?;
-        let member = Member { id: who.id, is_live, number, profile: who.profile.map(Arc::from) };
+        let sub = who.peer.and_then(|peer| peer.sub);
+        let member = Member { id: who.id, is_live, sub, number, profile: who.profile.map(Arc::from) };
         self.by_number.insert(number, member.clone());
         Some(member)
     }
@@ -70,7 +74,7 @@ impl Members {
 
     /// One who is asked, even one that is not here.
     pub fn asked(&self, number: u32) -> Member {
-        let stranger = || Member { id: String::new(), is_live: number == 0, number, profile: None };
+        let stranger = || Member { id: String::new(), is_live: number == 0, sub: None, number, profile: None };
         self.by_number.get(&number).cloned().unwrap_or_else(stranger)
     }
 }
