@@ -66,7 +66,7 @@ $(ASSETS): $(LIBRARY) $(PAGES)
 	@touch $@
 
 # The steps of `make test`, in the order in which they fail cheapest. Each is a target of its own.
-STEPS := test-format test-biome test-types test-library test-size test-seal test-clippy test-rust test-floods test-autobahn test-browsers test-e2e test-node test-front test-interop test-firefox
+STEPS := test-format test-biome test-types test-library test-size test-deny test-seal test-clippy test-rust test-floods test-deploy test-acme test-autobahn test-browsers test-e2e test-node test-front test-interop test-firefox
 .PHONY: $(STEPS) browsers
 
 test-format:
@@ -85,6 +85,10 @@ test-library: $(LIBRARY)
 test-size: $(ASSETS)
 	cd browser-lib && npm run size && npm run publint
 
+# Licences, crates and where they come from, by .deny.toml. Says so, and passes, where there is no cargo-deny to be had.
+test-deny:
+	bash tests/deny/run.sh
+
 # The vectors of sealed streams, computed anew by a second implementation. Fails where there is none: Python 3 with venv, and the package index.
 test-seal:
 	bash tests/seal/run.sh
@@ -102,6 +106,15 @@ test-autobahn: $(ASSETS)
 # The proxy as it is used, in a process of its own, on an otherwise quiet machine.
 test-floods: proxy
 	BSS=$(abspath $(BSS)) cargo test --locked -p browser-stream-tests --test floods $(FLOOD) -- --nocapture --test-threads=1
+
+# The unit and the Dockerfile of proxy/deploy. Says what this machine cannot check.
+test-deploy: proxy
+	BSS=$(abspath $(BSS)) bash tests/deploy/run.sh
+
+# Brings pebble. Beside the rest of the tests, for it is a build of its own: the feature `acme` is off unless asked for.
+test-acme: $(ASSETS)
+	cargo clippy --workspace --all-targets --locked --features browser-stream-server/acme -- -D warnings
+	PEBBLE=$$(sh tests/install-pebble.sh) $(CARGO_TEST) --features browser-stream-server/acme --test acme
 
 test-browsers browsers:
 	bash tests/install-browsers.sh

@@ -1,5 +1,7 @@
 //! What the proxy is told at its start: defaults, a TOML file, the environment and the command line, each over the one before.
 
+#[cfg(feature = "acme")]
+mod acme;
 mod args;
 mod bind;
 mod file;

@@ -9,7 +9,7 @@ use browser_stream_server::{
     Config, IceServers, LeaseKey, Proxy, StreamRouter, StreamServerProxy, TurnServer, config::Serve, config::Start, config::Tls,
     tls::Identity, token::JwtAuthorizer,
 };
-use shell::{Args, Client, Command, Task};
+use shell::{Args, Client, Command, Hangup, Task, service};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -86,7 +86,9 @@ fn secrets(config: &Config) -> anyhow::Result<Secrets> {
 #[tokio::main]
 async fn serve(config: Config, Secrets { lease_key, identity, authorizer, ice }: Secrets) -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal()).init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal());
+    // Where nobody reads it any more, as behind a terminal that is gone, to say so there would be the end.
+    log.log_internal_errors(false).init();
     let limits = Arc::new(config.limits.clone());
     let public = config.public_url.as_ref().map(ToString::to_string);
     let mut router = StreamRouter::new();
@@ -109,10 +111,13 @@ async fn serve(config: Config, Secrets { lease_key, identity, authorizer, ice }:
         let proxy = proxy.clone();
         tokio::spawn(async move { proxy.serve_stun(socket).await });
     }
-    let stop = signalled()?;
+    let stop = signalled(Hangup::listen(identity.clone())?)?;
     shell::welcome(&proxy.url(&listener)?, listener.local_addr()?, public, identity.as_ref())?;
+    tokio::spawn(service::live());
+    service::ready();
     let stop = async {
         stop.await;
+        service::stopping();
         tracing::info!("{}", ending(proxy.sessions().held_up(), limits.drain_timeout));
     };
     Ok(proxy.serve_until(listener, stop).await?)
@@ -146,10 +151,10 @@ fn ending(held_up: usize, most: Duration) -> String {
     }
 }
 
-/// Resolves at the first SIGINT or SIGTERM; the second ends the process at once.
-fn signalled() -> std::io::Result<impl Future<Output = ()>> {
+/// Resolves at the first SIGINT or SIGTERM, or when the terminal is gone; the second ends the process at once.
+fn signalled(mut hangup: Hangup) -> std::io::Result<impl Future<Output = ()>> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let mut next = async move || tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} };
+    let mut next = async move || tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {}, () = hangup.of_terminal() => {} };
     Ok(async move {
         next().await;
         tokio::spawn(async move {

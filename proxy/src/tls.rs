@@ -1,25 +1,37 @@
 //! TLS of the proxy's own: with a certificate from files, or one that it makes for itself.
 
+#[cfg(feature = "acme")]
+mod acme;
 mod certificates;
 mod made;
 
 use std::{io, path::Path, path::PathBuf, sync::Arc};
 
 use data_encoding::HEXUPPER;
-use rustls::{ServerConfig, crypto::ring};
+use rustls::{ServerConfig, crypto::ring, server::ResolvesServerCert};
 use sha2::{Digest, Sha256};
 
+#[cfg(feature = "acme")]
+pub use acme::{Acme, LETS_ENCRYPT};
 use certificates::Certificates;
 
 /// Who the proxy is over TLS: a certificate and its key. For [`Proxy::with_tls`](crate::Proxy::with_tls).
 ///
-/// Cheap to clone. TLS 1.2 and 1.3, HTTP/1.1 only (ALPN), ring's cryptography whatever else the program has.
+/// Cheap to clone. TLS 1.2 and 1.3, HTTP/2 for pages and HTTP/1.1 (ALPN), ring's cryptography whatever else the program has.
 #[derive(Clone, Debug)]
 pub struct Identity {
     pub(crate) config: Arc<ServerConfig>,
-    certificates: Arc<Certificates>,
-    /// Names by which it may be called, for they are in a certificate of the proxy's own making.
+    source: Source,
+    /// Names by which it may be called, for they are in a certificate that was made for it.
     pub(crate) names: Arc<[String]>,
+}
+
+/// Where what is shown comes from.
+#[derive(Clone, Debug)]
+enum Source {
+    Files(Arc<Certificates>),
+    #[cfg(feature = "acme")]
+    Authority(Arc<acme::Ordered>),
 }
 
 /// Why there is no identity; the text says what to do.
@@ -68,6 +80,15 @@ pub enum IdentityError {
         /// What is in the way.
         why: String,
     },
+    /// There is no folder for what an authority gives.
+    #[cfg(feature = "acme")]
+    #[error("cannot keep the certificate of the authority in {folder:?}: {why}; or name another folder with --acme-cache")]
+    Cache {
+        /// The folder.
+        folder: PathBuf,
+        /// What is in the way.
+        why: String,
+    },
 }
 
 impl Identity {
@@ -92,32 +113,78 @@ impl Identity {
         Self::new(Certificates::of_files(&made.certificate, &made.key)?, &made.names)
     }
 
+    /// From an authority such as Let's Encrypt, which is asked as soon as a proxy serves with it, and again in time before the end; kept in `folder`, which
+    /// only its owner may read. Until the first certificate is there, a handshake fails.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written to or others may read it, or the file of those who vouch for the authority cannot be used.
+    #[cfg(feature = "acme")]
+    pub fn acme(acme: &Acme, folder: &Path) -> Result<Self, IdentityError> {
+        let ordered = Arc::new(acme::Ordered::new(acme, folder)?);
+        let failed = |error: rustls::Error| IdentityError::Cache { folder: folder.to_owned(), why: error.to_string() };
+        let mut config = config(ordered.resolver()).map_err(failed)?;
+        config.alpn_protocols.push(acme::CHALLENGE.to_vec());
+        Ok(Self::of(config, Source::Authority(ordered), &acme.domains))
+    }
+
     fn new(certificates: Certificates, names: &[String]) -> Result<Self, IdentityError> {
         let certificates = Arc::new(certificates);
-        let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions();
-        let builder = builder.map_err(|error| certificates.unfit(&error))?;
-        let mut config = builder.with_no_client_auth().with_cert_resolver(certificates.clone());
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { config: Arc::new(config), certificates, names: names.iter().map(|name| name.to_ascii_lowercase()).collect() })
+        let config = config(certificates.clone()).map_err(|error| certificates.unfit(&error))?;
+        Ok(Self::of(config, Source::Files(certificates), names))
     }
 
-    /// The SHA-256 of the certificate as browsers show it: pairs of hex digits with colons.
-    pub fn fingerprint(&self) -> String {
-        let digits = HEXUPPER.encode(&Sha256::digest(self.certificates.leaf()));
+    fn of(config: ServerConfig, source: Source, names: &[String]) -> Self {
+        Self { config: Arc::new(config), source, names: names.iter().map(|name| name.to_ascii_lowercase()).collect() }
+    }
+
+    /// The SHA-256 of the certificate as browsers show it, pairs of hex digits with colons; `None` for one of an authority, which nobody need compare.
+    pub fn fingerprint(&self) -> Option<String> {
+        let digits = HEXUPPER.encode(&Sha256::digest(self.files()?.leaf()));
         let pairs: Vec<_> = (0..digits.len()).step_by(2).filter_map(|at| digits.get(at..at + 2)).collect();
-        pairs.join(":")
+        Some(pairs.join(":"))
     }
 
-    /// The file of the certificate: what a client may be told to trust where it is self-signed.
-    pub fn certificate(&self) -> &Path {
-        self.certificates.file()
+    /// The file of the certificate: what a client may be told to trust where it is self-signed. `None` for one of an authority.
+    pub fn certificate(&self) -> Option<&Path> {
+        Some(self.files()?.file())
+    }
+
+    fn files(&self) -> Option<&Certificates> {
+        match &self.source {
+            Source::Files(certificates) => Some(certificates),
+            #[cfg(feature = "acme")]
+            Source::Authority(_) => None,
+        }
+    }
+
+    /// Reads the two files again now, changed or not: connections from then on are shown what they hold, and those that there are go on.
+    ///
+    /// # Errors
+    /// Where the files cannot be used, as at first; then what was shown is shown on. What an authority gave needs no reading, and gives no error.
+    pub fn reload(&self) -> Result<(), IdentityError> {
+        self.files().map_or(Ok(()), Certificates::reload)
     }
 
     /// Reads the files again whenever they have changed, for ever. Cancel-safe.
     pub(crate) async fn keep_fresh(self) {
-        self.certificates.keep_fresh().await;
+        match &self.source {
+            Source::Files(certificates) => certificates.keep_fresh().await,
+            #[cfg(feature = "acme")]
+            Source::Authority(ordered) => ordered.keep_fresh().await,
+        }
     }
 }
+
+/// What every handshake goes by.
+fn config(shown: Arc<dyn ResolvesServerCert>) -> Result<ServerConfig, rustls::Error> {
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions()?;
+    let mut config = builder.with_no_client_auth().with_cert_resolver(shown);
+    config.alpn_protocols = vec![HTTP_2.to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// HTTP/2 as it is agreed upon in the handshake (RFC 9113 section 3.2).
+pub(crate) const HTTP_2: &[u8] = b"h2";
 
 #[cfg(test)]
 mod tests;

@@ -25,7 +25,7 @@ async function visit(browser: Browser, url: string): Promise<Page> {
   return page;
 }
 
-test("over TLS a page by any name has WebCrypto and a service worker, and streams pass; without, it has neither", async () => {
+test("over TLS a page by any name comes over HTTP/2, has WebCrypto and a service worker, and streams pass; without, it has neither", async () => {
   const folder = mkdtempSync(join(tmpdir(), "bss-tls-"));
   const tls = ["--tls", "self-signed", "--tls-dir", folder, "--public-url", `https://${HOST}`];
   const proxies: RunningProxy[] = [];
@@ -52,6 +52,10 @@ test("over TLS a page by any name has WebCrypto and a service worker, and stream
     const server = await visit(trusting, `http://${HOST}:${secure.port}/`);
     expect(server.url()).toBe(`https://${HOST}:${secure.port}/`);
     expect(await has(server)).toEqual({ secure: true, subtle: true, worker: true });
+    const came = await server.evaluate(() =>
+      performance.getEntriesByType("navigation").map((entry) => (entry as PerformanceNavigationTiming).nextHopProtocol),
+    );
+    expect(came).toEqual(["h2"]);
     const state = await server.evaluate(async () => {
       const registration = await navigator.serviceWorker.register("/browser-stream-server.js", { type: "module" });
       const worker = registration.installing ?? registration.waiting ?? registration.active;

@@ -4,4 +4,5 @@ mod layers;
 mod links;
 mod source;
 mod text;
+mod threats;
 mod tree;

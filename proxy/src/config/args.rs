@@ -72,6 +72,9 @@ pub struct Serve {
     /// The key of that certificate, PEM as well
     #[arg(long, env = "BSS_TLS_KEY", value_name = "FILE")]
     tls_key: Option<PathBuf>,
+    #[cfg(feature = "acme")]
+    #[command(flatten)]
+    acme: super::acme::Said,
     /// Read settings from this TOML file; its keys are those of --print-config
     #[arg(long, env = "BSS_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -111,7 +114,14 @@ impl Serve {
         if let Some(path) = &self.config {
             file::read(path, &mut config)?;
         }
-        let said = tls::Said { mode: self.tls, certificate: self.tls_cert, key: self.tls_key, folder: self.tls_dir };
+        let said = tls::Said {
+            mode: self.tls,
+            certificate: self.tls_cert,
+            key: self.tls_key,
+            folder: self.tls_dir,
+            #[cfg(feature = "acme")]
+            acme: self.acme,
+        };
         let Config {
             bind,
             path,

@@ -35,6 +35,9 @@ struct File {
     tls_dir: Option<PathBuf>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
+    #[cfg(feature = "acme")]
+    #[serde(skip_serializing_if = "super::acme::Said::is_nothing")]
+    acme: super::acme::Said,
     limits: LimitsTable,
 }
 
@@ -50,7 +53,7 @@ pub(super) fn read(path: &Path, config: &mut Config) -> Result<(), ConfigError> 
 
 /// All of `config` as a file.
 pub(super) fn write(config: &Config) -> String {
-    let tls::Said { mode, certificate, key, folder } = tls::Said::of(config.tls.as_ref());
+    let said = tls::Said::of(config.tls.as_ref());
     let file = File {
         bind: Some(Text(Bind(config.bind))),
         path: Some(Text(config.path.clone())),
@@ -68,10 +71,12 @@ pub(super) fn write(config: &Config) -> String {
         stun: config.stun.map(|address| Text(Bind(address))),
         turn: Some(config.turn.iter().cloned().map(Text).collect()),
         turn_secret: config.turn_secret.clone(),
-        tls: mode.map(Text),
-        tls_dir: folder,
-        tls_cert: certificate,
-        tls_key: key,
+        tls: said.mode.map(Text),
+        tls_dir: said.folder,
+        tls_cert: said.certificate,
+        tls_key: said.key,
+        #[cfg(feature = "acme")]
+        acme: said.acme,
         limits: LimitsTable::from(&config.limits),
     };
     // Texts, numbers and one table: TOML has a form for each, so this cannot fail; if it did, the text would say so.
@@ -96,7 +101,14 @@ fn apply(text: &str, config: &mut Config) -> Result<(), String> {
     config.stun = file.stun.map(|Text(Bind(address))| address).or(config.stun);
     set_all(&mut config.turn, file.turn);
     config.turn_secret = file.turn_secret.or_else(|| config.turn_secret.take());
-    let said = tls::Said { mode: file.tls.map(|mode| mode.0), certificate: file.tls_cert, key: file.tls_key, folder: file.tls_dir };
+    let said = tls::Said {
+        mode: file.tls.map(|mode| mode.0),
+        certificate: file.tls_cert,
+        key: file.tls_key,
+        folder: file.tls_dir,
+        #[cfg(feature = "acme")]
+        acme: file.acme,
+    };
     if let Some(tls) = said.tls().map_err(|error| error.to_string())? {
         config.tls = tls;
     }

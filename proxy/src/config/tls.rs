@@ -14,6 +14,9 @@ pub enum Tls {
         /// Its key.
         key: PathBuf,
     },
+    /// From an authority, which is asked for it.
+    #[cfg(feature = "acme")]
+    Acme(crate::tls::Acme),
 }
 
 /// What one layer of the settings says of TLS.
@@ -23,6 +26,8 @@ pub(super) struct Said {
     pub(super) certificate: Option<PathBuf>,
     pub(super) key: Option<PathBuf>,
     pub(super) folder: Option<PathBuf>,
+    #[cfg(feature = "acme")]
+    pub(super) acme: super::acme::Said,
 }
 
 /// TLS without files of one's own, or none.
@@ -30,6 +35,8 @@ pub(super) struct Said {
 pub(super) enum Mode {
     SelfSigned,
     Off,
+    #[cfg(feature = "acme")]
+    Acme,
 }
 
 /// A text that is no [`Mode`].
@@ -49,18 +56,43 @@ pub enum TlsError {
     /// A folder for a certificate that is not made.
     #[error("--tls-dir (tls_dir) is where a self-signed certificate is kept: add --tls self-signed")]
     Folder,
+    /// An authority is asked for names, and none is said that could have a certificate.
+    #[cfg(feature = "acme")]
+    #[error(
+        "--tls acme needs --acme-domain (domain in [acme]): the names by which the proxy is reached at port 443, such as bss.example.com"
+    )]
+    AcmeDomain,
+    /// An authority is asked over TLS.
+    #[cfg(feature = "acme")]
+    #[error("--acme-directory (directory in [acme]) is a URL: write it as https://acme.example.com/directory")]
+    AcmeDirectory,
+    /// What is for an authority, and none is asked, or something else is said too.
+    #[cfg(feature = "acme")]
+    #[error(
+        "--acme-domain and its like (the table [acme]) are for --tls acme, which brings a certificate and a folder of its own: leave out one or the other"
+    )]
+    Acme,
 }
 
 impl Said {
     /// What it comes to: nothing said, TLS, or none.
     pub(super) fn tls(self) -> Result<Option<Option<Tls>>, TlsError> {
+        #[cfg(feature = "acme")]
+        if self.mode == Some(Mode::Acme) || !self.acme.is_nothing() {
+            return match self {
+                Self { mode: Some(Mode::Acme), certificate: None, key: None, folder: None, acme } => {
+                    Ok(Some(Some(Tls::Acme(acme.acme()?))))
+                }
+                _ => Err(TlsError::Acme),
+            };
+        }
         match self {
-            Self { mode: None, certificate: None, key: None, folder: None } => Ok(None),
-            Self { mode: None, certificate: Some(certificate), key: Some(key), folder: None } => {
+            Self { mode: None, certificate: None, key: None, folder: None, .. } => Ok(None),
+            Self { mode: None, certificate: Some(certificate), key: Some(key), folder: None, .. } => {
                 Ok(Some(Some(Tls::Files { certificate, key })))
             }
-            Self { mode: Some(Mode::SelfSigned), certificate: None, key: None, folder } => Ok(Some(Some(Tls::SelfSigned(folder)))),
-            Self { mode: Some(Mode::Off), certificate: None, key: None, folder: None } => Ok(Some(None)),
+            Self { mode: Some(Mode::SelfSigned), certificate: None, key: None, folder, .. } => Ok(Some(Some(Tls::SelfSigned(folder)))),
+            Self { mode: Some(Mode::Off), certificate: None, key: None, folder: None, .. } => Ok(Some(None)),
             Self { certificate: Some(_), key: None, .. } | Self { certificate: None, key: Some(_), .. } => Err(TlsError::Half),
             Self { certificate: None, .. } => Err(TlsError::Folder),
             Self { mode: Some(_), .. } => Err(TlsError::Both),
@@ -73,6 +105,8 @@ impl Said {
         match tls.cloned() {
             Some(Tls::SelfSigned(folder)) => Self { mode: Some(Mode::SelfSigned), folder, ..Self::default() },
             Some(Tls::Files { certificate, key }) => Self { certificate: Some(certificate), key: Some(key), ..Self::default() },
+            #[cfg(feature = "acme")]
+            Some(Tls::Acme(acme)) => Self { mode: Some(Mode::Acme), acme: acme.into(), ..Self::default() },
             None => Self::default(),
         }
     }
@@ -85,6 +119,8 @@ impl FromStr for Mode {
         match text {
             "self-signed" => Ok(Self::SelfSigned),
             "off" => Ok(Self::Off),
+            #[cfg(feature = "acme")]
+            "acme" => Ok(Self::Acme),
             _ => Err(ModeError),
         }
     }
@@ -95,6 +131,8 @@ impl fmt::Display for Mode {
         f.write_str(match self {
             Self::SelfSigned => "self-signed",
             Self::Off => "off",
+            #[cfg(feature = "acme")]
+            Self::Acme => "acme",
         })
     }
 }
@@ -105,7 +143,15 @@ mod tests {
 
     fn said(mode: &str, certificate: &str, key: &str, folder: &str) -> Result<Option<Option<Tls>>, TlsError> {
         let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
-        Said { mode: mode.parse().ok(), certificate: path(certificate), key: path(key), folder: path(folder) }.tls()
+        Said {
+            mode: mode.parse().ok(),
+            certificate: path(certificate),
+            key: path(key),
+            folder: path(folder),
+            #[cfg(feature = "acme")]
+            acme: Default::default(),
+        }
+        .tls()
     }
 
     #[test]

@@ -33,7 +33,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 #[cfg(feature = "tls")]
-use super::secure::{Secured, secure};
+use super::{
+    http2,
+    secure::{Secured, secure},
+};
 use super::{
     proxy::Inner,
     readiness::{Readiness, Trouble},
@@ -146,6 +149,7 @@ async fn converse(socket: TcpStream, router: Router, connection: Connection, inn
     if let Some(identity) = &inner.identity {
         let Some(secured) = unless(&inner.stop, timeout(patience, secure(socket, identity))).await else { return };
         match secured {
+            Ok(Ok(Secured::Tls(socket))) if http2::is_agreed(&socket) => http2::speak(conversation, *socket, router).await,
             Ok(Ok(Secured::Tls(socket))) => conversation.speak(*socket, router).await,
             Ok(Ok(Secured::Plain(socket))) => conversation.speak(socket, inner.elsewhere()).await,
             Ok(Err(error)) => {
@@ -160,20 +164,25 @@ async fn converse(socket: TcpStream, router: Router, connection: Connection, inn
 }
 
 /// HTTP with one peer.
-struct Conversation {
-    connection: Connection,
+pub(super) struct Conversation {
+    pub(super) connection: Connection,
     /// For each head.
-    patience: Duration,
+    pub(super) patience: Duration,
     /// The first request is there by then.
-    until: Instant,
-    inner: Arc<Inner>,
+    pub(super) until: Instant,
+    pub(super) inner: Arc<Inner>,
 }
 
 impl Conversation {
+    /// How long it may stay HTTP.
+    pub(super) fn life(&self) -> Duration {
+        if self.connection.shed.is_some() { SHED_PATIENCE } else { HTTP_LIFE }
+    }
+
     async fn speak<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(self, socket: S, router: Router) {
+        let life = self.life();
         let Self { connection, patience, until, inner } = self;
         let (remote, shed) = (connection.remote, connection.shed);
-        let life = if shed.is_some() { SHED_PATIENCE } else { HTTP_LIFE };
         let asked = Arc::new(AtomicBool::new(false));
         let service = service_fn({
             let asked = asked.clone();
@@ -217,7 +226,7 @@ async fn late(until: Instant, asked: &AtomicBool) {
     }
 }
 
-async fn answer(router: Router, connection: Connection, mut request: Request<Incoming>) -> Result<Response, Infallible> {
+pub(super) async fn answer(router: Router, connection: Connection, mut request: Request<Incoming>) -> Result<Response, Infallible> {
     request.extensions_mut().insert(connection);
     TowerToHyperService::new(router).call(request).await
 }
@@ -234,7 +243,7 @@ fn is_the_peers(error: &io::Error) -> bool {
 }
 
 /// A request's head; 431 beyond. Twice what browsers send at most to a host of their own (cookies of other ports included).
-const HEAD_BYTES_MAX: usize = 16 * 1024;
+pub(super) const HEAD_BYTES_MAX: usize = 16 * 1024;
 
 /// How long a connection may stay HTTP: all a page loads is there in seconds, and the WebSocket is not HTTP any more.
 const HTTP_LIFE: Duration = Duration::from_secs(60);

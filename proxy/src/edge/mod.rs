@@ -4,6 +4,8 @@ mod addresses;
 mod assets;
 mod gate;
 mod http;
+#[cfg(feature = "tls")]
+mod http2;
 mod proxy;
 mod readiness;
 #[cfg(feature = "tls")]

@@ -14,6 +14,11 @@ pub fn identity(tls: &Tls) -> anyhow::Result<Identity> {
     match tls {
         Tls::Files { certificate, key } => Ok(Identity::of_files(certificate, key)?),
         Tls::SelfSigned(Some(folder)) => self_signed(folder.clone()),
+        #[cfg(feature = "acme")]
+        Tls::Acme(acme) => match acme.cache.clone().or_else(|| Some(state()?.join("acme"))) {
+            Some(folder) => Ok(Identity::acme(acme, &folder)?),
+            None => anyhow::bail!("there is no folder to keep the certificate in, for HOME is not set: name one with --acme-cache"),
+        },
         Tls::SelfSigned(None) => match state() {
             Some(folder) => self_signed(folder),
             None => anyhow::bail!("there is no folder to keep the certificate in, for HOME is not set: name one with --tls-dir"),

@@ -13,12 +13,12 @@ use super::here;
 /// Prints where the proxy is; over TLS also where others of the network find it, the fingerprint to compare, and on a terminal a code for a phone.
 pub fn welcome(url: &str, at: SocketAddr, public: Option<String>, identity: Option<&Identity>) -> io::Result<()> {
     let mut text = format!("browser-stream-server is at {url}\n");
-    if let Some(identity) = identity {
+    if let Some((certificate, fingerprint)) = identity.and_then(|identity| Some((identity.certificate()?, identity.fingerprint()?))) {
         let elsewhere = elsewhere(at, &here::addresses());
         for address in elsewhere.iter().filter(|_| at.ip().is_unspecified()) {
             text += &format!("in this network: https://{address}/\n");
         }
-        text += &format!("certificate: {}, SHA-256 {}\n", identity.certificate().display(), identity.fingerprint());
+        text += &format!("certificate: {}, SHA-256 {}\n", certificate.display(), fingerprint);
         let phone = public.or_else(|| elsewhere.first().map(|address| format!("https://{address}/")));
         if let Some(code) = phone.filter(|_| stdout().is_terminal()).and_then(|url| code(&url)) {
             text += &code;

@@ -61,20 +61,23 @@ impl Certificates {
         }
     }
 
-    /// Reads the files again if they have changed. Files that cannot be used change nothing, and are tried again at their next change.
+    /// Reads the files again if they have changed. Files that cannot be used are tried again at their next change.
     pub(super) fn refresh(&self) {
-        let written = written(&self.certificate, &self.key);
-        if *self.written.read() == written {
+        if *self.written.read() == written(&self.certificate, &self.key) {
             return;
         }
-        *self.written.write() = written;
-        match read(&self.certificate, &self.key) {
-            Ok(fresh) => {
-                *self.shown.write() = Arc::new(fresh);
-                tracing::info!("the certificate {:?} was read again", self.certificate);
-            }
-            Err(error) => tracing::warn!("the certificate stays what it was: {error}"),
+        if let Err(error) = self.reload() {
+            tracing::warn!("the certificate stays what it was: {error}");
         }
+    }
+
+    /// Reads the files again, changed or not. Those that cannot be used change nothing.
+    pub(super) fn reload(&self) -> Result<(), IdentityError> {
+        // Before they are read: what is written meanwhile is a change.
+        *self.written.write() = written(&self.certificate, &self.key);
+        *self.shown.write() = Arc::new(read(&self.certificate, &self.key)?);
+        tracing::info!("the certificate {:?} was read again", self.certificate);
+        Ok(())
     }
 }
 

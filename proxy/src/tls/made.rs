@@ -66,7 +66,7 @@ pub(super) fn read_or_make(folder: &Path, names: &[String]) -> Result<Made, Iden
     Ok(Made { certificate, key, names: all })
 }
 
-fn make_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

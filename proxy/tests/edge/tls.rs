@@ -19,20 +19,20 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use crate::served::{HANDSHAKE, PATIENCE, Served, close_code, masked, rest, status, until};
 
 /// A proxy that speaks TLS, and a client that trusts it and nobody else.
-struct Secure {
-    served: Served,
+pub struct Secure {
+    pub served: Served,
     trusting: Arc<ClientConfig>,
     _folder: TempDir,
 }
 
-async fn secure(change: impl FnOnce(&mut Config)) -> Secure {
+pub async fn secure(change: impl FnOnce(&mut Config)) -> Secure {
     let folder = tempdir().expect("a folder");
     let identity = Identity::self_signed(folder.path(), &["box".into()]).expect("an identity");
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(identity.certificate()).expect("a certificate")).expect("it is one");
+    roots.add(CertificateDer::from_pem_file(identity.certificate().expect("a file")).expect("a certificate")).expect("it is one");
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions();
     let mut trusting = builder.expect("versions").with_root_certificates(roots).with_no_client_auth();
-    trusting.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    trusting.alpn_protocols = vec![b"http/1.1".to_vec()];
     let mut config = Config::default();
     change(&mut config);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
@@ -47,7 +47,7 @@ async fn secure(change: impl FnOnce(&mut Config)) -> Secure {
 }
 
 impl Secure {
-    async fn tcp(&self) -> TcpStream {
+    pub async fn tcp(&self) -> TcpStream {
         TcpStream::connect(self.served.address).await.expect("a connection")
     }
 
@@ -57,13 +57,21 @@ impl Secure {
         TlsConnector::from(self.trusting.clone()).connect(name, self.tcp().await).await
     }
 
+    /// The same, by one that offers these protocols.
+    pub async fn connect_as(&self, name: &'static str, protocols: &[&[u8]]) -> std::io::Result<TlsStream<TcpStream>> {
+        let mut trusting = ClientConfig::clone(&self.trusting);
+        trusting.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+        let name = ServerName::try_from(name).expect("a name");
+        TlsConnector::from(Arc::new(trusting)).connect(name, self.tcp().await).await
+    }
+
     async fn ask(&self, line: &str, headers: &str) -> String {
         let mut socket = self.connect("localhost").await.expect("TLS");
         socket.write_all(format!("{line} HTTP/1.1\r\nconnection: close\r\n{headers}\r\n").as_bytes()).await.expect("sent");
         String::from_utf8_lossy(&rest(&mut socket).await).into_owned()
     }
 
-    async fn handshake(&self, headers: &str) -> (TlsStream<TcpStream>, String) {
+    pub async fn handshake(&self, headers: &str) -> (TlsStream<TcpStream>, String) {
         let mut socket = self.connect("127.0.0.1").await.expect("TLS");
         let request = format!("GET /mux HTTP/1.1\r\nhost: localhost\r\n{HANDSHAKE}{headers}\r\n");
         socket.write_all(request.as_bytes()).await.expect("sent");

@@ -13,6 +13,7 @@ mod listen;
 mod program;
 mod readme;
 mod sealed;
+mod service;
 mod terminal;
 mod tls;
 mod token;

@@ -6,7 +6,10 @@ use std::{
     process::Stdio,
 };
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::{
+    io::{FdFlags, fcntl_setfd},
+    pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::program::{Program, Proxy, within};
@@ -14,6 +17,8 @@ use crate::program::{Program, Proxy, within};
 /// A terminal: what is read from it, and what a program has as its stderr.
 pub fn terminal() -> (File, Stdio) {
     let reader = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    // A program that had it, too, would not notice that it is gone.
+    fcntl_setfd(&reader, FdFlags::CLOEXEC).expect("ours");
     grantpt(&reader).expect("ours");
     unlockpt(&reader).expect("ours");
     let name = ptsname(&reader, Vec::new()).expect("it has a name").into_string().expect("text");

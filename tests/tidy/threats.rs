@@ -1,0 +1,44 @@
+//! The threat table of proxy/SECURITY.md: its rows, and that the tests which it names are there.
+
+use crate::source::{Findings, root, sources};
+
+const TABLE: &str = "proxy/SECURITY.md";
+/// As many as the table of the design has.
+const ROWS: usize = 33;
+
+#[test]
+fn every_row_of_the_threat_table_names_tests_that_there_are_or_says_why_not() {
+    let mut findings = Findings::default();
+    let code: Vec<_> = sources().into_iter().filter(|source| source.has_extension(&["rs", "ts", "mjs"])).collect();
+    let text = std::fs::read_to_string(root().join(TABLE)).expect("the table is there");
+    let rows = text.lines().enumerate().filter_map(|(at, line)| row(line).map(|(row, shown)| (at + 1, row, shown)));
+    let mut numbers = Vec::new();
+    for (line, number, shown) in rows {
+        numbers.push(number);
+        let names: Vec<_> = shown.split('`').filter(|word| word.starts_with("threat_")).collect();
+        if names.is_empty() && !shown.starts_with("none yet") {
+            findings.add(TABLE, line, "names no test, and does not say `none yet` and why");
+        }
+        for name in names {
+            if !name.starts_with(&format!("threat_{number:02}_")) {
+                findings.add(TABLE, line, &format!("{name} is of another row"));
+            } else if !code.iter().any(|source| source.text.contains(name)) {
+                findings.add(TABLE, line, &format!("there is no {name}"));
+            }
+        }
+    }
+    assert_eq!(numbers, (1..=ROWS).collect::<Vec<_>>(), "the rows of {TABLE}");
+    findings.assert_none();
+}
+
+/// The number of a line of the table, and its last cell.
+fn row(line: &str) -> Option<(usize, &str)> {
+    let cells: Vec<_> = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").collect();
+    Some((cells.first()?.parse().ok()?, cells.last()?))
+}
+
+#[test]
+fn a_row_is_a_number_and_what_shows_it() {
+    assert_eq!(row("| 7 | a | b | `c`, `d` |"), Some((7, "`c`, `d`")));
+    assert_eq!((row("| row | a | b |"), row("|---|---|"), row("7 | a")), (None, None, None));
+}
