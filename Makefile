@@ -33,7 +33,7 @@ test: ## prove everything, in about 20 minutes on two cores: lint, unit, end to 
 	@exec bash tests/steps.sh $(STEPS)
 
 test-long: ## the same with big transfers and soak (LONG=1), floods and Go interop among them, then fuzz
-	@LONG=1 exec bash tests/steps.sh $(STEPS) fuzz
+	@LONG=1 exec bash tests/steps.sh $(STEPS) test-acme fuzz
 
 bench: proxy $(TESTS) ## measure the proxy beside TCP, WebSocket and yamux relays, then the library in a page; writes target/bench*.json and .md
 	@cargo build --release --locked --quiet -p browser-stream-tests --bin bench
@@ -66,8 +66,8 @@ $(ASSETS): $(LIBRARY) $(PAGES)
 	@touch $@
 
 # The steps of `make test`, in the order in which they fail cheapest. Each is a target of its own.
-STEPS := test-format test-biome test-types test-library test-size test-deny test-seal test-clippy test-rust test-floods test-deploy test-acme test-autobahn test-browsers test-e2e test-node test-front test-interop test-firefox
-.PHONY: $(STEPS) browsers
+STEPS := test-format test-biome test-types test-library test-size test-deny test-seal test-clippy test-rust test-floods test-deploy test-autobahn test-browsers test-e2e test-node test-front test-interop test-firefox
+.PHONY: $(STEPS) test-acme browsers
 
 test-format:
 	cargo fmt --all --check

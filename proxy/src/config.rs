@@ -57,7 +57,8 @@ pub struct Config {
     /// Whether every peer may list the names; where it is not said, only where nobody beyond this machine is expected: see
     /// [`lists_names`](Self::lists_names).
     pub list_names: Option<bool>,
-    /// Proxies in front, through which peers come: sessions from their addresses are not counted by address.
+    /// Proxies in front, through which peers come: sessions from their addresses are counted for whom their `X-Forwarded-For` names, and not by address where it
+    /// names nobody.
     pub trusted_proxies: Vec<Network>,
     /// Where the key of leases is kept, so that servers have their names back from a proxy that was started again; without it, each process
     /// has its own.

@@ -44,7 +44,7 @@ pub struct Limits {
     /// Such frames at once, on top of the rate. A peer that owes more is read after a pause, one that owes ten times as many is cut.
     pub misc_frames_burst: usize,
     /// Live sessions from one address, an IPv6 /64 counting as one: many tabs behind one office's router, not one program that takes
-    /// all places. Peers behind a trusted proxy are not counted.
+    /// all places. Behind a trusted proxy the address that it names.
     pub sessions_per_address_max: usize,
     /// Connections from one address that are no sessions, or not yet: enough for a crowd of browsers behind one router to load their pages.
     /// Counted as sessions are; one too many is answered 429, or nothing where many are.

@@ -301,7 +301,7 @@ async fn one_address_has_so_many_sessions_and_others_have_their_own() {
 }
 
 #[tokio::test]
-async fn threat_18_sessions_through_a_trusted_proxy_are_not_counted_and_headers_name_nobody() {
+async fn threat_18_sessions_through_a_trusted_proxy_count_for_whom_it_names_and_nobody_else_is_believed() {
     let (proxy, address) = served(|config| {
         config.limits.sessions_per_address_max = 1;
         config.limits.connections_per_address_max = 2;
@@ -323,4 +323,11 @@ async fn threat_18_sessions_through_a_trusted_proxy_are_not_counted_and_headers_
     let forged = format!("{HANDSHAKE}x-forwarded-for: 127.0.0.2\r\n");
     assert_eq!(status(&ask_from([127, 0, 0, 1], address, "/mux", &forged).await.1), 429);
     assert_eq!(refusals(&proxy, "sessions_per_address"), 1);
+    for (named, comes_to) in [("192.0.2.1", 101), ("192.0.2.1", 429), ("192.0.2.7, 192.0.2.1", 429), ("192.0.2.1, 192.0.2.7", 101)] {
+        let named = format!("{HANDSHAKE}x-forwarded-for: {named}\r\n");
+        let (socket, head) = ask_from([127, 0, 0, 2], address, "/mux", &named).await;
+        assert_eq!(status(&head), comes_to, "{named}");
+        live.push(socket);
+    }
+    assert_eq!(refusals(&proxy, "sessions_per_address"), 3);
 }

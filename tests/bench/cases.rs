@@ -15,7 +15,7 @@ use crate::{
     echo,
     endpoint::INITIAL_WINDOW,
     measure::Process,
-    memory, proxy, slow,
+    memory, proxy, secure, slow,
     table::Samples,
     way::Way,
 };
@@ -81,6 +81,7 @@ pub const CASES: &[Case] = &[
         name: "bulk yamux all",
         run: |relays, samples| bulk_on(samples, "bulk yamux all", "bulk yamux all cpu", &relays.yamux_all, &Way::Bare),
     },
+    Case { name: "bulk tls", run: bulk_tls },
     Case { name: "small", run: |relays, samples| small_on(samples, "small", "small cpu", &relays.proxy, &relays.way()) },
     Case { name: "small websocket", run: small_websocket },
     Case { name: "small yamux", run: |relays, samples| small_on(samples, "small yamux", "small yamux cpu", &relays.yamux_8, &Way::Bare) },
@@ -131,6 +132,13 @@ fn bulk_in_bytes(samples: &mut Samples, speed: &'static str, cpu: &'static str, 
 
 fn bulk_websocket(relays: &Relays, samples: &mut Samples) -> Result<()> {
     add_flow(samples, "bulk websocket", "bulk websocket cpu", &bulk::in_messages(&relays.websocket, LARGE)?);
+    Ok(())
+}
+
+fn bulk_tls(relays: &Relays, samples: &mut Samples) -> Result<()> {
+    let [ours, relay] = secure::bulk(&relays.bss, &relays.way())?;
+    add_flow(samples, "bulk tls", "bulk tls cpu", &ours);
+    add_flow(samples, "bulk tls relay", "bulk tls relay cpu", &relay);
     Ok(())
 }
 

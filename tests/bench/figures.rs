@@ -5,6 +5,8 @@ use crate::table::{Bound, Figure};
 /// Names of the baselines as the table shows them.
 const TCP_256: &str = "b: TCP relay, 256 KiB buffers";
 const TCP_8: &str = "b: TCP relay, 8 KiB buffers";
+const TLS_256: &str = "b over TLS";
+const PLAIN: &str = "the same without TLS";
 const WEBSOCKET: &str = "c: bare WebSocket relay (axum)";
 const YAMUX: &str = "d: `yamux` crate, stream to stream";
 const ALONE: &str = "the only stream of its session";
@@ -24,6 +26,11 @@ pub const FIGURES: &[Figure] = &[
     BULK_CPU.beside("bulk websocket cpu", WEBSOCKET).asks(Bound::RatioMax, 0.8, Some(0.65)),
     BULK_CPU.beside("bulk yamux cpu", YAMUX),
     BULK_CPU.beside("bulk yamux all cpu", YAMUX_ALL),
+    // The first again over TLS, each behind a process that speaks TLS for both peers and takes its share of the machine; b copies between connections over TLS.
+    BULK_TLS.beside("bulk tls relay", TLS_256),
+    BULK_TLS.beside("bulk", PLAIN),
+    BULK_TLS_CPU.beside("bulk tls relay cpu", TLS_256),
+    BULK_TLS_CPU.beside("bulk cpu", PLAIN),
     // Messages of 64 bytes in turn over 100 streams with the initial window, 128 KiB per write; c has no streams: messages.
     SMALL.beside("small websocket", WEBSOCKET).asks(Bound::RatioMin, 1.4, Some(1.9)),
     SMALL.beside("small yamux", YAMUX).asks(Bound::RatioMin, 4.0, Some(5.8)),
@@ -70,6 +77,8 @@ pub const FIGURES: &[Figure] = &[
 
 const BULK: Figure = Figure::new("one stream, 16 KiB frames", "GiB/s", "bulk");
 const BULK_CPU: Figure = Figure::new("CPU of the relay", "s/GiB", "bulk cpu");
+const BULK_TLS: Figure = Figure::new("one stream over TLS, 16 KiB frames", "GiB/s", "bulk tls");
+const BULK_TLS_CPU: Figure = Figure::new("CPU of the relay over TLS", "s/GiB", "bulk tls cpu");
 const SMALL: Figure = Figure::new("64 B messages, 100 streams", "M/s", "small");
 const SMALL_CPU: Figure = Figure::new("CPU of one of these", "µs", "small cpu");
 const CROWD: Figure = Figure::new("ping beside 99 bulk streams, p50", "ms", "crowd");

@@ -19,6 +19,7 @@ mod relay;
 mod report;
 mod resume;
 mod room;
+mod secure;
 mod server;
 mod shim;
 mod slow;

@@ -8,10 +8,15 @@ use crate::measure::Process;
 
 /// Starts `bss` on a free port of this address, as users run it: on a thread for each core.
 pub fn start(bss: &Path, address: IpAddr) -> Result<Process> {
+    start_with(bss, address, &[])
+}
+
+/// The same with more on its command line.
+pub fn start_with(bss: &Path, address: IpAddr, more: &[&str]) -> Result<Process> {
     let file = std::env::temp_dir().join(format!("bench-{}.toml", std::process::id()));
     fs::write(&file, raised(bss)?)?;
     let mut command = Command::new(bss);
-    command.args(["serve", "--bind", &format!("{address}:0"), "--config"]).arg(&file).env("RUST_LOG", "warn");
+    command.args(["serve", "--bind", &format!("{address}:0"), "--config"]).arg(&file).args(more).env("RUST_LOG", "warn");
     if !address.is_loopback() {
         command.arg("--open");
     }

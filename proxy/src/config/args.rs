@@ -45,7 +45,7 @@ pub struct Serve {
     #[arg(long, env = "BSS_LIST_NAMES", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new())]
     list_names: Option<bool>,
-    /// Peers come through a proxy at this address or network: do not count their sessions by it; may be given several times
+    /// Peers come through a proxy at this address or network: count their sessions for whom its X-Forwarded-For names, not for itself; may be given several times
     #[arg(long, env = "BSS_TRUSTED_PROXIES", value_name = "ADDRESS[/BITS]", value_delimiter = ',')]
     trusted_proxies: Option<Vec<Network>>,
     /// Keep the key of leases in this file, made if missing: servers have their names back after a restart

@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use http::{HeaderMap, HeaderName};
 use parking_lot::Mutex;
 
 use crate::config::Network;
@@ -26,6 +27,9 @@ pub(super) struct Place {
     holder: IpAddr,
 }
 
+/// Where proxies in front say whom they heard from.
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
 /// The address has as many as it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Full;
@@ -36,9 +40,26 @@ impl Addresses {
         Self { max, trusted: trusted.to_vec(), live: Mutex::default() }
     }
 
+    /// Who comes with these headers from `remote`: that address, or whom a trusted proxy there names. `None` where it names nobody but others like itself, or nothing that is an address.
+    ///
+    /// Each proxy adds at the end whom it heard from, so the last one there that is not trusted is the visitor, and what stands before that is the visitor's own word.
+    pub(super) fn visitor(&self, remote: IpAddr, headers: &HeaderMap) -> Option<IpAddr> {
+        if !self.trusts(remote) {
+            return Some(remote);
+        }
+        let said = headers.get_all(FORWARDED_FOR).iter().rev();
+        let mut named =
+            said.flat_map(|value| value.to_str().unwrap_or_default().rsplit(',')).map(|text| text.trim().parse::<IpAddr>().ok());
+        named.find(|address| address.is_none_or(|address| !self.trusts(address))).flatten()
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(address))
+    }
+
     /// A place for one more from `remote`; none is needed behind a trusted proxy, whose address says nothing about the peer.
     pub(super) fn enter(self: &Arc<Self>, remote: IpAddr) -> Result<Option<Place>, Full> {
-        if self.trusted.iter().any(|network| network.contains(remote)) {
+        if self.trusts(remote) {
             return Ok(None);
         }
         let holder = holder(remote);
@@ -107,6 +128,30 @@ mod tests {
         let addresses = addresses(1);
         let places: Vec<_> = (0..10).map(|_| enter(&addresses, "10.1.2.3")).collect();
         assert!(places.iter().all(|place| matches!(place, Ok(None))));
+    }
+
+    #[test]
+    fn threat_18_trusted_proxies_alone_name_who_comes_and_nobody_names_somebody_else() {
+        let addresses = addresses(1);
+        let visitor = |remote: &str, said: &[&str]| {
+            let headers = said.iter().map(|said| (FORWARDED_FOR, said.parse().expect("a value"))).collect();
+            addresses.visitor(remote.parse().expect("an address"), &headers).map(|address| address.to_string())
+        };
+        for (remote, said, who) in [
+            ("192.0.2.1", &["192.0.2.9"][..], Some("192.0.2.1")),
+            ("10.0.0.1", &["192.0.2.9"], Some("192.0.2.9")),
+            ("::ffff:10.0.0.1", &["2001:db8::1"], Some("2001:db8::1")),
+            // Two of them one behind the other, and what the visitor itself says of others.
+            ("10.0.0.1", &["192.0.2.8, 192.0.2.9,10.7.7.7"], Some("192.0.2.9")),
+            ("10.0.0.1", &["192.0.2.8", "nonsense, 192.0.2.9", "10.7.7.7"], Some("192.0.2.9")),
+            ("10.0.0.1", &["192.0.2.8, unknown"], None),
+            ("10.0.0.1", &["192.0.2.8, unknown, 10.7.7.7"], None),
+            ("10.0.0.1", &["10.7.7.7"], None),
+            ("10.0.0.1", &[""], None),
+            ("10.0.0.1", &[], None),
+        ] {
+            assert_eq!(visitor(remote, said).as_deref(), who, "{remote} {said:?}");
+        }
     }
 
     #[test]

@@ -89,7 +89,9 @@ fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
     };
     // Nobody looks at it where nobody is asked.
     let token = if proxy.inner.sessions.wants_tokens() { bearer(request.headers()) } else { None };
-    let place = remote.map(|remote| proxy.inner.addresses.enter(remote.ip())).transpose()?.flatten();
+    let addresses = &proxy.inner.addresses;
+    let visitor = remote.and_then(|remote| addresses.visitor(remote.ip(), request.headers()));
+    let place = visitor.map(|visitor| addresses.enter(visitor)).transpose()?.flatten();
     let inner = proxy.inner.clone();
     proxy.inner.peers.spawn(async move {
         match timeout(inner.limits.establish_timeout, upgraded).await {

@@ -68,7 +68,7 @@ impl Fields {
         self.quoted(session.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
         if let Some(sub) = sub {
             self.name("sub");
-            self.0.extend_from_slice(&encode(sub));
+            self.0.extend_from_slice(&encode(&sub));
         }
         self.0.push(b'}');
         self

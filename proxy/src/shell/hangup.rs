@@ -37,7 +37,7 @@ impl Hangup {
             match self.identity.as_ref().map(Identity::reload) {
                 Some(Ok(())) => {}
                 Some(Err(error)) => tracing::warn!("the certificate stays what it was: {error}"),
-                None => tracing::info!("nothing is read again: there is no certificate, and settings hold until the next start"),
+                None => tracing::info!("there is no certificate to read again, and settings hold until the next start"),
             }
             service::ready();
         }

@@ -131,7 +131,7 @@ async fn without_a_certificate_nothing_is_read_again_and_it_goes_on() {
     let mut program = Program::start(&mut bss(&["serve", "--bind", "127.0.0.1:0"]));
     let line = program.line().await;
     program.signal(Signal::HUP);
-    said(&mut program, "nothing is read again").await;
+    said(&mut program, "there is no certificate to read again").await;
     let address = line.trim_end_matches('/').rsplit('/').next().expect("an address").to_owned();
     TcpStream::connect(address).await.expect("it is there");
     program.signal(Signal::TERM);

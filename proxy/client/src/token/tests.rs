@@ -207,7 +207,7 @@ async fn who_is_asked_is_asked_once_more_where_the_proxy_refuses_and_what_waits_
     let fifth = far.next().await;
     let _control = fifth.refuse("5", Code::Unauthorized).await;
     assert_eq!(closed(&peer).await.code(), Code::Unauthorized);
-    let error = within(peer.client().connect("NAME").into_future()).await.err().expect("closed");
+    let error = within(peer.client().connect("NAME").into_future()).await.expect_err("closed");
     assert_eq!(error.code(), Code::Unauthorized.into());
     assert!(far.is_left_alone().await);
 }
