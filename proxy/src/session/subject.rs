@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Weak,
-    atomic::{AtomicU32, Ordering},
+    atomic::{AtomicU32, AtomicUsize, Ordering},
 };
 
 use dashmap::DashMap;
@@ -13,7 +13,11 @@ use super::rate::{Admission, Bucket, Rate};
 
 /// All who are somebody and have sessions.
 #[derive(Default)]
-pub(super) struct Subjects(DashMap<Arc<str>, Weak<Subject>>);
+pub(super) struct Subjects {
+    all: DashMap<Arc<str>, Weak<Subject>>,
+    /// As many as there were after the last look for those that are gone.
+    kept: AtomicUsize,
+}
 
 /// One who is somebody.
 pub(crate) struct Subject {
@@ -39,11 +43,12 @@ pub(crate) struct Owned {
 impl Subjects {
     /// The one of that name.
     pub fn of(&self, sub: &Arc<str>) -> Arc<Subject> {
-        if self.0.len() >= 2 * SPARE {
-            // Those that have no session any more: as many as there are, now and then.
-            self.0.retain(|_, subject| subject.strong_count() > 0);
+        if self.all.len() >= 2 * self.kept.load(Ordering::Relaxed).max(SPARE) {
+            // Once in as many as there are, so that each pays for a look at two.
+            self.all.retain(|_, subject| subject.strong_count() > 0);
+            self.kept.store(self.all.len(), Ordering::Relaxed);
         }
-        let mut entry = self.0.entry(sub.clone()).or_default();
+        let mut entry = self.all.entry(sub.clone()).or_default();
         entry.upgrade().unwrap_or_else(|| {
             let opens = Mutex::new(Bucket::new(Instant::now().into_std()));
             let subject = Arc::new(Subject { counts: Default::default(), opens });
@@ -80,3 +85,29 @@ impl Drop for Owned {
 
 /// Entries that may stand here unused.
 const SPARE: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_no_session_any_more_is_forgotten_and_who_has_one_is_not() {
+        let subjects = Subjects::default();
+        let lives: Vec<_> = (0..3 * SPARE).map(|number| subjects.of(&format!("lives {number}").into())).collect();
+        for number in 0..10 * SPARE {
+            let _ = subjects.of(&format!("goes {number}").into());
+        }
+        assert!(subjects.all.len() <= 2 * 4 * SPARE, "{} are kept", subjects.all.len());
+        let same = |(number, one): (usize, &Arc<Subject>)| Arc::ptr_eq(one, &subjects.of(&format!("lives {number}").into()));
+        assert!(lives.iter().enumerate().all(same));
+    }
+
+    #[test]
+    fn a_place_is_given_back_and_one_too_many_takes_none() {
+        let subject = Subjects::default().of(&"ann".into());
+        let first = subject.take(Thing::Name, Some(1)).expect("one");
+        assert!(subject.take(Thing::Name, Some(1)).is_none() && subject.take(Thing::Stream, Some(1)).is_some());
+        drop(first);
+        assert!(subject.take(Thing::Name, Some(1)).is_some());
+    }
+}
