@@ -5,7 +5,7 @@ import { createPrivateKey, type KeyObject, sign } from "node:crypto";
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { bss } from "../harness/programs.mjs";
+import * as programs from "../harness/programs.mjs";
 import { type RunningProxy, startProxy } from "../harness/proxy.mjs";
 import { test as base, expect, type Page, serveEcho, tryConnect } from "./fixture.ts";
 
@@ -25,7 +25,7 @@ const test = base.extend<{ guarded: Guarded }>({
     const folder = mkdtempSync(join(tmpdir(), "bss-token-"));
     const [secret, keys, revoked] = ["signing.jwk", "keys.json", "revoked"].map((name) => join(folder, name));
     if (!secret || !keys || !revoked) throw new Error("three files");
-    writeFileSync(keys, execFileSync(bss(), ["token", "keygen", "--out", secret]));
+    writeFileSync(keys, execFileSync(programs.bss(), ["token", "keygen", "--out", secret]));
     writeFileSync(revoked, "");
     const jwk = JSON.parse(readFileSync(secret, "utf8"));
     const key = createPrivateKey({ key: jwk, format: "jwk" });
