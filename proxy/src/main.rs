@@ -104,7 +104,7 @@ async fn serve(config: Config, Secrets { lease_key, identity, authorizer, ice }:
     };
     if let Some(authorizer) = authorizer {
         proxy = proxy.with_authorizer(authorizer.clone());
-        tokio::spawn(shell::keep_fresh(proxy.clone(), authorizer));
+        tokio::spawn(shell::keep_fresh(proxy.clone(), authorizer)?);
     }
     let listener = proxy.listen().await?;
     if let Some(socket) = proxy.listen_stun().await? {

@@ -1,6 +1,6 @@
 //! Who may use the proxy that `bss serve` is.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use browser_stream_server::{Config, Proxy, token::JwtAuthorizer};
 use tokio::{
@@ -28,20 +28,22 @@ pub fn authorizer(config: &Config) -> anyhow::Result<Option<JwtAuthorizer>> {
     Ok(Some(authorizer))
 }
 
-/// Reads keys and what was taken back again when the files change, and at SIGHUP, and closes the sessions whose tokens were taken back.
-pub async fn keep_fresh(proxy: Proxy, authorizer: JwtAuthorizer) -> std::io::Result<()> {
+/// Reads keys and what was taken back again when the files change, and at SIGHUP, and closes the sessions whose tokens were taken back: for ever, from now on.
+pub fn keep_fresh(proxy: Proxy, authorizer: JwtAuthorizer) -> io::Result<impl Future<Output = ()> + Send> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let all = tokio::select! {
-            _ = hangup.recv() => true,
-            _ = look.tick() => false,
-        };
-        authorizer.refresh(all);
-        let closed = proxy.revoke(|identity| authorizer.is_withdrawn(identity));
-        if closed > 0 {
-            tracing::info!(closed, "sessions with revoked tokens");
+    Ok(async move {
+        loop {
+            let all = tokio::select! {
+                _ = hangup.recv() => true,
+                _ = look.tick() => false,
+            };
+            authorizer.refresh(all);
+            let closed = proxy.revoke(|identity| authorizer.is_withdrawn(identity));
+            if closed > 0 {
+                tracing::info!(closed, "sessions with revoked tokens");
+            }
         }
-    }
+    })
 }
