@@ -17,8 +17,10 @@ esac
 
 root=$work/alone
 rm -rf "$root"
-mkdir -p "$root"
+mkdir -p "$root/dev"
 cp "$program" "$root/bss"
+# What a container has of its own accord, and the program takes its random numbers from.
+touch "$root/dev/random" "$root/dev/urandom"
 if [ "$(id -u)" != 0 ] || ! unshare --mount true 2>/dev/null; then
     echo "deploy: built without libraries, and not run in a root of its own, for that takes root's rights here"
     exit 0
@@ -26,7 +28,8 @@ fi
 
 # As docker run --read-only does.
 exec {output}< <(exec unshare --mount bash -c '
-    mount --bind "$1" "$1" && mount -o remount,ro,bind "$1" &&
+    mount --bind "$1" "$1" && mount --bind /dev/random "$1/dev/random" && mount --bind /dev/urandom "$1/dev/urandom" &&
+        mount -o remount,ro,bind "$1" &&
         exec chroot --userspec=65532:65532 "$1" /bss serve --bind 127.0.0.1:0 2>"$2"' \
     alone "$root" "$work/alone.log")
 running=$!
