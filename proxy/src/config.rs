@@ -69,6 +69,8 @@ pub struct Config {
     pub turn: Vec<TurnUrl>,
     /// The file with the secret that the TURN server has, too.
     pub turn_secret: Option<PathBuf>,
+    /// Where whoever runs the proxy may ask for its metrics, apart from its peers: [`Proxy::serve_admin`](crate::Proxy::serve_admin). Off where it is not set.
+    pub admin: Option<SocketAddr>,
     /// How `bss` speaks TLS itself; a program of one's own reads an [`Identity`](crate::tls::Identity) and gives it to
     /// [`Proxy::with_tls`](crate::Proxy::with_tls).
     pub tls: Option<Tls>,
@@ -95,6 +97,7 @@ impl Default for Config {
             stun: None,
             turn: Vec::new(),
             turn_secret: None,
+            admin: None,
             tls: None,
             limits: Limits::default(),
         }
@@ -120,6 +123,9 @@ impl Config {
         }
         if !self.open && self.tokens.is_none() && !self.bind.ip().to_canonical().is_loopback() {
             return Err(ConfigError::Open(self.bind));
+        }
+        if let Some(admin) = self.admin.filter(|admin| self.tokens.is_none() && !admin.ip().to_canonical().is_loopback()) {
+            return Err(ConfigError::Admin(admin));
         }
         if self.stun.is_some_and(|bind| bind.port() == 0) {
             return Err(ConfigError::Stun);
@@ -166,6 +172,9 @@ pub enum ConfigError {
         port = .0.port()
     )]
     Open(SocketAddr),
+    /// Others could read the metrics.
+    #[error("refusing to listen on {0} for whoever runs the proxy: everybody who reaches this address could ask; add --tokens FILE, or say --admin 127.0.0.1:{port}", port = .0.port())]
+    Admin(SocketAddr),
     /// What tokens are to be like, and no keys to know them by.
     #[error(
         "--token-audience, --token-revoked and --anonymous-rights need --tokens: the file with the keys, as `bss token keygen` prints it"

@@ -5,6 +5,7 @@
 
 mod buffer;
 pub mod config;
+mod counters;
 mod edge;
 mod error;
 mod feature;
@@ -12,7 +13,6 @@ mod limits;
 mod memory;
 #[doc(hidden)]
 pub mod private;
-mod refusals;
 mod route;
 mod session;
 #[cfg(feature = "tls")]

@@ -111,6 +111,11 @@ async fn serve(config: Config, Secrets { lease_key, identity, authorizer, ice }:
         let proxy = proxy.clone();
         tokio::spawn(async move { proxy.serve_stun(socket).await });
     }
+    if let Some(listener) = proxy.listen_admin().await? {
+        tracing::info!("metrics at http://{}/metrics", listener.local_addr()?);
+        let proxy = proxy.clone();
+        tokio::spawn(async move { proxy.serve_admin(listener).await });
+    }
     let stop = signalled(Hangup::listen(identity.clone())?)?;
     shell::welcome(&proxy.url(&listener)?, listener.local_addr()?, public, identity.as_ref())?;
     tokio::spawn(service::live());

@@ -36,6 +36,11 @@ impl Memory {
         }
     }
 
+    /// Bytes that should not be reached.
+    pub fn budget(&self) -> usize {
+        self.budget
+    }
+
     /// Bytes in use.
     pub fn used(&self) -> usize {
         self.used.load(Ordering::Relaxed)

@@ -10,6 +10,7 @@ mod facts;
 mod leases;
 mod listen;
 mod lives;
+mod metrics;
 mod muxes;
 mod posing;
 mod readme;

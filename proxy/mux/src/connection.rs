@@ -13,6 +13,7 @@ mod transmit;
 
 use std::{
     collections::VecDeque,
+    ops::AddAssign,
     time::{Duration, Instant},
 };
 
@@ -100,6 +101,27 @@ pub struct Counts {
     pub opened: u64,
     /// DATA frames with payload that were transmitted.
     pub data_sent: u64,
+    /// Bytes of payload that were.
+    pub bytes_sent: u64,
+}
+
+impl AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.frames += other.frames;
+        self.bytes += other.bytes;
+        self.opens += other.opens;
+        self.resets += other.resets;
+        self.fins += other.fins;
+        self.acks += other.acks;
+        self.updates += other.updates;
+        self.empty += other.empty;
+        self.pings += other.pings;
+        self.stray += other.stray;
+        self.dropped += other.dropped;
+        self.opened += other.opened;
+        self.data_sent += other.data_sent;
+        self.bytes_sent += other.bytes_sent;
+    }
 }
 
 /// One session's protocol. `T` is what the caller keeps for each stream.

@@ -60,6 +60,9 @@ pub struct Serve {
     /// The file with that secret: coturn's static-auth-secret
     #[arg(long, env = "BSS_TURN_SECRET", value_name = "FILE")]
     turn_secret: Option<PathBuf>,
+    /// Tell whoever runs the proxy its metrics at this address, such as 127.0.0.1:9090: http://127.0.0.1:9090/metrics
+    #[arg(long, env = "BSS_ADMIN", value_name = "ADDRESS:PORT")]
+    admin: Option<Bind>,
     /// Speak TLS with a certificate that bss makes and keeps: browsers warn once, and phones have all that they have on localhost; `off` is none
     #[arg(long, env = "BSS_TLS", value_name = "self-signed")]
     tls: Option<tls::Mode>,
@@ -139,6 +142,7 @@ impl Serve {
             stun,
             turn,
             turn_secret,
+            admin,
             tls,
             limits,
         } = config;
@@ -157,6 +161,7 @@ impl Serve {
             trusted_proxies: self.trusted_proxies.unwrap_or(trusted_proxies),
             lease_key: self.lease_key.or(lease_key),
             stun: self.stun.map(|Bind(address)| address).or(stun),
+            admin: self.admin.map(|Bind(address)| address).or(admin),
             turn: self.turn.unwrap_or(turn),
             turn_secret: self.turn_secret.or(turn_secret),
             tls: said.tls()?.unwrap_or(tls),

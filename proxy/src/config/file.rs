@@ -31,6 +31,7 @@ struct File {
     stun: Option<Text<Bind>>,
     turn: Option<Vec<Text<super::TurnUrl>>>,
     turn_secret: Option<PathBuf>,
+    admin: Option<Text<Bind>>,
     tls: Option<Text<tls::Mode>>,
     tls_dir: Option<PathBuf>,
     tls_cert: Option<PathBuf>,
@@ -69,6 +70,7 @@ pub(super) fn write(config: &Config) -> String {
         trusted_proxies: Some(config.trusted_proxies.iter().copied().map(Text).collect()),
         lease_key: config.lease_key.clone(),
         stun: config.stun.map(|address| Text(Bind(address))),
+        admin: config.admin.map(|address| Text(Bind(address))),
         turn: Some(config.turn.iter().cloned().map(Text).collect()),
         turn_secret: config.turn_secret.clone(),
         tls: said.mode.map(Text),
@@ -99,6 +101,7 @@ fn apply(text: &str, config: &mut Config) -> Result<(), String> {
     set_all(&mut config.trusted_proxies, file.trusted_proxies);
     config.lease_key = file.lease_key.or_else(|| config.lease_key.take());
     config.stun = file.stun.map(|Text(Bind(address))| address).or(config.stun);
+    config.admin = file.admin.map(|Text(Bind(address))| address).or(config.admin);
     set_all(&mut config.turn, file.turn);
     config.turn_secret = file.turn_secret.or_else(|| config.turn_secret.take());
     let said = tls::Said {
@@ -183,6 +186,7 @@ mod tests {
         config.token_revoked = Some("/etc/bss/revoked".into());
         config.anonymous_rights = vec!["connect=public-*".parse().expect("a right")];
         config.stun = Some(SocketAddr::from(([192, 0, 2, 1], 3478)));
+        config.admin = Some(SocketAddr::from(([127, 0, 0, 1], 9090)));
         config.turn = vec!["turn:turn.example.com:3478".parse().expect("a TURN server")];
         config.turn_secret = Some("/var/lib/bss/turn.secret".into());
         config.tls = Some(super::super::Tls::Files { certificate: "/etc/tls.pem".into(), key: "/etc/tls.key".into() });

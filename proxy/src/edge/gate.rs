@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use super::http::Connection;
 use crate::{
     config::{Authority, Config, Host, Origin, PublicUrl},
-    refusals::{self, Refusals},
+    counters::{self, Counters},
 };
 
 /// What is let in.
@@ -29,7 +29,7 @@ pub(super) struct Gate {
     allow_origin: Vec<Origin>,
     open: bool,
     tls: Option<OwnTls>,
-    refusals: Arc<Refusals>,
+    counters: Arc<Counters>,
 }
 
 /// What it means for the gate that the proxy speaks TLS itself.
@@ -57,14 +57,20 @@ pub(super) enum Refusal {
 }
 
 impl Gate {
-    pub(super) fn new(config: &Config, tls: Option<OwnTls>, refusals: Arc<Refusals>) -> Self {
+    pub(super) fn new(config: &Config, tls: Option<OwnTls>, counters: Arc<Counters>) -> Self {
         Self {
             public_url: config.public_url.clone(),
             allow_origin: config.allow_origin.clone(),
             open: config.open || config.tokens.is_some(),
             tls,
-            refusals,
+            counters,
         }
+    }
+
+    /// One that lets in who asks for this machine, and no page of another origin.
+    #[cfg(feature = "metrics")]
+    pub(super) fn of_this_machine(counters: Arc<Counters>) -> Self {
+        Self { public_url: None, allow_origin: Vec::new(), open: false, tls: None, counters }
     }
 
     /// Lets a request in or says why not; `local` is the socket's own address, where it is known.
@@ -118,7 +124,7 @@ pub(super) async fn keep(State(gate): State<Arc<Gate>>, mut request: Request, ne
             next.run(request).await
         }
         Err(refusal) => {
-            gate.refusals.count(refusals::Refusal::Gate);
+            gate.counters.count(counters::Refusal::Gate);
             tracing::info!("request refused, {refusal}");
             refusal.into_response()
         }

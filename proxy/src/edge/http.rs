@@ -42,7 +42,7 @@ use super::{
     readiness::{Readiness, Trouble},
     shed::{Reserve, SHED_AT_ONCE},
 };
-use crate::refusals::Refusal;
+use crate::counters::Refusal;
 
 /// The connection that a request came over: an extension of the request.
 ///
@@ -95,7 +95,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, inner: &Arc<Inn
                     place => (None, place),
                 };
                 if let Some(trouble) = shed {
-                    inner.refusals.count(trouble.counts_as());
+                    inner.counters.count(trouble.counts_as());
                 }
                 // One address gets no more of the answers than there are for all such: the next newcomer must not wait for it.
                 let Some(place) = place else { continue };
@@ -153,10 +153,10 @@ async fn converse(socket: TcpStream, router: Router, connection: Connection, inn
             Ok(Ok(Secured::Tls(socket))) => conversation.speak(*socket, router).await,
             Ok(Ok(Secured::Plain(socket))) => conversation.speak(socket, inner.elsewhere()).await,
             Ok(Err(error)) => {
-                inner.refusals.count(Refusal::Tls);
+                inner.counters.count(Refusal::Tls);
                 tracing::debug!(%error, "no TLS with a peer");
             }
-            Err(_) => inner.refusals.count(Refusal::EstablishTimeout),
+            Err(_) => inner.counters.count(Refusal::EstablishTimeout),
         }
         return;
     }
@@ -196,7 +196,7 @@ impl Conversation {
         let mut http = pin!(builder.serve_connection(TokioIo::new(socket), service).with_upgrades());
         let ended = tokio::select! {
             ended = http.as_mut() => Ok(ended),
-            () = late(until, &asked) => return inner.refusals.count(Refusal::EstablishTimeout),
+            () = late(until, &asked) => return inner.counters.count(Refusal::EstablishTimeout),
             () = inner.stop.cancelled() => Err(()),
             () = sleep(life) => Err(()),
         };
@@ -209,9 +209,9 @@ impl Conversation {
         };
         if let Some(Err(error)) = ended {
             if error.is_parse_too_large() {
-                inner.refusals.count(Refusal::HeaderTooLarge);
+                inner.counters.count(Refusal::HeaderTooLarge);
             } else if error.is_timeout() && !asked.load(Ordering::Relaxed) {
-                inner.refusals.count(Refusal::EstablishTimeout);
+                inner.counters.count(Refusal::EstablishTimeout);
             }
             tracing::trace!(%remote, %error, "connection ended");
         }

@@ -14,7 +14,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 use super::http::{Conversation, HEAD_BYTES_MAX, answer};
-use crate::{refusals::Refusal, tls::HTTP_2};
+use crate::{counters::Refusal, tls::HTTP_2};
 
 /// Whether it is what both agreed upon in the handshake.
 pub(super) fn is_agreed(socket: &TlsStream<TcpStream>) -> bool {
@@ -55,7 +55,7 @@ pub(super) async fn speak(conversation: Conversation, socket: TlsStream<TcpStrea
             ended = http.as_mut() => break Some(ended),
             () = sleep_until(until), if asks.borrow().begun == 0 => {
                 if asks.borrow().begun == 0 {
-                    return inner.refusals.count(Refusal::EstablishTimeout);
+                    return inner.counters.count(Refusal::EstablishTimeout);
                 }
             }
             () = idle.as_mut(), if !ending => {

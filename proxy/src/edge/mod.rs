@@ -1,11 +1,15 @@
 //! The outside world: HTTP, who may come in, the WebSocket, and the files for the browser.
 
 mod addresses;
+#[cfg(feature = "metrics")]
+mod admin;
 mod assets;
 mod gate;
 mod http;
 #[cfg(feature = "tls")]
 mod http2;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod proxy;
 mod readiness;
 #[cfg(feature = "tls")]

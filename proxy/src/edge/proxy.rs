@@ -30,10 +30,10 @@ use super::{
 use crate::tls::Identity;
 use crate::{
     config::Config,
+    counters::Counters,
     feature::{channel::Channels, room::Rooms},
     limits::Limits,
     memory::Memory,
-    refusals::Refusals,
     route::StreamRouter,
     session::Sessions,
     token::{self, Authorizer},
@@ -50,7 +50,7 @@ pub struct Proxy {
 }
 
 pub(super) struct Inner {
-    config: Config,
+    pub(super) config: Config,
     pub(super) limits: Arc<Limits>,
     gate: Arc<Gate>,
     /// Who the proxy is over TLS, where it speaks that itself.
@@ -62,10 +62,10 @@ pub(super) struct Inner {
     pub(super) callers: Arc<Addresses>,
     pub(super) readiness: Arc<Readiness>,
     pub(super) sessions: Sessions,
-    channels: Channels,
-    rooms: Rooms,
+    pub(super) channels: Channels,
+    pub(super) rooms: Rooms,
     pub(super) memory: Arc<Memory>,
-    pub(super) refusals: Arc<Refusals>,
+    pub(super) counters: Arc<Counters>,
     /// Sessions, and connections that become one; awaited first.
     pub(super) peers: TaskTracker,
     /// All other connections.
@@ -195,7 +195,7 @@ impl Proxy {
 
     /// Tells who asks by STUN (RFC 8489) by which address it is seen, within the limits, until the proxy is shut down.
     pub async fn serve_stun(&self, socket: UdpSocket) {
-        let stun = Stun::new(&self.inner.limits, self.inner.refusals.clone());
+        let stun = Stun::new(&self.inner.limits, self.inner.counters.clone());
         self.inner.stop.run_until_cancelled(stun.serve(socket)).await;
     }
 
@@ -216,7 +216,7 @@ impl Proxy {
 
     /// How often the proxy refused, shed or cut so far, by reason: stable names, each once and always in the same order.
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        self.inner.refusals.iter()
+        self.inner.counters.iter()
     }
 
     /// Goes down: takes no more sessions, opens nothing for those that there are, tells them to come back after a while, and waits until they
@@ -243,12 +243,12 @@ impl Inner {
         let rooms = Rooms::new(limits.clone());
         let sessions = Sessions::new(limits.clone(), Arc::new(rooms.mount(channels.mount(router))));
         let memory = sessions.memory().clone();
-        let refusals = sessions.counters().clone();
-        channels.belong_to(&memory, &refusals);
-        rooms.belong_to(&memory, &refusals);
+        let counters = sessions.counters().clone();
+        channels.belong_to(&memory, &counters);
+        rooms.belong_to(&memory, &counters);
         let (peers, tasks) = (TaskTracker::new(), TaskTracker::new());
         let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
-        let gate = Arc::new(Gate::new(&config, tls, refusals.clone()));
+        let gate = Arc::new(Gate::new(&config, tls, counters.clone()));
         let addresses = Arc::new(Addresses::new(limits.sessions_per_address_max, &config.trusted_proxies));
         let callers = Arc::new(Addresses::new(limits.connections_per_address_max, &config.trusted_proxies));
         let readiness = Arc::new(Readiness::new(&limits, memory.clone(), draining.clone()));
@@ -265,7 +265,7 @@ impl Inner {
             channels,
             rooms,
             memory,
-            refusals,
+            counters,
             peers,
             tasks,
             draining,

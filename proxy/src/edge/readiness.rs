@@ -11,7 +11,7 @@ use rand::Rng;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::{limits::Limits, memory::Memory, refusals::Refusal};
+use crate::{counters::Refusal, limits::Limits, memory::Memory};
 
 /// What decides whether the proxy takes new sessions.
 pub(super) struct Readiness {

@@ -11,24 +11,24 @@ use tokio::{net::UdpSocket, time};
 
 use super::addresses::holder;
 use crate::{
+    counters::{Counters, Refusal},
     limits::Limits,
-    refusals::{Refusal, Refusals},
 };
 
 /// Answers binding requests, so many for each address and so many in all.
 pub(super) struct Stun {
     by_address: DefaultKeyedRateLimiter<std::net::IpAddr>,
     all: DefaultDirectRateLimiter,
-    refusals: Arc<Refusals>,
+    counters: Arc<Counters>,
 }
 
 impl Stun {
-    pub(super) fn new(limits: &Limits, refusals: Arc<Refusals>) -> Self {
+    pub(super) fn new(limits: &Limits, counters: Arc<Counters>) -> Self {
         let quota = |count| Quota::per_second(rate(count));
         Self {
             by_address: RateLimiter::keyed(quota(limits.stun_per_address_per_second).allow_burst(rate(limits.stun_per_address_burst))),
             all: RateLimiter::direct(quota(limits.stun_per_second)),
-            refusals,
+            counters,
         }
     }
 
@@ -62,7 +62,7 @@ impl Stun {
         let is_welcome =
             self.by_address.len() < ADDRESSES_MAX && self.by_address.check_key(&holder(from.ip())).is_ok() && self.all.check().is_ok();
         if !is_welcome {
-            self.refusals.count(Refusal::StunRate);
+            self.counters.count(Refusal::StunRate);
         }
         is_welcome.then_some(answer)
     }
@@ -176,7 +176,7 @@ mod tests {
         let from = |last: u16| SocketAddr::new(Ipv6Addr::new(0x2001, 0xdb8, 0, last, 1, 2, 3, 4).into(), 9);
         let answered = |last| (0..10).filter(|_| stun.answer(&request, from(last)).is_some()).count();
         assert_eq!((answered(1), answered(2)), (3, 3));
-        assert!(stun.refusals.iter().any(|counted| counted == ("stun_rate", 14)));
+        assert!(stun.counters.iter().any(|counted| counted == ("stun_rate", 14)));
         let stun = self::stun(1000, 5);
         let answered = (0..10).filter(|last| stun.answer(&request, from(*last)).is_some()).count();
         assert_eq!(answered, 5);

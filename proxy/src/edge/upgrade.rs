@@ -25,7 +25,7 @@ use super::{
     readiness::{Trouble, come_back},
 };
 use crate::{
-    refusals,
+    counters,
     session::websocket::{Any, Socket, WebSocket},
     token::Token,
 };
@@ -55,19 +55,19 @@ impl From<Full> for Refusal {
 
 impl Refusal {
     /// What it counts as.
-    fn counts_as(self) -> refusals::Refusal {
+    fn counts_as(self) -> counters::Refusal {
         match self {
-            Self::Draining => refusals::Refusal::Draining,
-            Self::Budget => refusals::Refusal::Budget,
-            Self::Address => refusals::Refusal::SessionsPerAddress,
-            Self::NotAWebSocket | Self::Version | Self::Key | Self::Subprotocol => refusals::Refusal::Handshake,
+            Self::Draining => counters::Refusal::Draining,
+            Self::Budget => counters::Refusal::Budget,
+            Self::Address => counters::Refusal::SessionsPerAddress,
+            Self::NotAWebSocket | Self::Version | Self::Key | Self::Subprotocol => counters::Refusal::Handshake,
         }
     }
 }
 
 fn upgrade(proxy: &Proxy, request: Request) -> Response {
     begin(proxy, request).unwrap_or_else(|refusal| {
-        proxy.inner.refusals.count(refusal.counts_as());
+        proxy.inner.counters.count(refusal.counts_as());
         refusal.into_response()
     })
 }
@@ -101,7 +101,7 @@ fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
             }
             Ok(Err(error)) => tracing::debug!(%error, "the connection ended before it was a WebSocket"),
             Err(_) => {
-                inner.refusals.count(refusals::Refusal::EstablishTimeout);
+                inner.counters.count(counters::Refusal::EstablishTimeout);
                 tracing::debug!("the peer did not take the answer to its handshake");
             }
         }
@@ -120,7 +120,7 @@ struct Newcomer {
 }
 
 /// What a program shows that can set headers: `Authorization: Bearer …` (RFC 6750 section 2.1). Other schemes are between it and a proxy in front.
-fn bearer(headers: &HeaderMap) -> Option<Token> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<Token> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| Token::new(token.trim()))
 }
@@ -343,7 +343,7 @@ mod tests {
         }
         assert_eq!(ask("/healthz").await.0, "HTTP/1.1 200");
         assert_eq!(proxy.sessions().len(), 1, "the live one goes on");
-        assert_eq!(proxy.inner.refusals.of(refusals::Refusal::Budget), 1);
+        assert_eq!(proxy.inner.counters.of(counters::Refusal::Budget), 1);
         drop(lease);
         assert_eq!(ask("/readyz").await.0, "HTTP/1.1 200");
         assert_eq!(ask("/mux").await.0, "HTTP/1.1 101");

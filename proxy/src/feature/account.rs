@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use crate::{
+    counters::{Counters, Refusal},
     limits::Limits,
-    refusals::{Refusal, Refusals},
     session::{Bucket, Rate},
 };
 
@@ -59,10 +59,10 @@ impl Account {
     }
 
     /// Resolves when it owes nothing, and counts as `slowed` if it did. Cancel-safe: one that is waited for anew is still counted once.
-    pub async fn settle(&mut self, refusals: &Refusals, slowed: Refusal) {
+    pub async fn settle(&mut self, counters: &Counters, slowed: Refusal) {
         while let Some(until) = self.owes() {
             if !mem::replace(&mut self.is_slowed, true) {
-                refusals.count(slowed);
+                counters.count(slowed);
             }
             sleep_until(until).await;
         }

@@ -9,13 +9,16 @@ use std::{
 };
 
 use browser_stream_mux::{Code, Stream};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::{ConnectOptions, Event, Name, Reason, StreamServerProxy, registry::Seat};
 use crate::{
+    counters::Deed,
+    counters::Refusal,
     error::{OpenError, RefusalCode},
     limits::Limits,
-    refusals::Refusal,
     session::{self, Answer, Ask, Beginning, Begun, Ended, Fields, Open, Opening, Permit, Reply, Session, Watch, encode},
     token::Verb,
 };
@@ -98,7 +101,7 @@ pub(super) async fn from_inside(proxy: &StreamServerProxy, name: &Name, options:
         stream.reset(not_wanted(&error).number());
         return Err(error);
     }
-    let client = Client::new(id, seat, Permit::default(), false);
+    let client = Client::new(id, seat, Permit::default(), None);
     client.accepted();
     client.tell_connected();
     session::watch(&server, &stream, Arc::new(client));
@@ -125,13 +128,15 @@ struct Client {
     _permit: Permit,
     /// It asks for a stream that goes on over other connections.
     resumes: bool,
+    /// What that is.
+    carrier: Option<Deed>,
     /// How it stands: one word, for there are as many of these as streams.
     state: AtomicU64,
 }
 
 impl Client {
-    fn new(id: Uuid, seat: Seat, permit: Permit, resumes: bool) -> Self {
-        Self { id, seat, _permit: permit, resumes, state: AtomicU64::new(ASKS) }
+    fn new(id: Uuid, seat: Seat, permit: Permit, resume: Option<&RawValue>) -> Self {
+        Self { id, seat, _permit: permit, resumes: resume.is_some(), carrier: resume.and_then(carrier), state: AtomicU64::new(ASKS) }
     }
 
     /// What the server is asked for this client, who has the place: its session, the frame of the open, and who takes the answer.
@@ -148,7 +153,7 @@ impl Client {
             .raw("resume", open.resume.as_deref())
             .raw("seal", open.seal.as_deref())
             .peer(session.id(), permit.sub().map(AsRef::as_ref));
-        let client = Arc::new(Self::new(id, seat, permit, open.resume.is_some()));
+        let client = Arc::new(Self::new(id, seat, permit, open.resume.as_deref()));
         Ok((claim.session.clone(), fields.frame(), client))
     }
 
@@ -188,6 +193,9 @@ impl Watch for Client {
                     .raw("seal", reply.seal.as_deref());
                 let frame = fields.frame();
                 if answer.join(server, &frame, resumes, || self.accepted()) {
+                    if let Some(carrier) = self.carrier.filter(|_| resumes) {
+                        server.process.counters.done(carrier);
+                    }
                     self.tell_connected();
                 }
             }
@@ -229,6 +237,20 @@ pub(crate) fn wait(limits: &Limits, asked_ms: Option<f64>) -> Result<Duration, O
         return Err(OpenError::new(Code::BadRequest, format!("wait is a number of milliseconds from 0 to {most_ms}")));
     }
     Ok(Duration::from_secs_f64(asked_ms / 1000.0))
+}
+
+/// What a connection is to a stream that goes on over others: its first, or one that it moves to. What is only about one, to find a direct way, is neither.
+fn carrier(resume: &RawValue) -> Option<Deed> {
+    #[derive(Deserialize)]
+    struct Said {
+        id: Option<IgnoredAny>,
+        join: Option<IgnoredAny>,
+    }
+    match serde_json::from_str(resume.get()) {
+        Ok(Said { join: Some(_), .. }) => Some(Deed::CarrierMove),
+        Ok(Said { id: Some(_), .. }) => Some(Deed::Resumable),
+        _ => None,
+    }
 }
 
 /// What to do about a server that lacks what an open needs.

@@ -9,8 +9,8 @@ use super::{
     registry::{Applicant, Claim, Claimed, Right, Taken},
 };
 use crate::{
+    counters::Refusal,
     error::OpenError,
-    refusals::Refusal,
     session::{Instance, Note, Opening, Permit, encode, parse},
     token::Verb,
 };

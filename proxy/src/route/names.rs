@@ -10,9 +10,9 @@ use tokio::{
 
 use super::{Name, StreamServerProxy, registry::Presence};
 use crate::{
+    counters::Refusal,
     error::OpenError,
     limits::Limits,
-    refusals::Refusal,
     session::{Note, Opening, Reply, encode},
     token::Verb,
 };

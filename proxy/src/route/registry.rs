@@ -27,7 +27,7 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::{Event, Name, Reason, lease::EXACT_MAX};
-use crate::{error::OpenError, limits::Limits, refusals::Refusal, session::Session};
+use crate::{counters::Refusal, error::OpenError, limits::Limits, session::Session};
 use claim::Place;
 pub(super) use claim::{Applicant, Claim, ClaimInfo, Right, Taken};
 use seat::Places;

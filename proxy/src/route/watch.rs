@@ -4,8 +4,8 @@ use browser_stream_mux::Code;
 
 use super::{Name, StreamServerProxy};
 use crate::{
+    counters::Refusal,
     error::OpenError,
-    refusals::Refusal,
     session::{Note, Opening, Reply, encode},
     token::Verb,
 };

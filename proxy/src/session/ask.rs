@@ -15,7 +15,7 @@ use super::{
     open::frame,
     opening::{self, Ask},
 };
-use crate::{error::OpenError, refusals::Refusal};
+use crate::{counters::Refusal, error::OpenError};
 
 /// What has come of a stream behind its open, and what may still come.
 pub(crate) struct Behind {
@@ -174,6 +174,7 @@ impl<'a> Answer<'a> {
         }
         end.source = Source::Splice(Ledger::new(Far { session: server.clone(), id }, credit));
         end.reply_waits = true;
+        state.process.counters.accepted();
         accepted();
         state.send_copy(client, frame, then);
         if !rest.is_empty() {

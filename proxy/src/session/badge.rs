@@ -15,8 +15,8 @@ use super::{
     subject::{Owned, Subject, Subjects, Thing},
 };
 use crate::{
+    counters::Refusal,
     error::OpenError,
-    refusals::Refusal,
     token::{Authorizer, Identity, Refused, Verb},
 };
 

@@ -20,7 +20,7 @@ use super::{
     end::{End, Sink, Source},
     ledger::CAP,
 };
-use crate::refusals::Refusal;
+use crate::counters::Refusal;
 
 /// What a session keeps of its streams for the sake of its bounds.
 #[derive(Debug, Default)]
@@ -65,7 +65,7 @@ impl State {
     /// After bytes were queued: resets the heaviest streams while too much is.
     pub(super) fn hold_to_ladder(&mut self, effects: &mut Effects) {
         while self.mux.queued() > self.process.limits.queued_reset_at_bytes && self.cut_heaviest(|_| 0, effects).is_some() {
-            self.process.refusals.count(Refusal::QueueReset);
+            self.process.counters.count(Refusal::QueueReset);
         }
     }
 
@@ -169,7 +169,7 @@ impl State {
             if let Some(bytes) = self.mux.value_mut(id).and_then(|end| end.waiting.take()) {
                 self.bounds.waiting_bytes -= waited(bytes);
                 self.cut_stream(id, Code::Limit, effects);
-                self.process.refusals.count(Refusal::WaitingBytes);
+                self.process.counters.count(Refusal::WaitingBytes);
             }
         }
     }
@@ -264,7 +264,7 @@ impl State {
             let Some(moved_at) = self.mux.look(id).and_then(|(_, end)| end.moved_at) else { continue };
             if moved_at + timeout <= now {
                 self.cut_stream(id, Code::Timeout, effects);
-                self.process.refusals.count(Refusal::HalfClosed);
+                self.process.counters.count(Refusal::HalfClosed);
             } else {
                 self.bounds.half_closed.push(Reverse((moved_at + timeout, id)));
             }
@@ -326,7 +326,7 @@ pub(super) fn relieve(process: &Process, effects: &mut Effects) {
         weights.push((state.weight(), at));
         let ready = state.wants_turn();
         drop(state);
-        process.refusals.count(Refusal::Budget);
+        process.counters.count(Refusal::Budget);
         if ready {
             effects.ready(heaviest);
         }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use browser_stream_mux::Counts;
 
 use super::rate::{Bucket, Rate};
-use crate::refusals::Refusal;
+use crate::counters::Refusal;
 
 /// One session's account. To be asked once for each read: that costs the same for one frame as for thousands.
 #[derive(Clone, Copy, Debug)]

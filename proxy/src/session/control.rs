@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use super::{Open, Session, State, badge::Bearer, encode, opening, parse};
-use crate::{error::OpenError, refusals::Refusal, token::Token};
+use crate::{counters::Refusal, error::OpenError, token::Token};
 
 /// What the proxy answers to `/session`.
 #[derive(Serialize)]

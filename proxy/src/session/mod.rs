@@ -50,7 +50,7 @@ use serde_json::value::RawValue;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use crate::{error::OpenError, refusals::Refusal};
+use crate::{counters::Refusal, error::OpenError};
 use badge::Badge;
 use bounds::Bounds;
 use charge::Charge;
@@ -79,6 +79,7 @@ pub use opening::{Beginning, Opening};
 pub(crate) use rate::{Bucket, Rate};
 pub use send::SendError;
 pub use sessions::Sessions;
+pub(crate) use sessions::Traffic;
 pub(crate) use subject::Owned;
 
 /// Takes what peers open: the seam through which routes hang above sessions.
@@ -184,7 +185,7 @@ impl Session {
 
     /// One more refusal that this peer met with, or caused.
     pub(crate) fn count(&self, refusal: Refusal) {
-        self.process.refusals.count(refusal);
+        self.process.counters.count(refusal);
     }
 
     /// How many streams are live.

@@ -20,8 +20,8 @@ use super::{
     encode,
 };
 use crate::{
+    counters::Refusal,
     error::{OpenError, RefusalCode},
-    refusals::Refusal,
     token::Verb,
 };
 
@@ -72,6 +72,7 @@ impl Opening {
     fn accept_as(self, reply: &impl Serialize) -> Stream {
         let mut stream = self.stream;
         self.session.answered(&stream);
+        self.session.process.counters.accepted();
         stream.write_reply(&encode(reply));
         stream
     }
@@ -143,6 +144,7 @@ pub(crate) async fn refuse(session: &Arc<Session>, mut stream: Stream, error: Op
 /// Notes that an open is refused.
 pub(super) fn refusing(session: &Session, error: &OpenError) {
     tracing::debug!(session = %session.id, code = %error.code, "open refused");
+    session.process.counters.refused(error.code);
     if error.is(Code::Draining) {
         session.count(Refusal::Draining);
     }

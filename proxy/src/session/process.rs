@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, OnceLock, atomic::AtomicBool};
 
+use browser_stream_mux::Counts;
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
 use super::{Opens, Session, badge::Authority, rate::Rate};
-use crate::{buffer::Buffers, limits::Limits, memory::Memory, refusals::Refusals};
+use crate::{buffer::Buffers, counters::Counters, limits::Limits, memory::Memory};
 
 /// The process, as its sessions know it: what they all share.
 pub(crate) struct Process {
@@ -25,8 +26,10 @@ pub(crate) struct Process {
     pub draining: AtomicBool,
     /// Somebody keeps the timers' pulse.
     pub pulse: AtomicBool,
-    /// What was refused.
-    pub refusals: Arc<Refusals>,
+    /// What was refused and done.
+    pub counters: Arc<Counters>,
+    /// What went over sessions that are over.
+    pub past: Mutex<Counts>,
     /// Who takes what peers open.
     pub opens: Arc<dyn Opens>,
     /// How fast a peer may open streams.
@@ -49,7 +52,8 @@ impl Process {
             relief: Mutex::default(),
             draining: AtomicBool::new(false),
             pulse: AtomicBool::new(false),
-            refusals: Arc::default(),
+            counters: Arc::default(),
+            past: Mutex::default(),
             opens,
             open_rate: Rate::new(limits.opens_per_second, limits.opens_burst),
             misc_rate: Rate::new(limits.misc_frames_per_second, limits.misc_frames_burst),

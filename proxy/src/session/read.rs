@@ -23,7 +23,7 @@ use super::{
     run::Cut,
     transport::{Read, Reader},
 };
-use crate::{error::APPLICATION_CODE_MIN, refusals::Refusal};
+use crate::{counters::Refusal, error::APPLICATION_CODE_MIN};
 
 /// Control frames that may wait for one peer: twice what all its streams need at once. More are replies that it provokes and does not take.
 const REPLIES_MAX: usize = 256 * 1024;
@@ -176,7 +176,7 @@ impl<R: Reader> Reading<'_, R> {
         self.closed |= read == Read::Closed;
         let now = now();
         let chatter = self.reader.chatter();
-        session.process.refusals.add(Refusal::PongsDropped, chatter.unanswered);
+        session.process.counters.add(Refusal::PongsDropped, chatter.unanswered);
         let (taken, verdict) = {
             let mut state = session.state.lock();
             state.turn.answer |= read == Read::Answer;
@@ -204,7 +204,7 @@ impl<R: Reader> Reading<'_, R> {
             Verdict::Fine => Ok(()),
             Verdict::Cut(blame) => Err(Cut::Frames(blame)),
             Verdict::Pause(until, blame) => {
-                session.process.refusals.count(blame.slowed());
+                session.process.counters.count(blame.slowed());
                 self.pause = Some(Box::pin(sleep_until(until.into())));
                 Ok(())
             }
@@ -340,7 +340,7 @@ impl State {
             Admission::Allowed => None,
         };
         if let Some(refusal) = refusal {
-            self.process.refusals.count(refusal);
+            self.process.counters.count(refusal);
             self.say_limit(refusal);
             self.mux.reset(id, Code::Limit.number());
             return Ok(());

@@ -17,7 +17,7 @@ use super::{
     transport::{Read, Reader, TransportError},
     websocket, write,
 };
-use crate::refusals::Refusal;
+use crate::counters::Refusal;
 
 /// After a goodbye what the peer still sends is read and dropped for this long: closing over unread bytes would make TCP drop the goodbye.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
@@ -91,7 +91,7 @@ pub(super) async fn run<R: Reader>(session: &Arc<Session>, reader: &mut R) {
     };
     tracing::debug!(session = %session.id, reason = %cut, "session over");
     if let Some(refusal) = cut.refusal() {
-        session.process.refusals.count(refusal);
+        session.process.counters.count(refusal);
     }
     let Goodbye { code, reason } = cut.goodbye();
     session.close(code, reason);

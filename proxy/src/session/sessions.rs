@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use browser_stream_mux::{Config, Connection, Role};
+use browser_stream_mux::{Config, Connection, Counts, Role};
 use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use rand::Rng;
@@ -30,11 +30,22 @@ use super::{
 };
 use crate::{
     buffer::Buffers,
+    counters::{Counters, Deed},
     limits::Limits,
     memory::Memory,
-    refusals::Refusals,
     token::{Authorizer, Identity, Token},
 };
+
+/// What sessions moved so far, and what they hold at this moment.
+#[derive(Default)]
+pub(crate) struct Traffic {
+    pub counts: Counts,
+    pub sessions: usize,
+    /// Streams that are live, each of which has an end at two sessions as a rule.
+    pub streams: usize,
+    /// Bytes that wait to leave.
+    pub queued: usize,
+}
 
 /// The live sessions of one process: cheap to clone, every clone is the same set.
 #[derive(Clone)]
@@ -61,6 +72,11 @@ impl Sessions {
         self.process.authority.get().is_some()
     }
 
+    /// Who says what peers may do, where somebody does.
+    pub(crate) fn authorizer(&self) -> Option<Arc<dyn Authorizer>> {
+        self.process.authority.get().map(|authority| authority.authorizer.clone())
+    }
+
     /// Closes the sessions of whoever is meant, who is told `unauthorized`: how many those are.
     pub fn revoke(&self, is_meant: impl Fn(&Identity) -> bool) -> usize {
         self.list().iter().filter(|session| session.revoke(&is_meant)).count()
@@ -83,6 +99,7 @@ impl Sessions {
         *session.wire.lock() = Some(Wire::new(Box::new(writer), session.wake.clone()));
         async move {
             tracing::debug!(session = %session.id, "session begins");
+            session.process.counters.done(Deed::Session);
             session.process.live.insert(session.id, session.clone());
             let _live = Live(&session);
             pulse::keep(&session.process);
@@ -111,13 +128,28 @@ impl Sessions {
     }
 
     /// Where refusals are counted.
-    pub(crate) fn counters(&self) -> &Arc<Refusals> {
-        &self.process.refusals
+    pub(crate) fn counters(&self) -> &Arc<Counters> {
+        &self.process.counters
     }
 
     /// How often these sessions' peers were refused or cut so far, by reason: stable names, each once and always in the same order.
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        self.process.refusals.iter()
+        self.process.counters.iter()
+    }
+
+    /// All that went over these sessions so far, over those that are over, too, and what their peers have open and queued.
+    pub(crate) fn traffic(&self) -> Traffic {
+        let mut traffic = Traffic::default();
+        let past = self.process.past.lock();
+        traffic.counts = *past;
+        for session in &self.process.live {
+            let state = session.state.lock();
+            traffic.counts += state.mux.counts();
+            traffic.streams += state.mux.len();
+            traffic.queued += state.mux.queued();
+            traffic.sessions += 1;
+        }
+        traffic
     }
 
     /// The live sessions, in no order.
@@ -191,6 +223,11 @@ struct Live<'a>(&'a Session);
 
 impl Drop for Live<'_> {
     fn drop(&mut self) {
-        self.0.process.live.remove(&self.0.id);
+        let Session { id, process, .. } = self.0;
+        // Under the lock, or who adds up what is past and what lives would miss it, or have it twice.
+        let mut past = process.past.lock();
+        if process.live.remove(id).is_some() {
+            *past += self.0.state.lock().mux.counts();
+        }
     }
 }

@@ -193,6 +193,7 @@ impl<T: Default> Connection<T> {
             out.sent.push((id, length));
             self.drain.add(length.into());
             self.counts.data_sent += 1;
+            self.counts.bytes_sent += u64::from(length);
         } else if entry.handshake == Handshake::SynDue && !finishing {
             let flags = entry.take_syn();
             out.header(Header { kind: Kind::WindowUpdate, flags, stream: id, length: 0 });

@@ -21,10 +21,10 @@ use super::{
     reader::{Reader, Took},
 };
 use crate::{
+    counters::{Counters, Deed, Refusal},
     error::OpenError,
     limits::Limits,
     memory::Memory,
-    refusals::{Refusal, Refusals},
     session::together,
 };
 
@@ -35,7 +35,7 @@ pub(super) struct Hub {
     is_open: bool,
     limits: Arc<Limits>,
     memory: Arc<Memory>,
-    refusals: Arc<Refusals>,
+    counters: Arc<Counters>,
     members: Mutex<Members>,
     /// Readers that publishers wait for.
     full: AtomicIsize,
@@ -71,7 +71,7 @@ pub(super) struct Over;
 
 impl Hub {
     /// A channel as its first publisher wants it.
-    pub fn new(options: &ChannelOptions, limits: Arc<Limits>, memory: Arc<Memory>, refusals: Arc<Refusals>) -> Self {
+    pub fn new(options: &ChannelOptions, limits: Arc<Limits>, memory: Arc<Memory>, counters: Arc<Counters>) -> Self {
         let replay = Backlog::new(memory.clone());
         let members = Members { publishers: Vec::new(), readers: Vec::new(), replay, next_publisher: 0, next_reader: 0, is_over: false };
         Self {
@@ -80,7 +80,7 @@ impl Hub {
             is_open: options.publishers == Publishers::Many,
             limits,
             memory,
-            refusals,
+            counters,
             members: Mutex::new(members),
             full: AtomicIsize::new(0),
             changed: Notify::new(),
@@ -113,7 +113,7 @@ impl Hub {
                 return Ok(Err(OpenError::new(Code::NameTaken, why)));
             }
             if live >= self.limits.channel_publishers_max {
-                self.refusals.count(Refusal::ChannelMembers);
+                self.counters.count(Refusal::ChannelMembers);
                 return Ok(Err(OpenError::new(Code::Limit, "as many publish in that channel as may")));
             }
             let number = members.next_publisher;
@@ -149,14 +149,14 @@ impl Hub {
                 return Err(Over);
             }
             if members.readers.len() >= self.limits.channel_readers_max {
-                self.refusals.count(Refusal::ChannelMembers);
+                self.counters.count(Refusal::ChannelMembers);
                 return Ok(Err(OpenError::new(Code::Limit, "as many subscribe to that channel as may")));
             }
             let Some(stream) = stream() else { return Err(Over) };
             let number = members.next_reader;
             members.next_reader += 1;
             let most = self.limits.channel_queue_bytes_max;
-            let reader = Reader::new(number, id, stream, self.policy, most, self.memory.clone(), self.refusals.clone());
+            let reader = Reader::new(number, id, stream, self.policy, most, self.memory.clone(), self.counters.clone());
             let reader = Arc::new(reader);
             let (items, absent) = members.welcome(&reader);
             self.took(reader.tell(&items));
@@ -182,11 +182,15 @@ impl Hub {
             if self.replay_max > 0 {
                 batch.items.iter().for_each(|item| self.keep(&mut members.replay, item));
             }
+            let readers = members.readers.len();
             if let Some(member) = members.publishers.iter_mut().find(|member| member.shared.number == publisher) {
+                let messages = batch.messages.saturating_sub(member.messages);
+                self.counters.did(Deed::ChannelMessage, messages);
+                self.counters.did(Deed::ChannelDelivery, messages * readers as u64);
                 (member.messages, member.is_midway) = (batch.messages, batch.is_midway);
                 member.published += batch.payload;
             }
-            members.readers.len()
+            readers
         })
     }
 

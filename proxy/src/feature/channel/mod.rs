@@ -34,10 +34,10 @@ use self::{
 };
 use super::account::{Account, Accounts};
 use crate::{
+    counters::{Counters, Refusal},
     error::OpenError,
     limits::Limits,
     memory::Memory,
-    refusals::{Refusal, Refusals},
     route::{Name, StreamRouter},
     session::{Peer, encode},
 };
@@ -86,7 +86,7 @@ struct Inner {
 #[derive(Clone)]
 struct Ground {
     memory: Arc<Memory>,
-    refusals: Arc<Refusals>,
+    counters: Arc<Counters>,
 }
 
 /// A channel as it is at this moment.
@@ -214,8 +214,8 @@ impl Channels {
     }
 
     /// What the sessions of the process count in, from now on.
-    pub(crate) fn belong_to(&self, memory: &Arc<Memory>, refusals: &Arc<Refusals>) {
-        self.inner.ground.get_or_init(|| Ground { memory: memory.clone(), refusals: refusals.clone() });
+    pub(crate) fn belong_to(&self, memory: &Arc<Memory>, counters: &Arc<Counters>) {
+        self.inner.ground.get_or_init(|| Ground { memory: memory.clone(), counters: counters.clone() });
     }
 
     /// The process goes down: whoever waits for a channel is told so. Those that there are go on as long as their sessions do.
@@ -224,7 +224,7 @@ impl Channels {
     }
 
     fn ground(&self) -> Ground {
-        let alone = || Ground { memory: Arc::new(Memory::new(self.inner.limits.memory_budget_bytes)), refusals: Arc::default() };
+        let alone = || Ground { memory: Arc::new(Memory::new(self.inner.limits.memory_budget_bytes)), counters: Arc::default() };
         self.inner.ground.get_or_init(alone).clone()
     }
 
@@ -252,11 +252,11 @@ impl Channels {
         id: Uuid,
         who: Bytes,
     ) -> Result<(Arc<Hub>, Arc<publisher::Publisher>), OpenError> {
-        let Ground { memory, refusals } = self.ground();
+        let Ground { memory, counters } = self.ground();
         loop {
-            let make = || Hub::new(options, self.inner.limits.clone(), memory.clone(), refusals.clone());
+            let make = || Hub::new(options, self.inner.limits.clone(), memory.clone(), counters.clone());
             let Some((hub, is_new)) = self.inner.registry.get_or_make(name, make) else {
-                refusals.count(Refusal::Channels);
+                counters.count(Refusal::Channels);
                 return Err(OpenError::new(Code::Limit, "there are as many channels as may be"));
             };
             // One that ended in this moment is not there the next time.
@@ -281,9 +281,9 @@ impl Channels {
         stream: Stream,
         account: Account,
     ) -> Publishing {
-        let Ground { memory, refusals } = self.ground();
+        let Ground { memory, counters } = self.ground();
         let batcher = Batcher::new(publisher.number, self.inner.limits.channel_message_bytes_max, memory);
-        Publishing::new(hub, publisher, Source::new(stream, batcher), account, wait_for, refusals)
+        Publishing::new(hub, publisher, Source::new(stream, batcher), account, wait_for, counters)
     }
 
     async fn run_publisher(self, name: Name, publishing: Publishing) {

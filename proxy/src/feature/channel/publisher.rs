@@ -26,7 +26,7 @@ use super::{
     batch::{Batch, Batcher},
     hub::Hub,
 };
-use crate::refusals::{Refusal, Refusals};
+use crate::counters::{Counters, Refusal};
 
 /// What the channel knows of a publisher, and has to tell it.
 pub(super) struct Publisher {
@@ -79,7 +79,7 @@ pub(super) struct Publishing {
     account: Account,
     /// So many readers have to have been there before anything is taken.
     wait_for: u32,
-    refusals: Arc<Refusals>,
+    counters: Arc<Counters>,
     /// When there is progress to tell.
     due: Option<Instant>,
     told_readers: Option<u64>,
@@ -179,8 +179,8 @@ impl Source {
 }
 
 impl Publishing {
-    pub fn new(hub: Arc<Hub>, publisher: Arc<Publisher>, source: Source, account: Account, wait_for: u32, refusals: Arc<Refusals>) -> Self {
-        Self { hub, publisher, source, account, wait_for, refusals, due: None, told_readers: None, told_progress: (0, 0) }
+    pub fn new(hub: Arc<Hub>, publisher: Arc<Publisher>, source: Source, account: Account, wait_for: u32, counters: Arc<Counters>) -> Self {
+        Self { hub, publisher, source, account, wait_for, counters, due: None, told_readers: None, told_progress: (0, 0) }
     }
 
     /// Publishes until the publisher ends, says so to `left`, and tells it then how far its messages came.
@@ -189,7 +189,7 @@ impl Publishing {
         let (ending, is_told) = match self.publish().await {
             Over::Ended(ending) => (ending, true),
             Over::Bad(code, why) => {
-                self.refusals.count(Refusal::ChannelRecord);
+                self.counters.count(Refusal::ChannelRecord);
                 self.source.stream.reset(code);
                 (Ending::new(code, why), false)
             }
@@ -231,7 +231,7 @@ impl Publishing {
                 () = self.publisher.roused.notified() => self.tell(),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.tell_progress(false),
                 () = self.hub.stopped.cancelled() => return Over::Ended(Ending::new(Code::Gone, super::STOPPED)),
-                batch = take(&self.hub, self.wait_for, &mut self.account, &mut self.source, &self.refusals) => match batch {
+                batch = take(&self.hub, self.wait_for, &mut self.account, &mut self.source, &self.counters) => match batch {
                     Ok(batch) => {
                         let readers = self.hub.deliver(self.publisher.number, &batch);
                         self.account.charge(batch.items.len() * readers);
@@ -291,7 +291,7 @@ impl Publishing {
 }
 
 /// The next of what came, when the channel takes more. Cancel-safe.
-async fn take(hub: &Hub, wait_for: u32, account: &mut Account, source: &mut Source, refusals: &Refusals) -> Result<Batch, Over> {
+async fn take(hub: &Hub, wait_for: u32, account: &mut Account, source: &mut Source, counters: &Counters) -> Result<Batch, Over> {
     let cell = source.stream.cell().clone();
     let over = |end: End| Err(Over::Ended(Ending::new(code(end.into()), "")));
     if !hub.has_had(wait_for) {
@@ -303,7 +303,7 @@ async fn take(hub: &Hub, wait_for: u32, account: &mut Account, source: &mut Sour
     }
     let room = async {
         hub.room().await;
-        account.settle(refusals, Refusal::ChannelRateSlowed).await;
+        account.settle(counters, Refusal::ChannelRateSlowed).await;
         while hub.waits_for_memory() {
             sleep(MEMORY_LOOK).await;
         }

@@ -17,8 +17,8 @@ use super::{
     batch::{Batch, Item, Kind},
 };
 use crate::{
+    counters::{Counters, Refusal},
     memory::Memory,
-    refusals::{Refusal, Refusals},
 };
 
 /// A subscriber. Its own task waits for it; publishers' tasks hand it what they have.
@@ -33,7 +33,7 @@ pub(super) struct Reader {
     roused: Notify,
     line: Mutex<Line>,
     memory: Arc<Memory>,
-    refusals: Arc<Refusals>,
+    counters: Arc<Counters>,
 }
 
 struct Line {
@@ -62,11 +62,11 @@ pub(super) enum Took {
 }
 
 impl Reader {
-    pub fn new(number: u32, id: Uuid, stream: Stream, policy: Policy, most: usize, memory: Arc<Memory>, refusals: Arc<Refusals>) -> Self {
+    pub fn new(number: u32, id: Uuid, stream: Stream, policy: Policy, most: usize, memory: Arc<Memory>, counters: Arc<Counters>) -> Self {
         let cell = stream.cell().clone();
         let backlog = Backlog::new(memory.clone());
         let line = Line { stream, backlog, is_behind: false, handed: 0, sent: Vec::new(), is_last: false };
-        Self { number, id, policy, most, cell, roused: Notify::new(), line: Mutex::new(line), memory, refusals }
+        Self { number, id, policy, most, cell, roused: Notify::new(), line: Mutex::new(line), memory, counters }
     }
 
     /// Hands it what a publisher sent, without a copy.
@@ -165,7 +165,7 @@ impl Reader {
                 None if is_tight && line.backlog.cut_oldest() => {}
                 None => break,
             }
-            self.refusals.count(Refusal::ChannelSkipped);
+            self.counters.count(Refusal::ChannelSkipped);
         }
         // Who comes and goes cannot be left out: a reader that does not even take that is given up.
         if line.backlog.words() > self.most {
@@ -176,7 +176,7 @@ impl Reader {
     fn lags(&self, line: &mut Line) {
         if self.cell.end().is_none() {
             line.stream.reset(Code::Lagging);
-            self.refusals.count(Refusal::ChannelLagging);
+            self.counters.count(Refusal::ChannelLagging);
         }
         line.backlog = Backlog::new(self.memory.clone());
         self.weigh(line);

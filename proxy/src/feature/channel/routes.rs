@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::{Channels, bad, hub, who};
 use crate::{
+    counters::Refusal,
     error::OpenError,
-    refusals::Refusal,
     route::{self, Handler, Name},
     session::{Opening, Peer, Permit},
     token::Verb,
@@ -34,7 +34,7 @@ impl Handler for Subscribe {
 
 impl Channels {
     async fn publish_for(self, opening: Opening) {
-        self.belong_to(&opening.session().process.memory, &opening.session().process.refusals);
+        self.belong_to(&opening.session().process.memory, &opening.session().process.counters);
         let id = Uuid::new_v4();
         let asked = name(&opening, Verb::Publish).and_then(|(name, permit)| {
             let options = options(&opening)?;
@@ -58,7 +58,7 @@ impl Channels {
     }
 
     async fn subscribe_for(self, mut opening: Opening) {
-        self.belong_to(&opening.session().process.memory, &opening.session().process.refusals);
+        self.belong_to(&opening.session().process.memory, &opening.session().process.counters);
         let asked = name(&opening, Verb::Subscribe).and_then(|(name, permit)| {
             let wait = route::wait(&self.inner.limits, opening.open().wait)?;
             Ok((name, permit, wait))

@@ -14,9 +14,9 @@ use tokio::{
 };
 
 use crate::{
+    counters::Refusal,
     error::OpenError,
     limits::Limits,
-    refusals::Refusal,
     route::Name,
     session::{Note, Opening, Reply, encode},
     token::Verb,

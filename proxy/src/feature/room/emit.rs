@@ -24,7 +24,7 @@ use super::{
     hook::Answerer,
     room::{Room, answer},
 };
-use crate::refusals::Refusal;
+use crate::counters::{Deed, Refusal};
 
 /// An event that asks, and how long it does.
 pub(super) struct Ask<'a> {
@@ -54,9 +54,17 @@ impl Room {
                 (Target::Some(sorted(&some)), some.len())
             }
         };
-        self.events.fetch_add(1, Ordering::Relaxed);
+        self.came(addressees);
         self.log.lock().event(from, target, emit.is_volatile, None, &emit.name, &emit.body);
         addressees.max(1 + members / LOOKED_THROUGH)
+    }
+
+    /// One more event, for so many members.
+    fn came(&self, addressees: usize) {
+        self.events.fetch_add(1, Ordering::Relaxed);
+        let counters = &self.house.books().counters;
+        counters.done(Deed::RoomEvent);
+        counters.did(Deed::RoomDelivery, addressees as u64);
     }
 
     /// A member's event that asks; how many deliveries that is. `None` where it uses that number already.
@@ -70,7 +78,7 @@ impl Room {
             // What asks keep is not given up for others: where there is no memory, none is taken.
             if state.asks.of(from) >= self.house.limits.room_asks_max || books.memory.pressed() {
                 drop(state);
-                books.refusals.count(Refusal::RoomAsks);
+                books.counters.count(Refusal::RoomAsks);
                 self.refuse(from, Ending::new(Code::Limit, "as many asks wait for answers as may: ask again when some have come"));
                 return Some(1);
             }
@@ -113,7 +121,7 @@ impl Room {
         members.extend(is_programs.then_some(0));
         members.sort_unstable();
         let count = members.len();
-        self.events.fetch_add(1, Ordering::Relaxed);
+        self.came(count);
         let mut log = self.log.lock();
         log.event(from, target, false, Some(number), name, body);
         if let Asker::Member(member, number) = asker {
@@ -177,7 +185,7 @@ impl Room {
     pub fn emit_everywhere(&self, from: u32, emit: &Emit) -> usize {
         let session = self.state.lock().place(from).filter(|place| place.is_everywhere).map(|place| place.session);
         let Some(session) = session else {
-            self.house.books().refusals.count(Refusal::RoomForbidden);
+            self.house.books().counters.count(Refusal::RoomForbidden);
             self.refuse(
                 from,
                 Ending::new(Code::Forbidden, "you may not send to all rooms: the program that the proxy runs in grants that"),
@@ -207,7 +215,7 @@ impl Room {
                 (Target::Some(sorted(&numbers)), numbers.len())
             }
         };
-        self.events.fetch_add(1, Ordering::Relaxed);
+        self.came(count);
         self.log.lock().event(0, target, false, None, name, body);
         drop(state);
         self.said();

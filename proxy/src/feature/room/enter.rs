@@ -16,8 +16,8 @@ use super::{
     seat::{Peering, Place, Seat, Secret},
 };
 use crate::{
+    counters::Refusal,
     error::OpenError,
-    refusals::Refusal,
     session::{Opening, together},
 };
 
@@ -104,7 +104,7 @@ impl Room {
         }
         let (limits, books) = (&self.house.limits, self.house.books());
         let refused = if state.places.len() >= limits.room_members_max {
-            books.refusals.count(Refusal::RoomMembers);
+            books.counters.count(Refusal::RoomMembers);
             Some("as many are in that room as may be")
         } else if !self.house.enter(peer.0, self, state.last + 1) {
             Some(ROOMS)
@@ -120,7 +120,7 @@ impl Room {
         }
         self.flush(state);
         state.last += 1;
-        let line = Line::new(state.last, limits, &books.memory, &books.refusals);
+        let line = Line::new(state.last, limits, &books.memory, &books.counters);
         let seat = Arc::new(Seat::new(state.last, id, secret, line));
         Ok(Place::new(seat, peer, profile.map(RawValue::to_owned), &books.memory))
     }

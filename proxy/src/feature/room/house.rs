@@ -19,9 +19,9 @@ use super::{
     seat::{AwayCount, Place, Secret},
 };
 use crate::{
+    counters::{Counters, Refusal},
     limits::Limits,
     memory::Memory,
-    refusals::{Refusal, Refusals},
     route::Name,
 };
 
@@ -46,7 +46,7 @@ type Seats = Vec<(Arc<Room>, u32)>;
 #[derive(Clone)]
 pub(super) struct Books {
     pub memory: Arc<Memory>,
-    pub refusals: Arc<Refusals>,
+    pub counters: Arc<Counters>,
 }
 
 /// Where a seat is that a member may still look for elsewhere.
@@ -75,12 +75,12 @@ impl House {
     }
 
     /// What the sessions of the process count in, from now on.
-    pub fn belong_to(&self, memory: &Arc<Memory>, refusals: &Arc<Refusals>) {
-        self.books.get_or_init(|| Books { memory: memory.clone(), refusals: refusals.clone() });
+    pub fn belong_to(&self, memory: &Arc<Memory>, counters: &Arc<Counters>) {
+        self.books.get_or_init(|| Books { memory: memory.clone(), counters: counters.clone() });
     }
 
     pub fn books(&self) -> &Books {
-        let alone = || Books { memory: Arc::new(Memory::new(self.limits.memory_budget_bytes)), refusals: Arc::default() };
+        let alone = || Books { memory: Arc::new(Memory::new(self.limits.memory_budget_bytes)), counters: Arc::default() };
         self.books.get_or_init(alone)
     }
 
@@ -106,7 +106,7 @@ impl House {
             return Ok(room.clone());
         }
         if rooms.len() >= self.limits.rooms_max {
-            self.books().refusals.count(Refusal::Rooms);
+            self.books().counters.count(Refusal::Rooms);
             return Err(Full);
         }
         let room = Arc::new(Room::new(name.clone(), is_public, self.clone()));
@@ -128,7 +128,7 @@ impl House {
     pub fn enter(&self, session: Uuid, room: &Arc<Room>, number: u32) -> bool {
         let mut peers = self.peers.lock();
         if peers.get(&session).map_or(0, Vec::len) >= self.limits.rooms_per_session_max {
-            self.books().refusals.count(Refusal::RoomsPerSession);
+            self.books().counters.count(Refusal::RoomsPerSession);
             return false;
         }
         peers.entry(session).or_default().push((room.clone(), number));

@@ -12,9 +12,9 @@ use super::{
     ring::{Never, Piece, Ring, What},
 };
 use crate::{
+    counters::{Counters, Refusal},
     limits::Limits,
     memory::Memory,
-    refusals::{Refusal, Refusals},
 };
 
 /// The way to one member.
@@ -24,7 +24,7 @@ pub(super) struct Line {
     ring: Ring,
     bounds: Bounds,
     memory: Arc<Memory>,
-    refusals: Arc<Refusals>,
+    counters: Arc<Counters>,
 }
 
 /// A member's stream, which its task reads and whoever has something for it writes.
@@ -66,10 +66,10 @@ const COPY_BELOW: usize = 4;
 const SMALL: usize = 4096;
 
 impl Line {
-    pub fn new(member: u32, limits: &Limits, memory: &Arc<Memory>, refusals: &Arc<Refusals>) -> Self {
+    pub fn new(member: u32, limits: &Limits, memory: &Arc<Memory>, counters: &Arc<Counters>) -> Self {
         let bounds =
             Bounds { records: limits.room_kept_events_max as u64, bytes: limits.room_kept_bytes_max, queued: limits.room_queue_bytes_max };
-        Self { member, link: None, ring: Ring::new(member), bounds, memory: memory.clone(), refusals: refusals.clone() }
+        Self { member, link: None, ring: Ring::new(member), bounds, memory: memory.clone(), counters: counters.clone() }
     }
 
     /// The stream, while the connection is there.
@@ -178,14 +178,14 @@ impl Line {
                 return is_well;
             }
             if self.link.is_none() {
-                self.refusals.add(Refusal::RoomSkipped, self.ring.forget_oldest());
+                self.counters.add(Refusal::RoomSkipped, self.ring.forget_oldest());
             } else if self.ring.waiting().records < held.records {
                 // It went out: it would be missed only where the connection breaks.
                 self.ring.forget_oldest();
             } else if self.ring.leave_out() {
-                self.refusals.count(Refusal::RoomSkipped);
+                self.counters.count(Refusal::RoomSkipped);
             } else if let Some(link) = self.link.take() {
-                self.refusals.count(Refusal::RoomLagging);
+                self.counters.count(Refusal::RoomLagging);
                 link.stream.lock().reset(Code::Lagging);
                 is_well = false;
             }

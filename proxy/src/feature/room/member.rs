@@ -19,8 +19,8 @@ use super::{
     seat::{Place, Seat},
 };
 use crate::{
+    counters::Refusal,
     memory::Lease,
-    refusals::Refusal,
     session::{check_value, together},
 };
 
@@ -104,7 +104,7 @@ impl Attending {
                 session.into_iter().for_each(|session| room.house.part(session, &ending, |_| true));
             }
             Over::Bad(code, why) => {
-                room.house.books().refusals.count(Refusal::RoomRecord);
+                room.house.books().counters.count(Refusal::RoomRecord);
                 self.link.stream.lock().reset(code);
                 room.vacate(number, &Ending::new(code, why), None, is_own);
             }
@@ -246,7 +246,7 @@ fn over(error: StreamError) -> Over {
 /// The next of what the member sent, when it may send more; nothing where there is more of the last. Cancel-safe.
 async fn next(room: &Room, link: &Link, account: &mut Account, has_more: bool) -> Result<Option<Bytes>, StreamError> {
     let books = room.house.books();
-    account.settle(&books.refusals, Refusal::RoomRateSlowed).await;
+    account.settle(&books.counters, Refusal::RoomRateSlowed).await;
     while books.memory.pressed() {
         room.relieve();
         sleep(MEMORY_LOOK).await;

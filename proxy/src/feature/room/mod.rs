@@ -35,9 +35,9 @@ use self::{
 };
 use super::account::Accounts;
 use crate::{
+    counters::Counters,
     limits::Limits,
     memory::Memory,
-    refusals::Refusals,
     route::{Name, StreamRouter},
 };
 
@@ -155,7 +155,7 @@ impl Rooms {
     }
 
     /// What the sessions of the process count in, from now on.
-    pub(crate) fn belong_to(&self, memory: &Arc<Memory>, refusals: &Arc<Refusals>) {
-        self.house.belong_to(memory, refusals);
+    pub(crate) fn belong_to(&self, memory: &Arc<Memory>, counters: &Arc<Counters>) {
+        self.house.belong_to(memory, counters);
     }
 }

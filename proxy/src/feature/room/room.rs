@@ -25,7 +25,7 @@ use super::{
     line::Handed,
     seat::Place,
 };
-use crate::{refusals::Refusal, route::Name, session::together};
+use crate::{counters::Refusal, route::Name, session::together};
 
 /// A room as long as somebody has a seat in it.
 pub(super) struct Room {
@@ -164,7 +164,7 @@ impl Room {
         let House { limits, away, .. } = &*self.house;
         let Some(place) = state.place_mut(number).filter(|place| place.away.is_none()) else { return true };
         let Some(gone) = away.leave(limits.room_grace, true, limits.room_absent_max) else {
-            self.house.books().refusals.count(Refusal::RoomAbsent);
+            self.house.books().counters.count(Refusal::RoomAbsent);
             return false;
         };
         place.away = Some(gone);

@@ -13,8 +13,8 @@ use super::{
     member::Attending,
 };
 use crate::{
+    counters::Refusal,
     error::OpenError,
-    refusals::Refusal,
     route::{Handler, Name},
     session::{Opening, Permit},
     token::Verb,
@@ -36,7 +36,7 @@ impl Handler for List {
     fn call(&self, opening: Opening) -> BoxFuture<'static, ()> {
         let rooms = self.0.clone();
         async move {
-            rooms.belong_to(&opening.session().process.memory, &opening.session().process.refusals);
+            rooms.belong_to(&opening.session().process.memory, &opening.session().process.counters);
             rooms.house.directory.watch(opening, &rooms.house.limits).await;
         }
         .boxed()
@@ -45,7 +45,7 @@ impl Handler for List {
 
 impl Rooms {
     async fn join_for(self, opening: Opening) {
-        self.belong_to(&opening.session().process.memory, &opening.session().process.refusals);
+        self.belong_to(&opening.session().process.memory, &opening.session().process.counters);
         let (name, asked) = match asked(&opening) {
             Ok(asked) => asked,
             Err(error) => {

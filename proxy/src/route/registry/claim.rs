@@ -11,6 +11,7 @@ use tokio::sync::SetOnce;
 
 use super::{Registry, seat::Places, slot::Title};
 use crate::{
+    counters::Deed,
     route::{Event, Name, Reason},
     session::{Instance, Owned, Session},
 };
@@ -118,6 +119,7 @@ impl ClaimInfo {
 
 impl Claim {
     pub(super) fn new(info: Arc<ClaimInfo>, place: Place) -> Self {
+        info.session.process.counters.done(Deed::NameHeld);
         Self { info, place: Some(place), told: false, reason: Reason::Lost }
     }
 
@@ -142,6 +144,7 @@ impl Drop for Claim {
     fn drop(&mut self) {
         let registry = self.info.registry.clone();
         registry.end(self);
+        self.info.session.process.counters.done(Deed::NameFreed);
     }
 }
 

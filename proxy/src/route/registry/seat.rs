@@ -15,7 +15,7 @@ use super::{
     ClaimInfo, Name, Registry, draining,
     slot::{Hold, Slot},
 };
-use crate::{error::OpenError, refusals::Refusal};
+use crate::{counters::Refusal, error::OpenError};
 
 /// A connect in a name's queue.
 pub(super) struct Waiter {

@@ -11,7 +11,7 @@ use super::{
     seat::{Waiter, not_found},
     slot::{Slot, Standing},
 };
-use crate::{error::OpenError, refusals::Refusal};
+use crate::{counters::Refusal, error::OpenError};
 
 /// What a claim that may be granted comes to.
 pub(in super::super) enum Claimed {

@@ -6,7 +6,7 @@ use browser_stream_mux::Code;
 use tokio::sync::watch;
 
 use super::{Name, Registry, draining};
-use crate::{error::OpenError, refusals::Refusal, session::Session};
+use crate::{counters::Refusal, error::OpenError, session::Session};
 
 /// Whether a name is served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,11 @@
-//! How often the proxy refused, shed or cut, by reason: numbers only, never a name or an address.
+//! What the process refused and did so far, as numbers that only grow: never a name or an address.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use crate::error::RefusalCode;
 
 /// Makes the enum and its stable names from one table. Nothing here makes a value of the enum, so that the compiler warns of a kind that nobody counts.
 macro_rules! refusals {
@@ -12,8 +17,35 @@ macro_rules! refusals {
         }
 
         /// The stable names, for logs and metrics, in the order of the kinds.
-        const NAMES: &[&str] = &[$($name,)*];
+        const REFUSALS: &[&str] = &[$($name,)*];
     };
+}
+
+/// What the process did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// A session began.
+    Session,
+    /// Somebody got a name.
+    NameHeld,
+    /// Its holder has it no longer.
+    NameFreed,
+    /// A stream whose ends go on with it over other connections.
+    Resumable,
+    /// A connection that such a stream went on over.
+    CarrierMove,
+    /// A message that came on a channel.
+    ChannelMessage,
+    /// A reader that one was handed to.
+    ChannelDelivery,
+    /// An event that came in a room.
+    RoomEvent,
+    /// A member that one was for.
+    RoomDelivery,
+    /// It was looked how long a task waits for its turn.
+    Poll,
+    /// A nanosecond that it waited.
+    PollDelay,
 }
 
 refusals! {
@@ -145,48 +177,108 @@ refusals! {
 impl Refusal {
     /// The stable name.
     pub fn name(self) -> &'static str {
-        NAMES.get(self as usize).copied().unwrap_or_default()
+        REFUSALS.get(self as usize).copied().unwrap_or_default()
     }
 }
 
 /// So that a set of them fits into one word.
-const _: () = assert!(NAMES.len() <= u64::BITS as usize);
+const _: () = assert!(REFUSALS.len() <= u64::BITS as usize);
 
-/// One counter for each [`Refusal`].
+/// One counter for each [`Refusal`], each [`Deed`], and each way in which an open is answered.
 #[derive(Debug)]
-pub(crate) struct Refusals([AtomicU64; NAMES.len()]);
+pub(crate) struct Counters {
+    refusals: [AtomicU64; REFUSALS.len()],
+    deeds: [AtomicU64; Deed::PollDelay as usize + 1],
+    /// Accepted, refused with one of our codes, refused with one of an application's.
+    opens: [AtomicU64; APPLICATION + 1],
+}
 
-impl Refusals {
+/// Where refusals with an application's code are counted; before it stand those with ours, by their numbers, and what was accepted.
+const APPLICATION: usize = browser_stream_mux::Code::ALL.len() + 1;
+
+impl Counters {
     /// All at zero.
     pub fn new() -> Self {
-        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+        fn zeros<const N: usize>() -> [AtomicU64; N] {
+            std::array::from_fn(|_| AtomicU64::new(0))
+        }
+        Self { refusals: zeros(), deeds: zeros(), opens: zeros() }
     }
 
-    /// One more. Cheap enough for every refused open.
+    /// One refusal more. Cheap enough for every refused open.
     pub fn count(&self, refusal: Refusal) {
         self.add(refusal, 1);
     }
 
     /// So many more; none is for nothing.
     pub fn add(&self, refusal: Refusal, times: u64) {
-        if let Some(counter) = self.0.get(refusal as usize).filter(|_| times > 0) {
-            counter.fetch_add(times, Ordering::Relaxed);
-        }
+        add(&self.refusals, refusal as usize, times);
+    }
+
+    /// One deed more.
+    pub fn done(&self, deed: Deed) {
+        self.did(deed, 1);
+    }
+
+    /// So many more; none is for nothing.
+    pub fn did(&self, deed: Deed, times: u64) {
+        add(&self.deeds, deed as usize, times);
+    }
+
+    /// A task that was ready waited so long for its turn.
+    pub fn waited(&self, delay: Duration) {
+        self.done(Deed::Poll);
+        self.did(Deed::PollDelay, u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// An open was accepted.
+    pub fn accepted(&self) {
+        add(&self.opens, 0, 1);
+    }
+
+    /// An open was refused with this code.
+    pub fn refused(&self, code: RefusalCode) {
+        let place = match code {
+            RefusalCode::Known(code) => code.number() as usize,
+            RefusalCode::Application(_) => APPLICATION,
+        };
+        add(&self.opens, place, 1);
     }
 
     /// How often so far.
     #[cfg(test)]
     pub fn of(&self, refusal: Refusal) -> u64 {
-        self.0.get(refusal as usize).map_or(0, |counter| counter.load(Ordering::Relaxed))
+        self.refusals.get(refusal as usize).map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 
-    /// All of them, those at zero included, under their stable names and always in the same order.
+    /// All refusals, those at zero included, under their stable names and always in the same order.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        NAMES.iter().zip(&self.0).map(|(&name, counter)| (name, counter.load(Ordering::Relaxed)))
+        REFUSALS.iter().copied().zip(numbers(&self.refusals))
+    }
+
+    /// How often it was done so far.
+    pub fn deeds(&self, deed: Deed) -> u64 {
+        self.deeds.get(deed as usize).map_or(0, |counter| counter.load(Ordering::Relaxed))
+    }
+
+    /// How opens were answered, in the same way: `accepted`, a code of ours, or `application`.
+    pub fn opens(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let codes = browser_stream_mux::Code::ALL.iter().map(|code| code.as_str());
+        std::iter::once("accepted").chain(codes).chain(std::iter::once("application")).zip(numbers(&self.opens))
     }
 }
 
-impl Default for Refusals {
+fn add(counters: &[AtomicU64], place: usize, times: u64) {
+    if let Some(counter) = counters.get(place).filter(|_| times > 0) {
+        counter.fetch_add(times, Ordering::Relaxed);
+    }
+}
+
+fn numbers(counters: &[AtomicU64]) -> impl Iterator<Item = u64> {
+    counters.iter().map(|counter| counter.load(Ordering::Relaxed))
+}
+
+impl Default for Counters {
     fn default() -> Self {
         Self::new()
     }
@@ -200,20 +292,20 @@ mod tests {
 
     #[test]
     fn each_kind_has_a_counter_and_a_name_of_its_own() {
-        let refusals = Refusals::default();
-        refusals.count(Refusal::Connections);
-        refusals.count(Refusal::Text);
-        refusals.count(Refusal::Text);
-        let told: Vec<_> = refusals.iter().collect();
+        let counters = Counters::default();
+        counters.count(Refusal::Connections);
+        counters.count(Refusal::Text);
+        counters.count(Refusal::Text);
+        let told: Vec<_> = counters.iter().collect();
         assert_eq!((told.first(), told.last()), (Some(&("connections", 1)), Some(&("text", 2))));
         assert_eq!(told.iter().map(|&(_, count)| count).sum::<u64>(), 3, "{told:?}");
-        assert_eq!(refusals.of(Refusal::Text), 2);
+        assert_eq!(counters.of(Refusal::Text), 2);
         assert_eq!(told.iter().map(|&(name, _)| name).collect::<HashSet<_>>().len(), told.len());
     }
 
     #[test]
     fn threat_21_names_are_fixed_words() {
         let fits = |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
-        assert!(Refusals::default().iter().all(|(name, _)| fits(name)));
+        assert!(Counters::default().iter().all(|(name, _)| fits(name)));
     }
 }

@@ -1,0 +1,112 @@
+//! What Prometheus asks for: numbers of the process, without a name or an address.
+
+use metrics::{Unit, counter, describe_counter, describe_gauge, gauge, with_local_recorder};
+use metrics_exporter_prometheus::PrometheusBuilder;
+
+use super::proxy::Inner;
+use crate::{counters::Deed, session::Traffic};
+
+/// All numbers as they are at this moment, in the Prometheus text format (version 0.0.4).
+///
+/// They are put together when somebody asks, and cost nothing before.
+pub(super) fn text(inner: &Inner) -> String {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    with_local_recorder(&recorder, || {
+        moved(&inner.sessions.traffic());
+        held(inner);
+        fanned_out(inner);
+        did(inner);
+    });
+    recorder.handle().render()
+}
+
+/// What went over sessions, and what they hold.
+fn moved(Traffic { counts, sessions, streams, queued }: &Traffic) {
+    now("bss_sessions", "Peers that are connected.", *sessions);
+    now("bss_streams", "Ends of streams that are live: two for each stream between two peers.", *streams);
+    bytes_now("bss_queued_bytes", "Bytes that wait to leave to peers.", *queued);
+    so_far("bss_received_bytes_total", "Bytes of payload that came from peers.", counts.bytes);
+    so_far("bss_sent_bytes_total", "Bytes of payload that went to peers.", counts.bytes_sent);
+    let kinds = [
+        ("open", counts.opens),
+        ("reset", counts.resets),
+        ("fin", counts.fins),
+        ("ack", counts.acks),
+        ("window_update", counts.updates),
+        ("empty", counts.empty),
+        ("ping", counts.pings),
+        ("stray", counts.stray),
+    ];
+    let rest = counts.frames.saturating_sub(kinds.iter().map(|(_, count)| count).sum());
+    describe_counter!("bss_received_frames_total", "Frames that came from peers, by what they were.");
+    for (kind, count) in kinds.into_iter().chain([("data", rest)]) {
+        counter!("bss_received_frames_total", "kind" => kind).absolute(count);
+    }
+    so_far("bss_sent_data_frames_total", "Frames with payload that went to peers.", counts.data_sent);
+    so_far("bss_streams_opened_total", "Streams that the proxy opened to peers.", counts.opened);
+}
+
+/// What the process holds, and what it may.
+fn held(inner: &Inner) {
+    bytes_now("bss_memory_used_bytes", "Bytes that buffers, queues and what channels and rooms keep hold.", inner.memory.used());
+    bytes_now("bss_memory_budget_bytes", "Bytes that they may hold before new work is refused.", inner.memory.budget());
+    let runtime = tokio::runtime::Handle::current().metrics();
+    now("bss_tasks", "Tasks of the runtime that are alive.", runtime.num_alive_tasks());
+    now("bss_workers", "Threads of the runtime.", runtime.num_workers());
+    now("bss_draining", "1 while the proxy goes down.", usize::from(inner.draining.is_cancelled()));
+}
+
+/// Channels and rooms.
+fn fanned_out(inner: &Inner) {
+    let channels = inner.channels.list();
+    now("bss_channels", "Channels that there are.", channels.len());
+    now("bss_channel_publishers", "Who publish on them.", channels.iter().map(|channel| channel.publishers).sum());
+    now("bss_channel_subscribers", "Who subscribe to them.", channels.iter().map(|channel| channel.subscribers).sum());
+    let rooms = inner.rooms.list();
+    now("bss_rooms", "Rooms that there are.", rooms.len());
+    now("bss_room_members", "Who have a seat in one.", rooms.iter().map(|room| room.members).sum());
+}
+
+/// What was done and refused.
+fn did(inner: &Inner) {
+    let counters = &inner.counters;
+    describe_counter!("bss_opens_total", "Streams that peers opened, by how that was answered: accepted, or the code of the refusal.");
+    for (result, count) in counters.opens() {
+        counter!("bss_opens_total", "result" => result).absolute(count);
+    }
+    describe_counter!("bss_refusals_total", "What was refused, shed or cut, by the limit or rule.");
+    for (limit, count) in counters.iter() {
+        counter!("bss_refusals_total", "limit" => limit).absolute(count);
+    }
+    so_far("bss_sessions_total", "Peers that have connected.", counters.deeds(Deed::Session));
+    let (got, freed) = (counters.deeds(Deed::NameHeld), counters.deeds(Deed::NameFreed));
+    now("bss_names", "Names that are held.", usize::try_from(got.saturating_sub(freed)).unwrap_or(usize::MAX));
+    so_far("bss_names_held_total", "Times that somebody got a name.", got);
+    so_far(
+        "bss_resumable_streams_total",
+        "Streams that began whose ends go on with them over other connections.",
+        counters.deeds(Deed::Resumable),
+    );
+    so_far("bss_carrier_moves_total", "Connections that such a stream went on over.", counters.deeds(Deed::CarrierMove));
+    so_far("bss_channel_messages_total", "Messages that came on channels.", counters.deeds(Deed::ChannelMessage));
+    so_far("bss_channel_deliveries_total", "Subscribers that those were for.", counters.deeds(Deed::ChannelDelivery));
+    so_far("bss_room_events_total", "Events that came in rooms.", counters.deeds(Deed::RoomEvent));
+    so_far("bss_room_deliveries_total", "Members that those were for.", counters.deeds(Deed::RoomDelivery));
+    so_far("bss_polls_total", "Times that it was looked how long a task that is ready waits for its turn.", counters.deeds(Deed::Poll));
+    so_far("bss_poll_delay_nanoseconds_total", "How long it waited, over all those times.", counters.deeds(Deed::PollDelay));
+}
+
+fn now(name: &'static str, help: &'static str, value: usize) {
+    describe_gauge!(name, help);
+    gauge!(name).set(value as f64);
+}
+
+fn bytes_now(name: &'static str, help: &'static str, value: usize) {
+    describe_gauge!(name, Unit::Bytes, help);
+    gauge!(name).set(value as f64);
+}
+
+fn so_far(name: &'static str, help: &'static str, value: u64) {
+    describe_counter!(name, help);
+    counter!(name).absolute(value);
+}

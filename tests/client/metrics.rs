@@ -1,0 +1,223 @@
+//! What the proxy tells whoever runs it, while programs use it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use browser_stream_client::{Channel, ChannelOptions, Peer, room::Room};
+use browser_stream_server::{
+    Config, Proxy, StreamRouter, StreamServerProxy,
+    token::{Asking, Authorizer, Identity, Refused, Rights, Verb},
+};
+use futures::{FutureExt, future::BoxFuture};
+use harness::{Shim, Way, until, within};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+use crate::connect::{pair, resumable};
+
+/// A proxy with a port for peers, one for whoever runs it, and a name that nobody may hold a second of.
+struct Served {
+    proxy: Proxy,
+    peers: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Served {
+    async fn start(change: impl FnOnce(Proxy) -> Proxy) -> Self {
+        let mut config = Config::default();
+        config.limits.names_per_session_max = 1;
+        config.admin = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let names = StreamServerProxy::with_limits("/browser-server", Arc::new(config.limits.clone()));
+        let proxy = change(Proxy::new(config, StreamRouter::new().mount(names)));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let peers = listener.local_addr().expect("bound");
+        tokio::spawn({
+            let proxy = proxy.clone();
+            async move { proxy.serve(listener).await }
+        });
+        let listener = proxy.listen_admin().await.expect("a free port").expect("it is set");
+        let admin = listener.local_addr().expect("bound");
+        tokio::spawn({
+            let proxy = proxy.clone();
+            async move { proxy.serve_admin(listener).await }
+        });
+        Self { proxy, peers, admin }
+    }
+
+    async fn peer(&self) -> Peer {
+        Peer::dial(format!("ws://{}/mux", self.peers)).await.expect("the proxy is there")
+    }
+
+    /// The answer to this request, head and body.
+    async fn ask(&self, headers: &str) -> (String, String) {
+        let mut socket = TcpStream::connect(self.admin).await.expect("a connection");
+        let request = format!("GET /metrics HTTP/1.1\r\nconnection: close\r\n{headers}\r\n");
+        socket.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = String::new();
+        within(socket.read_to_string(&mut answer)).await.expect("answered");
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        (head.to_owned(), body.to_owned())
+    }
+
+    async fn text(&self) -> String {
+        let (head, body) = self.ask("host: localhost\r\n").await;
+        assert!(head.starts_with("HTTP/1.1 200") && head.contains("text/plain; version=0.0.4"), "{head}");
+        body
+    }
+}
+
+/// Each sample with its labels, and its value.
+fn samples(text: &str) -> BTreeMap<&str, f64> {
+    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    lines.map(|line| line.rsplit_once(' ').map(|(sample, value)| (sample, value.parse().expect("a number"))).expect("a sample")).collect()
+}
+
+/// The metrics of a text, and those of them that are not at zero.
+fn families(text: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let name = |sample: &str| sample.split('{').next().unwrap_or_default().to_owned();
+    let samples = samples(text);
+    let moved = samples.iter().filter(|(_, value)| **value != 0.0);
+    (samples.keys().copied().map(name).collect(), moved.map(|(sample, _)| name(sample)).collect())
+}
+
+#[tokio::test]
+async fn threat_21_each_metric_moves_and_none_has_a_name_or_an_address() {
+    let served = Served::start(|proxy| proxy).await;
+    let shim = Shim::start(served.peers, 1).await;
+    let server = served.peer().await;
+    let client = Peer::dial(shim.mux()).await.expect("the proxy is there");
+    let mut listener = server.server().listen("NAME").await.expect("the name is free");
+    assert!(server.server().listen("second").await.is_err(), "more than it may hold");
+    assert!(client.client().connect("nobody").wait(Duration::ZERO).into_future().await.is_err(), "nobody serves it");
+
+    // A stream that goes on over another connection.
+    let (mut mine, mut theirs) = resumable(&client, &mut listener).await;
+    mine.write_chunk("before".into()).await.expect("taken");
+    within(theirs.read_chunk()).await.expect("it is there");
+    shim.cut();
+    theirs.write_chunk("behind".into()).await.expect("taken");
+    within(mine.read_chunk()).await.expect("it goes on");
+
+    // A channel and a room.
+    let mut publisher = Channel::new(&server).publish("prices", ChannelOptions::new().wait_for(1)).into_future().await.expect("its own");
+    let mut subscription = Channel::new(&client).subscribe("prices").into_future().await.expect("it is there");
+    publisher.send("1.07").await.expect("sent");
+    within(subscription.next()).await.expect("it goes on").expect("a message");
+    let one = Room::new(&server).join("hall").into_future().await.expect("joined");
+    let _other = Room::new(&client).join("hall").into_future().await.expect("joined");
+    one.emit("say", &("hello",)).await.expect("sent");
+
+    // Bytes that wait, for their reader's connection takes nothing.
+    let (_reader, mut writer) = pair(&client, &mut listener).await;
+    shim.stall(Way::Down);
+    let pouring = tokio::spawn(async move { while writer.write_chunk(vec![0; 64 * 1024].into()).await.is_ok() {} });
+
+    let mut moved = BTreeSet::new();
+    let mut waits = BTreeSet::new();
+    within(async {
+        loop {
+            let text = served.text().await;
+            for word in ["NAME", "nobody", "prices", "hall", "127.0.0.1"] {
+                assert!(!text.contains(word), "{word} in {text}");
+            }
+            let (all, some) = families(&text);
+            moved.extend(some);
+            waits = all.difference(&moved).cloned().collect();
+            waits.remove("bss_draining");
+            if waits.is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    let text = served.text().await;
+    let samples = samples(&text);
+    let of = |sample: &str| samples.get(sample).copied();
+    assert_eq!(of(r#"bss_opens_total{result="not_found"}"#), Some(1.0));
+    assert_eq!(of(r#"bss_refusals_total{limit="names_per_session"}"#), Some(1.0));
+    assert_eq!((of("bss_names"), of("bss_resumable_streams_total")), (Some(1.0), Some(1.0)));
+    assert!(of("bss_carrier_moves_total") >= Some(1.0) && of("bss_sessions_total") >= Some(3.0), "{text}");
+    assert_eq!((of("bss_channel_messages_total"), of("bss_channel_deliveries_total")), (Some(1.0), Some(1.0)));
+    assert_eq!((of("bss_room_events_total"), of("bss_room_deliveries_total")), (Some(1.0), Some(1.0)));
+
+    let going = tokio::spawn({
+        let proxy = served.proxy.clone();
+        async move { proxy.shutdown(Duration::from_secs(30)).await }
+    });
+    within(async { while !served.text().await.contains("bss_draining 1") {} }).await;
+    going.abort();
+    pouring.abort();
+}
+
+#[tokio::test]
+async fn what_went_over_a_session_that_is_over_still_counts() {
+    let served = Served::start(|proxy| proxy).await;
+    let received = async || samples(&served.text().await)["bss_received_bytes_total"];
+    let server = served.peer().await;
+    let mut listener = server.server().listen("NAME").await.expect("the name is free");
+    let client = served.peer().await;
+    let (mut mine, mut theirs) = pair(&client, &mut listener).await;
+    mine.write_chunk(vec![7; 100_000].into()).await.expect("taken");
+    let mut got = 0;
+    while got < 100_000 {
+        got += within(theirs.read_chunk()).await.expect("it goes on").expect("more").len();
+    }
+    let before = received().await;
+    assert!(before >= 100_000.0);
+    drop((mine, client));
+    until(|| served.proxy.sessions().len() == 1).await;
+    assert!(received().await >= before);
+}
+
+/// Whoever knows a word is somebody.
+struct Words;
+
+impl Authorizer for Words {
+    fn authorize(&self, asking: Asking) -> BoxFuture<'_, Result<Identity, Refused>> {
+        async move {
+            let token = asking.token.ok_or(Refused::Missing)?;
+            let rights = |verb| Rights::none().with(verb, [&"*".parse().expect("a pattern")]);
+            match token.as_str() {
+                "runs it" => Ok(Identity::new("operator", rights(Verb::Admin))),
+                "uses it" => Ok(Identity::new("user", rights(Verb::Connect))),
+                _ => Err(Refused::Signature),
+            }
+        }
+        .boxed()
+    }
+}
+
+#[tokio::test]
+async fn threat_18_metrics_are_for_whoever_asks_from_this_machine_or_has_the_right() {
+    let open = Served::start(|proxy| proxy).await;
+    let guarded = Served::start(|proxy| proxy.with_authorizer(Words)).await;
+    let (here, far) = ("host: localhost\r\n", "host: bss:9090\r\n");
+    let bearer = |word: &str| format!("{far}authorization: Bearer {word}\r\n");
+    let cases = [
+        (&open, here.to_owned(), 200, "# "),
+        (&guarded, here.to_owned(), 200, "# "),
+        // A page whose name was pointed at this machine, and one of another origin.
+        (&open, "host: evil.example\r\n".to_owned(), 421, "forbidden_host: "),
+        (&open, format!("{here}origin: http://evil.example\r\n"), 403, "forbidden_origin: "),
+        // Somebody behind another proxy on this machine.
+        (&open, format!("{here}x-forwarded-for: 192.0.2.1\r\n"), 401, "unauthorized: "),
+        (&open, bearer("runs it"), 421, "forbidden_host: "),
+        (&guarded, bearer("runs it"), 200, "# "),
+        (&guarded, bearer("uses it"), 403, "forbidden: "),
+        (&guarded, bearer("guesses"), 401, "unauthorized: "),
+    ];
+    for (served, headers, status, begins) in cases {
+        let (head, body) = served.ask(&headers).await;
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status} ")) && body.trim_start_matches(['\n']).starts_with(begins),
+            "{headers}{head}\n{body}"
+        );
+    }
+}
