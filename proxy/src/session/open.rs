@@ -106,11 +106,11 @@ impl Open {
 
     /// Reads an open as it came from a peer; `bad_request` says what is wrong with it.
     pub fn parse(body: &Bytes, depth_max: usize) -> Result<Self, OpenError> {
-        let open: Self = parse(body, depth_max, "open")?;
-        if !open.path.starts_with('/') {
+        let parsed = parse::<Self>(body, depth_max, "open");
+        if parsed.as_ref().is_ok_and(|open| !open.path.starts_with('/')) {
             return Err(OpenError::new(Code::BadRequest, "open: path must start with /"));
         }
-        Ok(open)
+        parsed
     }
 }
 
@@ -173,7 +173,8 @@ pub fn parse<T: serde::de::DeserializeOwned>(body: &Bytes, depth_max: usize, wha
     let bad = |why: &dyn std::fmt::Display| OpenError::new(Code::BadRequest, format!("{what}: {why}"));
     let text = std::str::from_utf8(body).map_err(|_| bad(&"not UTF-8"))?;
     json::check_object(text, depth_max).map_err(|error| bad(&error))?;
-    serde_json::from_str(text).map_err(|error| bad(&error))
+    // Nothing stands behind it: that was checked, too.
+    T::deserialize(&mut serde_json::Deserializer::from_str(text)).map_err(|error| bad(&error))
 }
 
 /// A field that is there, `null` included: absence alone is `None`.
