@@ -1,7 +1,7 @@
 //! `make bench`: the proxy beside what it is compared with, interleaved, medians of five rounds (performance.md, "To reach").
 //!
 //! `bench [PATTERN] [ROUNDS]` runs the cases whose name contains PATTERN, or is it with `$` behind; baselines match by their own names.
-//! `bench relay …` is a baseline, `bench shim …` a delay, `bench idle …` two ends of idle streams, each in a process of its own.
+//! `bench relay …` is a baseline, `bench shim …` a delay, `bench held …` what two ends of idle streams hold, each in a process of its own.
 
 mod beside;
 mod bulk;
@@ -46,7 +46,7 @@ fn main() -> Result<()> {
     match first.as_str() {
         "relay" => relay::run(arguments),
         "shim" => shim::run(arguments),
-        "idle" => resume::run_idle(arguments),
+        "held" => resume::run_idle(arguments),
         "far" => slow::run_far(&arguments.next().context("window")?),
         pattern => {
             let rounds = arguments.next().map_or(Ok(ROUNDS), |text| text.parse()).context("rounds")?;

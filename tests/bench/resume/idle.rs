@@ -1,4 +1,4 @@
-//! `bench idle ADDRESS NAME KIND`: both ends of many streams, and what they hold of this process, which has nothing else in it.
+//! `bench held ADDRESS NAME KIND`: both ends of many streams, and what they hold of this process, which has nothing else in it.
 
 use std::{
     net::SocketAddr,
@@ -20,14 +20,14 @@ use crate::measure::resident_kib;
 pub fn kib(proxy: SocketAddr, name: &str, resume: bool) -> Result<f64> {
     let kind = if resume { RESUMABLE } else { PLAIN };
     let mut command = Command::new(std::env::current_exe()?);
-    let output = command.args(["idle", &proxy.to_string(), name, kind]).stderr(Stdio::inherit()).output()?;
+    let output = command.args(["held", &proxy.to_string(), name, kind]).stderr(Stdio::inherit()).output()?;
     let printed = String::from_utf8(output.stdout)?;
     printed.trim().parse().with_context(|| format!("{command:?} printed {printed:?}"))
 }
 
 /// Prints that.
 pub fn run(mut arguments: impl Iterator<Item = String>) -> Result<()> {
-    let mut next = || arguments.next().context("bench idle ADDRESS NAME resumable|plain");
+    let mut next = || arguments.next().context("bench held ADDRESS NAME resumable|plain");
     let (proxy, name, kind) = (next()?.parse()?, next()?, next()?);
     let resume = kind == RESUMABLE;
     ensure!(resume || kind == PLAIN, "{kind}: neither resumable nor plain");
