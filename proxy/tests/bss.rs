@@ -152,12 +152,6 @@ fn what_print_config_prints_is_a_configuration() {
 }
 
 #[test]
-fn the_version_is_the_packages() {
-    let (code, printed, _) = ended(&mut bss(&["--version"]));
-    assert_eq!((code, printed), (0, format!("bss {}\n", env!("CARGO_PKG_VERSION"))));
-}
-
-#[test]
 fn a_lease_key_is_made_once_and_one_that_is_none_is_told_in_one_line() {
     let wrong = File::new("wrong.key", "not a key\n");
     let (code, error) = refused(&["--bind", "127.0.0.1:0", "--lease-key", wrong.path()]);

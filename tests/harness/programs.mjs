@@ -159,6 +159,13 @@ export function turnserver() {
   return { path, env: { ...process.env, LD_LIBRARY_PATH: libraries } };
 }
 
+/** Python 3. */
+export function python() {
+  const path = onPath("python3");
+  if (path === undefined) throw new Error("no python3 found: install it (apt-get install python3)");
+  return path;
+}
+
 /** Go's compiler, or undefined. */
 export function go() {
   return onPath("go");

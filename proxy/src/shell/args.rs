@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::{
     connect::Connect,
+    describe::{Completions, Page, VERSION},
     exchange::{Receive, Send},
     failure::STATUSES,
     forward::Forward,
@@ -25,7 +26,7 @@ use super::{
 
 /// The command line of `bss`.
 #[derive(Debug, Parser)]
-#[command(name = "bss", version, about, long_about = None, args_conflicts_with_subcommands = true, after_help = STATUSES)]
+#[command(name = "bss", version, long_version = VERSION, about, long_about = None, args_conflicts_with_subcommands = true, after_help = STATUSES)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -69,6 +70,12 @@ pub enum Command {
     /// Receive the files of a link or a code
     #[command(after_help = STATUSES, after_long_help = recv())]
     Recv(Client<Receive>),
+    /// Print completions for a shell
+    #[command(after_help = completions())]
+    Completions(Completions),
+    /// Print a page for man
+    #[command(after_help = man())]
+    Man(Page),
 }
 
 /// A command of a peer, and the proxy that it needs.
@@ -302,6 +309,20 @@ each file that is there.
   bss recv -o ~/Downloads 'https://192.168.1.5:8080/examples/file-exchange/#h4k2-9xqd-7mwz'
   bss recv h4k2-9xqd-7mwz -o - | tar x             one file, to stdout",
     )
+}
+
+fn completions() -> &'static str {
+    "\
+  bss completions bash > ~/.local/share/bash-completion/completions/bss
+  bss completions zsh > ~/.zfunc/_bss              that folder being one of fpath
+  bss completions fish > ~/.config/fish/completions/bss.fish"
+}
+
+fn man() -> &'static str {
+    "\
+  bss man | man -l -                               read it
+  bss man > /usr/local/share/man/man1/bss.1
+  bss man serve > /usr/local/share/man/man1/bss-serve.1"
 }
 
 fn with(text: &str) -> String {

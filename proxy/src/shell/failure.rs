@@ -37,6 +37,11 @@ impl Failure {
         Self { status: 74, line: format!("{what}: {error}") }
     }
 
+    /// A command that there is none of; these are there.
+    pub fn unknown_command(names: &[&str]) -> Self {
+        Self { status: 2, line: format!("bad_request: no such command; one of {}", names.join(", ")) }
+    }
+
     /// A line for stdout that nobody reads any more is no news for anybody; whatever else happens to it is.
     pub fn output(error: &io::Error) -> Self {
         match error.kind() {

@@ -4,6 +4,7 @@
 
 mod connect;
 mod cuts;
+mod describe;
 mod ends;
 mod exchange;
 mod exec;
