@@ -16,7 +16,7 @@ PAGES := $(shell find browser-lib/src browser-lib/build.mjs browser-lib/package.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build run dev proxy test test-long bench e2e fuzz threats clean
+.PHONY: help build run dev proxy test test-long bench e2e fuzz threats reference clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ fuzz: $(ASSETS) ## fuzz the mux, the WebSocket codec, opens, notes and the ledge
 
 threats: ## list the tests of each row of the threat table, and the rows without one
 	@exec bash tests/threats.sh
+
+reference: $(ASSETS) ## write the reference of proxy/docs anew from the code
+	@WRITE=1 cargo test --locked --quiet -p browser-stream-tests --test tidy the_reference
 
 clean: ## remove everything that was built or installed
 	rm -rf target tests/fuzz/target browser-lib/dist browser-lib/node_modules tests/node_modules proxy/assets

@@ -11,8 +11,11 @@ export type NameState = "up" | "suspended" | "gone";
 const STATES: readonly string[] = ["up", "suspended", "gone"] satisfies NameState[];
 
 export interface WatchEvents {
+  /** Somebody serves under the name. */
   up: [];
+  /** The server's connection is gone; the name is kept for it. */
   suspended: [];
+  /** Nobody serves under the name. */
   gone: [];
   /** The watch was refused, or the connection is over for good; an iteration throws it. */
   error: [error: StreamError];

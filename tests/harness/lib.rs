@@ -5,6 +5,11 @@
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+/// The Rust of the documents, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../proxy/docs/embed.md")]
+struct Embed;
+
 pub mod blocking;
 mod cable;
 mod memory;

@@ -2,6 +2,7 @@
 
 mod layers;
 mod links;
+mod reference;
 mod source;
 mod text;
 mod threats;
