@@ -21,6 +21,8 @@ const PORTS = ["8080", "8081", "5173", "8000", "9000"];
 interface Made {
   name: string;
   printed: () => string | Promise<string>;
+  /** What goes on. */
+  child?: ChildProcess;
 }
 
 export class Reader {
@@ -66,6 +68,9 @@ export class Reader {
         return this.#runs("sh", ["-euc", text], this.#folder, text);
       case "sh stays":
         return this.#start(text);
+      case "sh again":
+        await this.#interrupt(text);
+        return this.#start(text);
       case "js node": {
         const file = join(this.#folder, `line-${step.line}.mjs`);
         await writeFile(file, text);
@@ -107,8 +112,17 @@ export class Reader {
   }
 
   #start(text: string): void {
-    const { output } = this.#spawn("sh", ["-euc", text], this.#folder);
-    this.#made.push({ name: text, printed: () => output.stdout || output.stderr });
+    const { child, output } = this.#spawn("sh", ["-euc", text], this.#folder);
+    this.#made.push({ name: text, printed: () => output.stdout || output.stderr, child });
+  }
+
+  /** Presses Ctrl-C where this runs, and waits until it has ended. */
+  async #interrupt(text: string): Promise<void> {
+    const child = this.#made.findLast(({ name, child }) => name === text && child)?.child;
+    if (child?.pid === undefined) throw new Error(`nothing of this goes on: ${text}`);
+    const ended = once(child, "close");
+    process.kill(-child.pid, "SIGINT");
+    await within(40_000, `the end of: ${text}`, ended);
   }
 
   #spawn(program: string, args: string[], cwd: string) {

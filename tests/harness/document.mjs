@@ -1,7 +1,8 @@
 /**
  * What a document of proxy/docs tells its reader to do, in order. Its fences say by their words what they are:
  *
- * - `sh`: a shell runs it to its end; `sh stays`: goes on for as long as the document; `sh made`: targets of the Makefile, which are there;
+ * - `sh`: a shell runs it to its end; `sh stays`: goes on for as long as the document; `sh again`: is
+ *   interrupted and started once more; `sh made`: targets of the Makefile, which are there;
  *   `make run` starts what it would start.
  * - `js`: a module of a page of the proxy; `js node`: of a program in Node; `js theirs`: another library's, for comparison.
  * - `html NAME`, `toml NAME`: a file of that name in the reader's folder.
@@ -21,7 +22,7 @@
 
 /** What each kind may say behind its name. */
 const WORDS = {
-  sh: /^(stays|made)?$/,
+  sh: /^(stays|again|made)?$/,
   js: /^(node|theirs)?$/,
   html: /^[\w-]+\.html$/,
   toml: /^[\w-]+\.toml$/,

@@ -1,6 +1,6 @@
 //! Links of the documents.
 
-use std::path::Path;
+use std::{collections::HashSet, fs, path::Path};
 
 use crate::source::{Findings, root, sources};
 
@@ -16,14 +16,28 @@ fn relative_links_lead_somewhere() {
                 continue;
             }
             for target in targets(line) {
-                let file = target.split('#').next().unwrap_or_default();
-                if !file.is_empty() && !root().join(folder).join(file).exists() {
+                let (file, part) = target.split_once('#').unwrap_or((target, ""));
+                let path = if file.is_empty() { root().join(&source.path) } else { root().join(folder).join(file) };
+                if !path.exists() {
                     findings.add(&source.path, number, &format!("nothing at {target}"));
+                } else if !part.is_empty() && !parts(&path).contains(part) {
+                    findings.add(&source.path, number, &format!("no such part: {target}"));
                 }
             }
         }
     }
     findings.assert_none();
+}
+
+/// The names of a document's parts, as GitHub makes them of its headings.
+fn parts(document: &Path) -> HashSet<String> {
+    let text = fs::read_to_string(document).unwrap_or_default();
+    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let name = |heading: &str| {
+        let kept = heading.chars().filter(|character| character.is_alphanumeric() || " -_".contains(*character));
+        kept.map(|character| if character == ' ' { '-' } else { character }).collect::<String>().to_lowercase()
+    };
+    headings.map(name).collect()
 }
 
 /// The targets of the line's links and images that stay in the repository.
