@@ -11,6 +11,9 @@ import { Reader } from "./reader.ts";
 const DOCS = new URL("../../proxy/docs/", import.meta.url);
 const run = promisify(execFile);
 
+/** Below those that the system gives out by itself, so that nobody is given one meanwhile. */
+const PORTS_FROM = 21_000;
+
 const documents = await Promise.all(
   (await readdir(DOCS)).sort().map(async (name) => ({ name, text: await readFile(new URL(name, DOCS), "utf8") })),
 );
@@ -18,8 +21,8 @@ const documents = await Promise.all(
 for (const { name, text } of documents) {
   const all = steps(text);
   if (!all.some(({ kind }) => ["sh", "js", "open"].includes(kind))) continue;
-  test(`what ${name} tells its reader to do works, in order`, async ({ browser }) => {
-    const reader = await Reader.with(await browser.newContext());
+  test(`what ${name} tells its reader to do works, in order`, async ({ browser }, info) => {
+    const reader = await Reader.with(await browser.newContext(), PORTS_FROM + 20 * info.parallelIndex);
     try {
       for (const step of all) await test.step(`line ${step.line}`, () => reader.make(step));
     } finally {

@@ -40,7 +40,8 @@ export class Reader {
     context.on("weberror", (error) => this.#errors.push(error.error()));
   }
 
-  static async with(context: BrowserContext): Promise<Reader> {
+  /** A reader whose ports are no other's: the first free ones from here on. */
+  static async with(context: BrowserContext, first: number): Promise<Reader> {
     const folder = await mkdtemp(join(tmpdir(), "bss-reader-"));
     // The reader has built it, and has our library and `ws` from npm.
     await mkdir(join(folder, "target"));
@@ -49,7 +50,11 @@ export class Reader {
     await symlink(join(ROOT, "browser-lib"), join(folder, "node_modules/browser-stream-server"));
     await symlink(join(ROOT, "tests/node_modules/ws"), join(folder, "node_modules/ws"));
     const ports = new Map<string, string>();
-    for (const port of PORTS) ports.set(port, await freePort());
+    let next = first;
+    for (const port of PORTS) {
+      while (!(await isFree(next))) next++;
+      ports.set(port, `${next++}`);
+    }
     return new Reader(context, folder, ports);
   }
 
@@ -180,11 +185,14 @@ async function shown(page: Page): Promise<string> {
   return await page.locator("pre").innerText();
 }
 
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return `${port}`;
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, "127.0.0.1");
+  try {
+    await once(server, "listening");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    server.close();
+  }
 }

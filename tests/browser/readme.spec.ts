@@ -2,6 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import type { Browser } from "@playwright/test";
+import { snippets } from "../harness/document.mjs";
 import { startProxy } from "../harness/proxy.mjs";
 import { expect, type Page, test, tryConnect } from "./fixture.ts";
 
@@ -38,7 +39,7 @@ test("the README's page serves in one tab and is a client in another, as it is p
   browser,
 }) => {
   const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
-  const [, html = ""] = /^```html\n(.*?)^```$/ms.exec(readme) ?? [];
+  const [html = ""] = snippets(readme, "html", "listen");
   const [, origin = ""] = /--allow-origin (http\S+)$/m.exec(readme) ?? [];
   expect([html, origin]).toEqual([expect.stringContaining('listen("NAME")'), "http://localhost:5173"]);
   const proxy = await startProxy(["--allow-origin", origin]);
@@ -74,7 +75,7 @@ test("the start page's client says on the console that nobody serves", async ({ 
 
 test("the README's values cross from tab to tab as what they are", async ({ realProxy, tab }) => {
   const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
-  const snippet = /^```js\n(import \{ MuxDemux, StreamClient \}.*?)^```$/ms.exec(readme)?.[1] ?? "";
+  const [snippet = ""] = snippets(readme, "js", "import { MuxDemux, StreamClient }");
   expect(snippet).toContain('connect("NAME").values(msgpack)');
   const server = await tab();
   await server.evaluate(async () => {
@@ -103,11 +104,9 @@ test("the README's values cross from tab to tab as what they are", async ({ real
 
 test("the README's channel carries its messages from one page to two others", async ({ realProxy, tab, name }) => {
   const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
-  const snippets = [...readme.matchAll(/^```js\n(.*?)^```$/gms)].flatMap(([, code = ""]) =>
-    code.includes("import { Channel }") ? [code.replace('"NAME"', `"${name}"`)] : [],
-  );
-  const [publish = "", subscribe = ""] = snippets;
-  expect(snippets.map((code) => code.includes("publish("))).toEqual([true, false]);
+  const shown = snippets(readme, "js", "import { Channel }").map((code) => code.replace('"NAME"', `"${name}"`));
+  const [publish = "", subscribe = ""] = shown;
+  expect(shown.map((code) => code.includes("publish("))).toEqual([true, false]);
   const open = async (code: string) => {
     const page = await tab();
     const said: string[] = [];
@@ -126,15 +125,13 @@ test("the README's channel carries its messages from one page to two others", as
 
 test("the README's room has two members who answer each other", async ({ realProxy, tab, name }) => {
   const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
-  const snippets = [...readme.matchAll(/^```js\n(.*?)^```$/gms)].flatMap(([, code = ""]) =>
-    code.includes("import { Room }") ? [code.replace('"NAME"', `"${name}"`)] : [],
-  );
-  expect(snippets.length).toBe(1);
+  const shown = snippets(readme, "js", "import { Room }").map((code) => code.replace('"NAME"', `"${name}"`));
+  expect(shown.length).toBe(1);
   const open = async (nickname: string) => {
     const page = await tab();
     const said: string[] = [];
     page.on("console", (message) => said.push(message.text()));
-    const body = `<script type="module">${snippets[0]?.replace("Ada", nickname)}; document.title = "asked";</script>`;
+    const body = `<script type="module">${shown[0]?.replace("Ada", nickname)}; document.title = "asked";</script>`;
     await page.route(`${realProxy.url}readme-room`, (route) => route.fulfill({ contentType: "text/html", body }));
     await page.goto(`${realProxy.url}readme-room`);
     return { page, said };
@@ -150,14 +147,12 @@ test("the README's room has two members who answer each other", async ({ realPro
 
 test("the README's sealed stream comes back, under the key of its address", async ({ realProxy, tab, name }) => {
   const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
-  const snippets = [...readme.matchAll(/^```js\n(.*?)^```$/gms)].flatMap(([, code = ""]) =>
-    code.includes("sealed: true") ? [code.replace('"NAME"', `"${name}"`)] : [],
-  );
-  expect(snippets.length).toBe(1);
+  const shown = snippets(readme, "js", "sealed: true").map((code) => code.replace('"NAME"', `"${name}"`));
+  expect(shown.length).toBe(1);
   const page = await tab();
   const said: string[] = [];
   page.on("console", (message) => said.push(message.text()));
-  const body = `<script type="module">${snippets[0]}</script>`;
+  const body = `<script type="module">${shown[0]}</script>`;
   await page.route(`${realProxy.url}sealed`, (route) => route.fulfill({ contentType: "text/html", body }));
   await page.goto(`${realProxy.url}sealed`);
   await expect.poll(() => said).toEqual(["hello true"]);
@@ -169,8 +164,7 @@ test("the library's README has a sealed server that takes a friend, and forgets 
   name,
 }) => {
   const readme = await readFile(new URL("../../browser-lib/README.md", import.meta.url), "utf8");
-  const code = [...readme.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code = ""]) => code);
-  const [sealed = "", forgetting = ""] = code.filter((code) => code.includes('"browser-stream-server/seal"'));
+  const [sealed = "", forgetting = ""] = snippets(readme, "js", '"browser-stream-server/seal"');
   const here = (code: string) => code.replaceAll("ws://127.0.0.1:8080/mux", realProxy.mux).replaceAll("NAME", name);
   const page = await tab();
   const said: string[] = [];

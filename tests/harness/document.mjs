@@ -32,30 +32,62 @@ const WORDS = {
 };
 
 /**
+ * The fences of any document, in order.
+ *
+ * @param {string} document
+ * @returns {Step[]}
+ */
+export function fences(document) {
+  return parts(document).filter(({ kind }) => kind !== "open");
+}
+
+/**
+ * The code of the fences of one kind that contain this.
+ *
+ * @param {string} document
+ * @param {string} kind
+ * @param {string} content
+ * @returns {string[]}
+ */
+export function snippets(document, kind, content) {
+  return fences(document).flatMap((fence) => (fence.kind === kind && fence.text.includes(content) ? [fence.text] : []));
+}
+
+/**
  * The steps of a document. One that has no meaning here is an error.
  *
  * @param {string} document
  * @returns {Step[]}
  */
 export function steps(document) {
+  const found = parts(document);
+  for (const { kind, words, line } of found) {
+    const allowed = Object.entries(WORDS).find(([known]) => known === kind)?.[1];
+    if (kind !== "open" && !allowed?.test(words)) {
+      throw new Error(`line ${line}: nobody knows how to run \`${`${kind} ${words}`.trim()}\``);
+    }
+  }
+  return found;
+}
+
+/** @param {string} document */
+function parts(document) {
   /** @type {Step[]} */
   const found = [];
   /** @type {Step | undefined} */
   let fence;
   for (const [index, line] of document.split("\n").entries()) {
     const [, info] = /^```(.*)$/.exec(line) ?? [];
+    const [, url] = /^Open <(\S+)>/.exec(line) ?? [];
     if (fence !== undefined) {
       if (info === undefined) fence.text += `${line}\n`;
       else fence = undefined;
     } else if (info !== undefined) {
       const [kind = "", ...words] = info.split(" ");
       fence = { kind, words: words.join(" "), text: "", line: index + 1 };
-      const allowed = Object.entries(WORDS).find(([known]) => known === kind)?.[1];
-      if (!allowed?.test(fence.words)) throw new Error(`line ${fence.line}: nobody knows how to run \`${info}\``);
       found.push(fence);
-    } else {
-      const [, url] = /^Open <(\S+)>/.exec(line) ?? [];
-      if (url !== undefined) found.push({ kind: "open", words: "", text: url, line: index + 1 });
+    } else if (url !== undefined) {
+      found.push({ kind: "open", words: "", text: url, line: index + 1 });
     }
   }
   if (fence !== undefined) throw new Error(`line ${fence.line}: this fence does not end`);

@@ -66,10 +66,7 @@ test("python-peer serves tabs: 100 streams at once and 16 MiB, and gives its nam
       const exchange = async (seed: number, bytes: number) => {
         // A peer that knows nothing of resuming is asked, and answers as it should.
         const stream = bss.StreamClient(mdm).connect(name, { wait: 10_000 });
-        const [sent, received] = await Promise.all([
-          t.send(stream.writable, seed, bytes),
-          t.receive(stream.readable),
-        ]);
+        const [sent, received] = await Promise.all([t.send(stream.writable, seed, bytes), t.receive(stream.readable)]);
         await stream.closed;
         return { id: stream.id, equal: sent.bytes === received.bytes && sent.sha === received.sha };
       };
