@@ -71,10 +71,8 @@ pub enum Command {
     #[command(after_help = STATUSES, after_long_help = recv())]
     Recv(Client<Receive>),
     /// Print completions for a shell
-    #[command(after_help = completions())]
     Completions(Completions),
     /// Print a page for man
-    #[command(after_help = man())]
     Man(Page),
 }
 
@@ -309,20 +307,6 @@ each file that is there.
   bss recv -o ~/Downloads 'https://192.168.1.5:8080/examples/file-exchange/#h4k2-9xqd-7mwz'
   bss recv h4k2-9xqd-7mwz -o - | tar x             one file, to stdout",
     )
-}
-
-fn completions() -> &'static str {
-    "\
-  bss completions bash > ~/.local/share/bash-completion/completions/bss
-  bss completions zsh > ~/.zfunc/_bss              that folder being one of fpath
-  bss completions fish > ~/.config/fish/completions/bss.fish"
-}
-
-fn man() -> &'static str {
-    "\
-  bss man | man -l -                               read it
-  bss man > /usr/local/share/man/man1/bss.1
-  bss man serve > /usr/local/share/man/man1/bss-serve.1"
 }
 
 fn with(text: &str) -> String {

@@ -26,6 +26,11 @@ pub const VERSION: &str = concat!(
 
 /// Which shell completes.
 #[derive(Debug, Arguments)]
+#[command(after_help = "Where a shell looks for them:
+
+  bss completions bash > ~/.local/share/bash-completion/completions/bss
+  bss completions zsh > ~/.zfunc/_bss              that folder being one of fpath
+  bss completions fish > ~/.config/fish/completions/bss.fish")]
 pub struct Completions {
     /// The shell that reads them
     shell: Shell,
@@ -33,6 +38,11 @@ pub struct Completions {
 
 /// Which page is wanted.
 #[derive(Debug, Arguments)]
+#[command(after_help = "To read it, and to keep it where man looks:
+
+  bss man | man -l -
+  bss man > /usr/local/share/man/man1/bss.1
+  bss man serve > /usr/local/share/man/man1/bss-serve.1")]
 pub struct Page {
     /// The command that it is about; without one it is about all of bss
     #[arg(value_name = "COMMAND")]
