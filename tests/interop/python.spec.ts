@@ -85,15 +85,16 @@ test("python-peer serves tabs: 100 streams at once and 16 MiB, and gives its nam
 
 test("python-peer that serves stays where a tab resets its stream, or goes", async ({ run, tab, name, realProxy }) => {
   const program = run(python(), PEER, realProxy.mux, "listen", name);
-  const page = await tab();
-  await page.evaluate(async (name) => {
-    const stream = bss.StreamClient(bss.MuxDemux()).connect(name, { wait: 10_000, resume: false });
-    await stream.opened;
-    stream.closed.catch(() => {});
-    stream.reset(4001);
-  }, name);
-  const other = await tab();
-  await other.context().close();
+  const [page, leaver] = [await tab(), await tab()];
+  for (const each of [page, leaver]) {
+    await each.evaluate(async (name) => {
+      kept.stream = bss.StreamClient(bss.MuxDemux()).connect(name, { wait: 10_000 });
+      kept.stream.closed.catch(() => {});
+      await kept.stream.opened;
+    }, name);
+  }
+  await page.evaluate(() => kept.stream.reset(4001));
+  await leaver.context().close();
   expect(await tryConnect(page, name)).toMatchObject({ ok: true });
   program.interrupt();
   expect(await program.exit()).toBe(0);
