@@ -3,6 +3,7 @@
 //! Everything is O(1) per frame and per open: streams with something to send stand in a round, those with news for the peer in a queue,
 //! and an ended stream leaves stale entries there that are skipped when their turn comes.
 
+mod counts;
 mod entry;
 mod local;
 mod receive;
@@ -13,11 +14,11 @@ mod transmit;
 
 use std::{
     collections::VecDeque,
-    ops::AddAssign,
     time::{Duration, Instant},
 };
 
 use crate::{Config, Dead, Drain, OpenError, StreamId, Violation, held::Held, ids::Ids, liveness::Liveness, window::Growth};
+pub use counts::Counts;
 use entry::Entry;
 use receive::Decoder;
 use round::Round;
@@ -66,62 +67,6 @@ pub struct View {
     pub finished: bool,
     /// The peer finished.
     pub peer_finished: bool,
-}
-
-/// What passed so far, for a caller that charges its peer for frames that move nothing.
-///
-/// A frame of the peer's counts as one kind at most: `opens` before `resets` before payload (which no kind counts) before `fins`, `acks`,
-/// `updates` and `empty`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Frames of any kind.
-    pub frames: u64,
-    /// Bytes of payload, also of what nobody wants.
-    pub bytes: u64,
-    /// Streams that the peer opened.
-    pub opens: u64,
-    /// Frames with RST, on a stream that was opened before.
-    pub resets: u64,
-    /// Frames with FIN and without payload.
-    pub fins: u64,
-    /// Frames with ACK and without payload.
-    pub acks: u64,
-    /// WINDOW_UPDATEs without a flag.
-    pub updates: u64,
-    /// DATA frames without payload or flag.
-    pub empty: u64,
-    /// PINGs that asked for an answer.
-    pub pings: u64,
-    /// Frames that no stock peer sends in earnest: SYN with RST, answers to pings that nobody sent, GO_AWAYs, payload for an id that is
-    /// not live beyond the credit that the peer had on streams which we reset.
-    pub stray: u64,
-    /// Frames, or parts of frames, that had no meaning: for an id that is not live, unsolicited ACKs and pongs, unknown flags.
-    pub dropped: u64,
-    /// Streams opened here.
-    pub opened: u64,
-    /// DATA frames with payload that were transmitted.
-    pub data_sent: u64,
-    /// Bytes of payload that were.
-    pub bytes_sent: u64,
-}
-
-impl AddAssign for Counts {
-    fn add_assign(&mut self, other: Self) {
-        self.frames += other.frames;
-        self.bytes += other.bytes;
-        self.opens += other.opens;
-        self.resets += other.resets;
-        self.fins += other.fins;
-        self.acks += other.acks;
-        self.updates += other.updates;
-        self.empty += other.empty;
-        self.pings += other.pings;
-        self.stray += other.stray;
-        self.dropped += other.dropped;
-        self.opened += other.opened;
-        self.data_sent += other.data_sent;
-        self.bytes_sent += other.bytes_sent;
-    }
 }
 
 /// One session's protocol. `T` is what the caller keeps for each stream.
