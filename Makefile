@@ -2,6 +2,7 @@
 
 BIND ?= 127.0.0.1:8080
 SECONDS ?= 60
+MINUTES ?= 30
 GREP ?= .
 FLOOD ?= threat_
 
@@ -16,7 +17,7 @@ PAGES := $(shell find browser-lib/src browser-lib/build.mjs browser-lib/package.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build run dev proxy test test-long bench e2e fuzz threats reference clean
+.PHONY: help build run dev proxy test test-long bench e2e fuzz soak threats reference clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,8 +33,8 @@ dev: $(ASSETS) ## serve on 127.0.0.1:8080 and rebuild whatever changes
 test: ## prove everything, in about 20 minutes on two cores: lint, unit, end to end, real browsers
 	@exec bash tests/steps.sh $(STEPS)
 
-test-long: ## the same with big transfers and soak (LONG=1), floods and Go interop among them, then fuzz
-	@LONG=1 exec bash tests/steps.sh $(STEPS) test-acme fuzz
+test-long: ## the same with big transfers (LONG=1), floods and Go interop among them, then five minutes of soak, and fuzz
+	@LONG=1 MINUTES=5 exec bash tests/steps.sh $(STEPS) test-acme soak fuzz
 
 bench: proxy $(TESTS) ## measure the proxy beside TCP, WebSocket and yamux relays, then the library in a page; writes target/bench*.json and .md
 	@cargo build --release --locked --quiet -p browser-stream-tests --bin bench
@@ -46,6 +47,10 @@ e2e: build $(TESTS) browsers ## real-browser tests that match: make e2e GREP=pat
 
 fuzz: $(ASSETS) ## fuzz the mux, the WebSocket codec, opens, notes and the ledger, SECONDS=60 each (needs nightly Rust and a C++ compiler)
 	@exec bash tests/fuzz/run.sh $(SECONDS)
+
+soak: $(ASSETS) ## let a crowd come and go for MINUTES=30 and look that nothing is lost, doubled or left (SEED=N: the crowd of before)
+	@cargo build --locked --quiet -p browser-stream-tests --bin soak
+	@$(or $(CARGO_TARGET_DIR),target)/debug/soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 threats: ## list the tests of each row of the threat table, and the rows without one
 	@exec bash tests/threats.sh
