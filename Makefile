@@ -45,7 +45,7 @@ e2e: build $(TESTS) browsers ## real-browser tests that match: make e2e GREP=pat
 	sh tests/install-turn.sh
 	cd tests && npm run --silent preinterop && npx playwright test --grep '$(GREP)'
 
-fuzz: $(ASSETS) ## fuzz the mux, the WebSocket codec, opens, notes and the ledger, SECONDS=60 each (needs nightly Rust and a C++ compiler)
+fuzz: $(ASSETS) ## fuzz all that peers send, and a whole proxy with a few of them, SECONDS=60 each (needs nightly Rust and a C++ compiler)
 	@exec bash tests/fuzz/run.sh $(SECONDS)
 
 soak: $(ASSETS) ## let a crowd come and go for MINUTES=30 and look that nothing is lost, doubled or left (SEED=N: the crowd of before)

@@ -41,7 +41,7 @@ pub use session::{Instance, Open, Opening, Opens, SendError, Session, Sessions, 
 pub mod fuzzing {
     use bytes::Bytes;
 
-    use crate::error::OpenError;
+    use crate::{error::OpenError, feature::room::Value};
 
     pub use crate::session::{Credit, Note, Reply};
 
@@ -51,5 +51,10 @@ pub mod fuzzing {
     /// As its stream would be reset.
     pub fn note(body: &Bytes, depth_max: usize) -> Result<Note, OpenError> {
         crate::session::parse(body, depth_max, "note")
+    }
+
+    /// What a member of a room sent as an event's arguments, or as an answer.
+    pub fn room_value(bytes: Bytes) -> Value {
+        Value::new(bytes)
     }
 }

@@ -17,7 +17,7 @@ pub struct Value(Bytes);
 const DEPTH_MAX: usize = 100;
 
 impl Value {
-    pub(super) fn new(bytes: Bytes) -> Self {
+    pub(crate) fn new(bytes: Bytes) -> Self {
         Self(bytes)
     }
 
