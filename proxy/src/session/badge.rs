@@ -39,6 +39,8 @@ struct Known {
     standing: Standing,
     /// A session stream is being answered.
     is_introduced: bool,
+    /// The session closes, whatever is answered now.
+    is_closed: bool,
     /// What it holds, and by which right; what it gives up is taken off.
     holds: HashMap<u64, Hold>,
     /// The number of the last hold, and of the last question to the authorizer: of two answers the later question's counts.
@@ -65,6 +67,16 @@ enum Standing {
     Asking,
     Is(Arc<Bearer>),
     Refused(OpenError),
+}
+
+/// What an answer of the authorizer's comes to.
+pub(super) enum Settled {
+    /// It counts. What the peer holds and may not any more is to be ended.
+    Now(Vec<StreamId>),
+    /// It is about somebody else than the peer is.
+    Other,
+    /// It came too late to count: what holds is this.
+    Before(Result<Arc<Bearer>, OpenError>),
 }
 
 /// Somebody whom the authorizer knows, and its account.
@@ -154,6 +166,17 @@ impl Bearer {
     }
 }
 
+impl Standing {
+    /// What it is to one who asks now.
+    fn told(&self) -> Result<Arc<Bearer>, OpenError> {
+        match self {
+            Self::Is(bearer) => Ok(bearer.clone()),
+            Self::Refused(error) => Err(error.clone()),
+            Self::Unasked | Self::Asking => Err(Refused::Unavailable.into()),
+        }
+    }
+}
+
 impl Known {
     fn next(&mut self) -> u64 {
         self.asked += 1;
@@ -192,10 +215,17 @@ impl Badge {
         self.known.lock().is_introduced = false;
     }
 
-    /// The authorizer is asked from now on, and opens wait for what it says: the number of the question.
+    /// Whether the authorizer is being asked about one who is nobody yet.
+    pub fn is_asking(&self) -> bool {
+        matches!(self.known.lock().standing, Standing::Asking)
+    }
+
+    /// The authorizer is asked from now on: the number of the question. Opens wait for what it says, unless the peer is known: that holds on meanwhile.
     pub fn asks(&self) -> u64 {
         let mut known = self.known.lock();
-        known.standing = Standing::Asking;
+        if !known.is_closed && matches!(known.standing, Standing::Unasked | Standing::Refused(_)) {
+            known.standing = Standing::Asking;
+        }
         known.next()
     }
 
@@ -206,11 +236,6 @@ impl Badge {
             known.standing = Standing::Asking;
             known.next()
         })
-    }
-
-    /// The same, while what is known holds on.
-    pub fn asks_again(&self) -> u64 {
-        self.known.lock().next()
     }
 
     /// Resolves when the authorizer may be asked once more.
@@ -227,27 +252,35 @@ impl Badge {
         }
     }
 
-    /// The authorizer has answered that question. What the peer holds and may not any more is returned: it is to be ended.
-    pub fn settle(&self, question: u64, judged: Result<Arc<Bearer>, OpenError>, ending: Option<AbortOnDropHandle<()>>) -> Vec<StreamId> {
+    /// The authorizer has answered that question. Who is known stays known where the answer is no: for as long as its own token holds, and as the same one.
+    pub fn settle(&self, question: u64, judged: &Result<Arc<Bearer>, OpenError>, ending: Option<AbortOnDropHandle<()>>) -> Settled {
         let lost = {
             let mut known = self.known.lock();
             if known.asked != question {
-                return Vec::new();
+                return Settled::Before(known.standing.told());
+            }
+            match (judged, &known.standing) {
+                (Err(_), Standing::Is(_)) => return Settled::Now(Vec::new()),
+                (Ok(new), Standing::Is(old)) if old.identity.sub.is_some() && old.identity.sub != new.identity.sub => {
+                    return Settled::Other;
+                }
+                _ => {}
             }
             let may = |hold: &Hold| judged.as_ref().is_ok_and(|bearer| bearer.identity.rights.allow(hold.verb, &hold.name));
             let lost = known.holds.values().filter(|hold| !may(hold)).map(|hold| hold.stream).collect();
             known.ending = ending;
-            known.standing = judged.map_or_else(Standing::Refused, Standing::Is);
+            known.standing = judged.clone().map_or_else(Standing::Refused, Standing::Is);
             lost
         };
         self.changed.notify_waiters();
-        lost
+        Settled::Now(lost)
     }
 
     /// The session closes: nothing more is allowed, and what is held goes with it.
     pub fn close(&self, why: OpenError) {
         let mut known = self.known.lock();
         known.next();
+        known.is_closed = true;
         known.standing = Standing::Refused(why);
     }
 
@@ -272,11 +305,7 @@ impl Badge {
     /// Lets the peer do this if it may, on this stream; one that `holds` something is ended with the right.
     fn permit(&self, session: &Session, verb: Verb, name: &str, holds: Option<StreamId>) -> Result<Permit, OpenError> {
         let mut known = self.known.lock();
-        let bearer = match &known.standing {
-            Standing::Is(bearer) => bearer.clone(),
-            Standing::Refused(error) => return Err(error.clone()),
-            Standing::Unasked | Standing::Asking => return Err(Refused::Unavailable.into()),
-        };
+        let bearer = known.standing.told()?;
         let stream = bearer.opens(verb, name)?;
         let hold = holds.and_then(|stream| known.holds(session, Hold { stream, verb, name: name.into() }));
         Ok(Permit(Some(Box::new(Granted { bearer, _stream: stream, hold }))))

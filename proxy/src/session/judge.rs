@@ -8,7 +8,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Goodbye, Note, Phase, Session,
-    badge::{Authority, Badge, Bearer},
+    badge::{Authority, Badge, Bearer, Settled},
 };
 use crate::{
     error::OpenError,
@@ -39,10 +39,11 @@ impl Session {
     pub(super) async fn introduce(self: &Arc<Self>, token: Option<Token>) -> Result<Option<Arc<Bearer>>, OpenError> {
         let Some((badge, authority)) = self.authority() else { return Ok(None) };
         if let Some(token) = token {
-            let question = badge.asks();
-            let judged = self.counted(self.judge(badge, authority, Some(token)).await);
-            self.settle(badge, question, judged.clone());
-            return judged.map(Some);
+            // What it showed before is judged first: one session has one place in its quota.
+            if badge.is_asking() {
+                let _ = badge.settled(self.process.limits.open_timeout).await;
+            }
+            return self.counted(self.decide(badge, authority, badge.asks(), Some(token)).await.map(Some));
         }
         if let Some(question) = badge.asks_first() {
             self.ask_about(question, None);
@@ -62,24 +63,18 @@ impl Session {
         let session = self.clone();
         tokio::spawn(async move {
             let Some((badge, authority)) = session.authority() else { return };
-            let judged = session.judge(badge, authority, token).await;
-            session.settle(badge, question, judged);
+            // Whoever opens something hears of it.
+            let _ = session.decide(badge, authority, question, token).await;
         });
     }
 
     /// A new token in place of the one by which the peer is known.
     pub(super) async fn renew(self: &Arc<Self>, token: Token) {
         let Some((badge, authority)) = self.authority() else { return };
-        let question = badge.asks_again();
-        let judged = self.counted(self.judge(badge, authority, Some(token)).await);
-        match (judged, badge.bearer()) {
-            (Ok(new), Some(old)) if new.identity.sub != old.identity.sub && old.identity.sub.is_some() => self.dismiss(OTHER),
-            (Ok(new), _) => {
-                self.settle(badge, question, Ok(new.clone()));
-                self.say(&Note::with("renewed", new.told()));
-            }
+        match self.counted(self.decide(badge, authority, badge.asks(), Some(token)).await) {
+            Ok(bearer) => self.say(&Note::with("renewed", bearer.told())),
             // What the peer is known by holds on for as long as it does.
-            (Err(error), _) => self.say(&Note::with("refused", serde_json::json!(error))),
+            Err(error) => self.say(&Note::with("refused", serde_json::json!(error))),
         }
     }
 
@@ -102,6 +97,18 @@ impl Session {
         self.badge.as_deref().zip(self.process.authority.get())
     }
 
+    /// Asks the authorizer, and sees to what it says: who the peer is then, or why that token does not hold.
+    async fn decide(
+        self: &Arc<Self>,
+        badge: &Badge,
+        authority: &Authority,
+        question: u64,
+        token: Option<Token>,
+    ) -> Result<Arc<Bearer>, OpenError> {
+        let judged = self.judge(badge, authority, token).await;
+        self.settle(badge, question, judged)
+    }
+
     async fn judge(&self, badge: &Badge, authority: &Authority, token: Option<Token>) -> Result<Arc<Bearer>, OpenError> {
         badge.turn().await;
         let asking = Asking::new(token, self.remote, self.id);
@@ -120,8 +127,8 @@ impl Session {
         authority.bearer(identity, badge.bearer().as_deref()).map(Arc::new)
     }
 
-    /// From now on the peer is this one, and has what that may have.
-    fn settle(self: &Arc<Self>, badge: &Badge, question: u64, judged: Result<Arc<Bearer>, OpenError>) {
+    /// From now on the peer is this one, and has what that may have; one that shows somebody else's token is nobody.
+    fn settle(self: &Arc<Self>, badge: &Badge, question: u64, judged: Result<Arc<Bearer>, OpenError>) -> Result<Arc<Bearer>, OpenError> {
         let until = judged.as_ref().ok().and_then(|bearer| bearer.until);
         let session = Arc::downgrade(self);
         let ending = until.map(|until| {
@@ -137,8 +144,16 @@ impl Session {
                 }
             }))
         });
-        for stream in badge.settle(question, judged, ending) {
-            self.forbid(stream);
+        match badge.settle(question, &judged, ending) {
+            Settled::Now(lost) => {
+                lost.into_iter().for_each(|stream| self.forbid(stream));
+                judged
+            }
+            Settled::Before(holds) => holds,
+            Settled::Other => {
+                self.dismiss(OTHER);
+                Err(unauthorized(OTHER))
+            }
         }
     }
 
@@ -153,7 +168,7 @@ impl Session {
             state.phase = Phase::Closing(Goodbye { code: 1008, reason });
         }
         if let Some(badge) = &self.badge {
-            badge.close(OpenError::new(Code::Unauthorized, reason.trim_start_matches("unauthorized: ")));
+            badge.close(unauthorized(reason));
         }
         self.wake.notify_one();
     }
@@ -182,6 +197,10 @@ impl Bearer {
         told.extend(self.until.map(|until| ("expires_ms".to_owned(), milliseconds(until).into())));
         told.into()
     }
+}
+
+fn unauthorized(reason: &'static str) -> OpenError {
+    OpenError::new(Code::Unauthorized, reason.trim_start_matches("unauthorized: "))
 }
 
 fn milliseconds(until: Instant) -> u64 {

@@ -1,5 +1,6 @@
 //! Tokens: who a peer is, what it may do, for how long, and how much of it.
 
+mod again;
 mod judged;
 mod quotas;
 mod renewal;
@@ -88,6 +89,16 @@ pub async fn refused(peer: &Peer, path: &str, fields: Value) -> (String, String)
 /// What an open came to, in one word.
 pub async fn comes_to(peer: &Peer, path: &str, fields: Value) -> String {
     peer.ask(path, fields).await.map_or_else(|code| code, |_| "granted".to_owned())
+}
+
+/// Shows a token on a new session stream, as soon as the proxy has heard that the last one is over.
+pub async fn introduced(peer: &Peer, token: &str) -> Result<(Value, Stream), String> {
+    loop {
+        match peer.ask("/session", json!({ "token": token })).await {
+            Err(code) if code == "bad_request" => tokio::task::yield_now().await,
+            answer => return answer,
+        }
+    }
 }
 
 /// So long after now.
