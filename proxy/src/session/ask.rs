@@ -122,6 +122,11 @@ impl Behind {
         &self.near.session
     }
 
+    /// The stream's id there.
+    pub fn id(&self) -> StreamId {
+        self.near.id
+    }
+
     /// The local handle that has this cell has the stream again.
     fn give_back(self, cell: &Arc<Cell>) {
         let Self { near: Far { session, id }, mut chunks, .. } = self;
@@ -193,6 +198,7 @@ impl<'a> Answer<'a> {
         }
         opening::refusing(&session, &error);
         let mut state = session.state.lock();
+        state.gives_back(id);
         let Some(cell) = state.hear(id, std::iter::empty()) else { return };
         // What the server says behind its refusal may follow in this very round, and ends the stream: the client has the error before it.
         if let Some(end) = state.mux.value_mut(id) {

@@ -10,21 +10,11 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{
-    Session,
-    subject::{Owned, Subject, Subjects, Thing},
-};
+use super::{Session, authority::Bearer};
 use crate::{
-    counters::Refusal,
     error::OpenError,
-    token::{Authorizer, Identity, Refused, Verb},
+    token::{Refused, Verb},
 };
-
-/// Who decides, and how much everybody has.
-pub(crate) struct Authority {
-    pub(super) authorizer: Arc<dyn Authorizer>,
-    subjects: Subjects,
-}
 
 /// What is known of one peer.
 #[derive(Default)]
@@ -58,6 +48,9 @@ struct Hold {
     name: Arc<str>,
 }
 
+/// What is held by right, until it is given up: the session, and the number of it there.
+pub(super) type Held = (Arc<Session>, u64);
+
 #[derive(Clone, Default)]
 enum Standing {
     /// Nobody has asked.
@@ -79,92 +72,8 @@ pub(super) enum Settled {
     Before(Result<Arc<Bearer>, OpenError>),
 }
 
-/// Somebody whom the authorizer knows, and its account.
-pub(crate) struct Bearer {
-    pub identity: Identity,
-    /// When that ends.
-    pub until: Option<Instant>,
-    /// Its account, and its session's place there.
-    account: Option<(Arc<Subject>, Arc<Owned>)>,
-}
-
-/// What a peer was allowed to do: its place in a quota, until it is dropped. Without an authorizer it is nothing, and one word long: there are as many as streams.
-#[derive(Default)]
-#[must_use = "dropping it gives the place back"]
-pub(crate) struct Permit(Option<Box<Granted>>);
-
-struct Granted {
-    bearer: Arc<Bearer>,
-    _stream: Option<Owned>,
-    /// The session, and the number of what it holds.
-    hold: Option<(Arc<Session>, u64)>,
-}
-
 /// An authorizer is asked at most so often about one session: signatures cost time.
 const JUDGED_EVERY: Duration = Duration::from_millis(100);
-
-/// More would not go into the frames that it stands in.
-const SUB_BYTES_MAX: usize = 256;
-
-impl Authority {
-    pub fn new(authorizer: impl Authorizer) -> Self {
-        Self { authorizer: Arc::new(authorizer), subjects: Subjects::default() }
-    }
-
-    /// One whom the authorizer knows, if it may have one more session; where its session `was` the same one's before, it has its place already.
-    pub(super) fn bearer(&self, identity: Identity, was: Option<&Bearer>) -> Result<Bearer, OpenError> {
-        let sub = identity.sub.as_ref();
-        if sub.is_some_and(|sub| sub.is_empty() || sub.len() > SUB_BYTES_MAX) {
-            return Err(OpenError::new(Code::Internal, format!("the authorizer gives a sub of no or of more than {SUB_BYTES_MAX} bytes")));
-        }
-        let account = match sub {
-            Some(_) if was.is_some_and(|was| was.identity.sub == identity.sub) => was.and_then(|was| was.account.clone()),
-            Some(sub) => {
-                let subject = self.subjects.of(sub);
-                let session = subject.take(Thing::Session, identity.quota.sessions).ok_or_else(|| over("sessions"))?;
-                Some((subject, Arc::new(session)))
-            }
-            None => None,
-        };
-        let until = identity.expires.and_then(|life| Instant::now().checked_add(life));
-        Ok(Bearer { identity, until, account })
-    }
-}
-
-fn over(what: &str) -> OpenError {
-    OpenError::new(Code::Limit, format!("your token allows no more {what}: end some, or get one that allows more"))
-}
-
-impl Bearer {
-    /// One more of these, if its quota has one.
-    fn take(&self, thing: Thing, most: Option<u32>, what: &str) -> Result<Option<Owned>, OpenError> {
-        let Some((subject, _)) = &self.account else { return Ok(None) };
-        subject.take(thing, most).map(Some).ok_or_else(|| over(what))
-    }
-
-    /// Whether it may do this, and if not, what it is told.
-    fn may(&self, verb: Verb, name: &str) -> Result<(), OpenError> {
-        if self.identity.rights.allow(verb, name) {
-            return Ok(());
-        }
-        if self.identity.sub.is_none() {
-            return Err(Refused::Missing.into());
-        }
-        Err(OpenError::new(Code::Forbidden, format!("your token does not allow this: it needs the right `{verb}` for this name")))
-    }
-
-    /// The same for one more stream.
-    fn opens(&self, verb: Verb, name: &str) -> Result<Option<Owned>, OpenError> {
-        self.may(verb, name)?;
-        let quota = &self.identity.quota;
-        if let (Some((subject, _)), Some(per_second)) = (&self.account, quota.opens_per_s)
-            && !subject.opens(per_second)
-        {
-            return Err(OpenError::new(Code::Limit, "your token allows no more opens in this second: open more slowly"));
-        }
-        self.take(Thing::Stream, quota.streams, "streams")
-    }
-}
 
 impl Standing {
     /// What it is to one who asks now.
@@ -183,7 +92,7 @@ impl Known {
         self.asked
     }
 
-    fn holds(&mut self, session: &Session, hold: Hold) -> Option<(Arc<Session>, u64)> {
+    fn holds(&mut self, session: &Session, hold: Hold) -> Option<Held> {
         let session = session.me.upgrade()?;
         self.held += 1;
         self.holds.insert(self.held, hold);
@@ -302,83 +211,28 @@ impl Badge {
         timeout(most, settled).await.unwrap_or_else(|elapsed| Err(late(elapsed)))
     }
 
-    /// Lets the peer do this if it may, on this stream; one that `holds` something is ended with the right.
-    fn permit(&self, session: &Session, verb: Verb, name: &str, holds: Option<StreamId>) -> Result<Permit, OpenError> {
+    /// What the peer is to one who asks now.
+    pub fn told(&self) -> Result<Arc<Bearer>, OpenError> {
+        self.known.lock().standing.told()
+    }
+
+    /// Lets the peer do this if it may; a stream that `holds` something by that is ended with the right.
+    pub fn lets(
+        &self,
+        session: &Session,
+        verb: Verb,
+        name: &str,
+        holds: Option<StreamId>,
+    ) -> Result<(Arc<Bearer>, Option<Held>), OpenError> {
         let mut known = self.known.lock();
         let bearer = known.standing.told()?;
-        let stream = bearer.opens(verb, name)?;
-        let hold = holds.and_then(|stream| known.holds(session, Hold { stream, verb, name: name.into() }));
-        Ok(Permit(Some(Box::new(Granted { bearer, _stream: stream, hold }))))
-    }
-}
-
-impl Permit {
-    /// Who was allowed it, if that is somebody.
-    pub fn sub(&self) -> Option<&Arc<str>> {
-        self.0.as_ref()?.bearer.identity.sub.as_ref()
-    }
-}
-
-impl Drop for Granted {
-    fn drop(&mut self) {
-        if let Some((session, number)) = self.hold.take()
-            && let Some(badge) = &session.badge
-        {
-            badge.known.lock().holds.remove(&number);
-        }
-    }
-}
-
-impl Session {
-    /// Lets the peer do this with a stream that goes on when the right is gone.
-    pub(crate) fn permit(&self, verb: Verb, name: &str) -> Result<Permit, OpenError> {
-        match &self.badge {
-            None => Ok(Permit::default()),
-            Some(badge) => self.counted(badge.permit(self, verb, name, None)),
-        }
+        bearer.may(verb, name)?;
+        let held = holds.and_then(|stream| known.holds(session, Hold { stream, verb, name: name.into() }));
+        Ok((bearer, held))
     }
 
-    /// The same with one that is reset `forbidden` then.
-    pub(super) fn permit_to_hold(&self, verb: Verb, name: &str, stream: StreamId) -> Result<Permit, OpenError> {
-        match &self.badge {
-            None => Ok(Permit::default()),
-            Some(badge) => self.counted(badge.permit(self, verb, name, Some(stream))),
-        }
-    }
-
-    /// What this stream may do beside what it was permitted, if it may; with that right it ends, too.
-    pub(super) fn permit_beside(&self, of: &str, stream: StreamId) -> Option<Permit> {
-        let mut known = self.badge.as_ref()?.known.lock();
-        let bearer = match &known.standing {
-            Standing::Is(bearer) if bearer.identity.rights.allow(Verb::Admin, of) => bearer.clone(),
-            _ => return None,
-        };
-        let hold = known.holds(self, Hold { stream, verb: Verb::Admin, name: of.into() });
-        Some(Permit(Some(Box::new(Granted { bearer, _stream: None, hold }))))
-    }
-
-    /// Whether the peer sees that there is such a thing.
-    pub(crate) fn sees(&self, verb: Verb, name: &str) -> bool {
-        self.badge.as_ref().is_none_or(|badge| badge.bearer().is_some_and(|bearer| bearer.identity.rights.allow(verb, name)))
-    }
-
-    /// Whether the peer may do what nobody may without being let.
-    pub(crate) fn is_admin(&self, of: &str) -> bool {
-        self.badge.as_ref().is_some_and(|badge| badge.bearer().is_some_and(|bearer| bearer.identity.rights.allow(Verb::Admin, of)))
-    }
-
-    /// One more name in the quota of whoever the peer is.
-    pub(crate) fn owns_name(&self) -> Result<Option<Owned>, OpenError> {
-        let Some(bearer) = self.badge.as_ref().and_then(|badge| badge.bearer()) else { return Ok(None) };
-        self.counted(bearer.take(Thing::Name, bearer.identity.quota.names, "names"))
-    }
-
-    /// Counts what is refused for want of a right.
-    pub(super) fn counted<T>(&self, judged: Result<T, OpenError>) -> Result<T, OpenError> {
-        if let Err(error) = &judged {
-            let kinds = [(Code::Unauthorized, Refusal::Unauthorized), (Code::Forbidden, Refusal::Forbidden), (Code::Limit, Refusal::Quota)];
-            kinds.into_iter().filter(|(code, _)| error.is(*code)).for_each(|(_, refusal)| self.count(refusal));
-        }
-        judged
+    /// It is held no more.
+    pub fn gives_up(&self, number: u64) {
+        self.known.lock().holds.remove(&number);
     }
 }

@@ -6,7 +6,7 @@ use browser_stream_mux::{Code, FrameError, Stream};
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
-use super::{Open, Session, State, badge::Bearer, encode, opening, parse};
+use super::{Open, Session, State, authority::Bearer, encode, opening, parse};
 use crate::{counters::Refusal, error::OpenError, token::Token};
 
 /// What the proxy answers to `/session`.

@@ -144,6 +144,7 @@ impl State {
         let (id, end) = self.mux.ended()?;
         self.forget_waiting(end.waiting);
         self.forget_unread(end.unread);
+        self.gives_back(id);
         if self.control == Some(id) {
             self.control = None;
         }

@@ -8,7 +8,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Goodbye, Note, Phase, Session,
-    badge::{Authority, Badge, Bearer, Settled},
+    authority::{Authority, Bearer},
+    badge::{Badge, Settled},
 };
 use crate::{
     error::OpenError,

@@ -3,6 +3,7 @@
 //! Who talks to whom is decided above, in `route`: a session reports what its peer opens through [`Opens`].
 
 mod ask;
+mod authority;
 mod badge;
 mod batch;
 mod bounds;
@@ -23,6 +24,7 @@ mod judge;
 mod ledger;
 mod open;
 mod opening;
+mod permit;
 mod process;
 mod pulse;
 mod rate;
@@ -37,6 +39,7 @@ pub mod websocket;
 mod write;
 
 use std::{
+    collections::HashMap,
     fmt,
     net::SocketAddr,
     sync::{Arc, Weak, atomic::AtomicBool},
@@ -61,7 +64,6 @@ use flush::{Turn, Wire};
 pub(crate) use process::Process;
 
 pub(crate) use ask::{Answer, ask_for};
-pub(crate) use badge::Permit;
 pub(crate) use browser_stream_mux::End as Ended;
 pub use control::Note;
 pub(crate) use effect::together;
@@ -76,6 +78,7 @@ pub use open::{Open, Reply};
 pub(crate) use open::{Peer, encode, parse};
 pub(crate) use opening::{Ask, late, refuse, reply};
 pub use opening::{Beginning, Opening};
+pub(crate) use permit::Permit;
 pub(crate) use rate::{Bucket, Rate};
 pub use send::SendError;
 pub use sessions::Sessions;
@@ -151,6 +154,8 @@ struct State {
     leaving: Leaving,
     /// Which bounds the peer was told of.
     told: u64,
+    /// The peer's streams that count in its quota; nothing where nobody asks who it is.
+    owned: Option<Box<HashMap<StreamId, Owned>>>,
 }
 
 /// How far a session has come.

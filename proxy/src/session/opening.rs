@@ -125,7 +125,11 @@ impl<'a> Beginning<'a> {
     /// Opens a stream for it to the session that `asks` names, with the frame that it makes for the client's session. What comes of it is told to the third.
     pub(crate) fn ask(self, asks: impl FnOnce(&Session) -> Result<Ask, OpenError>) -> Begun {
         let Self { behind, then, .. } = self;
-        let asked = asks(behind.session()).and_then(|(server, frame, watch)| ask::ask(&server, &frame, behind, watch, then));
+        let session = behind.session();
+        let asked = session
+            .admit(behind.id())
+            .and_then(|()| asks(session))
+            .and_then(|(server, frame, watch)| ask::ask(&server, &frame, behind, watch, then));
         asked.map_or_else(Begun::Refused, |()| Begun::Done)
     }
 }
@@ -137,6 +141,7 @@ pub(crate) type Ask = (Arc<Session>, Frame, Arc<dyn Watch>);
 pub(crate) async fn refuse(session: &Arc<Session>, mut stream: Stream, error: OpenError) {
     let number = error.number();
     refusing(session, &error);
+    session.gives_back(stream.id());
     stream.write_frame(&encode(&Reply::refuse(error)));
     let_go(session, stream, number).await;
 }
@@ -299,7 +304,7 @@ async fn answer(session: Arc<Session>, mut stream: Stream, open: Option<Result<O
         }
         Ok(open) => {
             if session.badge.is_some()
-                && let Err(error) = Box::pin(session.known()).await
+                && let Err(error) = Box::pin(session.known()).await.and_then(|()| session.admit(stream.id()))
             {
                 return Box::pin(refuse(&session, stream, error)).await;
             }

@@ -7,7 +7,7 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 use uuid::Uuid;
 
-use super::{Opens, Session, badge::Authority, rate::Rate};
+use super::{Opens, Session, authority::Authority, rate::Rate};
 use crate::{buffer::Buffers, counters::Counters, limits::Limits, memory::Memory};
 
 /// The process, as its sessions know it: what they all share.

@@ -150,6 +150,7 @@ impl Session {
     /// Ends every stream of a session that is over: local handles get `lost`, far ends what they were sent and then `lost`.
     fn lose_streams(self: &Arc<Self>, which: Lose) {
         self.change(|state, effects| {
+            state.owned = None;
             let kept = state.control.filter(|_| which == Lose::AllButControl);
             for (id, end, _) in state.mux.drain(kept) {
                 end.end((state.me.as_ptr().addr(), id), Ended::Lost, effects);

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::{
     Opens, Phase, Process, Session, State,
-    badge::Authority,
+    authority::Authority,
     bounds::Bounds,
     charge::Charge,
     drain::Leaving,
@@ -201,6 +201,7 @@ impl Sessions {
             aside: 0,
             leaving: Leaving::default(),
             told: 0,
+            owned: None,
         };
         Arc::new_cyclic(|me| Session {
             id: Uuid::new_v4(),

@@ -10,10 +10,7 @@ mod verbs;
 use std::time::{Duration, SystemTime};
 
 use browser_stream_mux::Stream;
-use browser_stream_server::{
-    Limits,
-    token::{JwtAuthorizer, SigningKey},
-};
+use browser_stream_server::token::{JwtAuthorizer, SigningKey};
 use harness::{Peer, Proxy, within};
 use serde_json::{Value, json};
 
@@ -29,7 +26,12 @@ impl Guard {
     }
 
     pub fn with(change: impl FnOnce(JwtAuthorizer) -> JwtAuthorizer) -> Self {
-        let (key, proxy) = (SigningKey::ed25519(), Proxy::with(Limits::default(), |router| router));
+        Self::over(Proxy::new(), change)
+    }
+
+    /// The same of that proxy.
+    pub fn over(proxy: Proxy, change: impl FnOnce(JwtAuthorizer) -> JwtAuthorizer) -> Self {
+        let key = SigningKey::ed25519();
         let authorizer = change(JwtAuthorizer::from_jwks(&key.jwks()).expect("keys"));
         let _ = proxy.sessions.clone().with_authorizer(authorizer);
         Self { proxy, key }

@@ -1,6 +1,7 @@
 //! How much one may have by its token, over all its sessions.
 
-use harness::until;
+use browser_stream_server::{Limits, Opening};
+use harness::{Proxy, until};
 use serde_json::json;
 
 use super::{Guard, Known, comes_to, later, refused};
@@ -58,4 +59,27 @@ async fn threat_09_one_sub_opens_so_many_streams_in_a_second_over_all_its_sessio
     assert_eq!(came.iter().filter(|code| *code == "limit").count(), 7, "{came:?}");
     later(2).await;
     assert_eq!(comes_to(&one, "/browser-server/connect/NAME", json!({ "wait": 0 })).await, "not_found");
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_17_streams_count_wherever_they_go_the_programs_own_routes_included() {
+    let own = |opening: Opening| async move { opening.accept().peer_done().await };
+    let guard = Guard::over(Proxy::with(Limits::default(), |router| router.route("/own", own)), |authorizer| authorizer);
+    guard.proxy.names.list_names(true);
+    for path in ["/browser-server/names", "/room/list", "/own"] {
+        let ann = guard.peer(json!({ "sub": path, "quota": { "streams": 2 } })).await;
+        let open = [ann.ask(path, json!({})).await.expect("one"), ann.ask(path, json!({})).await.expect("two")];
+        let (code, message) = refused(&ann, path, json!({})).await;
+        assert_eq!(code, "limit", "{path}");
+        assert!(message.contains("streams"), "{message}");
+        drop(open);
+        later(1).await;
+        assert_eq!(comes_to(&ann, path, json!({})).await, "granted", "{path}: both were given back");
+        let bob = guard.peer(json!({ "sub": format!("bob {path}"), "quota": { "opens_per_s": 5 } })).await;
+        let mut came = Vec::new();
+        for _ in 0..8 {
+            came.push(comes_to(&bob, path, json!({})).await);
+        }
+        assert_eq!(came.iter().filter(|code| *code == "limit").count(), 3, "{path}: {came:?}");
+    }
 }
