@@ -23,6 +23,9 @@ pub struct Limits {
     pub watchers_per_name_max: usize,
     /// The least time between two notes of a watch: a name that flaps must not cost each watcher as much as it costs its owner.
     pub watch_interval: Duration,
+    /// Tokens of which the authorizer judges who shows them at this moment, in the whole process: the next one waits its turn, at most for the time of an open. A signature costs
+    /// time, and an authorizer of the program's own may ask elsewhere.
+    pub judgements_max: usize,
     /// Streams that may list the names of one prefix at this moment.
     pub listings_max: usize,
     /// Names that one of them is told.
@@ -150,6 +153,7 @@ impl Default for Limits {
             standbys_per_name_max: 256,
             watchers_per_name_max: 1024,
             watch_interval: Duration::from_millis(100),
+            judgements_max: 64,
             listings_max: 64,
             listed_names_max: 10_000,
             list_interval: Duration::from_millis(10),

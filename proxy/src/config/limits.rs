@@ -52,6 +52,7 @@ table! {
         suspended_names_max,
         standbys_per_name_max,
         watchers_per_name_max,
+        judgements_max,
         listings_max,
         listed_names_max,
         clients_max,

@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use browser_stream_mux::Code;
 use http::{StatusCode, header, request::Parts};
 use hyper::{
     body::Incoming,
@@ -24,7 +25,6 @@ use tokio::{
     sync::Semaphore,
     time::{Instant, sleep, timeout},
 };
-use uuid::Uuid;
 
 use super::{
     gate::Gate,
@@ -32,10 +32,7 @@ use super::{
     proxy::{Inner, Proxy},
     upgrade::bearer,
 };
-use crate::{
-    error::OpenError,
-    token::{Asking, Verb},
-};
+use crate::token::Verb;
 
 /// What the right `admin` is for, to read metrics.
 const METRICS: &str = "metrics";
@@ -128,17 +125,16 @@ async fn keep(State(door): State<Arc<Door>>, request: Request, next: Next) -> Re
 impl Door {
     async fn lets(&self, request: &Parts) -> Result<(), Response> {
         let remote = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-        if let (Some(token), Some(authorizer)) = (bearer(&request.headers), self.inner.sessions.authorizer()) {
-            let asking = authorizer.authorize(Asking::new(Some(token), remote, Uuid::nil()));
-            let judged = timeout(self.inner.limits.open_timeout, asking).await;
+        if let Some(token) = bearer(&request.headers)
+            && let Some(judged) = self.inner.sessions.judge(token, remote).await
+        {
             return match judged {
-                Ok(Ok(identity)) if identity.rights.allow(Verb::Admin, METRICS) => Ok(()),
-                Ok(Ok(_)) => Err(refuse(StatusCode::FORBIDDEN, "forbidden: this needs a token with the right admin=metrics")),
-                Ok(Err(refused)) => {
-                    let OpenError { code, message, .. } = refused.into();
-                    Err(refuse(StatusCode::UNAUTHORIZED, &format!("{code}: {message}")))
+                Ok(identity) if identity.rights.allow(Verb::Admin, METRICS) => Ok(()),
+                Ok(_) => Err(refuse(StatusCode::FORBIDDEN, "forbidden: this needs a token with the right admin=metrics")),
+                Err(error) => {
+                    let status = if error.is(Code::Unauthorized) { StatusCode::UNAUTHORIZED } else { StatusCode::SERVICE_UNAVAILABLE };
+                    Err(refuse(status, &format!("{}: {}", error.code, error.message)))
                 }
-                Err(_) => Err(refuse(StatusCode::SERVICE_UNAVAILABLE, "busy: the token cannot be judged at the moment: try again")),
             };
         }
         // Who came through another proxy may be anybody.

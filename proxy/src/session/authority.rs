@@ -1,20 +1,34 @@
 //! Who decides what peers may do, and those whom it knows: what each may, and has.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use browser_stream_mux::Code;
-use tokio::time::Instant;
+use tokio::{
+    sync::Semaphore,
+    time::{Duration, Instant, timeout_at},
+};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::subject::{Owned, Subject, Subjects, Thing};
 use crate::{
     error::OpenError,
-    token::{Authorizer, Identity, Refused, Verb},
+    limits::Limits,
+    token::{Asking, Authorizer, Identity, Refused, Verb},
 };
 
 /// Who decides, and how much everybody has.
 pub(crate) struct Authority {
-    pub(super) authorizer: Arc<dyn Authorizer>,
+    authorizer: Arc<dyn Authorizer>,
     subjects: Subjects,
+    /// Judgements that may begin at this moment, over all sessions.
+    places: Arc<Semaphore>,
+    /// How long one may take.
+    most: Duration,
+    /// How often something was taken back.
+    revocations: AtomicU64,
 }
 
 /// Somebody whom the authorizer knows, and its account.
@@ -30,8 +44,45 @@ pub(crate) struct Bearer {
 const SUB_BYTES_MAX: usize = 256;
 
 impl Authority {
-    pub fn new(authorizer: impl Authorizer) -> Self {
-        Self { authorizer: Arc::new(authorizer), subjects: Subjects::default() }
+    pub fn new(authorizer: impl Authorizer, limits: &Limits) -> Self {
+        Self {
+            authorizer: Arc::new(authorizer),
+            subjects: Subjects::default(),
+            places: Arc::new(Semaphore::new(limits.judgements_max.min(Semaphore::MAX_PERMITS))),
+            most: limits.open_timeout,
+            revocations: AtomicU64::new(0),
+        }
+    }
+
+    /// Something is taken back: what the authorizer was asked before may be answered wrongly.
+    pub(super) fn revokes(&self) {
+        self.revocations.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(super) fn revocations(&self) -> u64 {
+        self.revocations.load(Ordering::SeqCst)
+    }
+
+    /// Has the authorizer say who that is, when its turn has come. Dropping the future gives the judgement up.
+    pub(super) async fn judge(&self, asking: Asking) -> Result<Identity, OpenError> {
+        let (until, session) = (Instant::now() + self.most, asking.session);
+        let Ok(Ok(place)) = timeout_at(until, self.places.clone().acquire_owned()).await else {
+            return Err(OpenError::new(Code::Busy, "the proxy judges as many tokens as it may at once: try again"));
+        };
+        let authorizer = self.authorizer.clone();
+        // A panic there is that judgement's alone.
+        let judging = AbortOnDropHandle::new(tokio::spawn(async move {
+            let _place = place;
+            timeout_at(until, authorizer.authorize(asking)).await
+        }));
+        match judging.await {
+            Ok(Ok(judged)) => judged.map_err(OpenError::from),
+            Ok(Err(_)) => Err(OpenError::new(Code::Timeout, "the token could not be judged in time: try again")),
+            Err(_) => {
+                tracing::error!(%session, "the authorizer panicked");
+                Err(OpenError::new(Code::Internal, "the token could not be judged"))
+            }
+        }
     }
 
     /// One whom the authorizer knows, if it may have one more session; where its session `was` the same one's before, it has its place already.

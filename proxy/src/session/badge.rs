@@ -8,12 +8,15 @@ use tokio::{
     sync::Notify,
     time::{Duration, Instant, timeout},
 };
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{Session, authority::Bearer};
+use super::{
+    Session,
+    authority::{Authority, Bearer},
+};
 use crate::{
     error::OpenError,
-    token::{Refused, Verb},
+    token::{Refused, Token, Verb},
 };
 
 /// What is known of one peer.
@@ -22,6 +25,8 @@ pub(super) struct Badge {
     known: Mutex<Known>,
     /// Its standing is another.
     changed: Notify,
+    /// Nobody needs to know any more.
+    pub over: CancellationToken,
 }
 
 #[derive(Default)]
@@ -33,7 +38,7 @@ struct Known {
     is_closed: bool,
     /// What it holds, and by which right; what it gives up is taken off.
     holds: HashMap<u64, Hold>,
-    /// The number of the last hold, and of the last question to the authorizer: of two answers the later question's counts.
+    /// The number of the last hold, and of the last question to the authorizer.
     held: u64,
     asked: u64,
     judged_at: Option<Instant>,
@@ -48,6 +53,15 @@ struct Hold {
     name: Arc<str>,
 }
 
+/// A question to the authorizer: of two answers the later question's counts.
+pub(super) struct Question {
+    number: u64,
+    /// What the peer shows, if anything.
+    pub token: Option<Token>,
+    /// The peer hears of the answer by what it opens: where there is none yet, its next open has the same asked again.
+    is_repeated: bool,
+}
+
 /// What is held by right, until it is given up: the session, and the number of it there.
 pub(super) type Held = (Arc<Session>, u64);
 
@@ -60,6 +74,8 @@ enum Standing {
     Asking,
     Is(Arc<Bearer>),
     Refused(OpenError),
+    /// The authorizer had no answer about what the peer shows: it is asked again as soon as the peer opens something.
+    Unjudged(OpenError, Option<Token>),
 }
 
 /// What an answer of the authorizer's comes to.
@@ -68,6 +84,8 @@ pub(super) enum Settled {
     Now(Vec<StreamId>),
     /// It is about somebody else than the peer is.
     Other,
+    /// It may be older than what was taken back since: the same is to be asked again.
+    Again,
     /// It came too late to count: what holds is this.
     Before(Result<Arc<Bearer>, OpenError>),
 }
@@ -80,16 +98,19 @@ impl Standing {
     fn told(&self) -> Result<Arc<Bearer>, OpenError> {
         match self {
             Self::Is(bearer) => Ok(bearer.clone()),
-            Self::Refused(error) => Err(error.clone()),
+            Self::Refused(error) | Self::Unjudged(error, _) => Err(error.clone()),
             Self::Unasked | Self::Asking => Err(Refused::Unavailable.into()),
         }
     }
 }
 
 impl Known {
-    fn next(&mut self) -> u64 {
+    fn asks(&mut self, token: Option<Token>, is_repeated: bool) -> Question {
+        if !self.is_closed && !matches!(self.standing, Standing::Is(_)) {
+            self.standing = Standing::Asking;
+        }
         self.asked += 1;
-        self.asked
+        Question { number: self.asked, token, is_repeated }
     }
 
     fn holds(&mut self, session: &Session, hold: Hold) -> Option<Held> {
@@ -129,22 +150,26 @@ impl Badge {
         matches!(self.known.lock().standing, Standing::Asking)
     }
 
-    /// The authorizer is asked from now on: the number of the question. Opens wait for what it says, unless the peer is known: that holds on meanwhile.
-    pub fn asks(&self) -> u64 {
-        let mut known = self.known.lock();
-        if !known.is_closed && matches!(known.standing, Standing::Unasked | Standing::Refused(_)) {
-            known.standing = Standing::Asking;
-        }
-        known.next()
+    /// The authorizer is asked from now on about what the peer shows on its session stream. Opens wait for what it says, unless the peer is known: that holds on
+    /// meanwhile.
+    pub fn asks(&self, token: Token) -> Question {
+        self.known.lock().asks(Some(token), false)
     }
 
-    /// The same if it never was; `None` if it was, or is being asked.
-    pub fn asks_first(&self) -> Option<u64> {
+    /// The same about what it showed before its first byte.
+    pub fn asks_shown(&self, token: Token) -> Question {
+        self.known.lock().asks(Some(token), true)
+    }
+
+    /// The same about one that is there without, or about whom there was no answer; `None` if there was, or the authorizer is being asked.
+    pub fn asks_first(&self) -> Option<Question> {
         let mut known = self.known.lock();
-        matches!(known.standing, Standing::Unasked).then(|| {
-            known.standing = Standing::Asking;
-            known.next()
-        })
+        let token = match &known.standing {
+            Standing::Unasked => None,
+            Standing::Unjudged(_, token) => token.clone(),
+            _ => return None,
+        };
+        Some(known.asks(token, true))
     }
 
     /// Resolves when the authorizer may be asked once more.
@@ -161,14 +186,23 @@ impl Badge {
         }
     }
 
-    /// The authorizer has answered that question. Who is known stays known where the answer is no: for as long as its own token holds, and as the same one.
-    pub fn settle(&self, question: u64, judged: &Result<Arc<Bearer>, OpenError>, ending: Option<AbortOnDropHandle<()>>) -> Settled {
+    /// The authorizer, which was `asked` when so often something had been taken back, has answered that question. Who is known stays known where the answer is no:
+    /// for as long as its own token holds, and as the same one.
+    pub fn settle(
+        &self,
+        question: &Question,
+        judged: &Result<Arc<Bearer>, OpenError>,
+        (authority, asked): (&Authority, u64),
+        ending: Option<AbortOnDropHandle<()>>,
+    ) -> Settled {
         let lost = {
             let mut known = self.known.lock();
-            if known.asked != question {
+            if known.asked != question.number {
                 return Settled::Before(known.standing.told());
             }
             match (judged, &known.standing) {
+                // Under the lock: who takes back sees either this here, or is seen by it.
+                (Ok(_), _) if authority.revocations() != asked => return Settled::Again,
                 (Err(_), Standing::Is(_)) => return Settled::Now(Vec::new()),
                 (Ok(new), Standing::Is(old)) if old.identity.sub.is_some() && old.identity.sub != new.identity.sub => {
                     return Settled::Other;
@@ -178,7 +212,13 @@ impl Badge {
             let may = |hold: &Hold| judged.as_ref().is_ok_and(|bearer| bearer.identity.rights.allow(hold.verb, &hold.name));
             let lost = known.holds.values().filter(|hold| !may(hold)).map(|hold| hold.stream).collect();
             known.ending = ending;
-            known.standing = judged.clone().map_or_else(Standing::Refused, Standing::Is);
+            known.standing = match judged.clone() {
+                Ok(bearer) => Standing::Is(bearer),
+                Err(error) if question.is_repeated && [Code::Busy, Code::Timeout].iter().any(|code| error.is(*code)) => {
+                    Standing::Unjudged(error, question.token.clone())
+                }
+                Err(error) => Standing::Refused(error),
+            };
             lost
         };
         self.changed.notify_waiters();
@@ -187,10 +227,14 @@ impl Badge {
 
     /// The session closes: nothing more is allowed, and what is held goes with it.
     pub fn close(&self, why: OpenError) {
-        let mut known = self.known.lock();
-        known.next();
-        known.is_closed = true;
-        known.standing = Standing::Refused(why);
+        {
+            let mut known = self.known.lock();
+            known.asked += 1;
+            known.is_closed = true;
+            known.standing = Standing::Refused(why);
+        }
+        self.changed.notify_waiters();
+        self.over.cancel();
     }
 
     /// Who the peer is, as soon as that is known. Cancel-safe.
@@ -200,9 +244,8 @@ impl Badge {
                 let mut changed = std::pin::pin!(self.changed.notified());
                 changed.as_mut().enable();
                 match &self.known.lock().standing {
-                    Standing::Is(bearer) => return Ok(bearer.clone()),
-                    Standing::Refused(error) => return Err(error.clone()),
                     Standing::Unasked | Standing::Asking => {}
+                    standing => return standing.told(),
                 }
                 changed.await;
             }

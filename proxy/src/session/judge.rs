@@ -3,23 +3,26 @@
 use std::sync::Arc;
 
 use browser_stream_mux::{Code, End as Ended, StreamId};
-use tokio::time::{Duration, Instant, sleep_until, timeout};
+use tokio::time::{Duration, Instant, sleep_until};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Goodbye, Note, Phase, Session,
     authority::{Authority, Bearer},
-    badge::{Badge, Settled},
+    badge::{Badge, Question, Settled},
 };
 use crate::{
     error::OpenError,
-    token::{Asking, Identity, Token},
+    token::{Asking, Identity, Refused, Token},
 };
 
 /// Why a session ends whose peer is nobody any more.
 const EXPIRED: &str = "unauthorized: the token expired";
 const REVOKED: &str = "unauthorized: the token was revoked";
 const OTHER: &str = "unauthorized: the new token is somebody else's";
+
+/// Where something is taken back again and again while a token is judged, it is judged so often.
+const ASKED_MAX: u32 = 3;
 
 impl Session {
     /// Who the peer is, when something that needs a right is asked for: one that has said nothing is asked about as one without a token.
@@ -31,7 +34,7 @@ impl Session {
         // A session stream that came before this one is looked at first.
         tokio::task::yield_now().await;
         if let Some(question) = badge.asks_first() {
-            self.ask_about(question, None);
+            self.ask_about(question);
         }
         self.counted(badge.settled(self.process.limits.open_timeout).await.map(drop))
     }
@@ -44,10 +47,10 @@ impl Session {
             if badge.is_asking() {
                 let _ = badge.settled(self.process.limits.open_timeout).await;
             }
-            return self.counted(self.decide(badge, authority, badge.asks(), Some(token)).await.map(Some));
+            return self.counted(self.decide(badge, authority, badge.asks(token)).await.map(Some));
         }
         if let Some(question) = badge.asks_first() {
-            self.ask_about(question, None);
+            self.ask_about(question);
         }
         self.counted(badge.settled(self.process.limits.open_timeout).await.map(Some))
     }
@@ -55,24 +58,24 @@ impl Session {
     /// The peer showed this before its first byte.
     pub(super) fn shown(self: &Arc<Self>, token: Token) {
         if let Some((badge, _)) = self.authority() {
-            self.ask_about(badge.asks(), Some(token));
+            self.ask_about(badge.asks_shown(token));
         }
     }
 
     /// Puts that question to the authorizer, and sees to what it says.
-    fn ask_about(self: &Arc<Self>, question: u64, token: Option<Token>) {
+    fn ask_about(self: &Arc<Self>, question: Question) {
         let session = self.clone();
         tokio::spawn(async move {
             let Some((badge, authority)) = session.authority() else { return };
             // Whoever opens something hears of it.
-            let _ = session.decide(badge, authority, question, token).await;
+            let _ = session.decide(badge, authority, question).await;
         });
     }
 
     /// A new token in place of the one by which the peer is known.
     pub(super) async fn renew(self: &Arc<Self>, token: Token) {
         let Some((badge, authority)) = self.authority() else { return };
-        match self.counted(self.decide(badge, authority, badge.asks(), Some(token)).await) {
+        match self.counted(self.decide(badge, authority, badge.asks(token)).await) {
             Ok(bearer) => self.say(&Note::with("renewed", bearer.told())),
             // What the peer is known by holds on for as long as it does.
             Err(error) => self.say(&Note::with("refused", serde_json::json!(error))),
@@ -98,64 +101,68 @@ impl Session {
         self.badge.as_deref().zip(self.process.authority.get())
     }
 
-    /// Asks the authorizer, and sees to what it says: who the peer is then, or why that token does not hold.
-    async fn decide(
-        self: &Arc<Self>,
-        badge: &Badge,
-        authority: &Authority,
-        question: u64,
-        token: Option<Token>,
-    ) -> Result<Arc<Bearer>, OpenError> {
-        let judged = self.judge(badge, authority, token).await;
-        self.settle(badge, question, judged)
+    /// Asks the authorizer, and sees to what it says: who the peer is then, or why what it shows does not hold.
+    async fn decide(self: &Arc<Self>, badge: &Badge, authority: &Authority, question: Question) -> Result<Arc<Bearer>, OpenError> {
+        for _ in 0..ASKED_MAX {
+            let asked = authority.revocations();
+            let judged = self.judge(badge, authority, question.token.clone()).await;
+            if let Some(settled) = self.settle(badge, &question, judged, (authority, asked)) {
+                return settled;
+            }
+        }
+        let none = Err(Refused::Unavailable.into());
+        self.settle(badge, &question, none.clone(), (authority, 0)).unwrap_or(none)
     }
 
     async fn judge(&self, badge: &Badge, authority: &Authority, token: Option<Token>) -> Result<Arc<Bearer>, OpenError> {
-        badge.turn().await;
-        let asking = Asking::new(token, self.remote, self.id);
-        let authorizer = authority.authorizer.clone();
-        let most = self.process.limits.open_timeout;
-        // A panic there is that judgement's alone.
-        let asked = tokio::spawn(async move { timeout(most, authorizer.authorize(asking)).await });
-        let identity = match asked.await {
-            Ok(Ok(judged)) => judged.map_err(OpenError::from)?,
-            Ok(Err(_)) => return Err(OpenError::new(Code::Timeout, "the token could not be judged in time: try again")),
-            Err(_) => {
-                tracing::error!(session = %self.id, "the authorizer panicked");
-                return Err(OpenError::new(Code::Internal, "the token could not be judged"));
-            }
+        let judging = async {
+            badge.turn().await;
+            authority.judge(Asking::new(token, self.remote, self.id)).await
         };
-        authority.bearer(identity, badge.bearer().as_deref()).map(Arc::new)
+        // Whoever is gone needs no answer.
+        let Some(identity) = badge.over.run_until_cancelled(judging).await else {
+            return Err(OpenError::new(Code::Lost, "the session is over"));
+        };
+        authority.bearer(identity?, badge.bearer().as_deref()).map(Arc::new)
     }
 
-    /// From now on the peer is this one, and has what that may have; one that shows somebody else's token is nobody.
-    fn settle(self: &Arc<Self>, badge: &Badge, question: u64, judged: Result<Arc<Bearer>, OpenError>) -> Result<Arc<Bearer>, OpenError> {
+    /// From now on the peer is this one, and has what that may have; one that shows somebody else's token is nobody. `None`: the authorizer is to be asked again.
+    fn settle(
+        self: &Arc<Self>,
+        badge: &Badge,
+        question: &Question,
+        judged: Result<Arc<Bearer>, OpenError>,
+        asked: (&Authority, u64),
+    ) -> Option<Result<Arc<Bearer>, OpenError>> {
         let until = judged.as_ref().ok().and_then(|bearer| bearer.until);
-        let session = Arc::downgrade(self);
-        let ending = until.map(|until| {
-            let asks = asks_for_more(Instant::now(), until);
-            AbortOnDropHandle::new(tokio::spawn(async move {
-                sleep_until(asks).await;
-                let Some(peer) = session.upgrade() else { return };
-                peer.say(&Note::with("token", milliseconds(until)));
-                drop(peer);
-                sleep_until(until).await;
-                if let Some(peer) = session.upgrade() {
-                    peer.dismiss(EXPIRED);
-                }
-            }))
-        });
-        match badge.settle(question, &judged, ending) {
+        let ending = until.map(|until| self.ends(until));
+        Some(match badge.settle(question, &judged, asked, ending) {
             Settled::Now(lost) => {
                 lost.into_iter().for_each(|stream| self.forbid(stream));
                 judged
             }
+            Settled::Again => return None,
             Settled::Before(holds) => holds,
             Settled::Other => {
                 self.dismiss(OTHER);
                 Err(unauthorized(OTHER))
             }
-        }
+        })
+    }
+
+    /// Asks for a new token in time, and ends the session when that of the peer is over.
+    fn ends(self: &Arc<Self>, until: Instant) -> AbortOnDropHandle<()> {
+        let (session, asks) = (Arc::downgrade(self), asks_for_more(Instant::now(), until));
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            sleep_until(asks).await;
+            let Some(peer) = session.upgrade() else { return };
+            peer.say(&Note::with("token", milliseconds(until)));
+            drop(peer);
+            sleep_until(until).await;
+            if let Some(peer) = session.upgrade() {
+                peer.dismiss(EXPIRED);
+            }
+        }))
     }
 
     /// Closes the connection of one that is nobody any more.

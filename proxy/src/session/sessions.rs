@@ -31,9 +31,10 @@ use super::{
 use crate::{
     buffer::Buffers,
     counters::{Counters, Deed},
+    error::OpenError,
     limits::Limits,
     memory::Memory,
-    token::{Authorizer, Identity, Token},
+    token::{Asking, Authorizer, Identity, Token},
 };
 
 /// What sessions moved so far, and what they hold at this moment.
@@ -62,7 +63,7 @@ impl Sessions {
     /// The same, where peers may do from now on what `authorizer` says. To be called once, before the first session: those that are there are not asked.
     #[must_use]
     pub fn with_authorizer(self, authorizer: impl Authorizer) -> Self {
-        let is_first = self.process.authority.set(Authority::new(authorizer)).is_ok();
+        let is_first = self.process.authority.set(Authority::new(authorizer, &self.process.limits)).is_ok();
         debug_assert!(is_first, "there is one authorizer, the first");
         self
     }
@@ -72,13 +73,17 @@ impl Sessions {
         self.process.authority.get().is_some()
     }
 
-    /// Who says what peers may do, where somebody does.
-    pub(crate) fn authorizer(&self) -> Option<Arc<dyn Authorizer>> {
-        self.process.authority.get().map(|authority| authority.authorizer.clone())
+    /// Has the authorizer say who shows this outside of any session, in the turn that sessions have; `None` where there is no authorizer.
+    pub(crate) async fn judge(&self, token: Token, remote: Option<SocketAddr>) -> Option<Result<Identity, OpenError>> {
+        let authority = self.process.authority.get()?;
+        Some(authority.judge(Asking::new(Some(token), remote, Uuid::nil())).await)
     }
 
     /// Closes the sessions of whoever is meant, who is told `unauthorized`: how many those are.
     pub fn revoke(&self, is_meant: impl Fn(&Identity) -> bool) -> usize {
+        if let Some(authority) = self.process.authority.get() {
+            authority.revokes();
+        }
         self.list().iter().filter(|session| session.revoke(&is_meant)).count()
     }
 
@@ -229,6 +234,9 @@ impl Drop for Live<'_> {
         let mut past = process.past.lock();
         if process.live.remove(id).is_some() {
             *past += self.0.state.lock().mux.counts();
+        }
+        if let Some(badge) = &self.0.badge {
+            badge.over.cancel();
         }
     }
 }

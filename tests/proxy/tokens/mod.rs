@@ -1,6 +1,7 @@
 //! Tokens: who a peer is, what it may do, for how long, and how much of it.
 
 mod again;
+mod asked;
 mod judged;
 mod quotas;
 mod renewal;
