@@ -7,6 +7,7 @@ mod quotas;
 mod renewal;
 mod seen;
 mod verbs;
+mod whose;
 
 use std::time::{Duration, SystemTime};
 

@@ -66,9 +66,10 @@ const ROOMS: &str = "you are in as many rooms as you may be at once";
 type Snapshot = BTreeMap<u32, (bool, Bytes)>;
 
 impl Room {
-    /// The seat that this shows to be one's own.
-    pub fn seat(&self, key: &SeatKey) -> Option<Arc<Seat>> {
-        self.state.lock().places.iter().map(|place| &place.seat).find(|seat| seat.is_shown_by(key)).cloned()
+    /// The seat that this shows to be one's own, if it was this one's before: somebody else is not taken for whom the others know there, whatever it shows.
+    pub fn seat(&self, key: &SeatKey, sub: Option<&Arc<str>>) -> Option<Arc<Seat>> {
+        let is_own = |place: &&Place| place.seat.is_shown_by(key) && place.sub.as_ref() == sub;
+        self.state.lock().places.iter().find(is_own).map(|place| place.seat.clone())
     }
 
     /// Lets one in, whose open is answered where that is certain and before anything else is said.
@@ -186,7 +187,7 @@ impl Room {
     /// A seat has a connection again: what the others hear of that.
     fn take_up(&self, place: &mut Place, guest: &mut Guest) {
         let number = place.number();
-        (place.session, place.sub) = (guest.session, guest.sub.clone());
+        place.session = guest.session;
         place.is_everywhere = guest.is_everywhere;
         let mut log = self.log.lock();
         if place.away.take().is_some_and(|away| away.is_told) {

@@ -55,6 +55,8 @@ pub(super) struct Moved {
     pub from: Name,
     pub to: Name,
     pub secret: Secret,
+    /// Whose it is, where the proxy asks.
+    sub: Option<Arc<str>>,
     /// Of what it sent in the room that it was in.
     pub received: u64,
     until: tokio::time::Instant,
@@ -163,22 +165,22 @@ impl House {
     }
 
     /// Remembers where a seat was moved, for as long as it is kept there.
-    pub fn moves(&self, id: Uuid, from: &Name, to: &Name, secret: &Secret, received: u64) {
+    pub fn moves(&self, id: Uuid, (from, to): (&Name, &Name), place: &Place, received: u64) {
         let until = tokio::time::Instant::now() + self.limits.room_grace;
         let mut moved = self.moved.lock();
         if moved.len() >= MOVED_MAX {
             let oldest = moved.iter().min_by_key(|(_, moved)| moved.until).map(|(&id, _)| id);
             oldest.and_then(|id| moved.remove(&id));
         }
-        moved.insert(id, Moved { from: from.clone(), to: to.clone(), secret: secret.clone(), received, until });
+        moved.insert(id, Moved { from: from.clone(), to: to.clone(), secret: place.seat.secret.clone(), sub: place.sub.clone(), received, until });
     }
 
-    /// Where the seat is that is shown in this room, if it was moved from there.
-    pub fn moved(&self, from: &Name, key: &browser_stream_protocol::room::SeatKey) -> Option<Moved> {
+    /// Where the seat is that this one shows in this room, if it was moved from there.
+    pub fn moved(&self, from: &Name, key: &browser_stream_protocol::room::SeatKey, sub: Option<&Arc<str>>) -> Option<Moved> {
         let id = Uuid::parse_str(&key.id).ok()?;
         let moved = self.moved.lock().get(&id).cloned()?;
-        let holds = moved.from == *from && moved.until > tokio::time::Instant::now() && moved.secret.is(&key.secret);
-        holds.then_some(moved)
+        let holds = moved.from == *from && moved.until > tokio::time::Instant::now();
+        (holds && moved.secret.is(&key.secret) && moved.sub.as_ref() == sub).then_some(moved)
     }
 }
 

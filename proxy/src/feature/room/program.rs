@@ -200,7 +200,7 @@ impl Room {
         let away = away.ok_or_else(|| OpenError::new(Code::Limit, "as many are away as may be"))?;
         let came = together(|| -> Result<u32, Outside> {
             let mut state = self.state.lock();
-            let place = self.seat_for(&mut state, peer, profile.as_deref(), (id, secret.clone()))?;
+            let place = self.seat_for(&mut state, peer, profile.as_deref(), (id, secret))?;
             Ok(self.sit(&mut state, Place { away: Some(away), is_everywhere, ..place }).number)
         })?;
         let ending = Ending::new(0_u32, "moved to another room");
@@ -209,7 +209,7 @@ impl Room {
             return Err(gone().into());
         };
         let received = place.seat.inbox.lock().received;
-        self.house.moves(id, &from.name, &self.name, &secret, received);
+        self.house.moves(id, (&from.name, &self.name), &place, received);
         if let Some(link) = place.seat.line.lock().detach() {
             // What is here must not be sent anew there.
             link.say(&Told::Got(received));

@@ -57,7 +57,7 @@ impl Rooms {
             Ok(permit) => permit,
             Err(error) => return opening.refuse(error).await,
         };
-        if let Some(moved) = asked.seat.as_ref().and_then(|key| self.house.moved(&name, key)) {
+        if let Some(moved) = asked.seat.as_ref().and_then(|key| self.house.moved(&name, key, permit.sub())) {
             return self.tell_moved(opening, &asked, moved).await;
         }
         // Where it gives up meanwhile, that is found when it is let in.
@@ -73,7 +73,7 @@ impl Rooms {
     /// What the program has to say to one who joins.
     async fn grant(&self, opening: &Opening, name: &Name, asked: &RoomOpen, permit: &Permit) -> Result<Grant, OpenError> {
         let Some(hook) = self.house.hooks.join.read().clone() else { return Ok(Grant::default()) };
-        let is_new = asked.seat.as_ref().and_then(|key| self.house.find(name)?.seat(key)).is_none();
+        let is_new = asked.seat.as_ref().and_then(|key| self.house.find(name)?.seat(key, permit.sub())).is_none();
         let session = opening.session();
         let (profile, sub) = (asked.profile.clone(), permit.sub().cloned());
         hook(Joining { name: name.clone(), session: session.id(), sub, remote: session.remote(), is_new, profile }).await
@@ -92,7 +92,7 @@ impl Rooms {
             let Ok(room) = self.house.find_or_make(&name, asked.public) else {
                 return opening.refuse(OpenError::new(Code::Limit, "there are as many rooms as may be")).await;
             };
-            let seat = asked.seat.as_ref().and_then(|key| Some((room.seat(key)?, key.got)));
+            let seat = asked.seat.as_ref().and_then(|key| Some((room.seat(key, permit.sub())?, key.got)));
             let mut guest = Guest { session, sub: permit.sub().cloned(), profile: profile.clone(), is_everywhere, seat };
             match room.enter(&mut guest, opening).map_err(|outside| *outside) {
                 Ok(entered) => {

@@ -1,0 +1,68 @@
+//! What somebody has is not another's: seats, names, and what is left of them when a token is taken back.
+
+use browser_stream_server::{LeaseKey, Limits};
+use harness::{Peer, Proxy, until};
+use serde_json::{Value, json};
+
+use super::{Guard, comes_to, introduced, later};
+
+/// Somebody who may join all rooms.
+async fn joins(guard: &Guard, sub: &str) -> Peer {
+    guard.proxy.peer_shown(&guard.token(json!({ "sub": sub, "join": ["*"] })))
+}
+
+/// The open of one who shows the seat of this reply.
+fn seat(reply: &Value) -> Value {
+    json!({ "room": { "seat": { "id": reply["id"], "secret": reply["room"]["secret"], "got": 0 } } })
+}
+
+/// Who is in the room, and whether its connection is there.
+fn members(guard: &Guard, room: &str) -> Vec<(Option<String>, bool)> {
+    let told = |sub: Option<std::sync::Arc<str>>| sub.map(|sub| sub.to_string());
+    guard.proxy.rooms.members(room).into_iter().map(|member| (told(member.sub), member.is_live)).collect()
+}
+
+fn is(sub: &str, is_live: bool) -> (Option<String>, bool) {
+    (Some(sub.to_owned()), is_live)
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_23_who_shows_somebody_elses_seat_gets_one_of_its_own() {
+    let guard = Guard::new();
+    let ann = joins(&guard, "ann").await;
+    let (hers, _stream) = ann.ask("/room/join/NAME", json!({})).await.expect("it may");
+    let bob = joins(&guard, "bob").await;
+    let (his, _his) = bob.ask("/room/join/NAME", seat(&hers)).await.expect("as one who is new");
+    assert_eq!((his["id"] == hers["id"], &his["room"]["resumed"]), (false, &json!(false)));
+    assert_eq!(members(&guard, "NAME"), [is("ann", true), is("bob", true)], "her connection goes on");
+    ann.vanish();
+    until(|| members(&guard, "NAME")[0] == is("ann", false)).await;
+    let (again, _again) = bob.ask("/room/join/NAME", seat(&hers)).await.expect("as one who is new");
+    assert_eq!(again["room"]["resumed"], false);
+    let (back, _back) = joins(&guard, "ann").await.ask("/room/join/NAME", seat(&hers)).await.expect("she may come back");
+    assert_eq!((&back["id"], &back["room"]["resumed"]), (&hers["id"], &json!(true)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_23_who_was_nobody_and_is_somebody_now_has_another_seat() {
+    let guard = Guard::with(|authorizer| authorizer.anonymous("join=*".parse::<browser_stream_server::token::Right>().into_iter().collect()));
+    let peer = guard.proxy.peer();
+    let (before, _before) = peer.ask("/room/join/NAME", json!({})).await.expect("anybody may");
+    let _session = introduced(&peer, &guard.token(json!({ "join": ["*"] }))).await.expect("a token that holds");
+    let (after, _after) = peer.ask("/room/join/NAME", seat(&before)).await.expect("it may");
+    assert_eq!((after["id"] == before["id"], &after["room"]["resumed"]), (false, &json!(false)));
+    assert_eq!(members(&guard, "NAME"), [(None, true), is("ann", true)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_23_where_a_seat_was_moved_is_told_whose_it_is() {
+    let guard = Guard::new();
+    let ann = joins(&guard, "ann").await;
+    let (hers, _stream) = ann.ask("/room/join/HERE", json!({})).await.expect("it may");
+    let id = guard.proxy.rooms.members("HERE")[0].id;
+    guard.proxy.rooms.move_to("HERE", id, "THERE").expect("there is room");
+    let (his, _his) = joins(&guard, "bob").await.ask("/room/join/HERE", seat(&hers)).await.expect("as one who is new");
+    assert_eq!(members(&guard, "HERE"), [is("bob", true)], "{his}");
+    let (told, _told) = ann.ask("/room/join/HERE", seat(&hers)).await.expect("she is told where");
+    assert_eq!((&told["id"], &told["room"]["resumed"]), (&hers["id"], &json!(true)));
+}
