@@ -57,22 +57,26 @@ impl Asked {
 }
 
 impl LeaseKey {
-    /// Makes the lease of this generation.
-    pub(super) fn lease(&self, prefix: &str, name: &Name, instance: Instance, generation: u64) -> Lease {
-        let mac = Mac(self.mac(prefix, name.as_str(), instance, generation).finalize().into_bytes().into());
+    /// Makes the lease of this generation; where the proxy asks who somebody is, it is for that one alone.
+    pub(super) fn lease(&self, prefix: &str, name: &Name, (instance, generation): (Instance, u64), sub: Option<&str>) -> Lease {
+        let mac = Mac(self.mac(prefix, name.as_str(), (instance, generation), sub).finalize().into_bytes().into());
         Lease { name: name.as_str().to_owned(), instance, generation, mac }
     }
 
-    /// Whether this key made the lease for that prefix; takes as long for a mac that is nearly right as for any other.
-    pub(super) fn made(&self, prefix: &str, lease: &Lease) -> bool {
-        self.mac(prefix, &lease.name, lease.instance, lease.generation).verify_slice(&lease.mac.0).is_ok()
+    /// Whether this key made the lease for that prefix and for this one; takes as long for a mac that is nearly right as for any other.
+    pub(super) fn made(&self, prefix: &str, lease: &Lease, sub: Option<&str>) -> bool {
+        self.mac(prefix, &lease.name, (lease.instance, lease.generation), sub).verify_slice(&lease.mac.0).is_ok()
     }
 
-    fn mac(&self, prefix: &str, name: &str, instance: Instance, generation: u64) -> Hmac<Sha256> {
+    fn mac(&self, prefix: &str, name: &str, (instance, generation): (Instance, u64), sub: Option<&str>) -> Hmac<Sha256> {
         let mut mac = self.hmac();
         // A name has no zero byte, and what stands before the prefix is of fixed length: no two leases have the same text.
         for part in [b"bss-lease-1\0".as_slice(), instance.bytes(), &generation.to_be_bytes(), prefix.as_bytes(), b"\0", name.as_bytes()] {
             mac.update(part);
+        }
+        if let Some(sub) = sub {
+            mac.update(b"\0");
+            mac.update(sub.as_bytes());
         }
         mac
     }
@@ -144,11 +148,23 @@ mod tests {
         for Made { prefix, lease } in vectors.made {
             let name = Name::try_from(lease["name"].as_str().unwrap()).unwrap();
             let read: Lease = serde_json::from_value(lease.clone()).unwrap();
-            let made = key.lease(&prefix, &name, read.instance, read.generation);
+            let made = key.lease(&prefix, &name, (read.instance, read.generation), None);
             assert_eq!(serde_json::to_value(&made).unwrap(), lease);
-            assert!(key.made(&prefix, &read));
-            assert!(!key.made("/other", &read), "a lease is for one prefix");
-            assert!(!LeaseKey::random().made(&prefix, &read), "and of one key");
+            assert!(key.made(&prefix, &read, None));
+            assert!(!key.made("/other", &read, None), "a lease is for one prefix");
+            assert!(!LeaseKey::random().made(&prefix, &read, None), "and of one key");
+        }
+    }
+
+    #[test]
+    fn threat_33_a_lease_is_one_subs_where_the_proxy_asks_who_somebody_is() {
+        let key = LeaseKey::random();
+        let subs = [None, Some(""), Some("ann"), Some("bob")];
+        for made in subs {
+            let lease = key.lease("/browser-server", &name(), (Instance::random(), 7), made);
+            for shown in subs {
+                assert_eq!(key.made("/browser-server", &lease, shown), made == shown, "{made:?} {shown:?}");
+            }
         }
     }
 
@@ -159,8 +175,8 @@ mod tests {
             Ok(Asked::Held(lease)) => lease,
             _ => panic!("{raw} has the form of a lease"),
         };
-        assert!(!vectors.known.is_empty() && vectors.known.iter().all(|raw| key.made("/browser-server", &held(raw))));
-        assert!(!vectors.unknown.is_empty() && !vectors.unknown.iter().any(|raw| key.made("/browser-server", &held(raw))));
+        assert!(!vectors.known.is_empty() && vectors.known.iter().all(|raw| key.made("/browser-server", &held(raw), None)));
+        assert!(!vectors.unknown.is_empty() && !vectors.unknown.iter().any(|raw| key.made("/browser-server", &held(raw), None)));
     }
 
     #[test]

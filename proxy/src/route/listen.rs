@@ -1,5 +1,7 @@
 //! A peer serves under a name: the claim, and the notes on its control stream for as long as it is held.
 
+use std::sync::Arc;
+
 use browser_stream_mux::{Code, FrameError, Stream, StreamError};
 use serde::Serialize;
 
@@ -30,7 +32,10 @@ pub(super) async fn listen(proxy: StreamServerProxy, mut opening: Opening, segme
         Err(error) => return opening.refuse(error).await,
     };
     let title = claim.info.title;
-    let lease = title.generation.map(|generation| proxy.inner.key.lease(proxy.prefix(), &claim.info.name, title.instance, generation));
+    let lease = title.generation.map(|generation| {
+        let info = &claim.info;
+        proxy.inner.key.lease(proxy.prefix(), &info.name, (title.instance, generation), info.sub.as_deref())
+    });
     let mut stream = opening.accept_aside(&Granted { id: title.id.to_string(), lease });
     // After the reply, so that no client stands before it in the queue.
     claim.told();
@@ -51,8 +56,9 @@ async fn claim(proxy: &StreamServerProxy, opening: &mut Opening, segment: &str) 
         error
     };
     let name = Name::from_segment(segment).map_err(|error| bad(OpenError::new(Code::BadRequest, error.to_string())))?;
-    let applicant = applicant(proxy, &name, opening).map_err(bad)?;
+    let asked = asked(&name, opening).map_err(bad)?;
     let permit = opening.permit(Verb::Listen, name.as_str())?;
+    let applicant = applicant(proxy, opening, asked, permit.sub());
     let claim = match proxy.inner.registry.claim(&name, applicant, opening.open().standby)? {
         Claimed::Now(claim) => Ok(claim),
         Claimed::Later(turn) => tokio::select! {
@@ -64,22 +70,30 @@ async fn claim(proxy: &StreamServerProxy, opening: &mut Opening, segment: &str) 
     Ok((claim?, permit))
 }
 
-/// Who asks, and by what right: a lease that is not of our key counts as none.
-fn applicant(proxy: &StreamServerProxy, name: &Name, opening: &Opening) -> Result<Applicant, OpenError> {
+/// What the open says of a lease, and how often this life of the server has claimed before.
+fn asked(name: &Name, opening: &Opening) -> Result<(Asked, u64), OpenError> {
     let open = opening.open();
-    let (right, instance) = match Asked::parse(open.lease.as_deref(), name)? {
+    Ok((Asked::parse(open.lease.as_deref(), name)?, lease::attempt(open.attempt.as_deref())?))
+}
+
+/// Who asks, and by what right: a lease that is not of our key, or somebody else's, counts as none.
+fn applicant(proxy: &StreamServerProxy, opening: &Opening, (asked, attempt): (Asked, u64), sub: Option<&Arc<str>>) -> Applicant {
+    let open = opening.open();
+    let is_own = |lease: &Lease| proxy.inner.key.made(proxy.prefix(), lease, sub.map(AsRef::as_ref));
+    let (right, instance) = match asked {
         Asked::No => (Right::None, open.instance),
         Asked::New => (Right::New, open.instance),
-        Asked::Held(lease) if proxy.inner.key.made(proxy.prefix(), &lease) => (Right::Held(lease.generation), Some(lease.instance)),
+        Asked::Held(lease) if is_own(&lease) => (Right::Held(lease.generation), Some(lease.instance)),
         Asked::Held(lease) => (Right::New, Some(lease.instance)),
     };
-    Ok(Applicant {
+    Applicant {
         session: opening.session().clone(),
+        sub: sub.cloned(),
         instance: instance.unwrap_or_else(Instance::random),
-        attempt: lease::attempt(open.attempt.as_deref())?,
+        attempt,
         right,
         capabilities: open.capabilities.clone(),
-    })
+    }
 }
 
 /// Does what the owner's notes say until its control stream ends, and says why it did.

@@ -45,7 +45,8 @@ async fn threat_23_who_shows_somebody_elses_seat_gets_one_of_its_own() {
 
 #[tokio::test(start_paused = true)]
 async fn threat_23_who_was_nobody_and_is_somebody_now_has_another_seat() {
-    let guard = Guard::with(|authorizer| authorizer.anonymous("join=*".parse::<browser_stream_server::token::Right>().into_iter().collect()));
+    let guard =
+        Guard::with(|authorizer| authorizer.anonymous("join=*".parse::<browser_stream_server::token::Right>().into_iter().collect()));
     let peer = guard.proxy.peer();
     let (before, _before) = peer.ask("/room/join/NAME", json!({})).await.expect("anybody may");
     let _session = introduced(&peer, &guard.token(json!({ "join": ["*"] }))).await.expect("a token that holds");
@@ -65,4 +66,50 @@ async fn threat_23_where_a_seat_was_moved_is_told_whose_it_is() {
     assert_eq!(members(&guard, "HERE"), [is("bob", true)], "{his}");
     let (told, _told) = ann.ask("/room/join/HERE", seat(&hers)).await.expect("she is told where");
     assert_eq!((&told["id"], &told["room"]["resumed"]), (&hers["id"], &json!(true)));
+}
+
+const INSTANCE: &str = "404142434445464748494a4b4c4d4e4f";
+
+/// Somebody who may serve under all names.
+async fn serves(guard: &Guard, sub: &str) -> Peer {
+    guard.proxy.peer_shown(&guard.token(json!({ "sub": sub, "listen": ["*"] })))
+}
+
+/// What a claim of `NAME` came to that says this.
+async fn claims(peer: &Peer, fields: Value) -> String {
+    comes_to(peer, "/browser-server/listen/NAME", fields).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_33_a_lease_is_of_no_use_to_another_sub() {
+    let guard = Guard::new();
+    let (ann, bob) = (serves(&guard, "ann").await, serves(&guard, "bob").await);
+    let control = ann.claim_with("NAME", json!({ "lease": true, "instance": INSTANCE })).await.expect("free");
+    let stolen = [
+        json!({ "lease": control.reply["lease"], "attempt": 5 }),
+        // As one whose reply got lost, with the instance that it takes for a secret.
+        json!({ "lease": true, "instance": INSTANCE, "attempt": 5 }),
+    ];
+    for fields in &stolen {
+        assert_eq!(claims(&bob, fields.clone()).await, "name_taken", "{fields}");
+    }
+    ann.vanish();
+    until(|| guard.proxy.sessions.len() == 1).await;
+    for fields in &stolen {
+        assert_eq!(claims(&bob, fields.clone()).await, "name_reserved", "{fields}");
+    }
+    assert_eq!(claims(&serves(&guard, "ann").await, stolen[0].clone()).await, "granted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_33_a_lease_is_of_no_use_to_another_sub_after_a_restart_either() {
+    let key = LeaseKey::random();
+    let guard = |key: &LeaseKey| Guard::over(Proxy::keyed(key.clone(), Limits::default(), |router| router), |authorizer| authorizer);
+    let before = guard(&key);
+    let control = serves(&before, "ann").await.claim_with("NAME", json!({ "lease": true })).await.expect("free");
+    let after = guard(&key);
+    let _squats = serves(&after, "carl").await.claim("NAME").await.expect("free");
+    let shows = json!({ "lease": control.reply["lease"], "attempt": 1 });
+    assert_eq!(claims(&serves(&after, "bob").await, shows.clone()).await, "name_taken");
+    assert_eq!(claims(&serves(&after, "ann").await, shows).await, "granted");
 }

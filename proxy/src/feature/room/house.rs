@@ -172,7 +172,10 @@ impl House {
             let oldest = moved.iter().min_by_key(|(_, moved)| moved.until).map(|(&id, _)| id);
             oldest.and_then(|id| moved.remove(&id));
         }
-        moved.insert(id, Moved { from: from.clone(), to: to.clone(), secret: place.seat.secret.clone(), sub: place.sub.clone(), received, until });
+        moved.insert(
+            id,
+            Moved { from: from.clone(), to: to.clone(), secret: place.seat.secret.clone(), sub: place.sub.clone(), received, until },
+        );
     }
 
     /// Where the seat is that this one shows in this room, if it was moved from there.

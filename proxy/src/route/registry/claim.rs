@@ -19,6 +19,8 @@ use crate::{
 /// Who asks for a name, and by what right.
 pub(in super::super) struct Applicant {
     pub session: Arc<Session>,
+    /// Who that is, where the proxy asks.
+    pub sub: Option<Arc<str>>,
     pub instance: Instance,
     pub attempt: u64,
     pub right: Right,
@@ -42,6 +44,8 @@ pub(in super::super) struct ClaimInfo {
     pub name: Name,
     pub title: Title,
     pub session: Arc<Session>,
+    /// Whose it is, where the proxy asks.
+    pub sub: Option<Arc<str>>,
     pub capabilities: Vec<String>,
     /// The path on which its holder is told of a client, as JSON.
     pub path: Box<RawValue>,
@@ -81,13 +85,13 @@ impl ClaimInfo {
         registry: Arc<Registry>,
         name: Name,
         title: Title,
-        session: Arc<Session>,
+        (session, sub): (Arc<Session>, Option<Arc<str>>),
         capabilities: Vec<String>,
         places: Places,
     ) -> Self {
         // A text has no way to fail.
         let path = to_raw_value(&format!("{}{}", registry.accept, name.segment())).unwrap_or_default();
-        Self { registry, name, title, session, capabilities, path, places: Mutex::new(places), taken: SetOnce::new() }
+        Self { registry, name, title, session, sub, capabilities, path, places: Mutex::new(places), taken: SetOnce::new() }
     }
 
     /// Whether its holder knows its lease for sure, or somebody else may know its instance.

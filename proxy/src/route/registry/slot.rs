@@ -32,6 +32,7 @@ pub(super) enum Hold {
 /// What is left of a claim while its owner may come back.
 pub(super) struct Suspended {
     pub title: Title,
+    pub sub: Option<Arc<str>>,
     pub heard: bool,
     /// No two suspensions are alike.
     pub serial: u64,
@@ -64,12 +65,14 @@ pub(super) enum Standing {
 impl Slot {
     /// Whether this applicant may have the name now. `honoured_before`: leases older than that have it back from one who has none.
     pub fn judge(&self, applicant: &Applicant, honoured_before: u64) -> Result<Standing, Code> {
-        let (title, heard, taken) = match &self.hold {
+        let (title, sub, heard, taken) = match &self.hold {
             Hold::Free => return Ok(Standing::New),
-            Hold::Up(claim) => (&claim.title, claim.was_heard(), Code::NameTaken),
-            Hold::Suspended(suspended) => (&suspended.title, suspended.heard, Code::NameReserved),
+            Hold::Up(claim) => (&claim.title, &claim.sub, claim.was_heard(), Code::NameTaken),
+            Hold::Suspended(suspended) => (&suspended.title, &suspended.sub, suspended.heard, Code::NameReserved),
         };
-        let (later, alike) = (applicant.attempt > title.attempt, applicant.instance == title.instance);
+        // A name goes on as what it is only as long as it is the same one's.
+        let alike = applicant.instance == title.instance && applicant.sub == *sub;
+        let later = applicant.attempt > title.attempt;
         match (applicant.right, title.generation) {
             (Right::Held(held), Some(generation)) if alike && held == generation => {
                 if later {
