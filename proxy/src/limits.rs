@@ -23,8 +23,8 @@ pub struct Limits {
     pub watchers_per_name_max: usize,
     /// The least time between two notes of a watch: a name that flaps must not cost each watcher as much as it costs its owner.
     pub watch_interval: Duration,
-    /// Tokens of which the authorizer judges who shows them at this moment, in the whole process: the next one waits its turn, at most for the time of an open. A signature costs
-    /// time, and an authorizer of the program's own may ask elsewhere.
+    /// Tokens of which the authorizer judges who shows them at this moment, in the whole process: the next one waits its turn, and is refused
+    /// `busy` where that takes longer than an open may. A signature costs time, and an authorizer of the program's own may ask elsewhere.
     pub judgements_max: usize,
     /// Streams that may list the names of one prefix at this moment.
     pub listings_max: usize,

@@ -8,7 +8,7 @@ use std::sync::{
 use browser_stream_mux::Code;
 use tokio::{
     sync::Semaphore,
-    time::{Duration, Instant, timeout_at},
+    time::{Duration, Instant, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
 
@@ -65,15 +65,15 @@ impl Authority {
 
     /// Has the authorizer say who that is, when its turn has come. Dropping the future gives the judgement up.
     pub(super) async fn judge(&self, asking: Asking) -> Result<Identity, OpenError> {
-        let (until, session) = (Instant::now() + self.most, asking.session);
-        let Ok(Ok(place)) = timeout_at(until, self.places.clone().acquire_owned()).await else {
+        let (most, session) = (self.most, asking.session);
+        let Ok(Ok(place)) = timeout(most, self.places.clone().acquire_owned()).await else {
             return Err(OpenError::new(Code::Busy, "the proxy judges as many tokens as it may at once: try again"));
         };
         let authorizer = self.authorizer.clone();
         // A panic there is that judgement's alone.
         let judging = AbortOnDropHandle::new(tokio::spawn(async move {
             let _place = place;
-            timeout_at(until, authorizer.authorize(asking)).await
+            timeout(most, authorizer.authorize(asking)).await
         }));
         match judging.await {
             Ok(Ok(judged)) => judged.map_err(OpenError::from),

@@ -1,6 +1,9 @@
 //! Who the peer of a session is, where the proxy wants to know, and what it holds by right of that (PROTOCOL.md, section 7).
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use browser_stream_mux::{Code, StreamId};
 use parking_lot::Mutex;
@@ -27,6 +30,8 @@ pub(super) struct Badge {
     changed: Notify,
     /// Nobody needs to know any more.
     pub over: CancellationToken,
+    /// What it was known by was taken back.
+    pub is_revoked: AtomicBool,
 }
 
 #[derive(Default)]

@@ -1,6 +1,6 @@
 //! Asking the authorizer about a peer, and what its answer changes: at the start, by a new token, and when a token's time is over.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use browser_stream_mux::{Code, End as Ended, StreamId};
 use tokio::time::{Duration, Instant, sleep_until};
@@ -84,12 +84,22 @@ impl Session {
 
     /// Ends the session if its peer is one of these.
     pub(crate) fn revoke(&self, is_meant: impl Fn(&Identity) -> bool) -> bool {
-        let bearer = self.badge.as_ref().and_then(|badge| badge.bearer());
-        let is_one = self.is_live() && bearer.is_some_and(|bearer| is_meant(&bearer.identity));
-        if is_one {
+        let Some(badge) = &self.badge else { return false };
+        if !badge.bearer().is_some_and(|bearer| is_meant(&bearer.identity)) {
+            return false;
+        }
+        // Before its streams are lost: whoever sees to what they held keeps nothing for it.
+        badge.is_revoked.store(true, Ordering::Release);
+        let is_live = self.is_live();
+        if is_live {
             self.dismiss(REVOKED);
         }
-        is_one
+        is_live
+    }
+
+    /// Whether the peer is over because what it was known by was taken back.
+    pub(crate) fn is_revoked(&self) -> bool {
+        self.badge.as_ref().is_some_and(|badge| badge.is_revoked.load(Ordering::Acquire))
     }
 
     /// Who the peer is; `None` where nobody asks, or it is not known.
@@ -110,7 +120,7 @@ impl Session {
                 return settled;
             }
         }
-        let none = Err(Refused::Unavailable.into());
+        let none: Result<_, OpenError> = Err(Refused::Unavailable.into());
         self.settle(badge, &question, none.clone(), (authority, 0)).unwrap_or(none)
     }
 

@@ -32,6 +32,11 @@ impl Permit {
     pub fn sub(&self) -> Option<&Arc<str>> {
         self.0.as_ref()?.bearer.identity.sub.as_ref()
     }
+
+    /// Whether what is held by it is over because its token was taken back.
+    pub fn is_revoked(&self) -> bool {
+        self.0.as_ref().and_then(|granted| granted.held.as_ref()).is_some_and(|(session, _)| session.is_revoked())
+    }
 }
 
 impl Drop for Granted {

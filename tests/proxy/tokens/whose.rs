@@ -113,3 +113,18 @@ async fn threat_33_a_lease_is_of_no_use_to_another_sub_after_a_restart_either() 
     assert_eq!(claims(&serves(&after, "bob").await, shows.clone()).await, "name_taken");
     assert_eq!(claims(&serves(&after, "ann").await, shows).await, "granted");
 }
+
+#[tokio::test(start_paused = true)]
+async fn threat_17_nothing_is_kept_for_one_whose_token_was_taken_back() {
+    let guard = Guard::new();
+    let ann = guard.proxy.peer_shown(&guard.token(json!({ "listen": ["*"], "join": ["*"] })));
+    let _control = ann.claim_with("NAME", json!({ "lease": true })).await.expect("free");
+    let (_, _stream) = ann.ask("/room/join/NAME", json!({})).await.expect("it may");
+    let bob = serves(&guard, "bob").await;
+    assert_eq!(claims(&bob, json!({})).await, "name_taken");
+    assert_eq!(guard.proxy.sessions.revoke(|identity| identity.sub.as_deref() == Some("ann")), 1);
+    until(|| guard.proxy.sessions.len() == 1).await;
+    later(1).await;
+    assert!(members(&guard, "NAME").is_empty(), "its seat is free");
+    assert_eq!(claims(&bob, json!({})).await, "granted");
+}

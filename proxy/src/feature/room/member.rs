@@ -21,7 +21,7 @@ use super::{
 use crate::{
     counters::Refusal,
     memory::Lease,
-    session::{check_value, together},
+    session::{Permit, check_value, together},
 };
 
 /// A member whose connection is there.
@@ -30,6 +30,7 @@ pub(super) struct Attending {
     seat: Arc<Seat>,
     link: Link,
     account: Account,
+    permit: Permit,
     decoder: Decoder<Said>,
     /// The decoder may have more records: so many as cost much are not taken at once.
     has_more: bool,
@@ -79,10 +80,10 @@ const MEMORY_LOOK: Duration = Duration::from_millis(100);
 const HELD_MIN: usize = 4096;
 
 impl Attending {
-    pub fn new(room: Arc<Room>, entered: Entered, account: Account) -> Self {
+    pub fn new(room: Arc<Room>, entered: Entered, account: Account, permit: Permit) -> Self {
         let Entered { seat, link } = entered;
         let decoder = Decoder::with_body_max(room.house.limits.room_event_bytes_max);
-        Self { room, seat, link, account, decoder, has_more: false, held: None, heard: Heard::default() }
+        Self { room, seat, link, account, permit, decoder, has_more: false, held: None, heard: Heard::default() }
     }
 
     /// Attends to the member until its stream is over, and sees to its seat, whatever happens.
@@ -108,7 +109,8 @@ impl Attending {
                 self.link.stream.lock().reset(code);
                 room.vacate(number, &Ending::new(code, why), None, is_own);
             }
-            Over::Lost => room.lose(number, life),
+            // Nothing is kept for one whose token was taken back.
+            Over::Lost => room.lose(number, life, !self.permit.is_revoked()),
             Over::Elsewhere => {}
         }
         // What is queued leaves, and it has a moment to say that it has all.

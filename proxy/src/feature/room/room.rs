@@ -175,8 +175,8 @@ impl Room {
         true
     }
 
-    /// The connection of a member's life is gone: its seat is kept for a while, if it may.
-    pub fn lose(&self, number: u32, life: u64) {
+    /// The connection of a member's life is gone: its seat is kept for a while, if it may and is to be.
+    pub fn lose(&self, number: u32, life: u64, is_kept: bool) {
         let session = {
             let mut state = self.state.lock();
             let Some(place) = state.place(number) else { return };
@@ -188,7 +188,7 @@ impl Room {
             line.detach();
             drop(line);
             let session = place.session;
-            if self.turn_away(&mut state, number) {
+            if is_kept && self.turn_away(&mut state, number) {
                 return;
             }
             session

@@ -97,7 +97,7 @@ impl Rooms {
             match room.enter(&mut guest, opening).map_err(|outside| *outside) {
                 Ok(entered) => {
                     let account = self.accounts.of(session);
-                    return Attending::new(room, entered, account).run().await;
+                    return Attending::new(room, entered, account, permit).run().await;
                 }
                 Err((Outside::Refused(error), opening)) => return opening.refuse(error).await,
                 Err((Outside::Changed, waits)) => opening = waits,
