@@ -52,6 +52,9 @@ struct Line {
 /// How often a reader that takes nothing is looked at before it counts as stalled.
 const STALL_LOOKS: u32 = 10;
 
+/// How long it may take until it is booked that something has left.
+const BOOKED_WITHIN: Duration = Duration::from_millis(100);
+
 /// What the channel learns when it hands something to a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Took {
@@ -275,6 +278,8 @@ impl Reader {
     /// Resolves when the subscriber finishes, resets, or is lost, with its code.
     async fn gone(&self) -> u32 {
         self.cell.peer_done().await;
+        // Who has the last may say so before it is booked here that it left; who finishes sooner does not want the rest.
+        let _ = timeout(BOOKED_WITHIN, self.cell.drained()).await;
         self.cell.end().map_or(0, code)
     }
 
@@ -332,5 +337,50 @@ fn code(how: End) -> u32 {
         End::Lost => Code::Lost.number(),
         End::Reset(0) => Code::Cancelled.number(),
         End::Reset(code) => code,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use browser_stream_mux::{Host, StreamId};
+    use bytes::Bytes;
+
+    use super::*;
+
+    /// Takes what is sent; the test says when it left.
+    struct Way;
+
+    impl Host for Way {
+        fn send(&self, _: StreamId, _: Bytes) {}
+        fn finish(&self, _: StreamId) {}
+        fn reset(&self, _: StreamId, _: u32) {}
+        fn reset_behind(&self, _: StreamId, _: u32) {}
+        fn consumed(&self, _: StreamId, _: u32) {}
+        fn set_priority(&self, _: StreamId, _: u8) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_finishes_has_taken_what_is_booked_a_moment_later() {
+        for (booked, taken) in [(true, 4), (false, 0)] {
+            let cell = Cell::new();
+            let memory = Arc::new(Memory::new(usize::MAX));
+            let stream = Stream::new(1, cell.clone(), Arc::new(Way));
+            let reader = Arc::new(Reader::new(0, Uuid::nil(), stream, Policy::Wait, usize::MAX, memory.clone(), Arc::default()));
+            reader.begin(7);
+            let mut batcher = super::super::batch::Batcher::new(7, usize::MAX, memory);
+            batcher.add(Bytes::from_static(b"all!"), true).expect("short enough");
+            reader.hand(&batcher.take());
+            cell.finished();
+            let attending = tokio::spawn({
+                let reader = reader.clone();
+                async move { reader.attend(Duration::from_secs(60), || {}).await }
+            });
+            tokio::task::yield_now().await;
+            if booked {
+                cell.sent(cell.queued());
+            }
+            assert_eq!(attending.await.expect("it ends"), 0);
+            assert_eq!(reader.taken(7), taken, "booked: {booked}");
+        }
     }
 }
