@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
     sync::Arc,
 };
 
@@ -48,8 +48,7 @@ impl Addresses {
             return Some(remote);
         }
         let said = headers.get_all(FORWARDED_FOR).iter().rev();
-        let mut named =
-            said.flat_map(|value| value.to_str().unwrap_or_default().rsplit(',')).map(|text| text.trim().parse::<IpAddr>().ok());
+        let mut named = said.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b',')).map(named);
         named.find(|address| address.is_none_or(|address| !self.trusts(address))).flatten()
     }
 
@@ -84,6 +83,12 @@ impl Drop for Place {
     }
 }
 
+/// The address that a proxy wrote there, with a port behind it or not. What the visitor said stands beside it, and may be anything.
+fn named(text: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(text).ok()?.trim();
+    text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
 /// Who an address stands for. A household or a machine is given an IPv6 /64 at least and may take any address of it, so that is what counts.
 pub(super) fn holder(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -94,6 +99,8 @@ pub(super) fn holder(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     fn addresses(max: usize) -> Arc<Addresses> {
@@ -134,7 +141,8 @@ mod tests {
     fn threat_18_trusted_proxies_alone_name_who_comes_and_nobody_names_somebody_else() {
         let addresses = addresses(1);
         let visitor = |remote: &str, said: &[&str]| {
-            let headers = said.iter().map(|said| (FORWARDED_FOR, said.parse().expect("a value"))).collect();
+            let value = |said: &str| HeaderValue::from_bytes(said.as_bytes()).expect("a value");
+            let headers = said.iter().map(|said| (FORWARDED_FOR, value(said))).collect();
             addresses.visitor(remote.parse().expect("an address"), &headers).map(|address| address.to_string())
         };
         for (remote, said, who) in [
@@ -144,6 +152,14 @@ mod tests {
             // Two of them one behind the other, and what the visitor itself says of others.
             ("10.0.0.1", &["192.0.2.8, 192.0.2.9,10.7.7.7"], Some("192.0.2.9")),
             ("10.0.0.1", &["192.0.2.8", "nonsense, 192.0.2.9", "10.7.7.7"], Some("192.0.2.9")),
+            // Bytes that are no address do not hide the one behind them.
+            ("10.0.0.1", &["\u{e9}, 192.0.2.9"], Some("192.0.2.9")),
+            ("10.0.0.1", &["\u{e9}", "192.0.2.9, 10.7.7.7"], Some("192.0.2.9")),
+            // As some load balancers write it.
+            ("10.0.0.1", &["192.0.2.8, 192.0.2.9:5678"], Some("192.0.2.9")),
+            ("10.0.0.1", &["192.0.2.9, 10.7.7.7:443"], Some("192.0.2.9")),
+            ("10.0.0.1", &["[2001:db8::1]:5"], Some("2001:db8::1")),
+            ("10.0.0.1", &["192.0.2.8, \u{e9}"], None),
             ("10.0.0.1", &["192.0.2.8, unknown"], None),
             ("10.0.0.1", &["192.0.2.8, unknown, 10.7.7.7"], None),
             ("10.0.0.1", &["10.7.7.7"], None),
