@@ -128,9 +128,19 @@ impl Proxy {
     /// Listens at [`Config::bind`].
     ///
     /// # Errors
-    /// As the system gives them, with a text that says what to do.
+    /// As the system gives them, with a text that says what to do. [`io::ErrorKind::InvalidInput`] where others than this machine's could come in and nobody said that they may:
+    /// neither [`Config::open`] nor [`with_authorizer`](Self::with_authorizer); and where [`Config::tokens`] are wanted, and nobody is there who judges them.
     pub async fn listen(&self) -> io::Result<TcpListener> {
         let bind = self.inner.config.bind;
+        self.inner.check_guarded()?;
+        if !self.inner.config.open && !self.inner.sessions.wants_tokens() && !bind.ip().to_canonical().is_loopback() {
+            let text = format!(
+                "refusing to listen on {bind}: everybody who reaches this address could use the proxy; set `open` if they may, give Proxy::with_authorizer whoever decides, or \
+                 bind 127.0.0.1:{}",
+                bind.port()
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
+        }
         TcpListener::bind(bind).await.map_err(|error| {
             let advice = match error.kind() {
                 io::ErrorKind::AddrInUse => "another program listens there, maybe another bss: end it, or choose another port with --bind",
@@ -158,7 +168,8 @@ impl Proxy {
     /// Serves until [`shutdown`](Self::shutdown) is called.
     ///
     /// # Errors
-    /// None today: trouble with single connections ends those. While file descriptors have run out, or [`Limits::connections_max`] is
+    /// [`io::ErrorKind::InvalidInput`] where [`Config::tokens`] are wanted, and nobody is there who judges them ([`with_authorizer`](Self::with_authorizer)). Trouble with single
+    /// connections ends those. While file descriptors have run out, or [`Limits::connections_max`] is
     /// reached, new connections are answered 503 with `Retry-After`, and live sessions go on.
     pub async fn serve(&self, listener: TcpListener) -> io::Result<()> {
         self.serve_until(listener, std::future::pending()).await
@@ -170,6 +181,7 @@ impl Proxy {
     /// # Errors
     /// As [`serve`](Self::serve).
     pub async fn serve_until(&self, listener: TcpListener, signal: impl Future<Output = ()>) -> io::Result<()> {
+        self.inner.check_guarded()?;
         let ending = async {
             signal.await;
             self.shutdown(self.inner.limits.drain_timeout).await;
@@ -273,13 +285,26 @@ impl Inner {
         }
     }
 
+    /// Whether the settings want tokens that nobody judges: then everybody could come in where only some were meant to.
+    pub(super) fn is_unguarded(&self) -> bool {
+        self.config.tokens.is_some() && !self.sessions.wants_tokens()
+    }
+
+    fn check_guarded(&self) -> io::Result<()> {
+        if !self.is_unguarded() {
+            return Ok(());
+        }
+        let text = "the settings want tokens, and nobody judges them: give Proxy::with_authorizer a JwtAuthorizer of that file, or leave `tokens` out of the settings";
+        Err(io::Error::new(io::ErrorKind::InvalidInput, text))
+    }
+
     /// What answers on a port that speaks TLS who comes without.
     #[cfg(feature = "tls")]
     pub(super) fn elsewhere(&self) -> Router {
         secure::elsewhere().layer(middleware::from_fn(shed::keep)).layer(middleware::from_fn_with_state(self.gate.clone(), gate::keep))
     }
 
-    fn is_secure(&self) -> bool {
+    pub(super) fn is_secure(&self) -> bool {
         #[cfg(feature = "tls")]
         return self.identity.is_some();
         #[cfg(not(feature = "tls"))]
@@ -303,3 +328,47 @@ pub fn mux<S: Clone + Send + Sync + 'static>(router: StreamRouter) -> MethodRout
 
 /// A peer needs a second to answer the goodbye; a stuck one must not hold the process.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use futures::{FutureExt, future::BoxFuture};
+
+    use super::*;
+    use crate::token::{Asking, Identity, Refused, Rights};
+
+    /// Knows everybody.
+    struct Everybody;
+
+    impl Authorizer for Everybody {
+        fn authorize(&self, _: Asking) -> BoxFuture<'_, Result<Identity, Refused>> {
+            std::future::ready(Ok(Identity::anonymous(Rights::all()))).boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn threat_14_a_program_that_forgot_who_decides_listens_nowhere_where_others_could_come_in() {
+        let made = |bind: &str, open: bool, tokens: bool| {
+            let mut config = Config::default();
+            (config.bind, config.open) = (bind.parse().expect("an address"), open);
+            config.tokens = tokens.then(|| "keys.json".into());
+            Proxy::new(config, StreamRouter::new())
+        };
+        for (bind, open, tokens, says) in [
+            ("0.0.0.0:0", false, false, "with_authorizer"),
+            ("0.0.0.0:0", false, true, "nobody judges them"),
+            ("0.0.0.0:0", true, true, "nobody judges them"),
+            ("127.0.0.1:0", false, true, "nobody judges them"),
+        ] {
+            let error = made(bind, open, tokens).listen().await.expect_err(says);
+            assert!(error.kind() == io::ErrorKind::InvalidInput && error.to_string().contains(says), "{bind}: {error}");
+            let guarded = made(bind, open, tokens).with_authorizer(Everybody);
+            assert!(guarded.listen().await.is_ok(), "{bind}");
+        }
+        assert!(made("0.0.0.0:0", true, false).listen().await.is_ok());
+        assert!(made("127.0.0.1:0", false, false).listen().await.is_ok());
+        // Nor on a listener of its own.
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let served = made("127.0.0.1:0", false, true).serve(listener).await;
+        assert_eq!(served.expect_err("nobody judges").kind(), io::ErrorKind::InvalidInput);
+    }
+}

@@ -45,6 +45,7 @@ enum Refusal {
     Draining,
     Budget,
     Address,
+    Unguarded,
 }
 
 impl From<Full> for Refusal {
@@ -60,6 +61,7 @@ impl Refusal {
             Self::Draining => counters::Refusal::Draining,
             Self::Budget => counters::Refusal::Budget,
             Self::Address => counters::Refusal::SessionsPerAddress,
+            Self::Unguarded => counters::Refusal::Unauthorized,
             Self::NotAWebSocket | Self::Version | Self::Key | Self::Subprotocol => counters::Refusal::Handshake,
         }
     }
@@ -76,6 +78,9 @@ fn upgrade(proxy: &Proxy, request: Request) -> Response {
 fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
     if proxy.inner.draining.is_cancelled() {
         return Err(Refusal::Draining);
+    }
+    if proxy.inner.is_unguarded() {
+        return Err(Refusal::Unguarded);
     }
     let agreed = agree(request.method(), request.headers())?;
     let upgraded = request.extensions_mut().remove::<OnUpgrade>().ok_or(Refusal::NotAWebSocket)?;
@@ -223,6 +228,10 @@ impl IntoResponse for Refusal {
             Self::Subprotocol => {
                 (StatusCode::BAD_REQUEST, "unsupported: of the subprotocols this proxy speaks bss.1 only; offer it, or none\n")
             }
+            Self::Unguarded => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal: the settings want tokens, and the program has nobody who judges them (Proxy::with_authorizer)\n",
+            ),
             Self::Draining => return Trouble::Draining.into_response(),
             Self::Budget => return Trouble::Memory.into_response(),
             Self::Address => {
