@@ -114,7 +114,7 @@ async fn serve(config: Config, Secrets { lease_key, identity, authorizer, ice }:
         tokio::spawn(async move { proxy.serve_stun(socket).await });
     }
     if let Some(listener) = proxy.listen_admin().await? {
-        tracing::info!("metrics at http://{}/metrics", listener.local_addr()?);
+        tracing::info!("metrics at {}", proxy.admin_url(&listener)?);
         let proxy = proxy.clone();
         tokio::spawn(async move { proxy.serve_admin(listener).await });
     }
@@ -144,7 +144,7 @@ fn ice(config: &Config) -> anyhow::Result<IceServers> {
     Ok(servers.turn(TurnServer { urls, secret: secret.trim().to_owned(), lifetime: TURN_LOGIN }))
 }
 
-/// A login outlives a long call, and is worth nothing the day after.
+/// A login outlives a long call, and is worth nothing the day after; it holds no longer than the token of who has it.
 const TURN_LOGIN: Duration = Duration::from_secs(12 * 3600);
 
 /// What somebody who ended it is told, who may wonder why it is still there.

@@ -16,7 +16,7 @@ use futures::{FutureExt, future::BoxFuture};
 use harness::{Shim, Way, until, within};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
 };
 
 use crate::connect::{pair, resumable};
@@ -30,7 +30,13 @@ struct Served {
 
 impl Served {
     async fn start(change: impl FnOnce(Proxy) -> Proxy) -> Self {
+        Self::with(Duration::from_secs(600), change).await
+    }
+
+    /// The same where a head has so long.
+    async fn with(establish_timeout: Duration, change: impl FnOnce(Proxy) -> Proxy) -> Self {
         let mut config = Config::default();
+        config.limits.establish_timeout = establish_timeout;
         config.limits.names_per_session_max = 1;
         config.admin = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
         let names = StreamServerProxy::with_limits("/browser-server", Arc::new(config.limits.clone()));
@@ -54,9 +60,17 @@ impl Served {
         Peer::dial(format!("ws://{}/mux", self.peers)).await.expect("the proxy is there")
     }
 
+    /// A connection for whoever runs it, that asks nothing.
+    async fn idle(&self) -> TcpStream {
+        TcpStream::connect(self.admin).await.expect("a connection")
+    }
+
     /// The answer to this request, head and body.
     async fn ask(&self, headers: &str) -> (String, String) {
-        let mut socket = TcpStream::connect(self.admin).await.expect("a connection");
+        self.ask_over(self.idle().await, headers).await
+    }
+
+    async fn ask_over(&self, mut socket: TcpStream, headers: &str) -> (String, String) {
         let request = format!("GET /metrics HTTP/1.1\r\nconnection: close\r\n{headers}\r\n");
         socket.write_all(request.as_bytes()).await.expect("sent");
         let mut answer = String::new();
@@ -213,6 +227,7 @@ async fn threat_18_metrics_are_for_whoever_asks_from_this_machine_or_has_the_rig
         (&guarded, bearer("uses it"), 403, "forbidden: "),
         (&guarded, bearer("guesses"), 401, "unauthorized: "),
     ];
+    let refused = |served: &Served, name: &str| served.proxy.refusals().find(|(of, _)| *of == name).map(|(_, count)| count);
     for (served, headers, status, begins) in cases {
         let (head, body) = served.ask(&headers).await;
         assert!(
@@ -220,4 +235,41 @@ async fn threat_18_metrics_are_for_whoever_asks_from_this_machine_or_has_the_rig
             "{headers}{head}\n{body}"
         );
     }
+    assert_eq!((refused(&open, "unauthorized"), refused(&open, "gate")), (Some(1), Some(3)));
+    assert_eq!((refused(&guarded, "unauthorized"), refused(&guarded, "forbidden")), (Some(1), Some(1)));
+}
+
+#[tokio::test]
+async fn threat_15_who_holds_connections_open_for_whoever_runs_the_proxy_keeps_nobody_else_out() {
+    let served = Served::start(|proxy| proxy).await;
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        held.push(served.idle().await);
+    }
+    let (head, body) = served.ask("host: localhost\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 429 ") && body.starts_with("limit: "), "{head}\n{body}");
+    let shed = served.proxy.refusals().find(|(name, _)| *name == "connections_per_address");
+    assert_eq!(shed, Some(("connections_per_address", 1)));
+    let elsewhere = TcpSocket::new_v4().expect("a socket");
+    elsewhere.bind(SocketAddr::from(([127, 0, 0, 2], 0))).expect("this machine's");
+    let elsewhere = elsewhere.connect(served.admin).await.expect("a connection");
+    let (head, _) = served.ask_over(elsewhere, "host: localhost\r\n").await;
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    drop(held);
+    within(async { while !served.ask("host: localhost\r\n").await.0.starts_with("HTTP/1.1 200 ") {} }).await;
+}
+
+#[tokio::test]
+async fn threat_15_who_asks_whoever_runs_the_proxy_nothing_or_slowly_is_closed_in_time() {
+    let served = Served::with(Duration::from_millis(200), |proxy| proxy).await;
+    for begun in ["", "GET /metrics HTTP/1.1\r\nhost: local"] {
+        let mut socket = served.idle().await;
+        socket.write_all(begun.as_bytes()).await.expect("sent");
+        let mut rest = Vec::new();
+        // An answer or none, and the end.
+        let _ = within(socket.read_to_end(&mut rest)).await;
+        assert!(!rest.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&rest));
+    }
+    let late = || served.proxy.refusals().find(|(name, _)| *name == "establish_timeout");
+    until(|| late() == Some(("establish_timeout", 2))).await;
 }

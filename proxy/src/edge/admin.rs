@@ -1,6 +1,6 @@
 //! A port for whoever runs the proxy: its metrics. Apart from the one for peers, so that a flood there hides nothing here.
 
-use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -11,37 +11,34 @@ use axum::{
 };
 use browser_stream_mux::Code;
 use http::{StatusCode, header, request::Parts};
-use hyper::{
-    body::Incoming,
-    server::conn::http1,
-    service::{Service, service_fn},
-};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, sleep, timeout},
 };
 
+#[cfg(feature = "tls")]
+use super::http::converse;
 use super::{
+    addresses::{Addresses, Place},
     gate::Gate,
+    http::{Connection, Conversation},
     metrics,
     proxy::{Inner, Proxy},
+    readiness::{Trouble, come_back},
+    shed::SHED_AT_ONCE,
     upgrade::bearer,
 };
-use crate::token::Verb;
+use crate::{counters::Refusal, token::Verb};
 
 /// What the right `admin` is for, to read metrics.
 const METRICS: &str = "metrics";
 
-/// Connections at once: whoever scrapes needs one.
-const CONNECTIONS_MAX: usize = 32;
+/// Connections at once: whoever scrapes needs one, and strangers of that many addresses do not keep it from that.
+const CONNECTIONS_MAX: usize = 256;
 
-/// How long one may stay.
-const LIFE: Duration = Duration::from_secs(60);
+/// Connections at once from one address.
+const CONNECTIONS_PER_ADDRESS_MAX: usize = 8;
 
 /// How often it is looked how long a task waits for its turn.
 const POLL_EVERY: Duration = Duration::from_secs(1);
@@ -59,19 +56,27 @@ impl Proxy {
         TcpListener::bind(bind).await.map(Some).map_err(failed)
     }
 
-    /// Serves [`admin_router`](Self::admin_router) over HTTP/1.1 until the proxy is shut down, and keeps an eye on how long tasks wait for their turn.
+    /// Serves [`admin_router`](Self::admin_router) until the proxy is shut down, and keeps an eye on how long tasks wait for their turn. A listener that others than this machine's
+    /// reach speaks TLS where the proxy does ([`with_tls`](Self::with_tls)), for what they show are tokens.
+    ///
+    /// A head has [`Limits::establish_timeout`](crate::Limits::establish_timeout), and one address 8 connections at once; more are answered 429, as far as there is time for that.
     pub async fn serve_admin(&self, listener: TcpListener) {
-        let (places, router) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), self.admin_router());
+        let (places, router) = (Places::new(), self.admin_router());
+        let is_secure = self.admin_is_secure(&listener);
         let accepting = async {
             loop {
-                // None is ever closed.
-                let Ok(place) = places.clone().acquire_owned().await else { return };
-                match listener.accept().await {
-                    Ok((socket, remote)) => {
-                        let router = router.clone();
+                match listener.accept().await.and_then(|(socket, remote)| Ok((socket.local_addr()?, socket, remote))) {
+                    Ok((local, socket, remote)) => {
+                        let (place, shed) = places.enter(remote);
+                        if let Some(trouble) = shed {
+                            self.inner.counters.count(trouble.counts_as());
+                        }
+                        let Some((place, caller)) = place else { continue };
+                        let connection = Connection { remote, local, shed, place: Arc::new(place) };
+                        let conversation = speak(socket, router.clone(), connection, self.inner.clone(), is_secure);
                         self.inner.tasks.spawn(async move {
-                            converse(socket, remote, router).await;
-                            drop(place);
+                            let _caller = caller;
+                            conversation.await;
                         });
                     }
                     Err(error) => {
@@ -93,6 +98,20 @@ impl Proxy {
         self.inner.stop.run_until_cancelled(async { tokio::join!(accepting, looking) }).await;
     }
 
+    /// Where this listener's metrics are, for whoever runs the proxy.
+    ///
+    /// # Errors
+    /// Where the system does not know the listener's own address.
+    pub fn admin_url(&self, listener: &TcpListener) -> io::Result<String> {
+        let scheme = if self.admin_is_secure(listener) { "https" } else { "http" };
+        Ok(format!("{scheme}://{}/metrics", listener.local_addr()?))
+    }
+
+    /// What stays on this machine needs no certificate that is for another name.
+    fn admin_is_secure(&self, listener: &TcpListener) -> bool {
+        self.inner.is_secure() && !listener.local_addr().is_ok_and(|local| local.ip().to_canonical().is_loopback())
+    }
+
     /// What is for whoever runs the proxy: `/metrics`, for Prometheus.
     ///
     /// Answers who shows a token with the right `admin` for `metrics` as `Authorization: Bearer`, and without one who asks from this machine for a host of this machine. Needs
@@ -104,7 +123,57 @@ impl Proxy {
             let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
             (kind, metrics::text(&inner))
         };
-        Router::new().route("/metrics", get(metrics)).layer(middleware::from_fn_with_state(door, keep))
+        Router::new().route("/metrics", get(metrics)).layer(middleware::from_fn_with_state(door, keep)).layer(middleware::from_fn(shed))
+    }
+}
+
+/// How many there are, and those of each address.
+struct Places {
+    all: Arc<Semaphore>,
+    /// Those who are told that there is no room.
+    crowd: Arc<Semaphore>,
+    callers: Arc<Addresses>,
+}
+
+impl Places {
+    fn new() -> Self {
+        let places = |count| Arc::new(Semaphore::new(count));
+        // Whoever comes through another proxy is one of its connections.
+        let callers = Arc::new(Addresses::new(CONNECTIONS_PER_ADDRESS_MAX, &[]));
+        Self { all: places(CONNECTIONS_MAX), crowd: places(SHED_AT_ONCE), callers }
+    }
+
+    /// A place for one more, or among those who are told why there is none; without one it is closed.
+    fn enter(&self, remote: SocketAddr) -> (Option<(OwnedSemaphorePermit, Option<Place>)>, Option<Trouble>) {
+        let one = |places: &Arc<Semaphore>| places.clone().try_acquire_owned().ok();
+        let Ok(caller) = self.callers.enter(remote.ip()) else {
+            return (one(&self.crowd).map(|place| (place, None)), Some(Trouble::Address));
+        };
+        match one(&self.all) {
+            Some(place) => (Some((place, caller)), None),
+            None => (one(&self.crowd).map(|place| (place, caller)), Some(Trouble::Connections)),
+        }
+    }
+}
+
+/// HTTP with one who asks, over TLS where that is to be.
+async fn speak(socket: TcpStream, router: Router, connection: Connection, inner: Arc<Inner>, is_secure: bool) {
+    #[cfg(feature = "tls")]
+    if is_secure {
+        return converse(socket, router, connection, inner).await;
+    }
+    debug_assert!(cfg!(feature = "tls") || !is_secure, "without TLS nothing is");
+    Conversation::begin(&socket, connection, inner).speak(socket, router).await;
+}
+
+/// The middleware: a connection that there is no room for is told so, and nothing else.
+async fn shed(request: Request, next: Next) -> Response {
+    match request.extensions().get::<Connection>().and_then(|connection| connection.shed) {
+        Some(Trouble::Address) => {
+            come_back(StatusCode::TOO_MANY_REQUESTS, "limit: too many connections to this port from this address; close some\n")
+        }
+        Some(_) => come_back(StatusCode::SERVICE_UNAVAILABLE, "limit: this port has as many connections as it may; try again later\n"),
+        None => next.run(request).await,
     }
 }
 
@@ -124,44 +193,39 @@ async fn keep(State(door): State<Arc<Door>>, request: Request, next: Next) -> Re
 
 impl Door {
     async fn lets(&self, request: &Parts) -> Result<(), Response> {
-        let remote = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+        let remote = match request.extensions.get::<Connection>() {
+            Some(connection) => Some(connection.remote),
+            None => request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0),
+        };
         if let Some(token) = bearer(&request.headers)
             && let Some(judged) = self.inner.sessions.judge(token, remote).await
         {
             return match judged {
                 Ok(identity) if identity.rights.allow(Verb::Admin, METRICS) => Ok(()),
-                Ok(_) => Err(refuse(StatusCode::FORBIDDEN, "forbidden: this needs a token with the right admin=metrics")),
+                Ok(_) => Err(self.refuse(StatusCode::FORBIDDEN, "forbidden: this needs a token with the right admin=metrics")),
                 Err(error) => {
                     let status = if error.is(Code::Unauthorized) { StatusCode::UNAUTHORIZED } else { StatusCode::SERVICE_UNAVAILABLE };
-                    Err(refuse(status, &format!("{}: {}", error.code, error.message)))
+                    Err(self.refuse(status, &format!("{}: {}", error.code, error.message)))
                 }
             };
         }
         // Who came through another proxy may be anybody.
         let is_passed_on = [header::FORWARDED.as_str(), "x-forwarded-for", "via"].iter().any(|name| request.headers.contains_key(*name));
         if is_passed_on || !remote.is_some_and(|remote| remote.ip().to_canonical().is_loopback()) {
-            return Err(refuse(
-                StatusCode::UNAUTHORIZED,
-                "unauthorized: show a token with the right admin=metrics, or ask from this machine",
-            ));
+            return Err(
+                self.refuse(StatusCode::UNAUTHORIZED, "unauthorized: show a token with the right admin=metrics, or ask from this machine")
+            );
         }
         // A page whose name was pointed at this machine comes from this machine, too.
-        self.gate.check(&request.uri, &request.headers, None).map(|_| ()).map_err(IntoResponse::into_response)
+        self.gate.check(&request.uri, &request.headers, None).map(|_| ()).map_err(|refusal| {
+            self.inner.counters.count(Refusal::Gate);
+            refusal.into_response()
+        })
     }
-}
 
-fn refuse(status: StatusCode, text: &str) -> Response {
-    (status, [(header::WWW_AUTHENTICATE, "Bearer"), (header::CACHE_CONTROL, "no-store")], format!("{text}\n")).into_response()
-}
-
-async fn converse(socket: TcpStream, remote: SocketAddr, router: Router) {
-    let service = service_fn(move |mut request: http::Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(remote));
-        let answer = TowerToHyperService::new(router.clone()).call(request);
-        async move { Ok::<_, Infallible>(answer.await.unwrap_or_else(|never| match never {})) }
-    });
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(LIFE);
-    // An end before all was said is the asker's affair.
-    let _ = timeout(LIFE, http.serve_connection(TokioIo::new(socket), service)).await;
+    fn refuse(&self, status: StatusCode, text: &str) -> Response {
+        let kinds = [(StatusCode::UNAUTHORIZED, Refusal::Unauthorized), (StatusCode::FORBIDDEN, Refusal::Forbidden)];
+        kinds.into_iter().filter(|(of, _)| *of == status).for_each(|(_, refusal)| self.inner.counters.count(refusal));
+        (status, [(header::WWW_AUTHENTICATE, "Bearer"), (header::CACHE_CONTROL, "no-store")], format!("{text}\n")).into_response()
+    }
 }

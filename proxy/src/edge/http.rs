@@ -137,17 +137,11 @@ fn note(readiness: &Readiness, short: Option<&io::Error>) {
 /// [`Limits::establish_timeout`](crate::Limits::establish_timeout) bounds each head, the first one counted from now, TLS included. A peer that reads its
 /// answers too slowly, or asks on and on, is bounded by [`HTTP_LIFE`]: it is then given the same time once more to take what it has
 /// coming. A connection that is shed is given [`SHED_PATIENCE`] for its one request.
-async fn converse(socket: TcpStream, router: Router, connection: Connection, inner: Arc<Inner>) {
-    // An error means that the peer is gone already; the first read will say so.
-    let _ = socket.set_nodelay(true);
-    let patience = match connection.shed {
-        Some(_) => SHED_PATIENCE.min(inner.limits.establish_timeout),
-        None => inner.limits.establish_timeout,
-    };
-    let conversation = Conversation { connection, patience, until: Instant::now() + patience, inner: inner.clone() };
+pub(super) async fn converse(socket: TcpStream, router: Router, connection: Connection, inner: Arc<Inner>) {
+    let conversation = Conversation::begin(&socket, connection, inner.clone());
     #[cfg(feature = "tls")]
     if let Some(identity) = &inner.identity {
-        let Some(secured) = unless(&inner.stop, timeout(patience, secure(socket, identity))).await else { return };
+        let Some(secured) = unless(&inner.stop, timeout(conversation.patience, secure(socket, identity))).await else { return };
         match secured {
             Ok(Ok(Secured::Tls(socket))) if http2::is_agreed(&socket) => http2::speak(conversation, *socket, router).await,
             Ok(Ok(Secured::Tls(socket))) => conversation.speak(*socket, router).await,
@@ -174,12 +168,23 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
+    /// Its time begins now.
+    pub(super) fn begin(socket: &TcpStream, connection: Connection, inner: Arc<Inner>) -> Self {
+        // An error means that the peer is gone already; the first read will say so.
+        let _ = socket.set_nodelay(true);
+        let patience = match connection.shed {
+            Some(_) => SHED_PATIENCE.min(inner.limits.establish_timeout),
+            None => inner.limits.establish_timeout,
+        };
+        Self { connection, patience, until: Instant::now() + patience, inner }
+    }
+
     /// How long it may stay HTTP.
     pub(super) fn life(&self) -> Duration {
         if self.connection.shed.is_some() { SHED_PATIENCE } else { HTTP_LIFE }
     }
 
-    async fn speak<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(self, socket: S, router: Router) {
+    pub(super) async fn speak<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(self, socket: S, router: Router) {
         let life = self.life();
         let Self { connection, patience, until, inner } = self;
         let (remote, shed) = (connection.remote, connection.shed);
