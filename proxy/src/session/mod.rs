@@ -21,6 +21,7 @@ mod handle;
 mod instance;
 mod json;
 mod judge;
+mod known;
 mod ledger;
 mod open;
 mod opening;
