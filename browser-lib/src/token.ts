@@ -14,6 +14,10 @@ export type Token = string | undefined | (() => string | undefined | Promise<str
 
 export class Tokens {
   #source: Token;
+  /** The newest token, which question it answers, and how many were asked. */
+  #token: string | undefined;
+  #answered = 0;
+  #asked = 0;
   /** The open of the session stream, with the newest token in it (PROTOCOL.md, section 7). It is there when the first token is. */
   hello!: Uint8Array;
   /** The proxy wanted another token, and has taken none since. */
@@ -30,12 +34,19 @@ export class Tokens {
     return typeof this.#source === "function";
   }
 
-  /** The token of now, from another source if one is given, to be shown from now on. Rejects with what the source throws. */
+  /**
+   * The token of now, from another source if one is given, to be shown from now on. Rejects with what the source throws. An answer that comes when a later
+   * question has its own is older than that, and gives way to it.
+   */
   async take(source = this.#source): Promise<string | undefined> {
     this.#source = source;
+    const question = ++this.#asked;
     const token = typeof source === "function" ? await source() : source;
-    this.#say(token);
-    return token;
+    if (question > this.#answered) {
+      this.#say(token);
+      this.#answered = question;
+    }
+    return this.#token;
   }
 
   /** Has a new one shown; where the source fails, the console says so, and it is asked again as long as there is a connection to show it on. */
@@ -56,5 +67,6 @@ export class Tokens {
 
   #say(token: string | undefined): void {
     this.hello = frame({ path: "/session", token, library: LIBRARY, capabilities: [] });
+    this.#token = token;
   }
 }

@@ -148,6 +148,24 @@ describe("a new token", () => {
     expect(peer.to("/session").notes).toEqual([]);
   });
 
+  it("threat_17_is_not_undone_by_an_older_answer_that_comes_late", async () => {
+    const answers: ((token: string) => void)[] = [];
+    const { mdm, redialed } = dialing({ token: () => new Promise((resolve) => answers.push(resolve)) });
+    answers[0]?.("T0");
+    const { peer } = await redialed(1);
+    await greet(peer);
+    // The proxy asks, the function is slow, and meanwhile the program gives one by itself.
+    peer.to("/session").frame({ note: "token", value: 60_000 });
+    await until("asked", () => answers.length === 2);
+    await mdm.renew("T2");
+    answers[1]?.("T1");
+    await settle();
+    expect(peer.to("/session").notes.map(({ value }) => value)).not.toContain("T1");
+    expect(peer.to("/session").notes.at(-1)).toEqual({ note: "token", value: "T2" });
+    peer.cut();
+    expect(await shown((await redialed(2)).peer)).toBe("T2");
+  });
+
   it("may come from another function", async () => {
     const { mdm, peer, redialed } = await up(dial({ token: "old" }));
     await mdm.renew(async () => "from a function");
