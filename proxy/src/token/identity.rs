@@ -1,6 +1,11 @@
 //! Who somebody is, once that is known.
 
+#[cfg(feature = "jwt")]
+use std::fmt;
 use std::{sync::Arc, time::Duration};
+
+#[cfg(feature = "jwt")]
+use sha2::{Digest, Sha256};
 
 use super::Rights;
 
@@ -18,6 +23,28 @@ pub struct Identity {
     pub expires: Option<Duration>,
     /// Which token it was, for who takes one back.
     pub id: Option<Arc<str>>,
+    /// Which key made that, where it was one of a JWKS.
+    #[cfg(feature = "jwt")]
+    pub(crate) made_by: Option<KeyMark>,
+}
+
+/// A key, by what it is and not by what it is called. No log shows it, for it is made of a secret where the key is one.
+#[cfg(feature = "jwt")]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyMark([u8; 32]);
+
+#[cfg(feature = "jwt")]
+impl KeyMark {
+    pub fn of(key: &[u8]) -> Self {
+        Self(Sha256::digest(key).into())
+    }
+}
+
+#[cfg(feature = "jwt")]
+impl fmt::Debug for KeyMark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyMark(…)")
+    }
 }
 
 /// How much one `sub` may have at once over all its sessions of a process; `None` is as much as the process allows.

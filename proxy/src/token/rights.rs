@@ -18,7 +18,7 @@ pub enum Verb {
     Subscribe,
     /// Join a room, and see it in the directory.
     Join,
-    /// What is not about one name: `names` to list all of them, `everywhere` to send to all rooms.
+    /// What is not about one name: `names` to list all of them, `everywhere` to send to all rooms, `metrics` to read the proxy's.
     Admin,
 }
 

@@ -17,6 +17,7 @@ impl Keys {
         assert_eq!(made.code, Some(0), "{made:?}");
         assert_eq!(made.stderr.contains("the secret itself"), algorithm == "HS256", "{made:?}");
         fs::write(keys.path("keys.json"), made.stdout).expect("written");
+        fs::set_permissions(keys.path("keys.json"), fs::Permissions::from_mode(0o600)).expect("ours");
         keys
     }
 

@@ -28,7 +28,8 @@ pub fn authorizer(config: &Config) -> anyhow::Result<Option<JwtAuthorizer>> {
     Ok(Some(authorizer))
 }
 
-/// Reads keys and what was taken back again when the files change, and at SIGHUP, and closes the sessions whose tokens were taken back: for ever, from now on.
+/// Reads keys and what was taken back again when the files change, and at SIGHUP, and closes the sessions whose tokens were taken back or made with a key that is gone: for
+/// ever, from now on.
 pub fn keep_fresh(proxy: Proxy, authorizer: JwtAuthorizer) -> io::Result<impl Future<Output = ()> + Send> {
     let mut hangup = signal(SignalKind::hangup())?;
     let mut look = interval(LOOK_EVERY);
@@ -42,7 +43,7 @@ pub fn keep_fresh(proxy: Proxy, authorizer: JwtAuthorizer) -> io::Result<impl Fu
             authorizer.refresh(all);
             let closed = proxy.revoke(|identity| authorizer.is_withdrawn(identity));
             if closed > 0 {
-                tracing::info!(closed, "sessions with revoked tokens");
+                tracing::info!(closed, "sessions with tokens that were revoked, or of a key that is gone");
             }
         }
     })

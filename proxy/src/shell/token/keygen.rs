@@ -38,7 +38,10 @@ impl Keygen {
         private::make(&self.out, format!("{}\n", key.to_json()).as_bytes())
             .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.out.display())))?;
         if key.is_shared() {
-            writeln!(stderr(), "bss: with HS256 what is printed is the secret itself: let nobody read it but the proxy")?;
+            writeln!(
+                stderr(),
+                "bss: with HS256 what is printed is the secret itself: let nobody read it but the proxy, and chmod 600 the file"
+            )?;
         }
         println!("{}", key.jwks());
         Ok(ExitCode::SUCCESS)

@@ -114,6 +114,13 @@ impl Claims {
         };
         said("sub", &self.sub)?;
         self.jti.as_deref().map_or(Ok(()), |jti| said("jti", jti))?;
+        // What no line of the file of those that were taken back can say could not be taken back.
+        if self.sub.trim() != self.sub {
+            return Err(bad("sub has a blank at an end".into()));
+        }
+        if self.jti.as_deref().is_some_and(|jti| jti.trim() != jti || jti.starts_with('#') || jti.starts_with("sub:")) {
+            return Err(bad("jti begins with # or sub:, or has a blank at an end".into()));
+        }
         let rights = Verb::ALL.into_iter().fold(Rights::none(), |rights, verb| rights.with(verb, &std::mem::take(self.of_mut(verb))));
         let mut identity = Identity::new(self.sub, rights.bounded().map_err(|error| bad(error.to_string()))?);
         identity.id = self.jti.map(Into::into);

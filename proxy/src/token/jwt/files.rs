@@ -4,6 +4,7 @@ use std::{
     collections::HashSet,
     fs, io,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, Ordering},
     time::SystemTime,
 };
 
@@ -21,12 +22,24 @@ pub enum KeysError {
     /// Its keys cannot be used.
     #[error("the keys {0:?} cannot be used: {1}")]
     Keys(PathBuf, KeyError),
+    /// Others than its owner may read a key that makes tokens, too.
+    #[error(
+        "others may read the keys {0:?} (mode {1:o}), and with the one of HS256 make tokens: if nobody has, chmod 600 it; else make a new one"
+    )]
+    Exposed(PathBuf, u32),
+    /// It named tokens that were taken back, and is empty now: maybe it is only being written.
+    #[error(
+        "{0:?} is empty and was not: if that is meant, it counts when it is looked at once more; to change it write another file and rename that"
+    )]
+    Emptied(PathBuf),
 }
 
 /// A file as it was when it was last looked at.
 pub(super) struct Seen {
     pub path: PathBuf,
     state: Mutex<Option<State>>,
+    /// It was found empty, and was not believed.
+    is_doubted: AtomicBool,
 }
 
 /// When a file was last written, and how long it is; a file that was put in its place is another one.
@@ -37,18 +50,33 @@ type State = (SystemTime, u64);
 pub(super) struct Withdrawn {
     ids: HashSet<String>,
     subs: HashSet<String>,
+    /// There is nothing in the file, not even a word for people.
+    is_blank: bool,
 }
 
 impl Seen {
     /// To be called before the file is read, so that no change is missed.
     pub fn look(path: &Path) -> Self {
-        Self { path: path.to_owned(), state: Mutex::new(state(path)) }
+        Self { path: path.to_owned(), state: Mutex::new(state(path)), is_doubted: AtomicBool::new(false) }
     }
 
     /// Whether it is another than when it was last asked.
     pub fn has_changed(&self) -> bool {
         let now = state(&self.path);
         std::mem::replace(&mut *self.state.lock(), now) != now
+    }
+
+    /// What takes the place of `before`. Who writes the file anew in place empties it first: so what was taken back holds on until it is looked at once more.
+    pub fn withdrawn(&self, before: &Withdrawn) -> Result<Withdrawn, KeysError> {
+        let withdrawn = withdrawn(&self.path)?;
+        let is_emptied = withdrawn.is_blank && !before.is_blank;
+        if is_emptied && !self.is_doubted.swap(is_emptied, Ordering::Relaxed) {
+            // Other than whatever it is then.
+            *self.state.lock() = None;
+            return Err(KeysError::Emptied(self.path.clone()));
+        }
+        self.is_doubted.store(false, Ordering::Relaxed);
+        Ok(withdrawn)
     }
 }
 
@@ -58,15 +86,33 @@ fn state(path: &Path) -> Option<State> {
 }
 
 pub(super) fn keys(path: &Path) -> Result<Keys, KeysError> {
-    Keys::parse(&read(path)?).map_err(|error| KeysError::Keys(path.to_owned(), error))
+    let keys = Keys::parse(&read(path)?).map_err(|error| KeysError::Keys(path.to_owned(), error))?;
+    match exposure(path) {
+        Some(mode) if keys.are_secret() => Err(KeysError::Exposed(path.to_owned(), mode)),
+        _ => Ok(keys),
+    }
+}
+
+/// Who may do what with a file that others may read. A pipe is read by who has its other end.
+#[cfg(unix)]
+fn exposure(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::PermissionsExt;
+    let metadata = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+    let mode = metadata.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
+}
+
+#[cfg(not(unix))]
+fn exposure(_: &Path) -> Option<u32> {
+    None
 }
 
 pub(super) fn withdrawn(path: &Path) -> Result<Withdrawn, KeysError> {
     let text = read(path)?;
-    let mut withdrawn = Withdrawn::default();
+    let mut withdrawn = Withdrawn { is_blank: text.is_empty(), ..Withdrawn::default() };
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         match line.strip_prefix("sub:") {
-            Some(sub) => withdrawn.subs.insert(sub.to_owned()),
+            Some(sub) => withdrawn.subs.insert(sub.trim_start().to_owned()),
             None => withdrawn.ids.insert(line.to_owned()),
         };
     }

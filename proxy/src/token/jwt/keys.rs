@@ -6,7 +6,7 @@ use data_encoding::BASE64URL_NOPAD;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::{Deserialize, Serialize};
 
-use super::super::Refused;
+use super::super::{Refused, identity::KeyMark};
 
 /// A key as JSON has it: a public one, or one that is a secret. No log shows it.
 #[derive(Clone, Default, Deserialize, Serialize)]
@@ -47,15 +47,26 @@ impl fmt::Debug for Key {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// The text is no JWKS.
-    #[error("not a JWKS, as in {{\"keys\": [{{\"kty\": \"OKP\", …}}]}}: {0}")]
-    Form(#[from] serde_json::Error),
+    /// The text is no JWKS. What stands there is not told: it may be a secret.
+    #[error("not a JWKS, as in {{\"keys\": [{{\"kty\": \"OKP\", …}}]}}: look at line {line}, column {column}")]
+    Form {
+        /// Where it is not, from 1; 0 where that is nowhere in particular.
+        line: usize,
+        /// At which byte of that line.
+        column: usize,
+    },
     /// There is no key in it.
     #[error("there is no key in it: `bss token keygen` makes one")]
     Empty,
     /// A key that cannot be used.
     #[error("key {0}: {1}")]
     Key(String, &'static str),
+}
+
+impl From<serde_json::Error> for KeyError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Form { line: error.line(), column: error.column() }
+    }
 }
 
 /// Keys that tokens are believed by.
@@ -66,6 +77,7 @@ pub(super) struct Believed {
     kid: Option<String>,
     pub algorithm: Algorithm,
     pub decoding: DecodingKey,
+    pub mark: KeyMark,
 }
 
 impl Keys {
@@ -90,6 +102,16 @@ impl Keys {
         Ok(Self(believed))
     }
 
+    /// Whether who reads them can make tokens.
+    pub fn are_secret(&self) -> bool {
+        self.0.iter().any(|key| key.algorithm == Algorithm::HS256)
+    }
+
+    /// Whether it is one of them, whatever it is called.
+    pub fn have(&self, mark: KeyMark) -> bool {
+        self.0.iter().any(|key| key.mark == mark)
+    }
+
     /// The key of that name; without one, the only key.
     pub fn find(&self, kid: Option<&str>) -> Result<&Believed, Refused> {
         match (kid, self.0.as_slice()) {
@@ -106,7 +128,7 @@ impl Key {
             return Err("it is not for signatures (use)");
         }
         let bytes = |text: Option<String>, why| text.and_then(|text| BASE64URL_NOPAD.decode(text.as_bytes()).ok()).ok_or(why);
-        let (algorithm, decoding) = match (self.kty.as_str(), self.alg.as_deref(), self.crv.as_deref()) {
+        let (algorithm, decoding, mark) = match (self.kty.as_str(), self.alg.as_deref(), self.crv.as_deref()) {
             ("OKP", Some("EdDSA"), Some("Ed25519")) => {
                 if self.d.is_some() {
                     return Err("it has its secret half (d): give the proxy what `bss token keygen` printed, and keep the file elsewhere");
@@ -115,7 +137,7 @@ impl Key {
                 if public.len() != 32 {
                     return Err("x is not 32 bytes");
                 }
-                (Algorithm::EdDSA, DecodingKey::from_ed_der(&public))
+                (Algorithm::EdDSA, DecodingKey::from_ed_der(&public), KeyMark::of(&public))
             }
             ("oct", Some("HS256"), None) => {
                 let secret = bytes(self.k, "k is not in base64url")?;
@@ -123,10 +145,10 @@ impl Key {
                 if secret.len() < 32 {
                     return Err("k is shorter than 32 bytes");
                 }
-                (Algorithm::HS256, DecodingKey::from_secret(&secret).map_err(|_| "k is empty")?)
+                (Algorithm::HS256, DecodingKey::from_secret(&secret).map_err(|_| "k is empty")?, KeyMark::of(&secret))
             }
             _ => return Err("write kty OKP with crv Ed25519 and alg EdDSA, or kty oct with alg HS256"),
         };
-        Ok(Believed { kid: self.kid, algorithm, decoding })
+        Ok(Believed { kid: self.kid, algorithm, decoding, mark })
     }
 }

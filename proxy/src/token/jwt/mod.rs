@@ -9,10 +9,7 @@ mod signing;
 mod tests;
 mod verify;
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use futures::{FutureExt, future::BoxFuture};
 use parking_lot::RwLock;
@@ -91,6 +88,9 @@ impl JwtAuthorizer {
 
     /// Refuses the tokens that this file names, one in a line: a token's `jti`, or `sub:` and whose tokens all are meant. A line that begins with `#` is for people.
     ///
+    /// Who changes it writes another file and renames that to its name: of one that is being written only half may be read. One that is empty and was not is believed only when
+    /// it is looked at once more.
+    ///
     /// # Errors
     /// It cannot be read.
     pub fn withdrawn(self, file: impl Into<PathBuf>) -> Result<Self, KeysError> {
@@ -106,22 +106,26 @@ impl JwtAuthorizer {
     /// Sessions that are there are not looked at: give [`is_withdrawn`](Self::is_withdrawn) to [`Proxy::revoke`](crate::Proxy::revoke) afterwards.
     pub fn refresh(&self, all: bool) {
         let inner = &self.inner;
-        again(&inner.keys_file, all, |path| {
-            let keys = files::keys(path)?;
+        again(&inner.keys_file, all, |seen| {
+            let keys = files::keys(&seen.path)?;
             inner.believed.write().keys = Arc::new(keys);
             Ok(())
         });
-        again(&inner.withdrawn_file, all, |path| {
-            let withdrawn = files::withdrawn(path)?;
+        again(&inner.withdrawn_file, all, |seen| {
+            let before = inner.believed.read().withdrawn.clone();
+            let withdrawn = seen.withdrawn(&before)?;
             inner.believed.write().withdrawn = Arc::new(withdrawn);
             Ok(())
         });
     }
 
-    /// Whether the token by which a peer is known was taken back, or all of its `sub`.
+    /// Whether the token by which a peer is known was taken back, or all of its `sub`, or the key is gone that made it.
     pub fn is_withdrawn(&self, identity: &Identity) -> bool {
-        let withdrawn = self.inner.believed.read().withdrawn.clone();
-        withdrawn.names(identity.sub.as_deref(), identity.id.as_deref())
+        let (keys, withdrawn) = {
+            let believed = self.inner.believed.read();
+            (believed.keys.clone(), believed.withdrawn.clone())
+        };
+        identity.made_by.is_some_and(|key| !keys.have(key)) || withdrawn.names(identity.sub.as_deref(), identity.id.as_deref())
     }
 
     /// Who has this token, and what it may do.
@@ -133,16 +137,18 @@ impl JwtAuthorizer {
             let believed = self.inner.believed.read();
             (believed.keys.clone(), believed.audience.clone())
         };
-        let identity = verify::verify(token, &keys, audience.as_deref())?.identity()?;
+        let (claims, key) = verify::verify(token, &keys, audience.as_deref())?;
+        let mut identity = claims.identity()?;
+        identity.made_by = Some(key);
         if self.is_withdrawn(&identity) { Err(Refused::Revoked) } else { Ok(identity) }
     }
 }
 
 /// Reads a file again if it has changed, or whether or not.
-fn again(file: &RwLock<Option<Arc<Seen>>>, all: bool, read: impl FnOnce(&Path) -> Result<(), KeysError>) {
+fn again(file: &RwLock<Option<Arc<Seen>>>, all: bool, read: impl FnOnce(&Seen) -> Result<(), KeysError>) {
     let Some(seen) = file.read().clone() else { return };
     if seen.has_changed() || all {
-        match read(&seen.path) {
+        match read(&seen) {
             Ok(()) => tracing::info!(file = ?seen.path, "read again"),
             Err(error) => tracing::warn!(%error, "what was read before holds on"),
         }

@@ -145,6 +145,11 @@ fn threat_17_claims_that_are_not_of_their_form_are_malformed_and_no_text_of_thei
         ("exp", json!(-1)),
         ("nbf", json!("SECRET")),
         ("jti", json!("")),
+        // What the file of those that were taken back cannot name.
+        ("jti", json!("#SECRET")),
+        ("jti", json!("sub:SECRET")),
+        ("jti", json!(" SECRET")),
+        ("sub", json!("SECRET ")),
         ("listen", json!(["SECRET".repeat(30)])),
         ("listen", json!([""])),
         ("join", json!({ "SECRET": 1 })),
@@ -224,7 +229,7 @@ fn threat_17_keys_rotate_and_tokens_are_taken_back_while_it_runs_and_a_broken_fi
     assert_eq!(all(&authorizer), [None, None, Some(Refused::Key)], "it has not looked yet");
     authorizer.refresh(false);
     assert_eq!(all(&authorizer), [None, None, None]);
-    write(&withdrawn, "  1  \n\nsub:bob\n");
+    write(&withdrawn, "  1  \n\nsub: bob \n");
     authorizer.refresh(false);
     assert_eq!(all(&authorizer), [Some(Refused::Revoked), Some(Refused::Revoked), None]);
     write(&keys, "{ broken");
@@ -236,4 +241,86 @@ fn threat_17_keys_rotate_and_tokens_are_taken_back_while_it_runs_and_a_broken_fi
     assert_eq!(all(&authorizer), [Some(Refused::Key), Some(Refused::Key), None]);
     let gone = folder.path().join("nowhere");
     assert!(JwtAuthorizer::open(&gone).err().expect("no file").to_string().contains("check the path"));
+}
+
+#[test]
+fn threat_17_a_file_of_what_was_taken_back_that_is_empty_for_a_moment_lets_nobody_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (key, withdrawn) = (SigningKey::ed25519(), folder.path().join("revoked"));
+    let token = key.sign(&json!({ "sub": "ann", "exp": now() + 60, "jti": "1" })).expect("a token");
+    fs::write(&withdrawn, "1\n").expect("written");
+    let authorizer = JwtAuthorizer::from_jwks(&key.jwks()).expect("keys").withdrawn(&withdrawn).expect("readable");
+    let look = |text: &str| {
+        fs::write(&withdrawn, text).expect("written");
+        authorizer.refresh(false);
+        authorizer.read(&token).err()
+    };
+    assert_eq!(look(""), Some(Refused::Revoked), "somebody may be writing it");
+    assert_eq!(look("1\n# again\n"), Some(Refused::Revoked));
+    assert_eq!(look(""), Some(Refused::Revoked), "each time anew");
+    assert_eq!(look(""), None, "it is meant");
+    assert_eq!(look("sub:ann\n"), Some(Refused::Revoked));
+    assert_eq!(look("# nobody\n"), None, "nobody has only begun to write it");
+}
+
+#[test]
+fn threat_17_no_error_of_a_file_of_keys_shows_what_stands_in_it() {
+    for jwks in [
+        r#"{"keys":["SECRET"]}"#,
+        r#"{"keys":[{"kty":"oct","k":["SECRET"]}]}"#,
+        r#"{"keys":"SECRET"}"#,
+        "SECRET",
+        r#"{"keys":{"SECRET":1}}"#,
+    ] {
+        let error = JwtAuthorizer::from_jwks(jwks).err().expect("no keys");
+        let said = format!("{error} {error:?} {:?}", std::error::Error::source(&error));
+        assert!(!said.contains("SECRET") && said.contains("line 1, column "), "{said}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn threat_17_a_shared_key_that_others_may_read_is_not_used() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("keys.json");
+    let (ed, shared) = (SigningKey::ed25519(), SigningKey::hs256().expect("a key"));
+    let open = |keys: &str, mode: u32| {
+        fs::write(&file, keys).expect("written");
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("ours");
+        JwtAuthorizer::open(&file)
+    };
+    for mode in [0o644, 0o640, 0o604] {
+        assert!(open(&ed.jwks(), mode).is_ok(), "who knows a public key makes no tokens");
+        let error = open(&set(&[&ed, &shared]), mode).err().expect("exposed").to_string();
+        assert!(error.contains(&format!("(mode {mode:o})")) && error.contains("chmod 600"), "{error}");
+    }
+    let authorizer = open(&shared.jwks(), 0o600).expect("its owner's alone");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("ours");
+    authorizer.refresh(true);
+    assert!(authorizer.read(&shared.sign(&claims()).expect("a token")).is_ok(), "what was read before holds on");
+}
+
+#[test]
+fn threat_17_who_has_a_token_of_a_key_that_is_gone_is_taken_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("keys.json");
+    let (old, new) = (SigningKey::ed25519(), SigningKey::ed25519());
+    fs::write(&file, set(&[&old, &new])).expect("written");
+    let authorizer = JwtAuthorizer::open(&file).expect("keys").anonymous(Rights::none());
+    let known = [&old, &new].map(|key| authorizer.read(&key.sign(&claims()).expect("a token")).expect("it holds"));
+    let gone = || known.each_ref().map(|identity| authorizer.is_withdrawn(identity));
+    assert_eq!(gone(), [false, false]);
+    fs::write(&file, new.jwks()).expect("written");
+    authorizer.refresh(true);
+    assert_eq!(gone(), [true, false]);
+    // Another key under the same name is another key.
+    let mut posing = jwk(&old.jwks());
+    posing["kid"] = jwk(&new.jwks())["kid"].clone();
+    fs::write(&file, json!({ "keys": [posing] }).to_string()).expect("written");
+    authorizer.refresh(true);
+    assert_eq!(gone(), [false, true]);
+    let anybody = Identity::anonymous(Rights::none());
+    assert!(!authorizer.is_withdrawn(&anybody));
+    assert!(!format!("{known:?}").contains('['), "no log shows what a key is made of");
 }

@@ -3,14 +3,14 @@
 use jsonwebtoken::{Validation, decode, decode_header, errors::ErrorKind};
 
 use super::{
-    super::Refused,
+    super::{Refused, identity::KeyMark},
     claims::{Claims, LEEWAY},
     crypto,
     keys::Keys,
 };
 
-/// Reads a token that one of `keys` made for `audience`.
-pub(super) fn verify(token: &str, keys: &Keys, audience: Option<&str>) -> Result<Claims, Refused> {
+/// Reads a token that one of `keys` made for `audience`, and says which.
+pub(super) fn verify(token: &str, keys: &Keys, audience: Option<&str>) -> Result<(Claims, KeyMark), Refused> {
     crypto::install();
     // A header that names no algorithm of JWTs, `none` among them, is none.
     let header = decode_header(token).map_err(|error| refused(error.kind()))?;
@@ -30,7 +30,7 @@ pub(super) fn verify(token: &str, keys: &Keys, audience: Option<&str>) -> Result
         // A token that is for somebody in particular is not for one who is nobody (RFC 7519 section 4.1.3).
         None => validation.set_required_spec_claims(&["exp", "sub"]),
     }
-    decode::<Claims>(token, &key.decoding, &validation).map(|data| data.claims).map_err(|error| refused(error.kind()))
+    decode::<Claims>(token, &key.decoding, &validation).map(|data| (data.claims, key.mark)).map_err(|error| refused(error.kind()))
 }
 
 /// What is told of it: never what stands in the token.
