@@ -11,7 +11,11 @@ use crate::Name;
 ///
 /// It is compared with a name in NFC, as names are.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Pattern(Arc<str>);
+pub struct Pattern {
+    text: Arc<str>,
+    /// The stars in it stand for themselves.
+    is_exact: bool,
+}
 
 /// The most bytes that a pattern has.
 pub const PATTERN_BYTES_MAX: usize = 128;
@@ -24,12 +28,15 @@ pub struct BadPattern;
 impl Pattern {
     /// The pattern as it is compared.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether it is for this name.
     pub fn matches(&self, name: &str) -> bool {
-        let (mut pattern, mut rest) = (self.0.as_bytes(), name.as_bytes());
+        if self.is_exact {
+            return *self.text == *name;
+        }
+        let (mut pattern, mut rest) = (self.text.as_bytes(), name.as_bytes());
         // Behind the last star, and the shortest that is left for what stands there: when that does not fit, the star takes one byte more.
         let mut star: Option<(&[u8], &[u8])> = None;
         loop {
@@ -61,32 +68,35 @@ impl FromStr for Pattern {
             return Err(BadPattern);
         }
         let composed: String = text.nfc().collect();
-        if composed.len() <= PATTERN_BYTES_MAX { Ok(Self(composed.into())) } else { Err(BadPattern) }
+        if composed.len() <= PATTERN_BYTES_MAX { Ok(Self { text: composed.into(), is_exact: false }) } else { Err(BadPattern) }
     }
 }
 
-/// A pattern for this name alone, unless there is a star in it.
+/// A pattern for this name alone, also where there is a star in it; such a one can be in no token, for there a star is any run of characters.
 impl From<&Name> for Pattern {
     fn from(name: &Name) -> Self {
-        Self(name.as_str().into())
+        Self { text: name.as_str().into(), is_exact: name.as_str().contains('*') }
     }
 }
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&*self.0, f)
+        fmt::Debug::fmt(&*self.text, f)
     }
 }
 
 impl Serialize for Pattern {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        if self.is_exact {
+            return Err(serde::ser::Error::custom("a pattern for a name with a star would be read as one for more names"));
+        }
+        serializer.serialize_str(&self.text)
     }
 }
 
@@ -136,6 +146,19 @@ mod tests {
         ] {
             assert!(!matches(pattern, name), "{pattern} is not for {name}");
         }
+    }
+
+    #[test]
+    fn threat_17_a_pattern_of_a_name_is_for_that_name_alone_whatever_is_in_it() {
+        for (name, others) in [("*", ["", "ann"]), ("ann-*", ["ann-", "ann-desk"]), ("ann", ["anna", "*"])] {
+            let pattern = Pattern::from(&Name::try_from(name).unwrap());
+            assert!(pattern.matches(name) && !others.iter().any(|other| pattern.matches(other)), "{name}");
+        }
+        let of = |name: &str| Pattern::from(&Name::try_from(name).unwrap());
+        assert_eq!(of("ann"), "ann".parse().unwrap());
+        assert_ne!(of("ann-*"), "ann-*".parse().unwrap());
+        assert_eq!(serde_json::to_string(&of("ann")).unwrap(), r#""ann""#);
+        assert!(serde_json::to_string(&of("ann-*")).is_err(), "it would be another one where it is read");
     }
 
     #[test]
