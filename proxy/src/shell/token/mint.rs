@@ -37,7 +37,7 @@ pub struct Mint {
     /// It may join these rooms
     #[arg(long, value_name = "PATTERN")]
     join: Vec<Pattern>,
-    /// `names`: it may list all names; `everywhere`: it may send to all rooms
+    /// `names`: it may list all names; `everywhere`: it may send to all rooms; `metrics`: it may read the metrics of `--admin`
     #[arg(long, value_name = "PATTERN")]
     admin: Vec<Pattern>,
     /// Whom it is for, where the proxy demands that
