@@ -191,3 +191,34 @@ async fn threat_20_going_down_is_told_over_tls_too() {
     timeout(PATIENCE, secure.served.task).await.expect("serve returns").expect("no panic").expect("no error");
     drop(shaking);
 }
+
+#[cfg(feature = "metrics")]
+#[tokio::test]
+async fn threat_17_beyond_this_machine_what_is_shown_for_metrics_goes_over_tls_and_on_it_needs_none() {
+    for (bind, scheme) in [("0.0.0.0:0", "https"), ("127.0.0.1:0", "http")] {
+        let secure = secure(|config| config.admin = Some(bind.parse().expect("an address"))).await;
+        let proxy = secure.served.proxy.clone();
+        let listener = proxy.listen_admin().await.expect("a port").expect("it is set");
+        let port = listener.local_addr().expect("an address").port();
+        assert_eq!(
+            proxy.admin_url(&listener).expect("a URL"),
+            format!("{scheme}://{}/metrics", listener.local_addr().expect("an address"))
+        );
+        tokio::spawn(async move { proxy.serve_admin(listener).await });
+        let asked = b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+        let tcp = async || TcpStream::connect(("127.0.0.1", port)).await.expect("a connection");
+        let mut plain = tcp().await;
+        plain.write_all(asked).await.expect("sent");
+        let plain = String::from_utf8_lossy(&rest(&mut plain).await).into_owned();
+        if scheme == "http" {
+            assert_eq!(status(&plain), 200, "{plain}");
+            continue;
+        }
+        assert_eq!(status(&plain), 308, "{plain}");
+        let name = ServerName::try_from("localhost").expect("a name");
+        let mut tls = TlsConnector::from(secure.trusting.clone()).connect(name, tcp().await).await.expect("TLS");
+        tls.write_all(asked).await.expect("sent");
+        let answer = String::from_utf8_lossy(&rest(&mut tls).await).into_owned();
+        assert!(status(&answer) == 200 && answer.contains("bss_sessions "), "{answer}");
+    }
+}
