@@ -108,7 +108,8 @@ async fn threat_33_a_lease_is_of_no_use_to_another_sub_after_a_restart_either() 
     let before = guard(&key);
     let control = serves(&before, "ann").await.claim_with("NAME", json!({ "lease": true })).await.expect("free");
     let after = guard(&key);
-    let _squats = serves(&after, "carl").await.claim("NAME").await.expect("free");
+    let carl = serves(&after, "carl").await;
+    let _squats = carl.claim("NAME").await.expect("free");
     let shows = json!({ "lease": control.reply["lease"], "attempt": 1 });
     assert_eq!(claims(&serves(&after, "bob").await, shows.clone()).await, "name_taken");
     assert_eq!(claims(&serves(&after, "ann").await, shows).await, "granted");
