@@ -40,7 +40,6 @@ pub mod websocket;
 mod write;
 
 use std::{
-    collections::HashMap,
     fmt,
     net::SocketAddr,
     sync::{Arc, Weak, atomic::AtomicBool},
@@ -62,6 +61,7 @@ use drain::Leaving;
 use effect::Effects;
 use end::End;
 use flush::{Turn, Wire};
+use permit::Counted;
 pub(crate) use process::Process;
 
 pub(crate) use ask::{Answer, ask_for};
@@ -156,7 +156,7 @@ struct State {
     /// Which bounds the peer was told of.
     told: u64,
     /// The peer's streams that count in its quota; nothing where nobody asks who it is.
-    owned: Option<Box<HashMap<StreamId, Owned>>>,
+    owned: Option<Box<Counted>>,
 }
 
 /// How far a session has come.

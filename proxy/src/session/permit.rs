@@ -1,6 +1,6 @@
 //! What a peer may do at this moment, and how much of it.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use browser_stream_mux::{Code, StreamId};
 
@@ -21,6 +21,10 @@ struct Granted {
     bearer: Arc<Bearer>,
     held: Option<Held>,
 }
+
+/// The streams of a session that count in the quota of whoever its peer is.
+#[derive(Default)]
+pub(super) struct Counted(HashMap<StreamId, Owned>);
 
 impl Permit {
     fn of(badge: &Badge, session: &Session, verb: Verb, name: &str, holds: Option<StreamId>) -> Result<Self, OpenError> {
@@ -53,14 +57,14 @@ impl State {
     fn takes_place(&mut self, id: StreamId, stream: Owned) {
         // One that has ended by now counts no more.
         if self.mux.get(id).is_some() {
-            self.owned.get_or_insert_default().insert(id, stream);
+            self.owned.get_or_insert_default().0.insert(id, stream);
         }
     }
 
     /// That stream counts no more.
     pub(super) fn gives_back(&mut self, id: StreamId) {
         if let Some(owned) = &mut self.owned {
-            owned.remove(&id);
+            owned.0.remove(&id);
         }
     }
 }
