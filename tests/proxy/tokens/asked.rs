@@ -10,9 +10,9 @@ use browser_stream_server::{
     token::{Asking, Authorizer, Identity, Refused, Rights},
 };
 use futures::{FutureExt, future::BoxFuture};
-use harness::{Proxy, note, until};
+use harness::{Proxy, note, reply, until};
 use serde_json::json;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::{comes_to, later, refused};
 
@@ -58,6 +58,7 @@ impl Authorizer for Gate {
                 _ => {
                     let mut identity = Identity::new("ann", Rights::all());
                     identity.id = Some(token.as_str().into());
+                    identity.quota.sessions = (token.as_str() == "once").then_some(1);
                     Ok(identity)
                 }
             }
@@ -160,8 +161,10 @@ async fn threat_17_a_judgement_ends_with_its_session() {
     let (proxy, gate) = gated(1, 0);
     let gone = proxy.peer_shown("word");
     until(|| gate.begun() == 1).await;
+    let begun = Instant::now();
     gone.vanish();
     until(|| gate.begun() == 0).await;
+    assert!(begun.elapsed().as_secs() < 5, "it was given up, not over: {:?}", begun.elapsed());
     gate.answers.add_permits(1);
     assert_eq!(comes_to(&proxy.peer_shown("word"), CONNECT, json!({ "wait": 0 })).await, "not_found");
 }
@@ -185,4 +188,17 @@ async fn threat_17_a_token_that_could_not_be_judged_is_judged_at_the_next_open_a
         gate.answers.add_permits(1);
         assert_eq!(comes_to(&peer, CONNECT, json!({ "wait": 0 })).await, comes, "the same where it took too long");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn threat_08_a_token_that_is_shown_twice_is_judged_twice_in_turn_and_takes_one_place() {
+    let (proxy, gate) = gated(64, 0);
+    let peer = proxy.peer_shown("once");
+    until(|| gate.begun() == 1).await;
+    let mut session = peer.begin("/session", json!({ "token": "once" }));
+    later(1).await;
+    assert_eq!(gate.begun(), 1, "the second waits for the first");
+    gate.answers.add_permits(3);
+    assert_eq!(reply(&mut session).await.expect("one place is enough")["sub"], "ann");
+    assert_eq!(refused(&proxy.peer(), "/session", json!({ "token": "once" })).await.0, "limit");
 }
