@@ -6,6 +6,7 @@ mod args;
 mod bind;
 mod file;
 mod limits;
+mod log;
 mod network;
 mod origin;
 mod path;
@@ -16,6 +17,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 pub use args::{Serve, Start};
 use bind::Bind;
+pub use log::{LogFormat, LogFormatError};
 pub use network::{Network, NetworkError};
 pub(crate) use origin::{Authority, Host};
 pub use origin::{Origin, OriginError, PublicUrl, PublicUrlError};
@@ -71,6 +73,8 @@ pub struct Config {
     pub turn_secret: Option<PathBuf>,
     /// Where whoever runs the proxy may ask for its metrics, apart from its peers: [`Proxy::serve_admin`](crate::Proxy::serve_admin). Off where it is not set.
     pub admin: Option<SocketAddr>,
+    /// In what form the program `bss` logs.
+    pub log_format: LogFormat,
     /// How `bss` speaks TLS itself; a program of one's own reads an [`Identity`](crate::tls::Identity) and gives it to
     /// [`Proxy::with_tls`](crate::Proxy::with_tls).
     pub tls: Option<Tls>,
@@ -98,6 +102,7 @@ impl Default for Config {
             turn: Vec::new(),
             turn_secret: None,
             admin: None,
+            log_format: LogFormat::default(),
             tls: None,
             limits: Limits::default(),
         }

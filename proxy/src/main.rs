@@ -2,7 +2,6 @@
 
 mod shell;
 
-use std::io::{IsTerminal, stderr};
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use browser_stream_server::{
@@ -11,7 +10,6 @@ use browser_stream_server::{
 };
 use shell::{Args, Client, Command, Hangup, Task, service};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let Args { command, serve } = Args::read();
@@ -87,10 +85,7 @@ fn secrets(config: &Config) -> anyhow::Result<Secrets> {
 
 #[tokio::main]
 async fn serve(config: Config, Secrets { lease_key, identity, authorizer, ice }: Secrets) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(stderr().is_terminal());
-    // Where nobody reads it any more, as behind a terminal that is gone, to say so there would be the end.
-    log.log_internal_errors(false).init();
+    shell::log(config.log_format);
     let limits = Arc::new(config.limits.clone());
     let public = config.public_url.as_ref().map(ToString::to_string);
     let mut router = StreamRouter::new();

@@ -1,5 +1,5 @@
-//! What is logged, and what never is. A program of its own with one test: whether a line is logged is decided once for each process, by whoever
-//! comes first.
+//! What is logged, and what never is. A program of its own: each of its tests has somebody who listens, for whether a line is logged is decided once
+//! for each process where nobody does.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -12,7 +12,16 @@ use browser_stream_server::token::{Asking, Authorizer, Identity, Refused};
 use futures::{FutureExt, future::BoxFuture};
 use harness::{Proxy, reply};
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::{
+    Subscriber,
+    level_filters::LevelFilter,
+    span::{Attributes, Id},
+};
+use tracing_subscriber::{
+    Layer,
+    fmt::MakeWriter,
+    layer::{Context, SubscriberExt},
+};
 
 /// All that is logged.
 #[derive(Clone, Default)]
@@ -76,5 +85,31 @@ async fn threat_33_no_lease_and_no_secret_of_a_stream_is_ever_logged() {
     assert!(log.contains("server.created") && log.contains("open refused"), "what is logged is seen: {log}");
     for hidden in [mac.as_str(), secret.as_str(), "TOKEN-TOKEN"] {
         assert!(!log.contains(hidden), "{log}");
+    }
+}
+
+/// The names of the spans that were made.
+#[derive(Clone, Default)]
+struct Made(Arc<Mutex<Vec<&'static str>>>);
+
+impl<S: Subscriber> Layer<S> for Made {
+    fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        self.0.lock().unwrap().push(attributes.metadata().name());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sessions_and_streams_have_a_span_each_where_debug_is_logged_and_none_where_it_is_not() {
+    for (level, spans) in [(LevelFilter::INFO, &[][..]), (LevelFilter::DEBUG, &["session", "session", "stream", "stream"])] {
+        let made = Made::default();
+        let _listening = tracing::subscriber::set_default(tracing_subscriber::registry().with(level).with(made.clone()));
+        let proxy = Proxy::new();
+        let (mut server, client) = (proxy.peer(), proxy.peer());
+        let _control = server.claim("NAME").await.unwrap();
+        let (connected, _accepted) = tokio::join!(client.connect("NAME"), server.accept());
+        assert!(connected.is_ok());
+        let mut made = made.0.lock().unwrap().clone();
+        made.sort_unstable();
+        assert_eq!(made, spans, "{level}");
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Bind, Config, ConfigError, Network, Origin, PublicUrl, RoutePath, TurnUrl, file, tls};
+use super::{Bind, Config, ConfigError, LogFormat, Network, Origin, PublicUrl, RoutePath, TurnUrl, file, tls};
 use crate::token::Right;
 
 /// Settings: the command line goes before the environment, that before the file, that before the default.
@@ -63,6 +63,9 @@ pub struct Serve {
     /// Tell whoever runs the proxy its metrics at this address, such as 127.0.0.1:9090: http://127.0.0.1:9090/metrics
     #[arg(long, env = "BSS_ADMIN", value_name = "ADDRESS:PORT")]
     admin: Option<Bind>,
+    /// How to log: pretty for people, json for programs [default: pretty]; what is logged, RUST_LOG says
+    #[arg(long, env = "BSS_LOG_FORMAT", value_name = "pretty|json")]
+    log_format: Option<LogFormat>,
     /// Speak TLS with a certificate that bss makes and keeps: browsers warn once, and phones have all that they have on localhost; `off` is none
     #[arg(long, env = "BSS_TLS", value_name = "self-signed")]
     tls: Option<tls::Mode>,
@@ -143,6 +146,7 @@ impl Serve {
             turn,
             turn_secret,
             admin,
+            log_format,
             tls,
             limits,
         } = config;
@@ -162,6 +166,7 @@ impl Serve {
             lease_key: self.lease_key.or(lease_key),
             stun: self.stun.map(|Bind(address)| address).or(stun),
             admin: self.admin.map(|Bind(address)| address).or(admin),
+            log_format: self.log_format.unwrap_or(log_format),
             turn: self.turn.unwrap_or(turn),
             turn_secret: self.turn_secret.or(turn_secret),
             tls: said.tls()?.unwrap_or(tls),

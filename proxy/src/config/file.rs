@@ -32,6 +32,7 @@ struct File {
     turn: Option<Vec<Text<super::TurnUrl>>>,
     turn_secret: Option<PathBuf>,
     admin: Option<Text<Bind>>,
+    log_format: Option<Text<super::LogFormat>>,
     tls: Option<Text<tls::Mode>>,
     tls_dir: Option<PathBuf>,
     tls_cert: Option<PathBuf>,
@@ -71,6 +72,7 @@ pub(super) fn write(config: &Config) -> String {
         lease_key: config.lease_key.clone(),
         stun: config.stun.map(|address| Text(Bind(address))),
         admin: config.admin.map(|address| Text(Bind(address))),
+        log_format: Some(Text(config.log_format)),
         turn: Some(config.turn.iter().cloned().map(Text).collect()),
         turn_secret: config.turn_secret.clone(),
         tls: said.mode.map(Text),
@@ -102,6 +104,7 @@ fn apply(text: &str, config: &mut Config) -> Result<(), String> {
     config.lease_key = file.lease_key.or_else(|| config.lease_key.take());
     config.stun = file.stun.map(|Text(Bind(address))| address).or(config.stun);
     config.admin = file.admin.map(|Text(Bind(address))| address).or(config.admin);
+    set(&mut config.log_format, file.log_format);
     set_all(&mut config.turn, file.turn);
     config.turn_secret = file.turn_secret.or_else(|| config.turn_secret.take());
     let said = tls::Said {
@@ -187,6 +190,7 @@ mod tests {
         config.anonymous_rights = vec!["connect=public-*".parse().expect("a right")];
         config.stun = Some(SocketAddr::from(([192, 0, 2, 1], 3478)));
         config.admin = Some(SocketAddr::from(([127, 0, 0, 1], 9090)));
+        config.log_format = super::super::LogFormat::Json;
         config.turn = vec!["turn:turn.example.com:3478".parse().expect("a TURN server")];
         config.turn_secret = Some("/var/lib/bss/turn.secret".into());
         config.tls = Some(super::super::Tls::Files { certificate: "/etc/tls.pem".into(), key: "/etc/tls.key".into() });
@@ -222,6 +226,7 @@ mod tests {
             ("trusted_proxies = [\"10.0.0.1/8\"]\n", "line 1: \"10.0.0.1/8\": not an address or network"),
             ("prefix = [\"/a/\"]\n", "not a path"),
             ("tls = \"yes\"\n", "line 1: \"yes\": write self-signed or off"),
+            ("log_format = \"xml\"\n", "line 1: \"xml\": write pretty or json"),
             ("tls_cert = \"a\"\n", "belong together"),
             ("open = 1\n", "line 1: invalid type"),
             ("open =\n", "line 1: "),

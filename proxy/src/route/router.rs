@@ -5,6 +5,7 @@ use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
 use browser_stream_mux::Code;
 use futures::future::{BoxFuture, FutureExt};
 use matchit::Match;
+use tracing::Instrument;
 
 use super::{StreamServerProxy, connect, listen, names, watch};
 use crate::{
@@ -120,10 +121,11 @@ impl Opens for StreamRouter {
 
 /// A handler is somebody else's code: it may take its time, and whatever it does is no other stream's business.
 async fn handle(handler: Arc<dyn Handler>, opening: Opening) {
-    tokio::spawn(async move {
+    let handling = async move {
         // As it unwinds, its stream is reset `internal`.
         if AssertUnwindSafe(handler.call(opening)).catch_unwind().await.is_err() {
             tracing::error!("a handler panicked; its stream was reset");
         }
-    });
+    };
+    tokio::spawn(handling.in_current_span());
 }

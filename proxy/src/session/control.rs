@@ -61,7 +61,7 @@ impl Note {
 
 /// Answers the session stream and listens to the peer's notes until it ends.
 pub(super) async fn serve(session: Arc<Session>, mut stream: Stream, mut open: Open) {
-    tracing::debug!(session = %session.id, library = open.library.as_deref().map(tracing::field::debug), "session stream");
+    tracing::debug!(library = open.library.as_deref().map(tracing::field::debug), "session stream");
     let bearer = match session.introduce_once(open.token.take()).await {
         Ok(bearer) => bearer,
         Err(error) => return opening::refuse(&session, stream, error).await,
@@ -77,7 +77,7 @@ pub(super) async fn serve(session: Arc<Session>, mut stream: Stream, mut open: O
                     session.renew(Token::new(token)).await
                 }
                 // The peer says that it goes: its connection's end tells the rest. Other notes belong to later versions.
-                Ok(note) => tracing::debug!(session = %session.id, note = ?note.note, "note"),
+                Ok(note) => tracing::debug!(note = ?note.note, "note"),
                 Err(_) => break,
             },
             Ok(None) => return stream.finish(),

@@ -71,6 +71,16 @@ pub(super) enum Fresh {
     Part(StreamId, Arc<Cell>),
 }
 
+impl Fresh {
+    /// The stream's id in its session.
+    pub fn id(&self) -> StreamId {
+        match self {
+            Self::Whole(_, behind) => behind.id(),
+            Self::Part(id, _) => *id,
+        }
+    }
+}
+
 /// What is to be done, in order, and what is to be dropped behind it.
 #[derive(Default)]
 pub(super) struct Effects {

@@ -10,6 +10,7 @@ use browser_stream_mux::{Code, FrameError, Stream, StreamError};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use serde::{Serialize, de::DeserializeOwned};
+use tracing::{Instrument, Span, field};
 use uuid::Uuid;
 
 use super::{
@@ -219,21 +220,25 @@ pub(super) struct Openings(Option<FuturesUnordered<BoxFuture<'static, ()>>>);
 impl Openings {
     /// Hands a stream to whoever takes it, once its open is here.
     pub fn add(&mut self, session: &Arc<Session>, fresh: Fresh, then: &mut Effects) {
+        let span = tracing::debug_span!("stream", id = fresh.id(), path = field::Empty);
         let (stream, open) = match fresh {
             Fresh::Part(id, cell) => (Stream::new(id, cell, session.clone()), None),
             Fresh::Whole(body, mut behind) => {
-                let Some(open) = begin(session, &body, &mut behind, then) else { return };
+                let begun = span.in_scope(|| begin(session, &body, &mut behind, then));
+                let Some(open) = begun else { return };
                 let Some(stream) = behind.into_stream(body.len()) else { return };
                 (stream, Some(open))
             }
         };
         let (session, number) = (session.clone(), session.id);
-        self.0.get_or_insert_default().push(Box::pin(async move {
+        let answering = async move {
             // A panic in a route ends its stream (reset `internal` as it unwinds) and nothing else.
             if AssertUnwindSafe(answer(session, stream, open)).catch_unwind().await.is_err() {
                 tracing::error!(session = %number, "a route panicked; its stream was reset");
             }
-        }));
+        };
+        // Room for a span only where there is one.
+        self.0.get_or_insert_default().push(if span.is_disabled() { answering.boxed() } else { answering.instrument(span).boxed() });
     }
 
     /// Goes on with those that can.
@@ -256,7 +261,7 @@ impl Openings {
 /// What an open that is here as a whole asks for, or why it is refused; `None` if that is seen to already.
 fn begin(session: &Arc<Session>, body: &Bytes, behind: &mut Behind, then: &mut Effects) -> Option<Result<Open, Refused>> {
     let process = &session.process;
-    match Open::parse(body, process.limits.open_depth_max) {
+    match Open::parse(body, process.limits.open_depth_max).inspect(told) {
         Ok(open) if open.path == SESSION_PATH || process.draining.load(Ordering::Relaxed) => Some(Ok(open)),
         Ok(open) => match process.opens.at_once(Beginning { open: &open, behind, then }) {
             Begun::Done => None,
@@ -264,6 +269,13 @@ fn begin(session: &Arc<Session>, body: &Bytes, behind: &mut Behind, then: &mut E
             Begun::Refused(error) => Some(Err((None, error))),
         },
         Err(error) => Some(Err((Some(Refusal::BadOpen), error))),
+    }
+}
+
+/// Says in the stream's span what it is for, escaped: no peer writes lines of its own into the log.
+fn told(open: &Open) {
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        Span::current().record("path", field::debug(&open.path));
     }
 }
 
@@ -275,7 +287,7 @@ async fn read_open(session: &Session, stream: &mut Stream) -> Result<Result<Open
     let limits = &session.process.limits;
     let bad = |why: String| Ok(Err((Some(Refusal::BadOpen), OpenError::new(Code::BadRequest, why))));
     match tokio::time::timeout(limits.open_timeout, stream.peek_frame(limits.open_bytes_max)).await {
-        Ok(Ok(body)) => Ok(Open::parse(&body, limits.open_depth_max).map_err(|error| (Some(Refusal::BadOpen), error))),
+        Ok(Ok(body)) => Ok(Open::parse(&body, limits.open_depth_max).inspect(told).map_err(|error| (Some(Refusal::BadOpen), error))),
         Ok(Err(FrameError::TooLong(length))) => bad(format!("open: {length} bytes, at most {} are taken", limits.open_bytes_max)),
         Ok(Err(FrameError::Finished)) => bad("open: the stream ended before its open did".into()),
         Ok(Err(FrameError::Stream(error))) => Err(error),

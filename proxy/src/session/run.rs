@@ -89,7 +89,7 @@ pub(super) async fn run<R: Reader>(session: &Arc<Session>, reader: &mut R) {
         read = reading => (read.unwrap_or(Cut::Panicked), false),
         written = &mut writing => (written.map_or(Cut::Panicked, |written| written.err().unwrap_or(Cut::ByUs)), true),
     };
-    tracing::debug!(session = %session.id, reason = %cut, "session over");
+    tracing::debug!(reason = %cut, "session over");
     if let Some(refusal) = cut.refusal() {
         session.process.counters.count(refusal);
     }

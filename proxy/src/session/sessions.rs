@@ -14,6 +14,7 @@ use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use rand::Rng;
 use tokio::time::Instant;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
@@ -102,8 +103,9 @@ impl Sessions {
         let (mut reader, writer) = transport.split();
         let session = self.session(remote);
         *session.wire.lock() = Some(Wire::new(Box::new(writer), session.wake.clone()));
-        async move {
-            tracing::debug!(session = %session.id, "session begins");
+        let span = tracing::debug_span!("session", id = %session.id);
+        let served = async move {
+            tracing::debug!("session begins");
             session.process.counters.done(Deed::Session);
             session.process.live.insert(session.id, session.clone());
             let _live = Live(&session);
@@ -114,7 +116,8 @@ impl Sessions {
             }
             // Lent, for a future has room for what it is given twice.
             run::run(&session, &mut reader).await;
-        }
+        };
+        served.instrument(span)
     }
 
     /// What the sessions' sockets are read into.

@@ -11,6 +11,7 @@ mod exec;
 mod forward;
 mod list;
 mod listen;
+mod log;
 mod program;
 mod readme;
 mod sealed;
