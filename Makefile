@@ -115,7 +115,7 @@ test-autobahn: $(ASSETS)
 test-floods: proxy
 	BSS=$(abspath $(BSS)) cargo test --locked -p browser-stream-tests --test floods $(FLOOD) -- --nocapture --test-threads=1
 
-# The unit and the Dockerfile of proxy/deploy. Says what this machine cannot check.
+# The unit, the Dockerfile and the dashboard of proxy/deploy, and the metrics. Says what this machine cannot check.
 test-deploy: proxy
 	BSS=$(abspath $(BSS)) bash tests/deploy/run.sh
 

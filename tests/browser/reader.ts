@@ -15,7 +15,7 @@ import { within } from "../harness/wait.mjs";
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
 /** The ports that documents name: each reader has others in their place. */
-const PORTS = ["8080", "8081", "5173", "8000", "9000"];
+const PORTS = ["8080", "8081", "5173", "8000", "9000", "9090"];
 
 /** A step that was made, and how to look at what it has printed. */
 interface Made {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Holds the files of proxy/deploy to what is said of them: the unit to systemd's own judgement and to the flags of the program, the Dockerfile to
-# hadolint and to what its last stage may hold. With LONG=1 the program of the image is built, statically, and runs alone in an empty, read-only root.
+# hadolint and to what its last stage may hold, the metrics and the dashboard to promtool. With LONG=1 the program of the image is built, statically, and runs alone in an empty, read-only root.
 # What this machine has no program for is said.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -61,6 +61,8 @@ EXPOSE 8080
 ENTRYPOINT ["/bss"]
 CMD ["serve"]'
 [ "$last" = "$wanted" ] || fail "the image of $dockerfile has something else in it: $last"
+
+bash "$here/metrics.sh" "$(realpath "$bss")" "$work"
 
 if [ -z "${LONG:-}" ]; then
     echo "deploy: the image's program is built and run with LONG=1"

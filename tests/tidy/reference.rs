@@ -1,8 +1,10 @@
 //! The reference of the documents, made from the code that it tells of: `make reference` writes it anew.
 
 mod codes;
+mod dashboard;
 mod events;
 mod limits;
+mod metrics;
 mod settings;
 
 use std::fs;
@@ -12,7 +14,14 @@ use crate::source::{Findings, root};
 #[test]
 fn the_reference_says_what_the_code_says() {
     let mut findings = Findings::default();
-    for (page, text) in [("settings", settings::page()), ("limits", limits::page()), ("codes", codes::page()), ("events", events::page())] {
+    let pages = [
+        ("settings", settings::page()),
+        ("limits", limits::page()),
+        ("metrics", metrics::page()),
+        ("codes", codes::page()),
+        ("events", events::page()),
+    ];
+    for (page, text) in pages {
         let path = format!("proxy/docs/{page}.md");
         if std::env::var_os("WRITE").is_some() {
             fs::write(root().join(&path), &text).expect("written");

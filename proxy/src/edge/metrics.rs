@@ -1,5 +1,7 @@
 //! What Prometheus asks for: numbers of the process, without a name or an address.
 
+use std::time::Duration;
+
 use metrics::{Unit, counter, describe_counter, describe_gauge, gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
 
@@ -17,7 +19,7 @@ pub(super) fn text(inner: &Inner) -> String {
         fanned_out(inner);
         did(inner);
     });
-    recorder.handle().render()
+    recorder.handle().render() + &waited(inner)
 }
 
 /// What went over sessions, and what they hold.
@@ -93,7 +95,12 @@ fn did(inner: &Inner) {
     so_far("bss_room_events_total", "Events that came in rooms.", counters.deeds(Deed::RoomEvent));
     so_far("bss_room_deliveries_total", "Members that those were for.", counters.deeds(Deed::RoomDelivery));
     so_far("bss_polls_total", "Times that it was looked how long a task that is ready waits for its turn.", counters.deeds(Deed::Poll));
-    so_far("bss_poll_delay_nanoseconds_total", "How long it waited, over all those times.", counters.deeds(Deed::PollDelay));
+}
+
+/// How long tasks waited for their turn.
+fn waited(inner: &Inner) -> String {
+    let delay = inner.counters.deeds(Deed::PollDelay);
+    seconds_so_far("bss_poll_delay_seconds_total", "How long such a task waited, over all those times.", delay)
 }
 
 fn now(name: &'static str, help: &'static str, value: usize) {
@@ -104,6 +111,12 @@ fn now(name: &'static str, help: &'static str, value: usize) {
 fn bytes_now(name: &'static str, help: &'static str, value: usize) {
     describe_gauge!(name, Unit::Bytes, help);
     gauge!(name).set(value as f64);
+}
+
+/// A counter of seconds, of which the recorder has whole ones only.
+fn seconds_so_far(name: &str, help: &str, nanoseconds: u64) -> String {
+    let seconds = Duration::from_nanos(nanoseconds).as_secs_f64();
+    format!("# HELP {name} {help}\n# TYPE {name} counter\n{name} {seconds}\n")
 }
 
 fn so_far(name: &'static str, help: &'static str, value: u64) {
