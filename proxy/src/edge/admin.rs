@@ -14,7 +14,7 @@ use http::{StatusCode, header, request::Parts};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, sleep, timeout},
+    time::{Instant, sleep},
 };
 
 #[cfg(feature = "tls")]
