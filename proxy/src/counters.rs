@@ -1,9 +1,6 @@
 //! What the process refused and did so far, as numbers that only grow: never a name or an address.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::RefusalCode;
 
@@ -43,6 +40,7 @@ pub(crate) enum Deed {
     /// A member that one was for.
     RoomDelivery,
     /// It was looked how long a task waits for its turn.
+    #[cfg_attr(not(feature = "metrics"), expect(dead_code))]
     Poll,
     /// A nanosecond that it waited.
     PollDelay,
@@ -225,8 +223,9 @@ impl Counters {
         add(&self.deeds, deed as usize, times);
     }
 
+    #[cfg(feature = "metrics")]
     /// A task that was ready waited so long for its turn.
-    pub fn waited(&self, delay: Duration) {
+    pub fn waited(&self, delay: std::time::Duration) {
         self.done(Deed::Poll);
         self.did(Deed::PollDelay, u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX));
     }
@@ -256,11 +255,13 @@ impl Counters {
         REFUSALS.iter().copied().zip(numbers(&self.refusals))
     }
 
+    #[cfg(feature = "metrics")]
     /// How often it was done so far.
     pub fn deeds(&self, deed: Deed) -> u64 {
         self.deeds.get(deed as usize).map_or(0, |counter| counter.load(Ordering::Relaxed))
     }
 
+    #[cfg(feature = "metrics")]
     /// How opens were answered, in the same way: `accepted`, a code of ours, or `application`.
     pub fn opens(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let codes = browser_stream_mux::Code::ALL.iter().map(|code| code.as_str());

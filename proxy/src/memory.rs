@@ -36,6 +36,7 @@ impl Memory {
         }
     }
 
+    #[cfg(feature = "metrics")]
     /// Bytes that should not be reached.
     pub fn budget(&self) -> usize {
         self.budget

@@ -34,6 +34,8 @@ mod run;
 mod send;
 mod sessions;
 mod subject;
+#[cfg(feature = "metrics")]
+mod traffic;
 
 pub mod transport;
 pub mod websocket;
@@ -83,8 +85,9 @@ pub(crate) use permit::Permit;
 pub(crate) use rate::{Bucket, Rate};
 pub use send::SendError;
 pub use sessions::Sessions;
-pub(crate) use sessions::Traffic;
 pub(crate) use subject::Owned;
+#[cfg(feature = "metrics")]
+pub(crate) use traffic::Traffic;
 
 /// Takes what peers open: the seam through which routes hang above sessions.
 pub trait Opens: Send + Sync + 'static {

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use browser_stream_mux::{Config, Connection, Counts, Role};
+use browser_stream_mux::{Config, Connection, Role};
 use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use rand::Rng;
@@ -32,22 +32,10 @@ use super::{
 use crate::{
     buffer::Buffers,
     counters::{Counters, Deed},
-    error::OpenError,
     limits::Limits,
     memory::Memory,
-    token::{Asking, Authorizer, Identity, Token},
+    token::{Authorizer, Identity, Token},
 };
-
-/// What sessions moved so far, and what they hold at this moment.
-#[derive(Default)]
-pub(crate) struct Traffic {
-    pub counts: Counts,
-    pub sessions: usize,
-    /// Streams that are live, each of which has an end at two sessions as a rule.
-    pub streams: usize,
-    /// Bytes that wait to leave.
-    pub queued: usize,
-}
 
 /// The live sessions of one process: cheap to clone, every clone is the same set.
 #[derive(Clone)]
@@ -72,12 +60,6 @@ impl Sessions {
     /// Whether peers are asked who they are.
     pub(crate) fn wants_tokens(&self) -> bool {
         self.process.authority.get().is_some()
-    }
-
-    /// Has the authorizer say who shows this outside of any session, in the turn that sessions have; `None` where there is no authorizer.
-    pub(crate) async fn judge(&self, token: Token, remote: Option<SocketAddr>) -> Option<Result<Identity, OpenError>> {
-        let authority = self.process.authority.get()?;
-        Some(authority.judge(Asking::new(Some(token), remote, Uuid::nil())).await)
     }
 
     /// Closes the sessions of whoever is meant, who is told `unauthorized`: how many those are.
@@ -143,21 +125,6 @@ impl Sessions {
     /// How often these sessions' peers were refused or cut so far, by reason: stable names, each once and always in the same order.
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.process.counters.iter()
-    }
-
-    /// All that went over these sessions so far, over those that are over, too, and what their peers have open and queued.
-    pub(crate) fn traffic(&self) -> Traffic {
-        let mut traffic = Traffic::default();
-        let past = self.process.past.lock();
-        traffic.counts = *past;
-        for session in &self.process.live {
-            let state = session.state.lock();
-            traffic.counts += state.mux.counts();
-            traffic.streams += state.mux.len();
-            traffic.queued += state.mux.queued();
-            traffic.sessions += 1;
-        }
-        traffic
     }
 
     /// The live sessions, in no order.
