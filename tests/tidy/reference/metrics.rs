@@ -124,7 +124,7 @@ bss token mint --key signing.jwk --sub prometheus --admin metrics --ttl 90d > bs
 bss serve --tokens keys.json --admin 10.0.0.5:9090
 ```
 
-That is HTTP without TLS: have it in a network in which nobody listens who should not.
+That is `https` where the proxy speaks TLS (`scheme: https`), and HTTP without TLS where it does not: have it in a network then in which nobody listens who should not.
 
 In `prometheus.yml`, either way (the last two lines are for the token):
 
