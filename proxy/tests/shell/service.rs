@@ -162,10 +162,8 @@ async fn it_ends_with_its_terminal_unless_it_was_told_to_stay() {
         let (reader, stdin) = terminal();
         let served = bss(&[]);
         let mut command = Command::new("setsid");
-        command.arg("--ctty");
-        if stays {
-            command.arg("env").arg("--ignore-signal=HUP");
-        }
+        // Whoever runs the tests may itself have been told to stay.
+        command.args(["--ctty", "env", if stays { "--ignore-signal=HUP" } else { "--default-signal=HUP" }]);
         // Its log is in the terminal, too.
         command.args(["sh", "-c", "exec \"$@\" 2>/dev/tty", "sh"]).arg(served.as_std().get_program());
         command.args(["serve", "--bind", "127.0.0.1:0"]).kill_on_drop(true);
