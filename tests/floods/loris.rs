@@ -20,6 +20,8 @@ use crate::{
 const CROWD: usize = 2_000;
 /// What one that never says anything whole may cost the proxy.
 const EACH_MAX: u64 = 32 * 1024;
+/// Heaps from which the proxy's threads take memory, each of which keeps some of what was freed.
+const HEAPS: u64 = 3;
 
 /// One that takes its time: what it has said, what it says next, and since when it is there.
 struct Slow {
@@ -38,10 +40,10 @@ fn threat_15_connections_that_never_become_sessions_are_closed_in_time() {
     let patience = if long() { Duration::from_secs(10) } else { Duration::from_millis(500) };
     let limits = vec![("establish_timeout_ms", patience.as_millis() as u64)];
     let settings = Settings { limits, ..Settings::default() };
-    let mut siege = Siege::with("slow loris × 2,000", &settings, CROWD as u64 * EACH_MAX + 8 * MIB, |_| ());
+    let mut siege = Siege::with("slow loris × 2,000", &settings, CROWD as u64 * EACH_MAX + HEAPS * 8 * MIB, |_| ());
     // As long as the flood itself: where one crowd goes and the next comes both take memory, how much is for their timing to say.
     // More than once, for each of the proxy's threads has a heap of its own, and which of them serves how many is for their timing to say, too.
-    for _ in 0..3 {
+    for _ in 0..HEAPS {
         siege.rehearse(patience * 3, |attack| loris(attack, &mut Duration::default()));
     }
     let mut oldest = Duration::ZERO;
