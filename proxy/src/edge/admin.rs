@@ -22,7 +22,7 @@ use super::http::converse;
 use super::{
     addresses::{Addresses, Place},
     gate::Gate,
-    http::{Connection, Conversation},
+    http::{Connection, Conversation, is_the_peers},
     metrics,
     proxy::{Inner, Proxy},
     readiness::{Trouble, come_back},
@@ -79,6 +79,7 @@ impl Proxy {
                             conversation.await;
                         });
                     }
+                    Err(error) if is_the_peers(&error) => {}
                     Err(error) => {
                         tracing::debug!(%error, "no connection for whoever runs the proxy");
                         sleep(POLL_EVERY).await;

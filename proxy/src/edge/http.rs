@@ -242,7 +242,7 @@ async fn unless<T>(stop: &CancellationToken, work: impl Future<Output = T>) -> O
 }
 
 /// A connection that broke before it was accepted says nothing about the next one.
-fn is_the_peers(error: &io::Error) -> bool {
+pub(super) fn is_the_peers(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, NotConnected};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | NotConnected)
 }
