@@ -1,5 +1,5 @@
 import { defineConfig } from "@playwright/test";
-import { canMakeNetworks } from "./harness/far-network.mjs";
+import { canMakeNetworks } from "./harness/networks.mjs";
 import { chromium } from "./harness/programs.mjs";
 
 /** `LONG=1` takes the big sizes and gives them the time. */

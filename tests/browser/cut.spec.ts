@@ -1,29 +1,32 @@
 /** Direct connections between two networks, of which one drops UDP when it likes. Run where networks can be made (playwright.config.ts). */
 
 import type { Browser } from "@playwright/test";
-import { type FarNetwork, startFarNetwork } from "../harness/far-network.mjs";
 import { install } from "../harness/in-page.mjs";
+import { type Networks, startNetworks } from "../harness/networks.mjs";
 import { type RunningProxy, startProxy } from "../harness/proxy.mjs";
-import { launchFar } from "./far.ts";
 import { expect, type Page, test } from "./fixture.ts";
+import { launchIn } from "./networked.ts";
 
 const MIB = 1 << 20;
 const TOTAL = 64 * MIB;
 
-let network: FarNetwork;
+let networks: Networks;
 let proxy: RunningProxy;
+let near: Browser;
 let far: Browser;
 
-test.beforeEach(async ({ browser: _ }, info) => {
-  network = await startFarNetwork();
-  proxy = await startProxy(["--bind", `${network.near}:0`, "--open"]);
-  far = await launchFar(network, info);
+test.beforeEach(async ({ name: _ }, info) => {
+  networks = await startNetworks();
+  proxy = await startProxy(["--bind", `${networks.near.address}:0`, "--open"], networks.near.through);
+  near = await launchIn(networks.near, info);
+  far = await launchIn(networks.far, info);
 });
 
 test.afterEach(async () => {
   await far?.close();
+  await near?.close();
   await proxy?.stop();
-  await network?.stop();
+  await networks?.stop();
 });
 
 /** A page of the proxy, which is no secure context: it is on another machine. */
@@ -40,8 +43,8 @@ async function tab(browser: Browser): Promise<Page> {
 }
 
 /** A tab near by that serves, and reads; one in the far network that connects and writes. */
-async function meet(browser: Browser, name: string): Promise<[Page, Page]> {
-  const [server, client] = [await tab(browser), await tab(far)];
+async function meet(name: string): Promise<[Page, Page]> {
+  const [server, client] = [await tab(near), await tab(far)];
   await server.evaluate(async (name) => {
     kept.mdm = bss.MuxDemux();
     kept.read = 0;
@@ -80,8 +83,8 @@ async function isOn(carrier: string, ...pages: Page[]): Promise<void> {
   }
 }
 
-test("udp_that_is_dropped_in_mid_transfer_costs_less_than_three_seconds_and_no_byte", async ({ browser, name }) => {
-  const [server, client] = await meet(browser, name);
+test("udp_that_is_dropped_in_mid_transfer_costs_less_than_three_seconds_and_no_byte", async ({ name }) => {
+  const [server, client] = await meet(name);
   await isOn("direct", server, client);
   const written = client.evaluate((total) => kept.write(total), TOTAL);
   await expect.poll(() => server.evaluate(() => kept.read), { intervals: [5] }).toBeGreaterThan(4 * MIB);
@@ -94,13 +97,13 @@ test("udp_that_is_dropped_in_mid_transfer_costs_less_than_three_seconds_and_no_b
     ),
   );
   const at = Date.now();
-  await network.dropUdp();
+  await networks.dropUdp();
   const took = (await Promise.all(back)).map((then) => then - at);
   console.log(`back on the proxy after ${took.map(Math.round).join(" and ")} ms`);
   // Half a second for a machine that is shared.
   for (const ms of took) expect(ms).toBeLessThan(3500);
   await written;
-  await network.passUdp();
+  await networks.passUdp();
   await isOn("direct", server, client);
   await client.evaluate(async (total) => {
     await kept.write(total);
@@ -109,9 +112,9 @@ test("udp_that_is_dropped_in_mid_transfer_costs_less_than_three_seconds_and_no_b
   expect(await server.evaluate(() => kept.whole)).toBe(TOTAL + MIB);
 });
 
-test("where_udp_never_passes_a_stream_works_from_its_first_byte", async ({ browser, name }) => {
-  await network.dropUdp();
-  const [server, client] = await meet(browser, name);
+test("where_udp_never_passes_a_stream_works_from_its_first_byte", async ({ name }) => {
+  await networks.dropUdp();
+  const [server, client] = await meet(name);
   await client.evaluate(async (total) => {
     await kept.write(total);
     await kept.writer.close();
