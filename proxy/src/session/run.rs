@@ -23,7 +23,7 @@ use crate::counters::Refusal;
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// And for so many bytes: a window of a stream that has grown as far as it may.
-const LINGER_BYTES: usize = WINDOW_MAX as usize;
+const LINGER_BYTES: u64 = WINDOW_MAX as u64;
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +118,10 @@ async fn discard(reader: &mut impl Reader) {
     let mut dropped = VecDeque::new();
     let mut left = LINGER_BYTES;
     while left > 0 && matches!(poll_fn(|cx| reader.poll_read(cx, &mut dropped)).await, Ok(read) if read != Read::Closed) {
-        left = left.saturating_sub(dropped.drain(..).map(|run: Bytes| run.len()).sum());
+        let payload: u64 = dropped.drain(..).map(|run: Bytes| run.len() as u64).sum();
+        left = left.saturating_sub(payload + reader.chatter().overhead);
+        // Whoever was cut is served behind everybody.
+        tokio::task::yield_now().await;
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Chatter {
     pub frames: u64,
     /// Pings that are not answered, because others came behind them.
     pub unanswered: u64,
+    /// Bytes on the connection that were no payload: heads, and control frames.
+    pub overhead: u64,
 }
 
 /// What a read brought.

@@ -101,6 +101,7 @@ impl<R: Readable> Receiver<R> {
         self.chatter.unanswered += messages.pings.answer(&self.answers) as u64;
         let (read, controls) = (messages.read, messages.controls);
         self.chatter.frames += (controls + messages.empty) as u64;
+        self.chatter.overhead += messages.left as u64;
         // Much at once where long payloads never pause; of short ones little, for whoever else waits for this thread.
         let filled = buffer.filled().len();
         let full = filled >= self.appetite;
@@ -177,7 +178,7 @@ struct Runs<'a> {
     read: Read,
     controls: usize,
     empty: usize,
-    /// Bytes of this read that may still be payload.
+    /// Bytes of this read that may still be payload, and in the end those that were none.
     left: usize,
 }
 

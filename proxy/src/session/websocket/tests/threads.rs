@@ -55,7 +55,9 @@ async fn listen(mut reader: impl Reader, asks: mpsc::UnboundedSender<()>) -> (Ve
         let (what, runs) = read(&mut reader).await.expect("legal to the last byte");
         received.extend(runs.concat());
         let more = reader.chatter();
-        (chatter.frames, chatter.unanswered) = (chatter.frames + more.frames, chatter.unanswered + more.unanswered);
+        chatter.frames += more.frames;
+        chatter.unanswered += more.unanswered;
+        chatter.overhead += more.overhead;
         match what {
             Read::Bytes => {}
             Read::Answer => asks.send(()).expect("the writer waits for the end"),
@@ -132,6 +134,7 @@ proptest! {
         messages.iter_mut().for_each(|message| message.0 = false);
         let mut script = script(messages.clone());
         script.bytes.extend(frame(CLOSE, &1000_u16.to_be_bytes()));
+        let said_in_all = script.bytes.len();
         let outcome = converse(room, script.bytes, cuts, said.clone());
 
         let (mut payload, mut pings) = (Vec::new(), Vec::new());
@@ -142,6 +145,7 @@ proptest! {
                 _ => {}
             }
         }
+        prop_assert_eq!(outcome.chatter.overhead, (said_in_all - payload.len()) as u64);
         prop_assert_eq!(outcome.received, payload);
         // The close is one more.
         prop_assert_eq!(outcome.chatter.frames, chatter(&messages) + 1);
