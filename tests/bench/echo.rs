@@ -12,7 +12,7 @@ use anyhow::{Result, ensure};
 
 use crate::{
     clock::{Clock, Trips},
-    endpoint::{INITIAL_WINDOW, Link, Streams, connect, hang_up},
+    endpoint::{INITIAL_WINDOW, Link, Out, Streams, connect, hang_up},
     measure::Process,
     server::{ECHO, Server},
     way::{Incoming, Way, is_end},
@@ -23,7 +23,7 @@ use crate::{
 pub fn ping_on_streams(relay: &Process, way: &Way, streams: u32) -> Result<Trips> {
     with_echo(relay, way, |mut client| {
         for _ in 0..streams {
-            client.open()?;
+            client.open();
         }
         let mut clock = Clock::new(relay);
         while clock.runs()? {
@@ -47,18 +47,19 @@ pub fn ping_on_streams(relay: &Process, way: &Way, streams: u32) -> Result<Trips
     })
 }
 
-/// Opens a stream, sends 64 bytes, takes them back and closes it; `at_once` streams are under way.
+/// Opens a stream, sends 64 bytes, takes them back and closes it; `at_once` streams are under way. What one read leads to, the opens that follow ended
+/// streams among it, is one write.
 pub fn open_echo_close(relay: &Process, way: &Way, at_once: u32) -> Result<Trips> {
     with_echo(relay, way, |mut client| {
         for _ in 0..at_once {
-            client.open()?;
+            client.open();
         }
+        client.link.flush()?;
         let mut clock = Clock::new(relay);
         while clock.runs()? {
-            client.link.flush()?;
-            let flights = &mut client.flights;
-            let (mut closed, mut refused) = (0, None);
-            client.link.receive(|out, event| match event {
+            let Client { link, opener, flights } = &mut client;
+            let mut refused = None;
+            link.receive(|out, event| match event {
                 Event::Data(id, bytes) => {
                     let Some(flight) = flights.get_mut(&id) else { return };
                     flight.got += flight.incoming.take(id, bytes, INITIAL_WINDOW / 2, out).len();
@@ -72,15 +73,12 @@ pub fn open_echo_close(relay: &Process, way: &Way, at_once: u32) -> Result<Trips
                             refused = Some(flight.incoming.head().unwrap_or_default().to_owned());
                         }
                         clock.arrived(flight.since);
-                        closed += 1;
+                        opener.open(out, flights);
                     }
                 }
                 Event::Frame(_) => {}
             })?;
             ensure!(refused.is_none(), "a stream ended before its echo: {}", refused.unwrap_or_default());
-            for _ in 0..closed {
-                client.open()?;
-            }
         }
         clock.trips()
     })
@@ -129,10 +127,15 @@ fn with_echo(relay: &Process, way: &Way, load: impl FnOnce(Client) -> Result<Tri
 /// The client of an echo server, and what is under way on its streams.
 pub struct Client {
     link: Link,
+    opener: Opener,
+    flights: Streams<Flight>,
+}
+
+/// What a client opens its streams with.
+struct Opener {
     way: Way,
     open: Vec<u8>,
     next: u32,
-    flights: Streams<Flight>,
 }
 
 /// One stream and the message that is under way on it.
@@ -146,7 +149,8 @@ impl Client {
     pub fn connect(address: SocketAddr, way: &Way) -> Result<Self> {
         // The first message leaves right behind the open.
         let open = [way.open(), MESSAGE.to_vec()].concat();
-        Ok(Self { link: way.connect(address)?, way: way.clone(), open, next: 1, flights: Streams::default() })
+        let opener = Opener { way: way.clone(), open, next: 1 };
+        Ok(Self { link: way.connect(address)?, opener, flights: Streams::default() })
     }
 
     /// Opens so many streams, at most `at_once` of them without their echo, and leaves them open.
@@ -154,7 +158,7 @@ impl Client {
         let (mut opened, mut echoed) = (0, 0);
         while echoed < streams {
             while opened < streams && opened < echoed + at_once {
-                self.open()?;
+                self.open();
                 opened += 1;
             }
             self.link.flush()?;
@@ -173,12 +177,17 @@ impl Client {
         Ok(())
     }
 
-    fn open(&mut self) -> Result<()> {
-        self.link.out.data(self.next, SYN, &self.open);
+    fn open(&mut self) {
+        self.opener.open(&mut self.link.out, &mut self.flights);
+    }
+}
+
+impl Opener {
+    fn open(&mut self, out: &mut Out, flights: &mut Streams<Flight>) {
+        out.data(self.next, SYN, &self.open);
         let flight = Flight { incoming: self.way.incoming(), since: Instant::now(), got: 0 };
-        self.flights.insert(self.next, flight);
+        flights.insert(self.next, flight);
         self.next += 2;
-        Ok(())
     }
 }
 

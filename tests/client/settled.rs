@@ -66,6 +66,45 @@ async fn a_peer_is_settled_when_both_ends_know_how_each_stream_ended() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_is_settled_when_its_clients_have_heard_how_each_stream_ended_be_it_over_another_connection() {
+    let two = Two::new().await;
+    let mut listener = two.server.server().listen("NAME").await.expect("the name is free");
+    listener.settled().now_or_never().expect("there are no streams");
+    let (mine, mut theirs) = resumable(&two.client, &mut listener).await;
+    two.clients.refuse(true);
+    two.clients.cut();
+    theirs.reset(Code::Gone);
+    drop(theirs);
+    assert!(tokio::time::timeout(Duration::from_secs(60), listener.settled()).await.is_err(), "the client knows nothing");
+    two.clients.refuse(false);
+    within(listener.settled()).await;
+    assert_eq!(within(mine.stopped()).await, StreamError::Reset(Code::Gone.number()));
+    // One that ends well has been heard of as soon as it can be.
+    let (mut mine, mut theirs) = resumable(&two.client, &mut listener).await;
+    mine.finish();
+    theirs.finish();
+    let begun = tokio::time::Instant::now();
+    assert_eq!((within(mine.read_chunk()).await, within(theirs.read_chunk()).await), (Ok(None), Ok(None)));
+    drop((mine, theirs));
+    within(listener.settled()).await;
+    assert!(begun.elapsed() < Duration::from_secs(1), "nobody waits for anything: {:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_waits_for_a_client_that_vanished_no_longer_than_for_its_stream() {
+    let two = Two::new().await;
+    let mut listener = two.server.server().listen("NAME").await.expect("the name is free");
+    let (_mine, mut theirs) = resumable(&two.client, &mut listener).await;
+    two.clients.refuse(true);
+    two.clients.cut();
+    theirs.reset(Code::Gone);
+    drop(theirs);
+    let begun = tokio::time::Instant::now();
+    tokio::time::timeout(Duration::from_secs(300), listener.settled()).await.expect("it forgets");
+    assert!(begun.elapsed() >= Duration::from_secs(179), "180 s unless stated: {:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_waits_no_longer_than_it_was_told() {
     let proxy = Proxy::new();
     let server = Cable::to(&proxy).peer().await;

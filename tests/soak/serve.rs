@@ -16,9 +16,6 @@ use crate::{
 /// Names of servers that go: few, so that they are claimed twice and called often.
 pub const LOOSE: [&str; 4] = ["LOOSE 0", "LOOSE 1", "LOOSE 2", "日本"];
 
-/// How long who is cut takes at most to be back.
-const LINGER: Duration = Duration::from_secs(5);
-
 /// A name that somebody may serve.
 pub fn any_name(scene: &Scene, random: &mut StdRng) -> String {
     let kept = if random.random() { scene.kept(random) } else { None };
@@ -52,7 +49,7 @@ pub async fn keep(scene: Scene, mut random: StdRng) {
         }
         while clients.join_next().await.is_some() {}
         // One whose connection was cut when the last word was on its way comes back to hear it.
-        tokio::time::sleep(LINGER).await;
+        listener.settled().await;
         // It is free then, or lost before.
         let _ = listener.end().await;
     }

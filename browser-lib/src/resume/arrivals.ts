@@ -101,11 +101,17 @@ export abstract class Arrivals extends Course {
     return false;
   }
 
-  /** The server may go on remembering: only the client can come back, so only it must hear DONE. */
+  /**
+   * The server may go on remembering: only the client can come back, so only it must hear DONE. It finishes the carrier that brought it, which tells the
+   * server that it has.
+   */
   #done(carrier: Carrier, now: number): boolean {
-    if (this.owesDone) this.end({ type: "clean" }, "freed", now);
-    else if (this.state === "tombstone" && this.isResetHere) this.remove(carrier, "reset", now);
-    else return false;
+    if (this.owesDone) {
+      this.leave(carrier, now);
+      this.end({ type: "clean" }, "freed", now);
+    } else if (this.state === "tombstone" && this.isResetHere) {
+      this.remove(carrier, "reset", now);
+    } else return false;
     return true;
   }
 

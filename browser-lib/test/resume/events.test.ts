@@ -111,7 +111,8 @@ describe("a clean end", () => {
   });
 
   it("is one to the client when it hears DONE", () => {
-    const { endpoint } = closing();
+    const client = closing();
+    const { endpoint } = client;
     expect([endpoint.state, endpoint.outcome, endpoint.isWritten, endpoint.isRead]).toEqual([
       "closing",
       undefined,
@@ -119,10 +120,11 @@ describe("a clean end", () => {
       true,
     ]);
     endpoint.arrived(1, Uint8Array.from(done), 0);
-    expect([endpoint.state, endpoint.outcome, endpoint.poll(), endpoint.isOver]).toEqual([
-      "freed",
-      CLEAN,
-      { type: "close", carrier: 1, how: "reset" },
+    expect([endpoint.state, endpoint.outcome]).toEqual(["freed", CLEAN]);
+    // A server learns from that that nobody will come for this stream.
+    expect([client.types(1), client.actions(), endpoint.isOver]).toEqual([
+      [],
+      [{ type: "close", carrier: 1, how: "finish" }],
       true,
     ]);
   });
@@ -175,6 +177,7 @@ describe("a reset", () => {
       expect([outcome, received, isReadable, isRead, end.has(1)]).toEqual([HERE, 5, false, false, true]);
       expect([end.write(5), end.endpoint.writable]).toEqual([0, 0]);
       end.hears(1, done);
+      expect(end.types(1)).toEqual([]);
       expect([end.endpoint.state, end.has(1)]).toEqual([side === "client" ? "freed" : "tombstone", false]);
     }
   });

@@ -26,7 +26,7 @@ pub struct Listener {
     wishes: watch::Sender<Wishes>,
     /// `None` once it was told.
     outcome: Option<oneshot::Receiver<Result<(), ListenError>>>,
-    _peer: Peer,
+    peer: Peer,
 }
 
 impl Listener {
@@ -42,11 +42,11 @@ impl Listener {
         let (wishes, heard) = watch::channel(wishes);
         let (tell, outcome) = oneshot::channel();
         let keeping = keep(heard);
-        peer.shared().last_words.spawn(async move {
+        peer.shared().names.spawn(async move {
             // Nobody need be there to hear it.
             let _ = tell.send(keeping.await);
         });
-        Self { name, id, connections, wishes, outcome: Some(outcome), _peer: peer }
+        Self { name, id, connections, wishes, outcome: Some(outcome), peer }
     }
 
     /// The name, as it is.
@@ -72,6 +72,15 @@ impl Listener {
     /// Clients at the same time from now on; those that are there stay.
     pub fn set_clients_max(&self, clients: u32) {
         self.wishes.send_modify(|wishes| wishes.clients_max = clients);
+    }
+
+    /// Resolves when each resumable stream that came to this peer has ended and been let go of, and its client knows how: what a server waits for before it
+    /// gives its name up. The last word of a stream may be lost with a connection, and its client comes back under the name to hear it, for as long as it
+    /// waits for its server at all; one that vanished is waited for as long: 180 s, or 60 s longer than [`Dial::grace`](crate::Dial::grace). New clients wait meanwhile, as
+    /// while the stream of them is not polled. Cancel-safe.
+    pub async fn settled(&self) {
+        let shared = self.peer.shared();
+        shared.resumption.settled(&shared.streams).await;
     }
 
     /// Gives the name up: no new clients, live ones go on, as long as their present connections. Clients that wait to be accepted are refused `gone`. Resolves when the name is free; where there is no

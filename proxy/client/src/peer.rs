@@ -52,8 +52,10 @@ impl Drop for Handle {
 /// What a peer's handles and its tasks share.
 pub(crate) struct Shared {
     pub(crate) tasks: TaskTracker,
-    /// Those of them that have something to say when the peer is closed: they end first.
-    pub(crate) last_words: TaskTracker,
+    /// Those of them that hold names, and have something to say when the peer is closed: they end first.
+    pub(crate) names: TaskTracker,
+    /// Those of resumable streams: as well.
+    pub(crate) streams: TaskTracker,
     pub(crate) routes: Arc<Routes>,
     /// Streams that survive their connections.
     pub(crate) resumption: Resumption,
@@ -148,11 +150,11 @@ impl Peer {
         self.shared.tasks.wait().await;
     }
 
-    /// Resolves when both ends know how each resumable stream ended that has been let go of, and the names that were given up are free: what a program
-    /// waits for before its own end. Streams and names that are still held are waited for as well. Cancel-safe.
+    /// Resolves when each resumable stream has ended that has been let go of, and the names that were given up are free: what a program waits for before its own
+    /// end. Streams and names that are still held are waited for as well. A client knows then how its streams ended; a server's last word may be lost with a
+    /// connection, and its client comes back under the name to hear it: [`Listener::settled`](crate::Listener::settled) waits for that. Cancel-safe.
     pub async fn settled(&self) {
-        self.shared.last_words.close();
-        self.shared.last_words.wait().await;
+        self.shared.last_words().await;
     }
 
     pub(crate) async fn begin(dialer: Dialer, options: Options) -> Result<Self, DialError> {
@@ -163,7 +165,8 @@ impl Peer {
         let unheld = CancellationToken::new();
         let shared = Arc::new(Shared {
             tasks: TaskTracker::new(),
-            last_words: TaskTracker::new(),
+            names: TaskTracker::new(),
+            streams: TaskTracker::new(),
             routes: Arc::default(),
             resumption: Resumption::new(grace),
             stays_down,
@@ -220,6 +223,17 @@ impl Shared {
         match self.newer(u64::MAX).await {
             Ok(_) => Closed(None),
             Err(closed) => closed,
+        }
+    }
+
+    /// Resolves when no name is held and no resumable stream lives. Cancel-safe.
+    pub(crate) async fn last_words(&self) {
+        let all = [&self.names, &self.streams];
+        while !all.iter().all(|tasks| tasks.is_empty()) {
+            for tasks in all {
+                tasks.close();
+                tasks.wait().await;
+            }
         }
     }
 

@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::{Failure, Proxy, args::target, exec::Program, keys, peer::Voice, pipe::Pipe, progress::Progress, standard::say, tcp};
+use super::{Failure, Proxy, args::target, exec::Program, heard, keys, peer::Voice, pipe::Pipe, progress::Progress, standard::say, tcp};
 
 /// What `bss listen` is told.
 #[derive(Debug, Args)]
@@ -97,7 +97,10 @@ impl Listen {
             match done {
                 Err(failure) if self.once || failure.is_local() => return Err(failure),
                 Err(failure) => say(&failure.to_string()),
-                Ok(()) if self.once => return Ok(()),
+                Ok(()) if self.once => {
+                    heard(&listener).await;
+                    return Ok(());
+                }
                 Ok(()) => {}
             }
         }

@@ -33,6 +33,7 @@ mod welcome;
 
 use std::{process::ExitCode, time::Duration};
 
+use browser_stream_client::Listener;
 use tokio::{runtime::Runtime, time::timeout};
 
 use args::Far;
@@ -101,6 +102,11 @@ impl Task {
 }
 
 /// What `future` gives, unless it takes longer.
+/// Waits until who was served knows that all is there: one whose connection was cut comes back under the name to hear so.
+async fn heard(listener: &Listener) {
+    soon(DONE_MAX, listener.settled()).await;
+}
+
 async fn soon(most: Duration, future: impl Future<Output = ()>) {
     // What is late has been told what to do, and the process ends now.
     let _ = timeout(most, future).await;

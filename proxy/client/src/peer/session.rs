@@ -126,8 +126,7 @@ async fn attend(shared: Arc<Shared>, mux: Mux, control: Option<(Stream, Shown)>,
             () = &mut listening => {}
             () = shared.stop.cancelled() => {
                 // Names are given up and streams ended as they go: that is to leave before the goodbye.
-                shared.last_words.close();
-                shared.last_words.wait().await;
+                shared.last_words().await;
                 return mux.close();
             }
             () = shared.unheld.cancelled() => return,

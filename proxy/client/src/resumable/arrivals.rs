@@ -1,6 +1,6 @@
 //! The server's side: which stream a carrier belongs to that comes in.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use browser_stream_mux::Stream;
 use browser_stream_protocol::OpenError;
@@ -8,9 +8,13 @@ use bytes::{Bytes, BytesMut};
 use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use tokio::{
-    sync::mpsc::{self, UnboundedReceiver, UnboundedSender},
-    time::timeout_at,
+    sync::{
+        Notify,
+        mpsc::{self, UnboundedReceiver, UnboundedSender},
+    },
+    time::{sleep_until, timeout_at},
 };
+use tokio_util::task::TaskTracker;
 
 use super::{
     carrier::Carrier,
@@ -33,6 +37,8 @@ pub(crate) struct Resumption {
     registry: Mutex<Registry<UnboundedSender<Box<Arrival>>>>,
     limits: Arc<Limits>,
     budget: Budget,
+    /// A stream lives that did not, perhaps one that had ended.
+    changed: Notify,
 }
 
 /// A carrier that came in for a stream. Boxed on its way: a channel has room for 32 from the start, and most streams never see one.
@@ -65,7 +71,7 @@ impl Resumption {
     pub(crate) fn new(grace: Option<Duration>) -> Self {
         let usual = Limits::default();
         let limits = Arc::new(Limits { grace: grace.map_or(usual.grace, |grace| grace.min(usual.grace)), ..usual });
-        Self { registry: Mutex::new(Registry::new(Arc::clone(&limits))), limits, budget: Budget::default() }
+        Self { registry: Mutex::new(Registry::new(Arc::clone(&limits))), limits, budget: Budget::default(), changed: Notify::new() }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Registry<UnboundedSender<Box<Arrival>>>> {
@@ -75,6 +81,21 @@ impl Resumption {
     /// What sealed the stream with this id, if it is there and was sealed.
     pub(crate) fn letters(&self, id: StreamId) -> Option<Letters> {
         self.lock().identity(id)?.letters.clone()
+    }
+
+    /// Resolves when none of `streams`, which are these, runs any more, and no client of one that ended may come back for its outcome.
+    pub(crate) async fn settled(&self, streams: &TaskTracker) {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            streams.close();
+            streams.wait().await;
+            let Some(until) = self.lock().unknown_until(now()) else { return };
+            tokio::select! {
+                () = sleep_until(until.into()) => {}
+                () = changed => {}
+            }
+        }
     }
 
     pub(crate) fn limits(&self) -> &Arc<Limits> {
@@ -197,7 +218,8 @@ fn revive(shared: &Arc<Shared>, registry: &mut Registry<UnboundedSender<Box<Arri
 fn begin(shared: &Arc<Shared>, shell: &Arc<Shell>, arrivals: UnboundedReceiver<Box<Arrival>>, first: Arrival) {
     let mut driver = Driver::new(Arc::clone(shell), Arc::clone(shared), None, arrivals);
     driver.arrived(first);
-    shared.last_words.spawn(driver.run());
+    shared.streams.spawn(driver.run());
+    shared.resumption.changed.notify_waiters();
 }
 
 fn send(known: &UnboundedSender<Box<Arrival>>, arrival: Arrival) {

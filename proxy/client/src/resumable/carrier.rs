@@ -3,17 +3,19 @@
 use std::{
     pin::pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use browser_stream_mux::{Code, PRIORITY, Stream};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use tokio::time::timeout;
 
 use crate::{
     answer::{Unanswered, answer},
     resumable::field::Taken,
-    resume::{CarrierId, Close, Place},
+    resume::{CarrierId, Place},
 };
 
 /// A carrier, at the client perhaps before the answer to its open.
@@ -43,6 +45,8 @@ pub(super) struct Accepted {
 pub(super) enum Came {
     Answer(Result<Accepted, Unanswered>),
     Bytes(Bytes),
+    /// The peer finished it.
+    Finished,
     /// It can bring no more.
     End,
 }
@@ -71,7 +75,8 @@ impl Carrier {
         }
         self.stream.poll_chunk(cx).map(|chunk| match chunk {
             Ok(Some(bytes)) => Came::Bytes(bytes),
-            Ok(None) | Err(_) => Came::End,
+            Ok(None) => Came::Finished,
+            Err(_) => Came::End,
         })
     }
 
@@ -90,10 +95,14 @@ impl Carrier {
         }
     }
 
-    pub(super) fn close(mut self, how: Close) {
-        match how {
-            Close::Finish => self.stream.finish(),
-            Close::Reset => self.stream.reset(Code::Cancelled),
-        }
+    /// Finishes it behind what was said last, and holds it until the peer has let go of it as well, or for as long as `most`: a reset could overtake that.
+    pub(super) async fn finish(mut self, most: Duration) {
+        self.stream.finish();
+        // One that never lets go has heard enough.
+        let _ = timeout(most, self.stream.peer_done()).await;
+    }
+
+    pub(super) fn reset(mut self) {
+        self.stream.reset(Code::Cancelled);
     }
 }

@@ -125,8 +125,11 @@ impl Driver {
                 moved = true;
                 match came {
                     Came::Bytes(bytes) => core.endpoint.received(id, bytes, now()),
-                    Came::End => {
-                        core.endpoint.closed(id, now());
+                    Came::Finished | Came::End => {
+                        match came {
+                            Came::Finished => core.endpoint.finished(id, now()),
+                            _ => core.endpoint.closed(id, now()),
+                        }
                         self.carriers.swap_remove(index);
                         break;
                     }
@@ -171,7 +174,7 @@ impl Driver {
         while let Some(index) = self.carriers.iter().position(|carrier| carrier.generation < generation) {
             let old = self.carriers.swap_remove(index);
             self.shell.lock().endpoint.closed(old.id, now());
-            old.close(Close::Reset);
+            old.reset();
         }
         self.shell.lock().endpoint.wake(now());
     }
@@ -191,8 +194,11 @@ impl Driver {
     }
 
     fn close(&mut self, id: CarrierId, how: Close) {
-        if let Some(index) = self.carriers.iter().position(|carrier| carrier.id == id) {
-            self.carriers.swap_remove(index).close(how);
+        let Some(index) = self.carriers.iter().position(|carrier| carrier.id == id) else { return };
+        let carrier = self.carriers.swap_remove(index);
+        match how {
+            Close::Finish => drop(self.shared.tasks.spawn(carrier.finish(self.shared.resumption.limits().handshake_proxy))),
+            Close::Reset => carrier.reset(),
         }
     }
 

@@ -69,7 +69,7 @@ pub(crate) async fn open(peer: &Peer, request: &Request, most: Duration) -> Resu
     let shell = Shell::new(endpoint);
     let stream = Resumable::new(&shell);
     let (_, nothing) = mpsc::unbounded_channel();
-    shared.last_words.spawn(Driver::new(shell, Arc::clone(shared), Some(opener), nothing).run());
+    shared.streams.spawn(Driver::new(shell, Arc::clone(shared), Some(opener), nothing).run());
     let Taking { id, plain, seal } = answered.await.unwrap_or(Err(ConnectError::Closed(None)))?;
     Ok(Opened { carriage: plain.map_or(Carriage::Resumable(stream), Carriage::Plain), id, seal })
 }

@@ -80,6 +80,8 @@ pub struct Endpoint {
     limits: Arc<Limits>,
     state: State,
     outcome: Option<Outcome>,
+    /// A server's: the client knows how the stream ended, or will never ask.
+    is_known: bool,
     sender: Sender,
     receiver: Receiver,
     /// In the order in which they were opened.
@@ -167,12 +169,13 @@ impl Endpoint {
 
     /// A server's end that ended before, because a carrier came for it.
     pub fn revive(tombstone: Tombstone, limits: Arc<Limits>, now: Instant) -> Self {
-        let Tombstone { identity, outcome, received, total, base, hold, expires } = tombstone;
+        let Tombstone { identity, outcome, received, total, base, hold, expires, is_known } = tombstone;
         let grace = hold.saturating_sub(limits.hold_extra);
         let mut endpoint = Self::new(identity, limits, &Budget::new(0), State::Tombstone);
         endpoint.sender = Sender::buried(base, &endpoint.limits);
         endpoint.receiver = Receiver::buried(received, total, &endpoint.limits);
         endpoint.outcome = Some(outcome);
+        endpoint.is_known = is_known;
         endpoint.grace = grace;
         // Only a carrier that is proven starts the hold anew.
         let since = expires.checked_sub(hold).unwrap_or(now);
@@ -187,6 +190,7 @@ impl Endpoint {
             identity,
             state,
             outcome: None,
+            is_known: false,
             carriers: Vec::new(),
             current: None,
             takes: 0,
@@ -337,6 +341,7 @@ impl Endpoint {
             base: self.sender.base(),
             hold: self.hold(),
             expires: self.hold_deadline().unwrap_or(now + self.hold()),
+            is_known: self.is_known,
         })
     }
 

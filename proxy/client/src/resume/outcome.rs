@@ -43,6 +43,8 @@ pub struct Tombstone {
     pub(super) base: u64,
     pub(super) hold: Duration,
     pub(super) expires: Instant,
+    /// The client knows as much, or will never ask.
+    pub(super) is_known: bool,
 }
 
 impl Tombstone {

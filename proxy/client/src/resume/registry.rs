@@ -120,7 +120,7 @@ impl<T> Registry<T> {
     pub fn refuse(&mut self, identity: Arc<Identity>, reason: Reason, grace: Duration, now: Instant) {
         let hold = grace + self.limits.hold_extra;
         let outcome = Outcome::Refused(reason);
-        self.bury(Tombstone { identity, outcome, received: 0, total: None, base: 0, hold, expires: now + hold });
+        self.bury(Tombstone { identity, outcome, received: 0, total: None, base: 0, hold, expires: now + hold, is_known: true });
     }
 
     /// The stream ended and no carrier holds on to it: its handle goes, the tombstone stays. The oldest one goes if there are too many.
@@ -143,6 +143,15 @@ impl<T> Registry<T> {
     /// Forgets a live stream: an endpoint that is freed.
     pub fn forget(&mut self, id: StreamId) {
         self.take(id);
+    }
+
+    /// Until when a client may come that does not know yet how its stream ended; none where all know.
+    pub fn unknown_until(&self, now: Instant) -> Option<Instant> {
+        let ended = self.streams.values().filter_map(|entry| match entry {
+            Entry::Ended { tombstone, .. } if !tombstone.is_known => Some(tombstone.expires),
+            _ => None,
+        });
+        ended.filter(|expires| *expires > now).max()
     }
 
     /// How many streams live, and how many are remembered.

@@ -322,9 +322,11 @@ fn after_a_clean_end_the_server_repeats_its_facts_and_takes_no_byte() {
     world.arrive();
     assert_eq!(world.client().state(), State::Closing);
     assert_eq!(world.registry.counts(), (0, 1));
+    assert_eq!(world.registry.unknown_until(world.now), Some(world.now + world.limits.grace + world.limits.hold_extra));
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.client().outcome(), Some(&Outcome::Clean));
     assert_eq!(world.registry.counts(), (0, 1));
+    assert_eq!(world.registry.unknown_until(world.now), None, "it has heard now");
     let second = world.network.said_on(SERVER, first + 1);
     assert!(
         matches!(second[..], [Record::Prove { .. }, Record::Ack { received: 6, .. }, Record::Ack { received: 6, .. }, Record::Done]),

@@ -19,7 +19,9 @@ pub enum Item {
     Reply,
     Refused(Reason),
     Bytes(Bytes),
-    /// It was finished, reset, or is known to be dead.
+    /// It was finished.
+    Finished,
+    /// It was reset, or is known to be dead.
     End,
 }
 
@@ -100,7 +102,7 @@ impl Network {
         if let (SERVER, Item::Open { .. }) = (side, &item) {
             link.open[SERVER] = true;
         }
-        if matches!(item, Item::End) && link.open[side] {
+        if matches!(item, Item::Finished | Item::End) && link.open[side] {
             // A mux stream that one side closed is closed for the other: what it still sends goes nowhere.
             link.cut[side] = true;
         }
@@ -109,7 +111,16 @@ impl Network {
 
     /// This side lets go of its end.
     pub fn close(&mut self, id: u64, side: usize) {
-        self.send(id, side, Item::End);
+        self.end(id, side, Item::End);
+    }
+
+    /// The same, as of one that needs nothing more.
+    pub fn finish(&mut self, id: u64, side: usize) {
+        self.end(id, side, Item::Finished);
+    }
+
+    fn end(&mut self, id: u64, side: usize, how: Item) {
+        self.send(id, side, how);
         if let Some(link) = self.links.get_mut(&id) {
             link.open[side] = false;
             link.cut[side] = true;

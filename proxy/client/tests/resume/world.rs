@@ -6,8 +6,8 @@ use std::{
 };
 
 use browser_stream_client::resume::{
-    Action, Birth, Born, Budget, Endpoint, Identity, Joined, Kind, Limits, MacRequest, Newcomer, Nonce, Outcome, Reason, Record, Registry,
-    Secret, StreamId, Unproven,
+    Action, Birth, Born, Budget, Close, Endpoint, Identity, Joined, Kind, Limits, MacRequest, Newcomer, Nonce, Outcome, Reason, Record,
+    Registry, Secret, StreamId, Unproven,
 };
 use bytes::{Bytes, BytesMut};
 
@@ -135,7 +135,8 @@ impl World {
     fn act(&mut self, side: usize, action: Action) {
         match action {
             Action::Macs(request) => self.macs.push((side, request)),
-            Action::Close(id, _) => self.network.close(id, side),
+            Action::Close(id, Close::Finish) => self.network.finish(id, side),
+            Action::Close(id, Close::Reset) => self.network.close(id, side),
             Action::Open { birth } => {
                 self.opens += 1;
                 let now = self.now;
@@ -300,8 +301,11 @@ impl World {
                 self.client().refused(id, &reason, now);
                 self.network.close(id, CLIENT);
             }
-            Item::End => {
-                self.client().closed(id, now);
+            Item::Finished | Item::End => {
+                match item {
+                    Item::Finished => self.client().finished(id, now),
+                    _ => self.client().closed(id, now),
+                }
                 self.network.close(id, CLIENT);
             }
             Item::Open { .. } => panic!("only clients open"),
@@ -318,9 +322,12 @@ impl World {
                 self.network.close_withdrawn();
             }
             Item::Bytes(bytes) => self.server_reads(id, bytes),
-            Item::End => {
+            Item::Finished | Item::End => {
                 if let Some(server) = &mut self.ends[SERVER] {
-                    server.closed(id, now);
+                    match item {
+                        Item::Finished => server.finished(id, now),
+                        _ => server.closed(id, now),
+                    }
                 }
                 self.network.close(id, SERVER);
             }

@@ -26,6 +26,7 @@ use super::{
 use crate::shell::{
     Failure, Proxy,
     failure::line,
+    heard,
     peer::Voice,
     standard::{print, say},
     welcome,
@@ -91,6 +92,7 @@ impl Send {
                 },
                 Some(is_served) = streams.next() => if is_served && self.once {
                     bar.end("sent", desk.offer.size());
+                    heard(&listener).await;
                     return Ok(());
                 },
                 _ = pulses.tick() => desk.show(&mut bar),

@@ -84,12 +84,18 @@ impl Endpoint {
         Ok(Flow::On)
     }
 
-    /// The server may go on remembering: only the client can come back, so only it must hear DONE.
+    /// The server may go on remembering: only the client can come back, so only it must hear DONE. It finishes the carrier that brought it, which tells the server that
+    /// it has.
     fn done(&mut self, index: usize, now: Instant) -> Result<Flow, Broken> {
         match (self.state, &self.outcome) {
-            (State::Closing, _) => self.end(Outcome::Clean, State::Freed, now),
-            (State::Resetting, _) => self.end_as_it_did(State::Freed, now),
-            (State::Tombstone, Some(Outcome::Reset { here: true, .. })) => self.remove(index, Some(Close::Reset), now),
+            (State::Closing | State::Resetting, _) => {
+                self.leave(index, now);
+                self.end(Outcome::Clean, State::Freed, now);
+            }
+            (State::Tombstone, Some(Outcome::Reset { here: true, .. })) => {
+                self.is_known = true;
+                self.remove(index, Some(Close::Reset), now);
+            }
             _ => return Err(Broken),
         }
         Ok(Flow::Stop)

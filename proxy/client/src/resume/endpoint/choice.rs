@@ -17,6 +17,12 @@ impl Endpoint {
         self.settle(now);
     }
 
+    /// The peer finished a carrier. A client does that with nothing more to hear or to say; whatever else ends one resets it, or loses it.
+    pub fn finished(&mut self, id: CarrierId, now: Instant) {
+        self.is_known |= self.outcome.is_some() && self.index(id).is_some_and(|index| self.carriers[index].is_proven());
+        self.closed(id, now);
+    }
+
     /// A carrier may be dead (ICE says `disconnected`): it is asked at once.
     pub fn suspect(&mut self, id: CarrierId, now: Instant) {
         if let Some(index) = self.index(id).filter(|&index| self.carriers[index].is_proven()) {

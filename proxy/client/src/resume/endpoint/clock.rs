@@ -76,6 +76,7 @@ impl Endpoint {
         let Some(client) = &mut self.client else {
             // An outcome that the hold brings is itself remembered for one.
             let state = if self.outcome.is_none() { State::Tombstone } else { State::Freed };
+            self.is_known = true;
             return self.end(lost, state, now);
         };
         if !client.replied {

@@ -61,6 +61,7 @@ impl Endpoint {
     pub(super) fn lose(&mut self, now: Instant) {
         let (received, base) = self.progress();
         let state = if self.is_client() { State::Freed } else { State::Tombstone };
+        self.is_known = true;
         self.end(Outcome::Lost { received, base }, state, now);
         self.close_carriers(now);
     }
