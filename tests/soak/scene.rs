@@ -76,6 +76,12 @@ impl Scene {
         let _ = self.unanswered.subscribe().wait_for(|all| all.contains(&errand.seed)).await;
     }
 
+    /// Resolves when whoever was cut has had the time to come back after the end of all weather.
+    pub async fn cleared(&self) {
+        self.over.cancelled().await;
+        tokio::time::sleep(BACK_AGAIN).await;
+    }
+
     /// Waits so long, or until the round is over, which it says.
     pub async fn rest(&self, time: Duration) -> bool {
         tokio::select! {
@@ -85,6 +91,8 @@ impl Scene {
     }
 }
 
+/// A connection is there again within 5 s of a clear sky, and a stream on it within as long.
+const BACK_AGAIN: Duration = Duration::from_secs(20);
 /// How long an end of a stream waits for the other, where that may never come back: a round does not end before.
 const GRACE: Duration = Duration::from_secs(15);
 /// The same where both stay: longer than anybody is away, also on a machine that has little time for this.

@@ -48,8 +48,12 @@ pub async fn keep(scene: Scene, mut random: StdRng) {
             }
         }
         while clients.join_next().await.is_some() {}
-        // One whose connection was cut when the last word was on its way comes back to hear it.
-        listener.settled().await;
+        // One whose connection was cut when the last word was on its way comes back to hear it, under a clear sky if not before. One that heard it, and was cut
+        // when it said so, does not come.
+        tokio::select! {
+            () = listener.settled() => {}
+            () = scene.cleared() => {}
+        }
         // It is free then, or lost before.
         let _ = listener.end().await;
     }

@@ -76,8 +76,8 @@ impl Listener {
 
     /// Resolves when each resumable stream that came to this peer has ended and been let go of, and its client knows how: what a server waits for before it
     /// gives its name up. The last word of a stream may be lost with a connection, and its client comes back under the name to hear it, for as long as it
-    /// waits for its server at all; one that vanished is waited for as long: 180 s, or 60 s longer than [`Dial::grace`](crate::Dial::grace). New clients wait meanwhile, as
-    /// while the stream of them is not polled. Cancel-safe.
+    /// waits for its server at all. One that vanished, or that was cut when it said that it knows, is waited for as long: 180 s, or 60 s longer than
+    /// [`Dial::grace`](crate::Dial::grace); a timeout around this is how much patience a program has. New clients wait meanwhile, as while the stream of them is not polled. Cancel-safe.
     pub async fn settled(&self) {
         let shared = self.peer.shared();
         shared.resumption.settled(&shared.streams).await;
