@@ -1,0 +1,38 @@
+//! What `bss help trace` says behind the options.
+
+/// The kinds of lines, and the fields of each.
+pub const HELP: &str = "\
+A line is: seconds since the trace began, the connection's number, → for what the peer says and ← for the proxy's word, the stream
+(0: the session, -: none), a kind, and facts as name=value. With --json it is an object: at, connection, side (peer or proxy), stream
+(absent where there is none), kind, and the facts by the same names; json is an object itself.
+
+  kind        facts
+  tcp         event (opened, finished, reset, refused, missing, not decoded, begins in mid-connection), from, to, bytes, text
+  upgrade     path, host, origin, extensions, subprotocol, authorization; of the answer status, subprotocol, text
+  websocket   type (ping, pong, close), length; code, reason
+  data        flags, length                        a frame DATA of the mux; late: its stream is over
+  window      flags, credit                        WINDOW_UPDATE
+  reset       flags, code, number                  RST
+  ping        flags, token
+  goaway      code, number
+  open, reply, note                                json
+  record      type, and offset, length, total, received, room, code, message, token, id, nonce, mac
+  channel     type, and length, publisher, reader, first, messages, count, taken, slowest, delivered, code, text, id, json
+  room        type, and flags, ref, ask, timeout, to, except, name, length, from, number, live, count, code, text, scope, json
+  sealed      length, end                          what the two ends alone can read
+  bytes       length, hex                          with --data: what a frame carries that is nobody's but the application's
+  violation   code, text                           the protocol was broken; decoding goes on where it can
+  limit       text                                 something is not decoded, for too much would have to be kept
+
+Tokens, keys, proofs and what follows a ? are not shown, unless with --secrets; fields of `meta` whose names say that they are
+secret neither. What streams carry is not shown, unless with --data. Of all connections together 64 MiB are kept at most, of an open or
+a note 9 KiB, of what came out of order in a capture 1 MiB for each direction.
+
+Live, bytes go on as they came, but for the Host of the upgrade where the proxy is not on this machine. Who reads the lines more
+slowly than peers talk holds nobody up: where 32 MiB wait, a connection is told no further, and goes on.
+
+  bss trace --listen 9000 ws://127.0.0.1:8080/mux  then: bss ls --url ws://127.0.0.1:9000/mux
+  bss trace --listen 9000 wss://bss.example/mux --only open,reply,violation
+  bss trace session.pcapng --port 8080             what tcpdump or Wireshark recorded, without TLS
+  tcpdump -i lo -w - port 8080 | bss trace -       as it comes
+  bss trace session.pcap --json | jq -c 'select(.kind == \"reset\")'";

@@ -1,0 +1,285 @@
+//! Captures written byte by byte, and what is told of them.
+
+use browser_stream_tests::{frame, wire::framed};
+
+use super::told::{ANSWER, REQUEST, message};
+use crate::shell::trace::{
+    capture::{self, CaptureError},
+    flows::Flows,
+    line::{Line, Side},
+    scribe::Shown,
+};
+
+/// A TCP connection between a peer at 10.0.0.1:4000 and a proxy at 10.0.0.2:8080, as packets of Ethernet.
+pub struct Recorded {
+    pub packets: Vec<Vec<u8>>,
+    next: [u32; 2],
+}
+
+const SYN: u8 = 2;
+const ACK: u8 = 16;
+const FIN: u8 = 1;
+const RST: u8 = 4;
+
+impl Recorded {
+    /// From its handshake on.
+    pub fn new() -> Self {
+        let mut new = Self::midway();
+        new.packets = vec![segment(Side::Peer, 99, 0, SYN, b""), segment(Side::Proxy, 499, 100, SYN | ACK, b"")];
+        new
+    }
+
+    /// Of which the handshake was not seen.
+    pub fn midway() -> Self {
+        Self { packets: Vec::new(), next: [100, 500] }
+    }
+
+    pub fn says(&mut self, side: Side, bytes: &[u8]) {
+        let packet = segment(side, self.next[side.index()], self.next[side.other().index()], ACK, bytes);
+        self.packets.push(packet);
+        self.next[side.index()] += bytes.len() as u32;
+    }
+
+    /// The other side has all that was said.
+    pub fn acknowledges(&mut self, side: Side) {
+        self.says(side, b"");
+    }
+
+    pub fn ends(&mut self, side: Side) {
+        self.packets.push(segment(side, self.next[side.index()], self.next[side.other().index()], ACK | FIN, b""));
+        self.next[side.index()] += 1;
+    }
+}
+
+/// A TCP segment in IPv4.
+fn ip(side: Side, sequence: u32, acknowledged: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let ends = [([10, 0, 0, 1], 4000_u16), ([10, 0, 0, 2], 8080)];
+    let (from, to) = (ends[side.index()], ends[side.other().index()]);
+    let mut bytes = vec![0x45, 0];
+    bytes.extend((40 + payload.len() as u16).to_be_bytes());
+    bytes.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
+    bytes.extend(from.0);
+    bytes.extend(to.0);
+    bytes.extend(from.1.to_be_bytes());
+    bytes.extend(to.1.to_be_bytes());
+    bytes.extend(sequence.to_be_bytes());
+    bytes.extend(acknowledged.to_be_bytes());
+    bytes.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
+    bytes.extend(payload);
+    bytes
+}
+
+fn segment(side: Side, sequence: u32, acknowledged: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+    [&[0; 12][..], &[8, 0], &ip(side, sequence, acknowledged, flags, payload)].concat()
+}
+
+/// A capture of these packets, a millisecond between each two, of this kind of link, in this byte order.
+fn pcap_of(link: u32, packets: &[Vec<u8>], word: fn(u32) -> [u8; 4], half: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    let mut bytes = [word(0xa1b2_c3d4).as_slice(), &half(2), &half(4), &word(0), &word(0), &word(65_535), &word(link)].concat();
+    for (number, packet) in packets.iter().enumerate() {
+        let length = word(packet.len() as u32);
+        bytes.extend([word(1_700_000_000), word(number as u32 * 1000), length, length].concat());
+        bytes.extend(packet);
+    }
+    bytes
+}
+
+pub fn pcap(packets: &[Vec<u8>]) -> Vec<u8> {
+    pcap_of(1, packets, u32::to_le_bytes, u16::to_le_bytes)
+}
+
+/// The same as pcapng, with a clock of nanoseconds.
+pub fn pcapng(packets: &[Vec<u8>]) -> Vec<u8> {
+    let block = |kind: u32, body: &[u8]| {
+        let length = (12 + body.len() as u32).to_le_bytes();
+        [&kind.to_le_bytes()[..], &length, body, &length].concat()
+    };
+    let section = [&0x1a2b_3c4d_u32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat();
+    let interface = [1, 0, 0, 0, 0xff, 0xff, 0, 0, 9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0];
+    let mut bytes = [block(0x0a0d_0d0a, &section), block(1, &interface)].concat();
+    for (number, packet) in packets.iter().enumerate() {
+        let at = 1_700_000_000_000_000_000_u64 + number as u64 * 1_000_000;
+        let mut body = [0, (at >> 32) as u32, at as u32, packet.len() as u32, packet.len() as u32].map(u32::to_le_bytes).concat();
+        body.extend(packet);
+        body.resize(body.len().next_multiple_of(4), 0);
+        bytes.extend(block(6, &body));
+    }
+    bytes
+}
+
+fn told(bytes: &[u8], ports: &[u16]) -> (Vec<String>, Result<(), CaptureError>) {
+    let mut lines = Vec::new();
+    let mut out = |line: Line| lines.push(line.plain());
+    let read = capture::read(bytes, &mut Flows::new(ports, Shown::default(), &mut out));
+    (lines, read)
+}
+
+/// The same without their times.
+fn lines(bytes: &[u8]) -> Vec<String> {
+    let (lines, read) = told(bytes, &[]);
+    read.expect("read to its end");
+    lines.into_iter().map(|line| line[16..].to_owned()).collect()
+}
+
+fn data(flags: u16, payload: &[u8]) -> Vec<u8> {
+    frame(0, flags, 1, payload.len() as u32, payload)
+}
+
+/// A session with an open, a reply and a note.
+fn session() -> Recorded {
+    let mut recorded = Recorded::new();
+    recorded.says(Side::Peer, REQUEST);
+    recorded.says(Side::Proxy, ANSWER);
+    recorded.says(Side::Peer, &message(Side::Peer, &data(1, &framed(r#"{"path":"/session"}"#))));
+    recorded.says(Side::Proxy, &message(Side::Proxy, &data(2, &framed(r#"{"session":"7"}"#))));
+    recorded.says(Side::Proxy, &message(Side::Proxy, &data(0, &framed(r#"{"note":"drain"}"#))));
+    recorded.ends(Side::Peer);
+    recorded.ends(Side::Proxy);
+    recorded
+}
+
+const TOLD: [&str; 11] = [
+    "→     - tcp       event=opened from=10.0.0.1:4000 to=10.0.0.2:8080",
+    r#"→     - upgrade   path="/mux?(hidden)" host=h:1 subprotocol="bss.1, (hidden)" authorization="(hidden)""#,
+    "←     - upgrade   status=101 subprotocol=bss.1",
+    "→     1 data      flags=SYN length=21",
+    r#"→     1 open      {"path":"/session"}"#,
+    "←     1 data      flags=ACK length=17",
+    r#"←     1 reply     {"session":"7"}"#,
+    "←     1 data      length=18",
+    r#"←     1 note      {"note":"drain"}"#,
+    "→     - tcp       event=finished",
+    "←     - tcp       event=finished",
+];
+
+#[test]
+fn a_capture_is_told_whatever_its_format_its_byte_order_and_its_link() {
+    let recorded = session();
+    let packets = &recorded.packets;
+    assert_eq!(lines(&pcap(packets)), TOLD);
+    assert_eq!(lines(&pcapng(packets)), TOLD);
+    assert_eq!(lines(&pcap_of(1, packets, u32::to_be_bytes, u16::to_be_bytes)), TOLD);
+    let of = |link: u32, head: &[u8]| {
+        let packets: Vec<Vec<u8>> = packets.iter().map(|packet| [head, &packet[14..]].concat()).collect();
+        lines(&pcap_of(link, &packets, u32::to_le_bytes, u16::to_le_bytes))
+    };
+    assert_eq!(of(0, &[2, 0, 0, 0]), TOLD);
+    assert_eq!(of(101, &[]), TOLD);
+    assert_eq!(of(113, &[0, 0, 3, 4, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0]), TOLD);
+    assert_eq!(of(276, &[8, 0, 0, 0, 0, 0, 0, 1, 3, 4, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0]), TOLD);
+    let six = |packet: &Vec<u8>| {
+        let (tcp, ends) = (&packet[34..], if packet[29] == 1 { [1, 2] } else { [2, 1] });
+        let address = |end: u8| [[0; 15].as_slice(), &[end]].concat();
+        let length = (tcp.len() as u16).to_be_bytes();
+        [&[0x60, 0, 0, 0], &length[..], &[6, 64], &address(ends[0]), &address(ends[1]), tcp].concat()
+    };
+    let six: Vec<Vec<u8>> = packets.iter().map(six).collect();
+    let told = lines(&pcap_of(229, &six, u32::to_le_bytes, u16::to_le_bytes));
+    assert_eq!(told[0], "→     - tcp       event=opened from=[::1]:4000 to=[::2]:8080");
+    assert_eq!(told[1..], TOLD[1..]);
+}
+
+#[test]
+fn times_count_from_the_first_packet() {
+    for bytes in [pcap(&session().packets), pcapng(&session().packets)] {
+        let (lines, _) = told(&bytes, &[]);
+        assert!(lines[1].starts_with("   0.002000   1 →"), "{}", lines[1]);
+        assert!(lines[10].starts_with("   0.008000   1 ←"), "{}", lines[10]);
+    }
+}
+
+#[test]
+fn segments_out_of_order_and_sent_again_are_told_once() {
+    let mut packets = session().packets;
+    packets.swap(5, 6);
+    let again = packets[4].clone();
+    packets.insert(6, again);
+    let twice = packets[2].clone();
+    packets.insert(3, twice);
+    let mut cut = packets[2].clone();
+    // The same beginning, and less of it.
+    cut.truncate(14 + 40 + 30);
+    cut[16..18].copy_from_slice(&70_u16.to_be_bytes());
+    packets.insert(3, cut);
+    assert_eq!(lines(&pcap(&packets)), TOLD);
+}
+
+#[test]
+fn what_was_not_captured_is_said_when_the_other_side_has_it() {
+    let mut recorded = session();
+    recorded.packets.remove(6);
+    let told = lines(&pcap(&recorded.packets));
+    assert_eq!(told[..7], TOLD[..7]);
+    let lost = "←     - tcp       event=missing bytes=32 text=\"what follows in this direction is not decoded\"";
+    assert_eq!(told[7], lost, "{told:#?}");
+    // Heads of packets alone: what was cut off lies within payload, and costs nothing else.
+    let mut recorded = Recorded::new();
+    recorded.says(Side::Peer, REQUEST);
+    recorded.says(Side::Proxy, ANSWER);
+    recorded.says(Side::Peer, &message(Side::Peer, &data(1, &framed(r#"{"path":"/mine"}"#))));
+    recorded.says(Side::Peer, &message(Side::Peer, &data(0, &[7; 1000])));
+    recorded.packets[5].truncate(200);
+    recorded.says(Side::Peer, &message(Side::Peer, &data(4, b"")));
+    let told = lines(&pcap(&recorded.packets));
+    assert_eq!(
+        told[5..],
+        ["→     1 data      length=1000", "→     - tcp       event=missing bytes=874", "→     1 data      flags=FIN length=0"]
+    );
+}
+
+#[test]
+fn a_capture_that_begins_in_mid_connection_says_so() {
+    let mut recorded = Recorded::midway();
+    recorded.says(Side::Proxy, &message(Side::Proxy, &data(0, b"x")));
+    recorded.says(Side::Peer, &message(Side::Peer, &data(0, b"y")));
+    let (told, read) = told(&pcap(&recorded.packets), &[8080]);
+    read.expect("read");
+    let text = "event=\"begins in mid-connection\" text=\"its upgrade was not captured: it is not decoded\"";
+    assert_eq!(told.len(), 2, "{told:#?}");
+    assert!(told[0].ends_with("event=opened from=10.0.0.1:4000 to=10.0.0.2:8080") && told[1].ends_with(text), "{told:#?}");
+    // The handshake alone is missing: what follows is all there.
+    let mut packets = session().packets;
+    packets.drain(..2);
+    assert_eq!(lines(&pcap(&packets)), TOLD);
+}
+
+#[test]
+fn other_ports_and_what_is_no_websocket_are_passed_over() {
+    let (told_of, read) = told(&pcap(&session().packets), &[9999]);
+    assert!(told_of.is_empty() && read.is_ok(), "{told_of:#?}");
+    let mut recorded = Recorded::new();
+    recorded.says(Side::Peer, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    recorded.says(Side::Proxy, b"HTTP/1.1 200 OK\r\n\r\n");
+    recorded.packets.push(segment(Side::Peer, 0, 0, RST, b""));
+    assert!(lines(&pcap(&recorded.packets)).is_empty());
+    let (told_of, _) = told(&pcap(&recorded.packets), &[8080]);
+    assert!(told_of[1].ends_with("text=\"it does not begin with an upgrade to a WebSocket\""), "{told_of:#?}");
+}
+
+#[test]
+fn a_port_that_is_used_again_is_another_connection() {
+    let mut packets = session().packets;
+    packets.truncate(6);
+    let again = session().packets;
+    let mut syn = again[0].clone();
+    syn[14 + 20 + 7] = 98;
+    packets.push(syn);
+    packets.extend(again);
+    let (told_of, _) = told(&pcap(&packets), &[]);
+    let numbers: Vec<&str> =
+        told_of.iter().filter(|line| line.contains("upgrade ") && line.contains('→')).map(|line| line[12..15].trim()).collect();
+    assert_eq!(numbers.len(), 2, "{told_of:#?}");
+    assert!(numbers[0] != numbers[1]);
+}
+
+#[test]
+fn what_is_no_capture_ends_early_or_is_of_an_unknown_link_is_said() {
+    assert!(matches!(told(b"", &[]).1, Err(CaptureError::Unknown)));
+    assert!(matches!(told(b"neither of the two, but long enough", &[]).1, Err(CaptureError::Unknown)));
+    let bytes = pcap(&session().packets);
+    let (lines, read) = told(&bytes[..bytes.len() - 3], &[]);
+    assert!(matches!(read, Err(CaptureError::CutOff)), "{read:?}");
+    assert!(lines.len() >= 9, "{lines:#?}");
+    let other = pcap_of(147, &session().packets, u32::to_le_bytes, u16::to_le_bytes);
+    assert!(matches!(told(&other, &[]).1, Err(CaptureError::Link(147))));
+}
