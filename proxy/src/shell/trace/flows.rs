@@ -120,7 +120,11 @@ impl<'a> Flows<'a> {
         for side in [Side::Peer, Side::Proxy] {
             let mut scribe = Scribe { at, connection: flow.number, side, shown: self.shown, budget: &self.budget, out: &mut *self.out };
             if let Some(mut order) = flow.orders[side.index()].take() {
+                let was_finished = order.is_finished();
                 order.close(&mut |piece| pass(&mut flow.conversation, &piece, &mut scribe));
+                if order.is_finished() && !was_finished {
+                    flow.conversation.end("finished", &mut scribe);
+                }
             }
         }
     }

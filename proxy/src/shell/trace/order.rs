@@ -16,6 +16,8 @@ pub struct Order {
     waiting: usize,
     /// Where the direction ends, if that is known.
     end: Option<u64>,
+    /// What the other side has.
+    acknowledged: u64,
 }
 
 #[derive(Debug)]
@@ -37,7 +39,7 @@ const WAITING_MAX: usize = 1 << 20;
 impl Order {
     /// One whose first byte has this sequence number.
     pub fn new(first: u32) -> Self {
-        Self { next: first, at: 0, early: BTreeMap::new(), waiting: 0, end: None }
+        Self { next: first, at: 0, early: BTreeMap::new(), waiting: 0, end: None, acknowledged: 0 }
     }
 
     /// A segment: `bytes`, and `missing` more that were not captured.
@@ -80,6 +82,7 @@ impl Order {
     /// The other side has everything before this sequence number: what of it was not captured never will be.
     pub fn acknowledged(&mut self, sequence: u32, out: &mut dyn FnMut(Piece<'_>)) {
         if let Some(until) = self.place(sequence) {
+            self.acknowledged = until;
             self.give_up(until, out);
         }
     }
@@ -87,6 +90,12 @@ impl Order {
     /// Nothing more comes: what waits is passed on, behind what is missing.
     pub fn close(&mut self, out: &mut dyn FnMut(Piece<'_>)) {
         self.give_up(u64::MAX, out);
+        // The end counts as one byte more to who acknowledges it.
+        let known = self.end.unwrap_or(self.acknowledged);
+        if known > self.at {
+            out(Piece::Missing(known - self.at));
+            self.step(known - self.at);
+        }
     }
 
     /// Whether its end was reached.

@@ -1,6 +1,11 @@
 //! Captures written byte by byte, and what is told of them.
 
-use browser_stream_tests::{frame, wire::framed};
+use harness::{
+    Capture, Way,
+    capture::{HEADERS, LINK, pcap},
+    frame,
+    wire::framed,
+};
 
 use super::told::{ANSWER, REQUEST, message};
 use crate::shell::trace::{
@@ -9,103 +14,6 @@ use crate::shell::trace::{
     line::{Line, Side},
     scribe::Shown,
 };
-
-/// A TCP connection between a peer at 10.0.0.1:4000 and a proxy at 10.0.0.2:8080, as packets of Ethernet.
-pub struct Recorded {
-    pub packets: Vec<Vec<u8>>,
-    next: [u32; 2],
-}
-
-const SYN: u8 = 2;
-const ACK: u8 = 16;
-const FIN: u8 = 1;
-const RST: u8 = 4;
-
-impl Recorded {
-    /// From its handshake on.
-    pub fn new() -> Self {
-        let mut new = Self::midway();
-        new.packets = vec![segment(Side::Peer, 99, 0, SYN, b""), segment(Side::Proxy, 499, 100, SYN | ACK, b"")];
-        new
-    }
-
-    /// Of which the handshake was not seen.
-    pub fn midway() -> Self {
-        Self { packets: Vec::new(), next: [100, 500] }
-    }
-
-    pub fn says(&mut self, side: Side, bytes: &[u8]) {
-        let packet = segment(side, self.next[side.index()], self.next[side.other().index()], ACK, bytes);
-        self.packets.push(packet);
-        self.next[side.index()] += bytes.len() as u32;
-    }
-
-    /// The other side has all that was said.
-    pub fn acknowledges(&mut self, side: Side) {
-        self.says(side, b"");
-    }
-
-    pub fn ends(&mut self, side: Side) {
-        self.packets.push(segment(side, self.next[side.index()], self.next[side.other().index()], ACK | FIN, b""));
-        self.next[side.index()] += 1;
-    }
-}
-
-/// A TCP segment in IPv4.
-fn ip(side: Side, sequence: u32, acknowledged: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
-    let ends = [([10, 0, 0, 1], 4000_u16), ([10, 0, 0, 2], 8080)];
-    let (from, to) = (ends[side.index()], ends[side.other().index()]);
-    let mut bytes = vec![0x45, 0];
-    bytes.extend((40 + payload.len() as u16).to_be_bytes());
-    bytes.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
-    bytes.extend(from.0);
-    bytes.extend(to.0);
-    bytes.extend(from.1.to_be_bytes());
-    bytes.extend(to.1.to_be_bytes());
-    bytes.extend(sequence.to_be_bytes());
-    bytes.extend(acknowledged.to_be_bytes());
-    bytes.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
-    bytes.extend(payload);
-    bytes
-}
-
-fn segment(side: Side, sequence: u32, acknowledged: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
-    [&[0; 12][..], &[8, 0], &ip(side, sequence, acknowledged, flags, payload)].concat()
-}
-
-/// A capture of these packets, a millisecond between each two, of this kind of link, in this byte order.
-fn pcap_of(link: u32, packets: &[Vec<u8>], word: fn(u32) -> [u8; 4], half: fn(u16) -> [u8; 2]) -> Vec<u8> {
-    let mut bytes = [word(0xa1b2_c3d4).as_slice(), &half(2), &half(4), &word(0), &word(0), &word(65_535), &word(link)].concat();
-    for (number, packet) in packets.iter().enumerate() {
-        let length = word(packet.len() as u32);
-        bytes.extend([word(1_700_000_000), word(number as u32 * 1000), length, length].concat());
-        bytes.extend(packet);
-    }
-    bytes
-}
-
-pub fn pcap(packets: &[Vec<u8>]) -> Vec<u8> {
-    pcap_of(1, packets, u32::to_le_bytes, u16::to_le_bytes)
-}
-
-/// The same as pcapng, with a clock of nanoseconds.
-pub fn pcapng(packets: &[Vec<u8>]) -> Vec<u8> {
-    let block = |kind: u32, body: &[u8]| {
-        let length = (12 + body.len() as u32).to_le_bytes();
-        [&kind.to_le_bytes()[..], &length, body, &length].concat()
-    };
-    let section = [&0x1a2b_3c4d_u32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat();
-    let interface = [1, 0, 0, 0, 0xff, 0xff, 0, 0, 9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0];
-    let mut bytes = [block(0x0a0d_0d0a, &section), block(1, &interface)].concat();
-    for (number, packet) in packets.iter().enumerate() {
-        let at = 1_700_000_000_000_000_000_u64 + number as u64 * 1_000_000;
-        let mut body = [0, (at >> 32) as u32, at as u32, packet.len() as u32, packet.len() as u32].map(u32::to_le_bytes).concat();
-        body.extend(packet);
-        body.resize(body.len().next_multiple_of(4), 0);
-        bytes.extend(block(6, &body));
-    }
-    bytes
-}
 
 fn told(bytes: &[u8], ports: &[u16]) -> (Vec<String>, Result<(), CaptureError>) {
     let mut lines = Vec::new();
@@ -126,15 +34,15 @@ fn data(flags: u16, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A session with an open, a reply and a note.
-fn session() -> Recorded {
-    let mut recorded = Recorded::new();
-    recorded.says(Side::Peer, REQUEST);
-    recorded.says(Side::Proxy, ANSWER);
-    recorded.says(Side::Peer, &message(Side::Peer, &data(1, &framed(r#"{"path":"/session"}"#))));
-    recorded.says(Side::Proxy, &message(Side::Proxy, &data(2, &framed(r#"{"session":"7"}"#))));
-    recorded.says(Side::Proxy, &message(Side::Proxy, &data(0, &framed(r#"{"note":"drain"}"#))));
-    recorded.ends(Side::Peer);
-    recorded.ends(Side::Proxy);
+fn session() -> Capture {
+    let mut recorded = Capture::new();
+    recorded.says(Way::Up, REQUEST);
+    recorded.says(Way::Down, ANSWER);
+    recorded.says(Way::Up, &message(Side::Peer, &data(1, &framed(r#"{"path":"/session"}"#))));
+    recorded.says(Way::Down, &message(Side::Proxy, &data(2, &framed(r#"{"session":"7"}"#))));
+    recorded.says(Way::Down, &message(Side::Proxy, &data(0, &framed(r#"{"note":"drain"}"#))));
+    recorded.finishes(Way::Up);
+    recorded.finishes(Way::Down);
     recorded
 }
 
@@ -156,12 +64,12 @@ const TOLD: [&str; 11] = [
 fn a_capture_is_told_whatever_its_format_its_byte_order_and_its_link() {
     let recorded = session();
     let packets = &recorded.packets;
-    assert_eq!(lines(&pcap(packets)), TOLD);
-    assert_eq!(lines(&pcapng(packets)), TOLD);
-    assert_eq!(lines(&pcap_of(1, packets, u32::to_be_bytes, u16::to_be_bytes)), TOLD);
+    assert_eq!(lines(&recorded.pcap()), TOLD);
+    assert_eq!(lines(&recorded.pcapng()), TOLD);
+    assert_eq!(lines(&recorded.pcap_of_another_machine()), TOLD);
     let of = |link: u32, head: &[u8]| {
-        let packets: Vec<Vec<u8>> = packets.iter().map(|packet| [head, &packet[14..]].concat()).collect();
-        lines(&pcap_of(link, &packets, u32::to_le_bytes, u16::to_le_bytes))
+        let packets: Vec<Vec<u8>> = packets.iter().map(|packet| [head, &packet[LINK..]].concat()).collect();
+        lines(&pcap(link, &packets))
     };
     assert_eq!(of(0, &[2, 0, 0, 0]), TOLD);
     assert_eq!(of(101, &[]), TOLD);
@@ -174,14 +82,14 @@ fn a_capture_is_told_whatever_its_format_its_byte_order_and_its_link() {
         [&[0x60, 0, 0, 0], &length[..], &[6, 64], &address(ends[0]), &address(ends[1]), tcp].concat()
     };
     let six: Vec<Vec<u8>> = packets.iter().map(six).collect();
-    let told = lines(&pcap_of(229, &six, u32::to_le_bytes, u16::to_le_bytes));
+    let told = lines(&pcap(229, &six));
     assert_eq!(told[0], "→     - tcp       event=opened from=[::1]:4000 to=[::2]:8080");
     assert_eq!(told[1..], TOLD[1..]);
 }
 
 #[test]
 fn times_count_from_the_first_packet() {
-    for bytes in [pcap(&session().packets), pcapng(&session().packets)] {
+    for bytes in [session().pcap(), session().pcapng()] {
         let (lines, _) = told(&bytes, &[]);
         assert!(lines[1].starts_with("   0.002000   1 →"), "{}", lines[1]);
         assert!(lines[10].starts_with("   0.008000   1 ←"), "{}", lines[10]);
@@ -198,29 +106,29 @@ fn segments_out_of_order_and_sent_again_are_told_once() {
     packets.insert(3, twice);
     let mut cut = packets[2].clone();
     // The same beginning, and less of it.
-    cut.truncate(14 + 40 + 30);
+    cut.truncate(HEADERS + 30);
     cut[16..18].copy_from_slice(&70_u16.to_be_bytes());
     packets.insert(3, cut);
-    assert_eq!(lines(&pcap(&packets)), TOLD);
+    assert_eq!(lines(&pcap(1, &packets)), TOLD);
 }
 
 #[test]
 fn what_was_not_captured_is_said_when_the_other_side_has_it() {
     let mut recorded = session();
     recorded.packets.remove(6);
-    let told = lines(&pcap(&recorded.packets));
+    let told = lines(&recorded.pcap());
     assert_eq!(told[..7], TOLD[..7]);
     let lost = "←     - tcp       event=missing bytes=32 text=\"what follows in this direction is not decoded\"";
-    assert_eq!(told[7], lost, "{told:#?}");
+    assert_eq!(told[7..], [TOLD[9], lost, TOLD[10]]);
     // Heads of packets alone: what was cut off lies within payload, and costs nothing else.
-    let mut recorded = Recorded::new();
-    recorded.says(Side::Peer, REQUEST);
-    recorded.says(Side::Proxy, ANSWER);
-    recorded.says(Side::Peer, &message(Side::Peer, &data(1, &framed(r#"{"path":"/mine"}"#))));
-    recorded.says(Side::Peer, &message(Side::Peer, &data(0, &[7; 1000])));
+    let mut recorded = Capture::new();
+    recorded.says(Way::Up, REQUEST);
+    recorded.says(Way::Down, ANSWER);
+    recorded.says(Way::Up, &message(Side::Peer, &data(1, &framed(r#"{"path":"/mine"}"#))));
+    recorded.says(Way::Up, &message(Side::Peer, &data(0, &[7; 1000])));
     recorded.packets[5].truncate(200);
-    recorded.says(Side::Peer, &message(Side::Peer, &data(4, b"")));
-    let told = lines(&pcap(&recorded.packets));
+    recorded.says(Way::Up, &message(Side::Peer, &data(4, b"")));
+    let told = lines(&recorded.pcap());
     assert_eq!(
         told[5..],
         ["→     1 data      length=1000", "→     - tcp       event=missing bytes=874", "→     1 data      flags=FIN length=0"]
@@ -229,10 +137,10 @@ fn what_was_not_captured_is_said_when_the_other_side_has_it() {
 
 #[test]
 fn a_capture_that_begins_in_mid_connection_says_so() {
-    let mut recorded = Recorded::midway();
-    recorded.says(Side::Proxy, &message(Side::Proxy, &data(0, b"x")));
-    recorded.says(Side::Peer, &message(Side::Peer, &data(0, b"y")));
-    let (told, read) = told(&pcap(&recorded.packets), &[8080]);
+    let mut recorded = Capture::midway();
+    recorded.says(Way::Down, &message(Side::Proxy, &data(0, b"x")));
+    recorded.says(Way::Up, &message(Side::Peer, &data(0, b"y")));
+    let (told, read) = told(&recorded.pcap(), &[8080]);
     read.expect("read");
     let text = "event=\"begins in mid-connection\" text=\"its upgrade was not captured: it is not decoded\"";
     assert_eq!(told.len(), 2, "{told:#?}");
@@ -240,19 +148,19 @@ fn a_capture_that_begins_in_mid_connection_says_so() {
     // The handshake alone is missing: what follows is all there.
     let mut packets = session().packets;
     packets.drain(..2);
-    assert_eq!(lines(&pcap(&packets)), TOLD);
+    assert_eq!(lines(&pcap(1, &packets)), TOLD);
 }
 
 #[test]
 fn other_ports_and_what_is_no_websocket_are_passed_over() {
-    let (told_of, read) = told(&pcap(&session().packets), &[9999]);
+    let (told_of, read) = told(&session().pcap(), &[9999]);
     assert!(told_of.is_empty() && read.is_ok(), "{told_of:#?}");
-    let mut recorded = Recorded::new();
-    recorded.says(Side::Peer, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-    recorded.says(Side::Proxy, b"HTTP/1.1 200 OK\r\n\r\n");
-    recorded.packets.push(segment(Side::Peer, 0, 0, RST, b""));
-    assert!(lines(&pcap(&recorded.packets)).is_empty());
-    let (told_of, _) = told(&pcap(&recorded.packets), &[8080]);
+    let mut recorded = Capture::new();
+    recorded.says(Way::Up, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    recorded.says(Way::Down, b"HTTP/1.1 200 OK\r\n\r\n");
+    recorded.resets(Way::Up);
+    assert!(lines(&recorded.pcap()).is_empty());
+    let (told_of, _) = told(&recorded.pcap(), &[8080]);
     assert!(told_of[1].ends_with("text=\"it does not begin with an upgrade to a WebSocket\""), "{told_of:#?}");
 }
 
@@ -262,10 +170,10 @@ fn a_port_that_is_used_again_is_another_connection() {
     packets.truncate(6);
     let again = session().packets;
     let mut syn = again[0].clone();
-    syn[14 + 20 + 7] = 98;
+    syn[LINK + 20 + 7] = 98;
     packets.push(syn);
     packets.extend(again);
-    let (told_of, _) = told(&pcap(&packets), &[]);
+    let (told_of, _) = told(&pcap(1, &packets), &[]);
     let numbers: Vec<&str> =
         told_of.iter().filter(|line| line.contains("upgrade ") && line.contains('→')).map(|line| line[12..15].trim()).collect();
     assert_eq!(numbers.len(), 2, "{told_of:#?}");
@@ -276,10 +184,10 @@ fn a_port_that_is_used_again_is_another_connection() {
 fn what_is_no_capture_ends_early_or_is_of_an_unknown_link_is_said() {
     assert!(matches!(told(b"", &[]).1, Err(CaptureError::Unknown)));
     assert!(matches!(told(b"neither of the two, but long enough", &[]).1, Err(CaptureError::Unknown)));
-    let bytes = pcap(&session().packets);
+    let bytes = session().pcap();
     let (lines, read) = told(&bytes[..bytes.len() - 3], &[]);
     assert!(matches!(read, Err(CaptureError::CutOff)), "{read:?}");
     assert!(lines.len() >= 9, "{lines:#?}");
-    let other = pcap_of(147, &session().packets, u32::to_le_bytes, u16::to_le_bytes);
+    let other = pcap(147, &session().packets);
     assert!(matches!(told(&other, &[]).1, Err(CaptureError::Link(147))));
 }

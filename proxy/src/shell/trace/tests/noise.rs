@@ -1,12 +1,9 @@
 //! Whatever comes, the trace goes on: no bytes make it panic, and it keeps no more than its budget.
 
-use browser_stream_tests::{frame, wire::framed};
+use harness::{Capture, Way, frame, wire::framed};
 use proptest::{collection::vec, prelude::*};
 
-use super::{
-    captured::{Recorded, pcap, pcapng},
-    told::{ANSWER, REQUEST, Watched, message},
-};
+use super::told::{ANSWER, REQUEST, Watched, message};
 use crate::shell::trace::{capture, flows::Flows, line::Side, scribe::Shown};
 
 const ALL: Shown = Shown { data: true, secrets: true };
@@ -92,13 +89,13 @@ proptest! {
         changes in vec((any::<proptest::sample::Index>(), any::<u8>()), 0..12),
         cut in any::<proptest::sample::Index>(),
     ) {
-        let mut recorded = Recorded::new();
-        recorded.says(Side::Peer, REQUEST);
-        recorded.says(Side::Proxy, ANSWER);
-        recorded.says(Side::Peer, &message(Side::Peer, &data(1, &framed(OPENS[2].0))));
-        recorded.says(Side::Proxy, &message(Side::Proxy, &data(2, &framed(OPENS[2].1))));
-        recorded.ends(Side::Peer);
-        let mut bytes = if is_pcapng { pcapng(&recorded.packets) } else { pcap(&recorded.packets) };
+        let mut recorded = Capture::new();
+        recorded.says(Way::Up, REQUEST);
+        recorded.says(Way::Down, ANSWER);
+        recorded.says(Way::Up, &message(Side::Peer, &data(1, &framed(OPENS[2].0))));
+        recorded.says(Way::Down, &message(Side::Proxy, &data(2, &framed(OPENS[2].1))));
+        recorded.finishes(Way::Up);
+        let mut bytes = if is_pcapng { recorded.pcapng() } else { recorded.pcap() };
         for (at, byte) in changes {
             let at = at.index(bytes.len());
             bytes[at] = byte;

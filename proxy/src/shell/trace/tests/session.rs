@@ -1,6 +1,6 @@
 //! Sessions written by hand, and what is told of them.
 
-use browser_stream_tests::{ACK, DATA, FIN, GO_AWAY, PING, RST, SYN, WINDOW_UPDATE, frame, wire::framed};
+use harness::{ACK, DATA, FIN, GO_AWAY, PING, RST, SYN, WINDOW_UPDATE, frame, wire::framed};
 
 use super::told::{ANSWER, REQUEST, Watched, message, websocket};
 use crate::shell::trace::{

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use browser_stream_tests::wire::masked;
+use harness::wire::masked;
 
 use crate::shell::trace::{
     budget::Budget,

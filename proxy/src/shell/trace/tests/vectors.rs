@@ -157,7 +157,7 @@ fn what_breaks_the_scripts_of_the_mux_is_found_between_the_two_as_well() {
             for header in step.get("transmit_summary").map(list).unwrap_or_default() {
                 let [kind, flags, stream, length] = [0, 1, 2, 3].map(|at| header[at].as_u64().expect("a number") as u32);
                 let payload = vec![0; if kind == 0 { length as usize } else { 0 }];
-                watched.sends(own, &browser_stream_tests::frame(kind as u8, flags as u16, stream, length, &payload));
+                watched.sends(own, &harness::frame(kind as u8, flags as u16, stream, length, &payload));
             }
             let Some(received) = step.get("receive") else { continue };
             let mut bytes = unhex(received);
