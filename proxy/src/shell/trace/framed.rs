@@ -56,12 +56,6 @@ impl Framed {
             None => Frame::NoRoom(self.length),
         })
     }
-
-    /// So many bytes are missing: whether what follows can be understood all the same.
-    pub fn skip(&mut self, bytes: usize) -> bool {
-        // Even the one that is coming is lost with them, and who knows of which those behind it speak.
-        bytes == 0
-    }
 }
 
 #[cfg(test)]

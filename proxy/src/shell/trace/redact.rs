@@ -185,7 +185,7 @@ mod tests {
             ),
             "{shown}"
         );
-        assert_eq!(one_line(json.as_bytes(), true).expect("JSON").matches("s3cret").count(), 9);
+        assert_eq!(one_line(json.as_bytes(), true).expect("JSON").matches("s3cret").count(), 8);
     }
 
     #[test]

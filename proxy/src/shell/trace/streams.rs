@@ -79,7 +79,7 @@ impl Streams {
         let reset = header.flags.contains(Flags::RST);
         if header.kind == FrameKind::Data {
             let direction = &mut stream.directions[side.index()];
-            if direction.is_finished && header.length > 0 {
+            if direction.is_finished {
                 verdict.violation = verdict.violation.or(Some(Violation::AfterFin));
             }
             match direction.credit.checked_sub(u64::from(header.length)) {

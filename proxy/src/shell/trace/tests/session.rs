@@ -50,7 +50,7 @@ const TOLD: [&str; 40] = [
     r#"←     1 reply     {"session":"7","limits":{}}"#,
     "→     1 data      length=35",
     r#"→     1 note      {"note":"token","value":"(hidden)"}"#,
-    "→     3 data      flags=SYN length=110",
+    "→     3 data      flags=SYN length=109",
     r#"→     3 open      {"path":"/browser-server/connect/N","resume":{"v":1,"id":"0","secret":"(hidden)","early":5,"grace":120}}"#,
     "←     3 data      flags=ACK length=44",
     r#"←     3 reply     {"id":"c","resume":{"v":1,"grace":120}}"#,
