@@ -64,10 +64,10 @@ impl Streams {
         let mut verdict = Verdict::default();
         if is_syn {
             let opener = if header.stream % 2 == 1 { Side::Peer } else { Side::Proxy };
-            if self.known.contains_key(&header.stream) {
-                verdict.violation = Some(Violation::Reuse);
-            } else if opener != side {
+            if opener != side {
                 verdict.violation = Some(Violation::Parity);
+            } else if self.known.contains_key(&header.stream) {
+                verdict.violation = Some(Violation::Reuse);
             } else {
                 self.open(header.stream, opener, scribe);
             }
