@@ -57,6 +57,8 @@ impl Kept {
     pub fn keep(&mut self, bytes: &[u8]) -> bool {
         let Some(mut more) = self.share.budget.take(bytes.len()) else { return false };
         self.share.bytes += std::mem::take(&mut more.bytes);
+        // No more than what counts.
+        self.bytes.reserve_exact(bytes.len());
         self.bytes.extend_from_slice(bytes);
         true
     }

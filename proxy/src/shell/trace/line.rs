@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_a_terminal_obeys_leaves_and_json_stays_json() {
+    fn threat_05_nothing_that_a_terminal_obeys_leaves_and_json_stays_json() {
         let evil = "\u{1b}]0;owned\u{7}\u{9b}2J\u{202e}\r\n\u{200b}\u{e0041}";
         let line = line(Kind::Upgrade, Facts::new().text("path", evil));
         for text in [line.plain(), line.json()] {

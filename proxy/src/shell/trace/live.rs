@@ -19,6 +19,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::oneshot,
     task::JoinSet,
+    time::timeout,
 };
 
 use super::{
@@ -131,12 +132,14 @@ pub async fn run(listen: SocketAddr, upstream: Upstream, shown: Shown, printer: 
 
 /// Where this process has no room for another connection, looking again at once would take all of a core.
 const PAUSE: Duration = Duration::from_millis(100);
+/// A connection to the proxy may take so long to be made.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 async fn relay(mut peer: TcpStream, from: SocketAddr, upstream: Arc<Upstream>, tap: Tap) {
     tap.tell(Side::Peer, Seen::Opened { from, to: upstream.url().to_owned() });
     // A socket that is gone by now says so when it is used.
     let _ = peer.set_nodelay(true);
-    match upstream.connect().await {
+    match timeout(CONNECT_MAX, upstream.connect()).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
         Ok(mut proxy) => {
             let host = Host::new(upstream.says());
             let carried = {
@@ -242,5 +245,21 @@ impl Teller {
             }
             Seen::Closed => drop(mem::take(&mut conversations.remove(&connection))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_too_slowly_is_given_up_and_nobody_waits_for_it() {
+        let (events, received) = channel();
+        let mut tap = Tap { events, waiting: Arc::new(AtomicUsize::new(WAITING_MAX - 5)), connection: 1, is_lost: false };
+        for _ in 0..3 {
+            tap.bytes(Side::Peer, Bytes::from_static(b"hello"));
+        }
+        let seen: Vec<Seen> = received.try_iter().map(|event| event.seen).collect();
+        assert!(matches!(&seen[..], [Seen::Bytes(bytes), Seen::Lost] if &bytes[..] == b"hello"));
     }
 }

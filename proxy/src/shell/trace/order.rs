@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::budget::{Budget, Kept};
+use super::budget::{Budget, Kept, Share};
 
 /// Puts segments in order.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub struct Order {
     at: u64,
     /// What came too early, by where it stands.
     early: BTreeMap<u64, Early>,
-    /// Bytes that came too early.
+    /// What they weigh.
     waiting: usize,
     /// Where the direction ends, if that is known.
     end: Option<u64>,
@@ -24,6 +24,7 @@ pub struct Order {
 struct Early {
     bytes: Kept,
     missing: u32,
+    _share: Share,
 }
 
 /// What comes out, in order.
@@ -35,6 +36,8 @@ pub enum Piece<'a> {
 
 /// So much may wait for what is missing before it; then that counts as lost.
 const WAITING_MAX: usize = 1 << 20;
+/// What one segment that waits is counted as, beside its bytes.
+const EARLY_BYTES: usize = 128;
 
 impl Order {
     /// One whose first byte has this sequence number.
@@ -61,7 +64,8 @@ impl Order {
             return;
         }
         let mut kept = Kept::new(budget);
-        if !kept.keep(bytes) {
+        let share = budget.take(EARLY_BYTES).filter(|_| kept.keep(bytes));
+        let Some(share) = share else {
             // There is no room to wait for what is before it.
             self.give_up(u64::MAX, out);
             if start > self.at {
@@ -69,10 +73,11 @@ impl Order {
                 self.step(start - self.at);
             }
             return self.segment(sequence, bytes, missing, fin, budget, out);
-        }
-        self.waiting += bytes.len();
-        if let Some(shorter) = self.early.insert(start, Early { bytes: kept, missing }) {
-            self.waiting -= shorter.bytes.bytes().len();
+        };
+        let early = Early { bytes: kept, missing, _share: share };
+        self.waiting += early.weight();
+        if let Some(shorter) = self.early.insert(start, early) {
+            self.waiting -= shorter.weight();
         }
         if self.waiting > WAITING_MAX {
             self.give_up(start, out);
@@ -143,7 +148,7 @@ impl Order {
         while let Some(entry) = self.early.first_entry().filter(|entry| *entry.key() <= self.at) {
             let (start, early) = entry.remove_entry();
             let bytes = early.bytes.bytes();
-            self.waiting -= bytes.len();
+            self.waiting -= early.weight();
             let known = self.at - start;
             if known < early.length() {
                 let known = known as usize;
@@ -168,6 +173,10 @@ impl Order {
 impl Early {
     fn length(&self) -> u64 {
         self.bytes.bytes().len() as u64 + u64::from(self.missing)
+    }
+
+    fn weight(&self) -> usize {
+        self.bytes.bytes().len() + EARLY_BYTES
     }
 }
 

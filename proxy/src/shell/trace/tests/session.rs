@@ -94,7 +94,7 @@ fn a_session_is_told_frame_by_frame_wherever_its_bytes_are_cut() {
 }
 
 #[test]
-fn no_token_and_no_secret_is_told_however_much_is_shown_unless_it_is_asked_for() {
+fn threat_17_no_token_and_no_secret_is_told_however_much_is_shown_unless_it_is_asked_for() {
     for (shown, is_told) in [(PLAIN, false), (Shown { data: true, secrets: false }, false), (Shown { data: false, secrets: true }, true)] {
         let mut watched = Watched::new(shown);
         for (side, bytes) in session() {
@@ -174,6 +174,24 @@ fn what_breaks_the_protocol_is_said_and_decoding_goes_on_where_it_can() {
     watched.sends(Peer, &frame(PING, SYN, 0, 1, b""));
     watched.sends(Proxy, &frame(PING, SYN, 0, 1, b""));
     assert_eq!(watched.told(), ["←     0 ping      flags=SYN token=1"]);
+}
+
+#[test]
+fn where_there_is_no_room_that_is_said_and_frames_are_told_all_the_same() {
+    let mut watched = Watched::upgraded(PLAIN);
+    let all = watched.budget.take(watched.budget.left()).expect("all of it");
+    watched.sends(Peer, &data(SYN, 1, &framed(r#"{"path":"/mine"}"#)));
+    let limit = "→     1 limit     text=\"no room for what is known of another stream: it is not decoded\"";
+    assert_eq!(watched.told(), [limit, "→     1 data      flags=SYN length=18"]);
+    drop(all);
+    watched.sends(Proxy, &data(ACK, 1, b"reply"));
+    assert_eq!(watched.told(), ["←     1 data      flags=ACK length=5"]);
+    watched.sends(Peer, &data(SYN, 3, b""));
+    let all = watched.budget.take(watched.budget.left()).expect("all of it");
+    watched.sends(Peer, &data(0, 3, &framed(r#"{"path":"/mine"}"#)));
+    let limit = "→     3 limit     text=\"no room for the 16 bytes of its open: it is not decoded\"";
+    assert_eq!(watched.told()[1..], ["→     3 data      length=18", limit]);
+    drop(all);
 }
 
 #[test]
