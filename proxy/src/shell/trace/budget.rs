@@ -21,6 +21,7 @@ impl Budget {
     }
 
     /// What is left of it.
+    #[cfg(test)]
     pub fn left(&self) -> usize {
         self.0.get()
     }

@@ -18,9 +18,11 @@ A line is: seconds since the trace began, the connection's number, → for what 
   open, reply, note                                json
   record      type, and offset, length, total, received, room, code, message, token, id, nonce, mac
   channel     type, and length, publisher, reader, first, messages, count, taken, slowest, delivered, code, text, id, json
-  room        type, and flags, ref, ask, timeout, to, except, name, length, from, number, live, count, code, text, scope, json
+  room        type, and flags, ref, ask, timeout, to, except, name, length, from, number, numbers, live, count, code, text, scope,
+              rooms, json
   sealed      length, end                          what the two ends alone can read
-  bytes       length, hex                          with --data: what a frame carries that is nobody's but the application's
+  bytes       length, hex                          with --data: what a frame carries that is nobody's but the application's; hex
+                                                   stands with the length of a record, too
   violation   code, text                           the protocol was broken; decoding goes on where it can
   limit       text                                 something is not decoded, for too much would have to be kept
 
@@ -36,3 +38,39 @@ slowly than peers talk holds nobody up: where 32 MiB wait, a connection is told 
   bss trace session.pcapng --port 8080             what tcpdump or Wireshark recorded, without TLS
   tcpdump -i lo -w - port 8080 | bss trace -       as it comes
   bss trace session.pcap --json | jq -c 'select(.kind == \"reset\")'";
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::*;
+    use crate::shell::trace::{
+        line::Kind,
+        tables::{DELIVERED, NEWS, PUBLISHED, RESUME, SAID, TOLD},
+    };
+
+    /// What stands behind the name of a kind.
+    fn row(kind: &str) -> String {
+        let named = |line: &str| line.get(2..14).is_some_and(|names| names.split([',', ' ']).any(|name| name == kind));
+        let mut lines = HELP.lines().skip_while(|line| !named(line));
+        let first = lines.next().unwrap_or_default().to_owned();
+        lines.take_while(|line| line.starts_with("              ")).fold(first, |row, line| row + line)
+    }
+
+    #[test]
+    fn the_help_names_all_kinds_and_all_that_records_tell() {
+        for kind in Kind::value_variants() {
+            let name = kind.to_possible_value().expect("a name").get_name().to_owned();
+            assert!(HELP.lines().any(|line| line.starts_with("  ") && line.split([',', ' ']).any(|word| word == name)), "{name}");
+        }
+        for (table, kind) in
+            [(&RESUME, "record"), (&PUBLISHED, "channel"), (&DELIVERED, "channel"), (&NEWS, "channel"), (&SAID, "room"), (&TOLD, "room")]
+        {
+            let row = row(kind);
+            for field in table.layouts.iter().flat_map(|layout| layout.fields) {
+                let is_named = row.split([',', ' ']).any(|word| word == field.name);
+                assert!(is_named, "{kind}: {}: {row}", field.name);
+            }
+        }
+    }
+}

@@ -32,8 +32,11 @@ use super::{
 };
 use crate::shell::{Failure, interrupt::Interrupt, standard::say, tcp::reset};
 
-/// Bytes of one read.
+/// Bytes that are read at once, at most and at least: reads share one piece of memory as long as there is room, so that what waits is not much more than its bytes.
 const READ: usize = 64 * 1024;
+const READ_LEAST: usize = 16 * 1024;
+/// What something that waits is counted as, beside its bytes.
+const EVENT_BYTES: usize = 128;
 /// Bytes that may wait to be told: whoever reads the lines more slowly than that loses some, and the peers no time.
 const WAITING_MAX: usize = 32 << 20;
 
@@ -77,11 +80,11 @@ impl Tap {
         if self.is_lost {
             return;
         }
-        if self.waiting.load(Ordering::Relaxed) + bytes.len() > WAITING_MAX {
+        if self.waiting.load(Ordering::Relaxed) + bytes.len() + EVENT_BYTES > WAITING_MAX {
             self.is_lost = true;
             return self.tell(side, Seen::Lost);
         }
-        self.waiting.fetch_add(bytes.len(), Ordering::Relaxed);
+        self.waiting.fetch_add(bytes.len() + EVENT_BYTES, Ordering::Relaxed);
         self.tell(side, Seen::Bytes(bytes));
     }
 }
@@ -125,8 +128,12 @@ pub async fn run(listen: SocketAddr, upstream: Upstream, shown: Shown, printer: 
     };
     connections.shutdown().await;
     drop(events);
-    // What was seen is told to its end.
-    let _ = tokio::task::spawn_blocking(move || telling.join()).await;
+    // What was seen is told to its end, or until somebody who does not read it interrupts again.
+    let told = tokio::task::spawn_blocking(move || telling.join());
+    tokio::select! {
+        _ = told => {}
+        _ = interrupt.comes_again() => {}
+    }
     Err(ended)
 }
 
@@ -172,7 +179,9 @@ async fn pass(
 ) -> io::Result<()> {
     let mut buffer = BytesMut::new();
     loop {
-        buffer.reserve(READ);
+        if buffer.capacity() < READ_LEAST {
+            buffer.reserve(READ);
+        }
         match from.read_buf(&mut buffer).await {
             Ok(0) => break,
             Ok(_) => {}
@@ -224,7 +233,7 @@ impl Teller {
                 conversations.insert(connection, Conversation::new(&from.to_string(), &to, true, &mut scribe));
             }
             Seen::Bytes(bytes) => {
-                self.waiting.fetch_sub(bytes.len(), Ordering::Relaxed);
+                self.waiting.fetch_sub(bytes.len() + EVENT_BYTES, Ordering::Relaxed);
                 if let Some(conversation) = conversations.get_mut(&connection) {
                     conversation.take(&bytes, &mut scribe);
                 }
@@ -255,7 +264,7 @@ mod tests {
     #[test]
     fn what_is_told_too_slowly_is_given_up_and_nobody_waits_for_it() {
         let (events, received) = channel();
-        let mut tap = Tap { events, waiting: Arc::new(AtomicUsize::new(WAITING_MAX - 5)), connection: 1, is_lost: false };
+        let mut tap = Tap { events, waiting: Arc::new(AtomicUsize::new(WAITING_MAX - 5 - EVENT_BYTES)), connection: 1, is_lost: false };
         for _ in 0..3 {
             tap.bytes(Side::Peer, Bytes::from_static(b"hello"));
         }

@@ -115,7 +115,10 @@ impl Trace {
         let url = self.source.or_else(|| std::env::var("BSS_URL").ok()).unwrap_or_else(|| URL.to_owned());
         let upstream = Upstream::new(&url, tls)?;
         let runtime = Runtime::new().map_err(|error| Failure::local("the runtime", &error))?;
-        runtime.block_on(live::run(listen, upstream, shown, printer))
+        let ended = runtime.block_on(live::run(listen, upstream, shown, printer));
+        // Lines that nobody reads hold up nobody who wants it to end.
+        runtime.shutdown_background();
+        ended
     }
 }
 

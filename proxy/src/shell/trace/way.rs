@@ -2,7 +2,7 @@
 
 use super::{
     framed::{Frame, Framed},
-    line::{Facts, Kind},
+    line::{Facts, Kind, Side},
     plan::Next,
     records::{HEAD_MAX, Records},
     redact::{Json, one_line},
@@ -109,11 +109,17 @@ impl Way {
     }
 }
 
+/// The longest open or reply of a peer's.
+const OF_PEER_MAX: usize = 8192;
+
 /// Tells an open or a reply.
 fn told(frame: &Frame, is_open: bool, stream: u32, scribe: &mut Scribe<'_>) -> First {
     let (kind, name) = if is_open { (Kind::Open, "open") } else { (Kind::Reply, "reply") };
     match frame {
         Frame::Whole(kept) => {
+            if scribe.side == Side::Peer && kept.bytes().len() > OF_PEER_MAX {
+                scribe.violation(Some(stream), "bad_request", &format!("{name} of {} bytes is too long", kept.bytes().len()));
+            }
             let read = Json::read(kept.bytes());
             match one_line(kept.bytes(), scribe.shown.secrets) {
                 Some(json) => scribe.stream(stream, kind, Facts::new().json("json", json)),
