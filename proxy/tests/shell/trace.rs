@@ -226,6 +226,16 @@ async fn what_cannot_be_traced_is_said_in_one_line() {
         .await
         .failed(2, "bad_request: stdin: it is neither pcap nor pcapng");
     run(&mut bss(&["trace", "--listen", "0", "ftp://host/"]), b"").await.failed(2, "bad_request: \"ftp://host/\" is no URL of a proxy");
+    let mut other = Capture::new();
+    other.says(Way::Up, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    let ended = run(&mut bss(&["trace", "-"]), &other.pcap()).await;
+    assert!(ended.code == Some(0) && ended.stdout.is_empty(), "{ended:?}");
+    assert!(
+        ended.stderr.starts_with("bss: stdin: no connection in it begins with an upgrade") && ended.stderr.lines().count() == 1,
+        "{ended:?}"
+    );
+    let told = run(&mut bss(&["trace", "-", "--port", "8080"]), &other.pcap()).await.stdout();
+    assert!(told.lines().count() == 2 && told.contains("event=\"not decoded\""), "{told}");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("bound").to_string();
     run(&mut bss(&["trace", "--listen", &address, "h:1"]), b"").await.failed(74, "cannot listen on ");

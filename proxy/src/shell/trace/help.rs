@@ -24,7 +24,8 @@ A line is: seconds since the trace began, the connection's number, → for what 
   bytes       length, hex                          with --data: what a frame carries that is nobody's but the application's; hex
                                                    stands with the length of a record, too
   violation   code, text                           the protocol was broken; decoding goes on where it can
-  limit       text                                 something is not decoded, for too much would have to be kept
+  limit       text                                 something is not decoded: too much would have to be kept, or nothing can be
+                                                   told apart any more
 
 Tokens, keys, proofs and what follows a ? are not shown, unless with --secrets; fields of `meta` whose names say that they are
 secret neither. What streams carry is not shown, unless with --data. Of all connections together 64 MiB are kept at most, of an open or

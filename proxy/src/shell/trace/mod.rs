@@ -47,6 +47,7 @@ use tokio::runtime::Runtime;
 use super::{
     Failure,
     args::address,
+    standard::say,
     trust::{Fingerprint, trusting},
 };
 use capture::CaptureError;
@@ -134,7 +135,9 @@ fn read(file: &str, ports: &[u16], shown: Shown, mut printer: Printer) -> Result
     };
     // Who captures into a pipe is watched.
     let is_pipe = file == "-";
+    let mut is_told = false;
     let mut out = |line: Line| {
+        is_told = true;
         printer.print(&line);
         if (is_pipe || printer.has_failed())
             && let Err(error) = printer.flush()
@@ -145,6 +148,9 @@ fn read(file: &str, ports: &[u16], shown: Shown, mut printer: Printer) -> Result
     };
     let told = capture::read(input, &mut Flows::new(ports, shown, &mut out));
     printer.flush().map_err(|error| Failure::output(&error))?;
+    if !is_told && told.is_ok() {
+        say(&format!("{named}: no connection in it begins with an upgrade to a WebSocket; --port PORT says of each what it is"));
+    }
     told.map_err(|error| match error {
         CaptureError::Io(error) => Failure::local(&named, &error),
         error => Failure::argument(&format!("{named}: {error}")),
