@@ -12,6 +12,7 @@ struct Embed;
 
 pub mod blocking;
 mod cable;
+pub mod capture;
 mod memory;
 mod peer;
 mod raw;
@@ -25,6 +26,7 @@ use browser_stream_server::{Channels, Event, Events, LeaseKey, Limits, Rooms, Se
 use futures::StreamExt;
 
 pub use cable::{Cable, Two};
+pub use capture::Capture;
 pub use memory::Memory;
 pub use peer::{Control, Peer, note, reply};
 pub use raw::*;

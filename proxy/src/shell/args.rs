@@ -21,6 +21,7 @@ use super::{
     list::List,
     listen::Listen,
     token::Token,
+    trace::{self, Trace},
     trust::Fingerprint,
 };
 
@@ -70,6 +71,9 @@ pub enum Command {
     /// Receive the files of a link or a code
     #[command(after_help = STATUSES, after_long_help = recv())]
     Recv(Client<Receive>),
+    /// Tell what passes between peers and a proxy, live or from a capture
+    #[command(after_help = STATUSES, after_long_help = with(trace::HELP))]
+    Trace(Box<Trace>),
     /// Print completions for a shell
     Completions(Completions),
     /// Print a page for man

@@ -42,6 +42,11 @@ impl Failure {
         Self { status: 2, line: format!("bad_request: no such command; one of {}", names.join(", ")) }
     }
 
+    /// An argument, or what it names, that cannot be used.
+    pub fn argument(why: &str) -> Self {
+        Self { status: 2, line: line(&format!("bad_request: {why}")) }
+    }
+
     /// A line for stdout that nobody reads any more is no news for anybody; whatever else happens to it is.
     pub fn output(error: &io::Error) -> Self {
         match error.kind() {
@@ -160,11 +165,16 @@ impl Failure {
     }
 
     /// Says it, if there is something to say: the status to exit with.
-    pub fn exit(self) -> ExitCode {
+    pub fn said(self) -> u8 {
         if !self.line.is_empty() {
             super::standard::say(&self.line);
         }
-        ExitCode::from(self.status)
+        self.status
+    }
+
+    /// The same, for who returns it.
+    pub fn exit(self) -> ExitCode {
+        ExitCode::from(self.said())
     }
 }
 

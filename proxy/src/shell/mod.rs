@@ -1,7 +1,7 @@
 //! Names from the shell: `bss` as a peer.
 //!
 //! `args` is what one types, `token` what `bss` has to do with tokens, `peer` the connection to the proxy, `pipe` carries a stream to and from files, `tcp` to and from a socket, `exec` to and
-//! from a process; `connect`, `listen`, `forward`, `list`, and `send` and `receive` of `exchange` are the commands, `failure` how they end when they do not end well,
+//! from a process; `connect`, `listen`, `forward`, `list`, `trace`, and `send` and `receive` of `exchange` are the commands, `failure` how they end when they do not end well,
 //! `describe` what the program says of itself.
 
 mod args;
@@ -28,6 +28,7 @@ pub mod service;
 mod standard;
 mod tcp;
 mod token;
+mod trace;
 mod trust;
 mod welcome;
 

@@ -144,7 +144,7 @@ async fn tell(peer: Peer) {
 }
 
 /// What can be dialled: without a scheme it is WebSocket, without a path the proxy's usual one.
-fn url(given: &str) -> String {
+pub fn url(given: &str) -> String {
     let whole = if given.contains("://") { given.to_owned() } else { format!("ws://{given}") };
     let host = whole.find("://").map_or(0, |at| at + 3);
     match whole[host..].find('/') {

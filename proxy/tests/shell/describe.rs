@@ -6,7 +6,7 @@ use tokio::process::Command;
 
 use crate::program::{Program, bss};
 
-const COMMANDS: [&str; 10] = ["serve", "connect", "listen", "forward", "ls", "keygen", "send", "recv", "completions", "man"];
+const COMMANDS: [&str; 11] = ["serve", "connect", "listen", "forward", "ls", "keygen", "send", "recv", "trace", "completions", "man"];
 
 async fn printed(args: &[&str]) -> String {
     Program::start(&mut bss(args)).ended().await.stdout()

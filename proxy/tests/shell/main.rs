@@ -19,3 +19,4 @@ mod service;
 mod terminal;
 mod tls;
 mod token;
+mod trace;
