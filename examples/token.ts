@@ -57,7 +57,8 @@ export async function given(): Promise<boolean> {
 
 /** Where something failed because our token, or having none, does not allow it, another may be given: the page begins anew with it. */
 export function offer(error: unknown): void {
-  if (!(error instanceof StreamError && error.code === "forbidden") || asked?.form.isShown) return;
+  const isOurs = error instanceof StreamError && ["forbidden", "unauthorized"].includes(error.code);
+  if (!isOurs || asked?.form.isShown) return;
   const why = kept() ? "The one that you gave does not allow this." : "Without one this is not allowed.";
   void ask(why, true).then(() => location.reload());
 }
@@ -108,9 +109,10 @@ class Form {
     this.#form.innerHTML = FORM;
     const [field, reveal] = [this.#part<HTMLInputElement>("token"), this.#part("token-reveal")];
     reveal.addEventListener("click", () => {
-      const isShown = field.type === "password";
-      field.type = isShown ? "text" : "password";
-      reveal.ariaPressed = `${isShown}`;
+      const isHidden = field.type === "password";
+      field.type = isHidden ? "text" : "password";
+      reveal.textContent = isHidden ? "Hide" : "Show";
+      reveal.ariaLabel = `${reveal.textContent} the token`;
     });
     this.#part("token-later").addEventListener("click", () => this.#form.remove());
     this.#form.addEventListener("submit", (event) => {
@@ -163,11 +165,11 @@ class Form {
 
 const FORM = `
   <h2 id="token-title"></h2>
-  <p class="small quiet">It says who you are and what you may do here. You get it from whoever runs this proxy. This tab keeps it until it is closed, and shows it to nobody else.</p>
+  <p class="small quiet">It says who you are and what you may do here. You get it from whoever runs this proxy. This tab keeps it until it is closed, and shows it to this proxy alone.</p>
   <label for="token">Token</label>
   <div class="row">
     <input id="token" type="password" autocomplete="off" autocapitalize="off" spellcheck="false" aria-describedby="token-problem">
-    <button type="button" id="token-reveal" aria-pressed="false" aria-label="Show the token">Show</button>
+    <button type="button" id="token-reveal" aria-label="Show the token">Show</button>
     <button type="submit" class="first" id="token-use">Use it</button>
     <button type="button" id="token-later">Later</button>
   </div>

@@ -106,6 +106,7 @@ const advice: Record<string, string> = {
     "This name is kept for a tab that lost its connection. Choose a different one, or try again in two minutes.",
   superseded: "Another tab took this name over.",
   name_taken: "Another tab serves this name already. Choose a different one.",
+  unauthorized: "Not everybody may do this: give a token on top of this page.",
   forbidden: "This is not allowed here: the proxy, or whoever serves the name, says no.",
   bad_request:
     "This name cannot be used. A name has at most 128 bytes and no control characters, and is not “.” or “..”.",

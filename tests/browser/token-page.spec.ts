@@ -168,7 +168,7 @@ test("the start page and the chat ask for a token once, and do what they are for
   await expect(form(other)).toBeVisible();
   await photograph(other, "token-chat");
   for (const [who, one] of Object.entries({ Ann: page, Bob: other })) {
-    await one.getByLabel("Your name").fill(who);
+    await one.getByRole("textbox", { name: "Your name" }).fill(who);
     await one.getByRole("button", { name: "Go in" }).click();
   }
   await expect(form(page)).toHaveCount(0);
@@ -215,7 +215,7 @@ test.describe("where everybody may connect", () => {
   test("who may not do something without a token is offered to give one", async ({ tab, name, guarded }) => {
     const page = await tab(`${guarded.url}examples/echo/`);
     await serveEcho(page, name);
-    await expect(page.locator("#name-problem")).toContainText("This is not allowed here");
+    await expect(page.locator("#name-problem")).toHaveText("Not everybody may do this: give a token on top of this page.");
     await expect(form(page).getByRole("alert")).toHaveText("Without one this is not allowed.");
     await photograph(page, "token-offered");
     await form(page).getByRole("button", { name: "Later" }).click();
