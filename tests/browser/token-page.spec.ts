@@ -210,7 +210,7 @@ test("a token that runs out is asked for again while all goes on, and so is one 
 });
 
 test.describe("where everybody may connect", () => {
-  test.use({ allowed: [["connect=*"], { option: true }] });
+  test.use({ allowed: [["connect=*"], { scope: "test" }] });
 
   test("who may not do something without a token is offered to give one", async ({ tab, name, guarded }) => {
     const page = await tab(`${guarded.url}examples/echo/`);
