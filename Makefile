@@ -19,7 +19,7 @@ PAGES := $(shell find browser-lib/src browser-lib/build.mjs browser-lib/package.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build run dev proxy test test-long bench e2e fuzz soak threats reference docs clean
+.PHONY: help build run dev proxy test test-long bench e2e fuzz soak newcomer threats reference docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,8 +35,8 @@ dev: $(ASSETS) ## serve on 127.0.0.1:8080 and rebuild whatever changes
 test: ## prove everything, in about 20 minutes on two cores: lint, unit, end to end, real browsers
 	@exec bash tests/steps.sh $(STEPS)
 
-test-long: ## the same with big transfers (LONG=1), floods and Go interop among them, then five minutes of soak, and fuzz
-	@LONG=1 MINUTES=5 exec bash tests/steps.sh $(STEPS) test-acme soak fuzz
+test-long: ## the same with big transfers (LONG=1), floods and Go interop among them, then a newcomer's path, five minutes of soak, and fuzz
+	@LONG=1 MINUTES=5 exec bash tests/steps.sh $(STEPS) test-acme newcomer soak fuzz
 
 bench: proxy $(TESTS) ## measure the proxy beside TCP, WebSocket and yamux relays, then the library in a page; writes target/bench*.json and .md
 	@cargo build --release --locked --quiet -p browser-stream-tests --bin bench
@@ -53,6 +53,9 @@ fuzz: $(ASSETS) ## fuzz all that peers send, and a whole proxy with a few of the
 soak: $(ASSETS) ## let a crowd come and go for MINUTES=30 and look that nothing is lost, doubled or left (SEED=N: the crowd of before)
 	@cargo build --locked --quiet -p browser-stream-tests --bin soak
 	@$(or $(CARGO_TARGET_DIR),target)/debug/soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+newcomer: $(TESTS) browsers ## time a newcomer's path: a fresh clone, make run, a tab that serves and one that reaches it
+	@exec bash tests/newcomer.sh
 
 threats: ## list the tests of each row of the threat table, and the rows without one
 	@exec bash tests/threats.sh

@@ -215,7 +215,9 @@ test.describe("where everybody may connect", () => {
   test("who may not do something without a token is offered to give one", async ({ tab, name, guarded }) => {
     const page = await tab(`${guarded.url}examples/echo/`);
     await serveEcho(page, name);
-    await expect(page.locator("#name-problem")).toHaveText("Not everybody may do this: give a token on top of this page.");
+    await expect(page.locator("#name-problem")).toHaveText(
+      "Not everybody may do this: give a token on top of this page.",
+    );
     await expect(form(page).getByRole("alert")).toHaveText("Without one this is not allowed.");
     await photograph(page, "token-offered");
     await form(page).getByRole("button", { name: "Later" }).click();
