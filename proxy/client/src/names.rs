@@ -72,7 +72,19 @@ impl StreamClient {
     /// ```
     pub async fn names(&self) -> Result<Names, ConnectError> {
         let late = || OpenError::new(Code::Timeout, "the proxy did not tell its names in time").into();
-        timeout(ANSWER_MAX, self.ask()).await.unwrap_or_else(|_| Err(late()))
+        timeout(ANSWER_MAX, self.told()).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// Where the connection breaks meanwhile the next one is asked, or says why there is none.
+    async fn told(&self) -> Result<Names, ConnectError> {
+        let shared = self.peer().shared();
+        loop {
+            let generation = shared.live().await?.generation;
+            match self.ask().await {
+                Err(ConnectError::Lost) => drop(shared.newer(generation).await?),
+                told => return told,
+            }
+        }
     }
 
     async fn ask(&self) -> Result<Names, ConnectError> {
