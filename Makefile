@@ -8,8 +8,10 @@ FLOOD ?= threat_
 
 LIBRARY := browser-lib/node_modules/.installed
 TESTS := tests/node_modules/.installed
+DOCS := tests/packages/node_modules/.installed
 ASSETS := proxy/assets/browser-stream-server.js
 BSS := $(or $(CARGO_TARGET_DIR),target)/release/bss
+CRATES := browser-stream-mux browser-stream-protocol browser-stream-client browser-stream-server
 CARGO_TEST := cargo test --workspace --locked
 
 # What the browser library, the examples and the start page are made of.
@@ -17,7 +19,7 @@ PAGES := $(shell find browser-lib/src browser-lib/build.mjs browser-lib/package.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build run dev proxy test test-long bench e2e fuzz soak threats reference clean
+.PHONY: help build run dev proxy test test-long bench e2e fuzz soak newcomer threats reference docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,8 +35,8 @@ dev: $(ASSETS) ## serve on 127.0.0.1:8080 and rebuild whatever changes
 test: ## prove everything, in about 20 minutes on two cores: lint, unit, end to end, real browsers
 	@exec bash tests/steps.sh $(STEPS)
 
-test-long: ## the same with big transfers (LONG=1), floods and Go interop among them, then five minutes of soak, and fuzz
-	@LONG=1 MINUTES=5 exec bash tests/steps.sh $(STEPS) test-acme soak fuzz
+test-long: ## the same with big transfers (LONG=1), floods and Go interop among them, then a newcomer's path, five minutes of soak, and fuzz
+	@LONG=1 MINUTES=5 exec bash tests/steps.sh $(STEPS) test-acme newcomer soak fuzz
 
 bench: proxy $(TESTS) ## measure the proxy beside TCP, WebSocket and yamux relays, then the library in a page; writes target/bench*.json and .md
 	@cargo build --release --locked --quiet -p browser-stream-tests --bin bench
@@ -52,14 +54,21 @@ soak: $(ASSETS) ## let a crowd come and go for MINUTES=30 and look that nothing 
 	@cargo build --locked --quiet -p browser-stream-tests --bin soak
 	@$(or $(CARGO_TARGET_DIR),target)/debug/soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
+newcomer: $(TESTS) browsers ## time a newcomer's path: a fresh clone, make run, a tab that serves and one that reaches it
+	@exec bash tests/newcomer.sh
+
 threats: ## list the tests of each row of the threat table, and the rows without one
 	@exec bash tests/threats.sh
 
 reference: $(ASSETS) ## write the reference of proxy/docs anew from the code
 	@WRITE=1 cargo test --locked --quiet -p browser-stream-tests --test tidy the_reference
 
+docs: $(ASSETS) $(DOCS) ## write the API's documents: target/doc (Rust) and target/typedoc (the library); a link that leads nowhere fails
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --quiet $(CRATES:%=-p %)
+	tests/packages/node_modules/.bin/typedoc --options tests/packages/typedoc.json --logLevel Warn
+
 clean: ## remove everything that was built or installed
-	rm -rf target tests/fuzz/target browser-lib/dist browser-lib/node_modules tests/node_modules proxy/assets
+	rm -rf target tests/fuzz/target browser-lib/dist browser-lib/node_modules tests/node_modules tests/packages/node_modules proxy/assets
 
 proxy: $(ASSETS)
 	cargo build --release --locked -p browser-stream-server
@@ -74,7 +83,7 @@ $(ASSETS): $(LIBRARY) $(PAGES)
 	@touch $@
 
 # The steps of `make test`, in the order in which they fail cheapest. Each is a target of its own.
-STEPS := test-format test-biome test-types test-library test-size test-deny test-seal test-clippy test-rust test-floods test-deploy test-autobahn test-browsers test-e2e test-node test-front test-interop test-firefox
+STEPS := test-format test-biome test-types test-library test-size test-packages test-deny test-seal test-clippy test-rust test-floods test-deploy test-autobahn test-browsers test-e2e test-node test-front test-interop test-firefox
 .PHONY: $(STEPS) test-acme browsers
 
 test-format:
@@ -92,6 +101,10 @@ test-library: $(LIBRARY)
 
 test-size: $(ASSETS)
 	cd browser-lib && npm run size && npm run publint
+
+# What a registry would get, and the documents that go with it. Nothing is published yet, so there is no version before with which the API could be compared.
+test-packages: docs $(TESTS)
+	cd tests && node --test packages/packages.test.mjs
 
 # Licences, crates and where they come from, by .deny.toml. Says so, and passes, where there is no cargo-deny to be had.
 test-deny:

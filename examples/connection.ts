@@ -1,6 +1,7 @@
 // What a page says of its connection, on the line on top of it.
 
 import type { ConnectionState, MuxDemux } from "browser-stream-server";
+import { isWanted } from "./token.ts";
 
 const words: Record<ConnectionState, readonly [mark: string, text: string]> = {
   connecting: ["working", "Connecting"],
@@ -12,11 +13,14 @@ const words: Record<ConnectionState, readonly [mark: string, text: string]> = {
 /** Says it there from now on: how it is, and when the next one is tried. */
 export function showConnection(mdm: MuxDemux): void {
   let nextTry = 0;
-  mdm.on("reconnecting", ({ delayMs }) => {
+  let needsToken = false;
+  mdm.on("reconnecting", ({ delayMs, error }) => {
+    needsToken = isWanted(error);
     nextTry = performance.now() + delayMs;
   });
   const show = (): void => {
-    const [mark, text] = words[mdm.state];
+    const isDialing = mdm.state === "connecting" || mdm.state === "waiting";
+    const [mark, text] = needsToken && isDialing ? ["working", "A token is needed"] : words[mdm.state];
     const seconds = mdm.state === "waiting" ? Math.ceil((nextTry - performance.now()) / 1000) : 0;
     element("status").dataset.state = mark;
     // Read out only where it is another.

@@ -33,9 +33,9 @@ export interface MuxDemuxEvents<D extends Received = Received> {
   drain: [afterMs: number | undefined];
   /** The proxy says why it will close the connection. */
   bye: [code: unknown];
-  /** Our token ends in so many milliseconds: a function that was given as `token` is asked for another; without one, {@link MuxDemux.renew} takes it. */
+  /** Our token ends in so many milliseconds: a function that was given as `token` is asked for another; without one, `mdm.renew` takes it. */
   token: [leftMs: unknown];
-  /** The proxy did not take the token of {@link MuxDemux.renew}, for this `code` and `message`: the one before holds on until its end. */
+  /** The proxy did not take the token of `mdm.renew`, for this `code` and `message`: the one before holds on until its end. */
   refused: [why: unknown];
   /** The proxy says which limit was reached. */
   limit: [value: unknown];

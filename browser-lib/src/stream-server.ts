@@ -47,7 +47,7 @@ export interface StreamServerOptions {
    */
   direct?: boolean | DirectOptions | undefined;
   /**
-   * Takes sealed streams only, which the proxy cannot read: with these keys, or with new ones for as long as this server lives. Clients connect to {@link StreamServer.address}.
+   * Takes sealed streams only, which the proxy cannot read: with these keys, or with new ones for as long as this server lives. Clients connect to `server.address`.
    */
   sealed?: boolean | SealKeys | undefined;
   /** Makes "data" of the clients' streams give strings. */

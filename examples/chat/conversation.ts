@@ -2,6 +2,7 @@
 
 import { StreamError } from "browser-stream-server";
 import type { JoinedRoom, Member, Room } from "browser-stream-server/room";
+import { offer } from "../token.ts";
 import type { Author, Bubble } from "./bubble.ts";
 import { ANSWER_MS, Delivery, isTooMuch, membersOf, type Named } from "./delivery.ts";
 import { Log } from "./log.ts";
@@ -264,6 +265,7 @@ export class Conversation {
   #end(error?: StreamError): void {
     if (this.state === "ended") return;
     this.why = explain(error, this.state === "here");
+    offer(error);
     this.state = "ended";
     this.#release(false);
     this.#over([]);

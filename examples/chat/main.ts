@@ -1,18 +1,18 @@
 // A chat: rooms that live in the pages of those who are in them, and nowhere else.
 
-import { MuxDemux } from "browser-stream-server";
 import { Room } from "browser-stream-server/room";
 import { showConnection } from "../connection.ts";
+import { dial } from "../token.ts";
 import { linkTo, problemWith, roomInAddress } from "./address.ts";
 import { Chat } from "./chat.ts";
 import { Composer } from "./composer.ts";
 import { keptRooms } from "./entered.ts";
 import { keptNickname, tidy } from "./nickname.ts";
-import { announce, element, mux, say } from "./page.ts";
+import { announce, element, say } from "./page.ts";
 import { showListed, showOwn } from "./sidebar.ts";
 import { showConversation, showTitle } from "./view.ts";
 
-const mdm = MuxDemux(mux);
+const mdm = dial();
 const rooms = Room(mdm);
 const directory = rooms.rooms();
 const chat = new Chat(rooms, keptNickname(), changed);

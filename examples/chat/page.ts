@@ -1,8 +1,5 @@
 // What all parts do with the page: find elements, make them, say what changed.
 
-/** Where the proxy has its WebSocket: it says so on top of the page. */
-export const { mux } = document.documentElement.dataset;
-
 export function element<E extends HTMLElement = HTMLElement>(id: string): E {
   return document.getElementById(id) as E;
 }

@@ -1,7 +1,8 @@
 // The tab that connects: sends lines, shows what comes back and how long it took.
 
-import { MuxDemux, type Stream, StreamClient } from "browser-stream-server";
-import { button, code, duration, element, explain, follow, mux, nameOnPage, prefix, show, tell } from "./page.ts";
+import { type MuxDemux, type Stream, StreamClient } from "browser-stream-server";
+import { dial, given, offer } from "../token.ts";
+import { button, code, duration, element, explain, follow, nameOnPage, prefix, show, tell } from "./page.ts";
 
 const view = element("client");
 const talk = element("talk");
@@ -12,7 +13,7 @@ const UNANSWERED = "The proxy does not answer. This tab goes on trying, for 17 s
 const sentAt: number[] = []; // of the lines that are on their way, oldest first
 
 export function connect(name: string): void {
-  const mdm = MuxDemux(mux);
+  const mdm = dial();
   follow(mdm, (isAway) => {
     element("kept").hidden = !isAway;
     element("waits").textContent = isAway ? UNANSWERED : WAITS;
@@ -39,6 +40,8 @@ async function converse(mdm: MuxDemux, name: string): Promise<void> {
     await stream.closed;
     end("idle", "Finished", "Both sides finished.");
   } catch (error) {
+    if (await given()) return converse(mdm, name);
+    offer(error);
     end("bad", code(error) === "lost" ? "Connection lost" : "Not connected", explain(error));
   }
 }

@@ -1,6 +1,7 @@
 // What both roles do with the page: find elements, show a state, say what happened.
 
 import { type MuxDemux, StreamError } from "browser-stream-server";
+import { isWanted } from "../token.ts";
 
 type State = "idle" | "working" | "good" | "bad";
 const LONG_MS = 1000; // a wait that somebody may want to cut short
@@ -13,8 +14,8 @@ export function element<E extends HTMLElement = HTMLElement>(id: string): E {
   return document.getElementById(id) as E;
 }
 
-/** Where the proxy that served this page has its WebSocket, and under what prefix it takes names: it says so on top of the page. */
-export const { mux, prefix = "/browser-server" } = document.documentElement.dataset;
+/** Under what prefix the proxy that served this page takes names: it says so on top of the page. */
+export const { prefix = "/browser-server" } = document.documentElement.dataset;
 
 /** From now on the button `id` does `action`, and nothing else. */
 export function button(id: string, action: () => void): void {
@@ -43,7 +44,11 @@ export function follow(mdm: MuxDemux, changed = (_isAway: boolean): void => {}):
   mdm.on("drain", () => {
     isGoing = true;
   });
-  mdm.on("reconnecting", ({ attempt, delayMs }) => {
+  mdm.on("reconnecting", ({ attempt, delayMs, error }) => {
+    if (isWanted(error)) {
+      away = "A token is needed";
+      return paint();
+    }
     // Gone, and not back when it said that it would be.
     if (isGoing && attempt > 1) none = "No answer from the proxy";
     away = isGoing && attempt === 1 ? "The proxy goes down" : none;
@@ -101,6 +106,8 @@ const advice: Record<string, string> = {
     "This name is kept for a tab that lost its connection. Choose a different one, or try again in two minutes.",
   superseded: "Another tab took this name over.",
   name_taken: "Another tab serves this name already. Choose a different one.",
+  unauthorized: "Not everybody may do this: give a token on top of this page.",
+  forbidden: "This is not allowed here: the proxy, or whoever serves the name, says no.",
   bad_request:
     "This name cannot be used. A name has at most 128 bytes and no control characters, and is not “.” or “..”.",
   not_found: "Nobody serves this name yet. Open the server tab, press Serve there, then connect again.",

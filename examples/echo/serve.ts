@@ -1,7 +1,8 @@
 // The tab that serves: claims a name, sends back what each client sends, and counts.
 
-import { MuxDemux, type Stream, StreamServer } from "browser-stream-server";
-import { button, code, element, explain, follow, mux, nameOnPage, prefix, show, tell } from "./page.ts";
+import { type Stream, StreamServer } from "browser-stream-server";
+import { dial, offer } from "../token.ts";
+import { button, code, element, explain, follow, nameOnPage, prefix, show, tell } from "./page.ts";
 
 const view = element("server");
 const field = element<HTMLInputElement>("name");
@@ -22,7 +23,7 @@ export function serve(suggestion: string): void {
 
 /** Holds `name` until the user stops, or until it is lost. */
 async function claim(name: string): Promise<void> {
-  const mdm = MuxDemux(mux);
+  const mdm = dial();
   const cancel = new AbortController();
   follow(mdm, (isAway) => {
     element("unanswered").hidden = !isAway;
@@ -50,6 +51,7 @@ async function claim(name: string): Promise<void> {
   } catch (error) {
     tell("bad", "Not serving");
     problem(error);
+    offer(error);
   }
   mdm.close();
   show(view, "idle", "name");

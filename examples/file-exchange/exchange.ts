@@ -1,7 +1,8 @@
 // The receiver: what is shared under a code, whether the sender is there, and the files that come.
 
-import { MuxDemux, type Stream, StreamClient, StreamError } from "browser-stream-server";
+import { type MuxDemux, type Stream, StreamClient, StreamError } from "browser-stream-server";
 import { Channel } from "browser-stream-server/channel";
+import { dial } from "../token.ts";
 import { type Invitation, type Place, placeOf } from "./code.ts";
 import type { Bytes } from "./digest.ts";
 import { heldOf, isFree } from "./held.ts";
@@ -49,13 +50,13 @@ export class Exchange {
   #patience: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
-    { mux, prefix }: { mux?: string; prefix?: string },
+    { prefix }: { prefix?: string },
     self: { me: string; as: string },
     changed: () => void,
     wanted: string[] = [],
   ) {
     this.#wanted = new Set(wanted);
-    this.mdm = MuxDemux(mux);
+    this.mdm = dial();
     this.#client = StreamClient(this.mdm, { prefix });
     this.#self = self;
     this.#changed = changed;

@@ -1,9 +1,10 @@
 // What both roles do with the page.
 
 import type { MuxDemux } from "browser-stream-server";
+import { isWanted } from "../token.ts";
 
-/** Where the proxy has its WebSocket, and under what prefix it takes names: it says so on top of the page. */
-export const proxy: { mux?: string; prefix?: string } = document.documentElement.dataset;
+/** Under what prefix the proxy takes names: it says so on top of the page. */
+export const proxy: { prefix?: string } = document.documentElement.dataset;
 
 const connection = {
   connecting: ["working", "Connecting"],
@@ -29,12 +30,17 @@ export function announce(text: string): void {
 
 /** The line on top says how the connection is. */
 export function follow(mdm: MuxDemux): void {
+  let needsToken = false;
   const tell = () => {
-    const [mark, text] = connection[mdm.state];
+    const isDialing = mdm.state === "connecting" || mdm.state === "waiting";
+    const [mark, text] = needsToken && isDialing ? ["working", "A token is needed"] : connection[mdm.state];
     element("status").dataset.state = mark;
     say("status-text", text);
   };
-  mdm.on("state", tell);
+  mdm.on("state", tell).on("reconnecting", ({ error }) => {
+    needsToken = isWanted(error);
+    tell();
+  });
   tell();
 }
 

@@ -4,6 +4,7 @@ import { StreamError } from "browser-stream-server";
 import { SealKeys } from "browser-stream-server/seal";
 import { size } from "../quantity.ts";
 import { takeFiles } from "../take-files.ts";
+import { offer } from "../token.ts";
 import { makeCode } from "./code.ts";
 import { enter } from "./enter.ts";
 import { forgetHandles, handlesIn, keepHandles, keptHandles, readAgain } from "./handles.ts";
@@ -85,7 +86,9 @@ async function share(code: string, known: Listed[], secret?: string): Promise<vo
     follow(mine.mdm);
     await await mine.listen();
   } catch (error) {
-    if (sharing === mine) end(explain(error));
+    if (sharing !== mine) return;
+    end(explain(error));
+    offer(error);
   }
 }
 

@@ -1,7 +1,8 @@
 // The sender: files under a code, everybody who looks at them, and what is on its way to whom.
 
-import { MuxDemux, type Stream, StreamServer, type Values } from "browser-stream-server";
+import { type MuxDemux, type Stream, StreamServer, type Values } from "browser-stream-server";
 import type { SealKeys } from "browser-stream-server/seal";
+import { dial } from "../token.ts";
 import { placeOf } from "./code.ts";
 import { randomHex } from "./digest.ts";
 import type { Offered } from "./pieces.ts";
@@ -30,9 +31,9 @@ export class Sharing {
   #server: StreamServer | undefined;
 
   /** Shares nothing yet. `known` are files of the page before this one, whose ids they get when they are chosen again. */
-  constructor(code: string, known: Listed[], { mux, prefix }: { mux?: string; prefix?: string }, changed: () => void) {
+  constructor(code: string, known: Listed[], { prefix }: { prefix?: string }, changed: () => void) {
     this.code = code;
-    this.mdm = MuxDemux(mux);
+    this.mdm = dial();
     this.#prefix = prefix;
     this.#known = known;
     this.#changed = changed;

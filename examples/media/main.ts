@@ -1,7 +1,8 @@
 // A video, sound and an image: each is asked for on a stream of its own, and shown while it arrives.
 
-import { MuxDemux, StreamError } from "browser-stream-server";
+import { StreamError } from "browser-stream-server";
 import { showConnection } from "../connection.ts";
+import { dial } from "../token.ts";
 import { playAudio } from "./audio.ts";
 import { Card, type Player } from "./card.ts";
 import { showImage } from "./image.ts";
@@ -9,7 +10,7 @@ import { playVideo } from "./video.ts";
 
 const players: Record<string, Player> = { "video.webm": playVideo, "audio.wav": playAudio, "image.jpg": showImage };
 
-const mdm = MuxDemux();
+const mdm = dial();
 showConnection(mdm);
 
 const sizes = askForSizes();

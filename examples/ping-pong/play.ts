@@ -1,7 +1,8 @@
 // The tab that plays: pings over two streams, and shows how long they took.
 
-import { MuxDemux, type Stream, StreamClient } from "browser-stream-server";
-import { button, code, duration, element, explain, follow, mux, nameOnPage, prefix, show, tell } from "../echo/page.ts";
+import { type MuxDemux, type Stream, StreamClient } from "browser-stream-server";
+import { button, code, duration, element, explain, follow, nameOnPage, prefix, show, tell } from "../echo/page.ts";
+import { dial, given, offer } from "../token.ts";
 import { breakAll, makeBreakable } from "./breakable.ts";
 import { Pongs, ping } from "./ping.ts";
 import { Silence } from "./silence.ts";
@@ -14,7 +15,7 @@ let brokenAt = 0;
 
 export function play(name: string): void {
   if (CAN) makeBreakable();
-  const mdm = MuxDemux(mux);
+  const mdm = dial();
   follow(mdm);
   nameOnPage(name, `Ping-pong with ${name}`);
   button("play-again", () => void match(mdm, name));
@@ -39,6 +40,8 @@ async function match(mdm: MuxDemux, name: string): Promise<void> {
     await Promise.all([measure(proxied, "proxy", proxiedLine), measure(direct, "direct", directLine)]);
     over("The other tab stopped.");
   } catch (error) {
+    if (await given()) return match(mdm, name);
+    offer(error);
     const isNobody = code(error) === "not_found";
     over(isNobody ? NOBODY : explain(error), isNobody);
   }

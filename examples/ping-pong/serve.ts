@@ -1,7 +1,8 @@
 // The tab that answers: sends back what comes, and counts which way it came.
 
-import { MuxDemux, type Stream, StreamServer } from "browser-stream-server";
-import { button, element, explain, follow, mux, nameOnPage, prefix, show, tell } from "../echo/page.ts";
+import { type MuxDemux, type Stream, StreamServer } from "browser-stream-server";
+import { button, element, explain, follow, nameOnPage, prefix, show, tell } from "../echo/page.ts";
+import { dial, offer } from "../token.ts";
 import { PING_BYTES } from "./ping.ts";
 
 const view = element("server");
@@ -9,7 +10,7 @@ const answered = { proxy: 0, direct: 0 };
 let players = 0;
 
 export function serve(name: string): void {
-  const mdm = MuxDemux(mux);
+  const mdm = dial();
   follow(mdm);
   nameOnPage(name, "Ping-pong");
   element<HTMLAnchorElement>("open-player").href = `?with=${encodeURIComponent(name)}`;
@@ -29,6 +30,7 @@ async function listen(mdm: MuxDemux, name: string): Promise<void> {
   } catch (error) {
     tell("bad", "Not serving");
     element("server-problem").textContent = explain(error);
+    offer(error);
     show(view, "failed", "serve-again");
   }
 }

@@ -1,7 +1,8 @@
 // The tab that sends: keeps the way open, and takes pictures that are chosen, dropped, pasted or drawn.
 
-import { MuxDemux, type Stream, StreamClient } from "browser-stream-server";
-import { button, code, element, explain, follow, mux, prefix, show, tell } from "../echo/page.ts";
+import { type Stream, StreamClient } from "browser-stream-server";
+import { button, code, element, explain, follow, prefix, show, tell } from "../echo/page.ts";
+import { dial, given, offer } from "../token.ts";
 import { drawn } from "./drawing.ts";
 import { Outbox } from "./outbox.ts";
 
@@ -11,7 +12,7 @@ const input = element<HTMLInputElement>("file");
 const OPENS_MS = 15_000;
 
 export function connect(name: string): void {
-  const mdm = MuxDemux(mux);
+  const mdm = dial();
   follow(mdm);
   const client = StreamClient(mdm, { prefix, direct: true });
   const outbox = new Outbox((options) => client.connect(name, options), countMissed);
@@ -78,6 +79,8 @@ async function keep(outbox: Outbox, begin: () => Stream): Promise<void> {
     await stream.resume().closed;
     fail(outbox, "The tab that shows stopped. Open it again, or connect again.");
   } catch (error) {
+    if (await given()) return keep(outbox, begin);
+    offer(error);
     fail(outbox, ADVICE[code(error)] ?? explain(error));
   }
 }

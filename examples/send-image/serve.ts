@@ -1,7 +1,8 @@
 // The tab that shows: takes pictures, no more than it said, and shows each when it is whole.
 
-import { MuxDemux, type Stream, StreamServer } from "browser-stream-server";
-import { button, duration, element, explain, follow, mux, prefix, show, tell } from "../echo/page.ts";
+import { type MuxDemux, type Stream, StreamServer } from "browser-stream-server";
+import { button, duration, element, explain, follow, prefix, show, tell } from "../echo/page.ts";
+import { dial, offer } from "../token.ts";
 import { BYTES_MAX, inWords, type Picture, pictureOf } from "./picture.ts";
 
 const view = element("frame");
@@ -14,7 +15,7 @@ const CLIENTS_MAX = 24;
 let takenDown = 0;
 
 export function serve(name: string): void {
-  const mdm = MuxDemux(mux);
+  const mdm = dial();
   follow(mdm);
   // Under this address the page has the same name when it is loaded, or opened, again: whoever sends finds it.
   history.replaceState(null, "", `?name=${encodeURIComponent(name)}`);
@@ -43,6 +44,7 @@ async function listen(mdm: MuxDemux, name: string): Promise<void> {
   } catch (error) {
     tell("bad", "Not serving");
     element("frame-problem").textContent = explain(error);
+    offer(error);
     show(view, "failed", "serve-again");
   } finally {
     clearTimeout(queued);

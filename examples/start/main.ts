@@ -1,6 +1,7 @@
 // The start page: says whether the proxy answers, copies the snippets, and runs them on request.
 
-import { MuxDemux, StreamClient, StreamError, StreamServer } from "browser-stream-server";
+import { StreamClient, StreamError, StreamServer } from "browser-stream-server";
+import { dial, isWanted, offer } from "../token.ts";
 
 const status = element("status");
 const statusText = status.querySelector("[role=status]") as HTMLElement;
@@ -49,13 +50,14 @@ function show(state: "good" | "bad", text: string): void {
 /** What the two snippets do, in this one tab: serve an echo, connect to it, say hello. */
 async function runBoth(): Promise<void> {
   const name = `start-${crypto.getRandomValues(new Uint32Array(1))[0]?.toString(36)}`;
-  const mdm = MuxDemux(mux);
+  const mdm = dial();
   running = new AbortController();
   const { signal } = running;
   run.textContent = "Cancel";
   result.textContent = "Connecting";
-  mdm.on("reconnecting", () => {
-    result.textContent = "The proxy does not answer. This page goes on trying.";
+  mdm.on("reconnecting", ({ error }) => {
+    const away = "The proxy does not answer. This page goes on trying.";
+    result.textContent = isWanted(error) ? "The proxy asks for a token: give it on top of this page." : away;
   });
   try {
     await StreamServer(mdm, { prefix }, (stream) => stream.pipe(stream)).listen(name, { signal }).listening;
@@ -69,6 +71,7 @@ async function runBoth(): Promise<void> {
   } catch (error) {
     const why = error instanceof StreamError ? error.detail : error;
     result.textContent = signal.aborted ? "Cancelled." : `It did not work: ${why}.`;
+    if (!signal.aborted) offer(error);
   } finally {
     mdm.close();
     running = undefined;

@@ -1,8 +1,8 @@
 // Files from this page to the program that serves it: each on a stream of its own, a few at a time.
 
-import { MuxDemux } from "browser-stream-server";
 import { showConnection } from "../connection.ts";
 import { takeFiles } from "../take-files.ts";
+import { dial } from "../token.ts";
 import { Row } from "./row.ts";
 import { Upload } from "./upload.ts";
 import { progress } from "./words.ts";
@@ -10,7 +10,7 @@ import { progress } from "./words.ts";
 /** More at once would be no faster, and each would take longer. */
 const AT_ONCE = 4;
 
-const mdm = MuxDemux();
+const mdm = dial();
 const uploads = new Map<Upload, Row>();
 const picker = element<HTMLInputElement>("picker");
 

@@ -1,7 +1,8 @@
 // A video call: the lobby, the call, and what comes behind it.
 
-import { MuxDemux, StreamError } from "browser-stream-server";
+import { StreamError } from "browser-stream-server";
 import { showConnection } from "../connection.ts";
+import { dial, offer } from "../token.ts";
 import { Call } from "./call.ts";
 import { Capture } from "./capture.ts";
 import { controls, keys } from "./controls.ts";
@@ -12,7 +13,7 @@ import { Hall } from "./hall.ts";
 import { readInvitation } from "./invitation.ts";
 import { invite } from "./invite.ts";
 import { lobby } from "./lobby.ts";
-import { announce, element, proxy, say, show } from "./page.ts";
+import { announce, element, say, show } from "./page.ts";
 import { Stage } from "./stage.ts";
 import { Talk } from "./talk.ts";
 
@@ -23,7 +24,7 @@ const room = readInvitation(location.hash);
 history.replaceState(null, "", `${location.search}#${encodeURIComponent(room)}`);
 addEventListener("hashchange", () => location.reload());
 
-const mdm = MuxDemux(proxy.mux);
+const mdm = dial();
 const context = new AudioContext();
 const capture = new Capture();
 const ownEar = new Ear(context);
@@ -95,6 +96,7 @@ async function enter(nickname: string): Promise<void> {
     stage.show(call);
     announce(`You are in the call, with ${call.peers.size} others`);
   } catch (error) {
+    offer(error);
     say(element("join-problem"), `You could not join: ${StreamError.from(error).detail}. Try again.`);
   }
   button.disabled = false;

@@ -1,8 +1,5 @@
 // What the parts do with the page.
 
-/** Where the proxy has its WebSocket: it says so on top of the page. */
-export const proxy: { mux?: string } = document.documentElement.dataset;
-
 export function element<E extends HTMLElement = HTMLElement>(id: string): E {
   return document.getElementById(id) as E;
 }

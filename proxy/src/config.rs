@@ -30,6 +30,15 @@ use crate::{limits::Limits, token::Right};
 /// How a [`Proxy`](crate::Proxy) runs. Every part is checked by its type, so a `Config` that exists can be used.
 ///
 /// The default serves this machine only: 127.0.0.1:8080, `/mux`, `/browser-server`, pages of its own origin.
+///
+/// ```
+/// use browser_stream_server::Config;
+///
+/// let mut config = Config::default();
+/// config.bind = ([127, 0, 0, 1], 0).into(); // any free port
+/// config.limits.clients_max = 50;
+/// println!("{}", config.to_toml()); // as `bss serve --config` reads it
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {

@@ -3,6 +3,11 @@
 //! [`StreamServerProxy`] keeps the names of one prefix, [`StreamRouter`] sends streams where their path says, and
 //! [`Proxy`] is the whole process: sessions, HTTP routes, shutdown.
 
+/// The Rust of the README, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod buffer;
 pub mod config;
 mod counters;

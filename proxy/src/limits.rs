@@ -5,6 +5,14 @@ use std::time::Duration;
 /// The bounds that one proxy holds its peers to. All are configurable; the defaults are those of the threat table.
 ///
 /// Per session where nothing else is said. In the configuration file they stand in `[limits]` under these names, times as `…_ms`.
+///
+/// ```
+/// use browser_stream_server::{Config, Limits};
+///
+/// let mut config = Config::default();
+/// config.limits.names_per_session_max = 4;
+/// assert!(config.limits.names_per_session_max < Limits::default().names_per_session_max);
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Limits {

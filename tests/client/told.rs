@@ -224,3 +224,35 @@ async fn a_session_that_is_refused_for_good_closes_the_peer_with_the_reason() {
     let error = peer.client().connect("NAME").await.expect_err("closed");
     assert_eq!((error.code(), error.to_string().contains("who are you?")), (Code::Unauthorized.into(), true));
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_for_names_on_a_session_that_is_refused_hears_why() {
+    let (peer, _script, connection) = Script::begin().await;
+    let asked = tokio::spawn(async move { peer.client().names().await });
+    let (_open, mut session) = connection.opened().await;
+    let (open, names) = connection.opened().await;
+    assert_eq!(open["path"], "/browser-server/names");
+    say(&mut session, json!({"error": {"code": "unauthorized", "message": "who are you?"}}));
+    session.finish();
+    session.peer_done().await;
+    drop((session, names, connection));
+    let error = within(asked).await.expect("it is no fault").expect_err("refused");
+    assert_eq!((error.code(), error.to_string().contains("who are you?")), (Code::Unauthorized.into(), true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_are_asked_for_again_where_the_connection_broke_before_they_were_told() {
+    let (peer, mut script, connection) = Script::begin().await;
+    let asked = tokio::spawn(async move { peer.client().names().await });
+    let session = connection.welcome().await;
+    let (_open, names) = connection.opened().await;
+    drop((session, names, connection));
+    let connection = script.next().await;
+    let _session = connection.welcome().await;
+    let (_open, mut names) = connection.opened().await;
+    for said in [json!({}), json!({"note": "up", "value": "NAME"}), json!({"note": "all"})] {
+        say(&mut names, said);
+    }
+    let told = within(asked).await.expect("it is no fault").expect("they are told");
+    assert_eq!(told.held.iter().map(|held| held.name.as_str()).collect::<Vec<_>>(), ["NAME"]);
+}

@@ -10,6 +10,11 @@ struct Readme;
 #[doc = include_str!("../../proxy/docs/embed.md")]
 struct Embed;
 
+/// The same of how tokens are used.
+#[cfg(doctest)]
+#[doc = include_str!("../../proxy/docs/tokens.md")]
+struct Tokens;
+
 pub mod blocking;
 mod cable;
 pub mod capture;

@@ -13,6 +13,8 @@ use crate::{
 };
 
 /// A client that connected to a name of ours: accept it, or refuse it. Dropped, it is told `busy`.
+///
+/// See [`StreamServer`](crate::StreamServer).
 #[must_use = "the client waits for an answer"]
 pub struct Connection {
     carrier: Carrier,

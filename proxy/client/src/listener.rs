@@ -18,6 +18,20 @@ use crate::{Connection, ListenError, Peer, claim::Wishes};
 /// When the connection to the proxy breaks the name is claimed again on the next one, and no item tells of it. The stream ends with an error when the
 /// name is lost for good; without one behind [`end`](Self::end). Dropping the listener gives the name up; streams that it
 /// brought go on, as long as their present connections: a resumable one comes back under the name.
+///
+/// ```
+/// use browser_stream_client::Listener;
+/// use futures::TryStreamExt;
+///
+/// async fn serve(mut listener: Listener) -> anyhow::Result<()> {
+///     println!("serving {}", listener.name());
+///     for _ in 0..10 {
+///         let Some(connection) = listener.try_next().await? else { return Ok(()) };
+///         drop(connection.accept());
+///     }
+///     Ok(listener.end().await?) // gives the name up; those who wait are told
+/// }
+/// ```
 #[must_use = "dropping a listener gives its name up"]
 pub struct Listener {
     name: Name,

@@ -59,9 +59,32 @@ impl StreamClient {
     ///
     /// # Errors
     /// [`ConnectError::Refused`] with `forbidden` where the proxy does not list names.
+    ///
+    /// ```no_run
+    /// use browser_stream_client::{Presence, StreamClient};
+    ///
+    /// # async fn example() -> anyhow::Result<()> {
+    /// let client = StreamClient::dial("ws://127.0.0.1:8080/mux").await?;
+    /// for held in client.names().await?.held {
+    ///     println!("{}{}", held.name, if held.presence == Presence::Up { "" } else { " (away)" });
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub async fn names(&self) -> Result<Names, ConnectError> {
         let late = || OpenError::new(Code::Timeout, "the proxy did not tell its names in time").into();
-        timeout(ANSWER_MAX, self.ask()).await.unwrap_or_else(|_| Err(late()))
+        timeout(ANSWER_MAX, self.told()).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// Where the connection breaks meanwhile the next one is asked, or says why there is none.
+    async fn told(&self) -> Result<Names, ConnectError> {
+        let shared = self.peer().shared();
+        loop {
+            let generation = shared.live().await?.generation;
+            match self.ask().await {
+                Err(ConnectError::Lost) => drop(shared.newer(generation).await?),
+                told => return told,
+            }
+        }
     }
 
     async fn ask(&self) -> Result<Names, ConnectError> {

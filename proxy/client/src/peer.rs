@@ -34,6 +34,30 @@ const QUIET: Duration = Duration::from_secs(5);
 /// is kept. Resumable streams go on over the next connection, others end [`Lost`](crate::StreamError::Lost) with theirs; names that servers hold are
 /// claimed again. When the last peer, client, server, listener and resumable stream that we opened is dropped nothing is opened or dialled any more, and
 /// the connection ends with its last stream.
+///
+/// ```no_run
+/// use browser_stream_client::{Peer, State};
+/// use futures::StreamExt;
+///
+/// # async fn example() -> anyhow::Result<()> {
+/// let peer = Peer::dial("wss://proxy.example/mux").token("…").await?;
+/// let mut states = peer.states();
+/// tokio::spawn(async move {
+///     while let Some(state) = states.next().await {
+///         match state {
+///             State::Open => println!("connected"),
+///             State::Waiting { delay, .. } => println!("the next attempt is in {delay:?}"),
+///             State::Closed(Some(error)) => println!("the proxy does not want us: {error}"),
+///             _ => {}
+///         }
+///     }
+/// });
+/// let stream = peer.client().connect("NAME").await?;
+/// let listener = peer.server().listen("OTHER").await?; // over the same connection
+/// # drop((stream, listener));
+/// peer.close().await; // sends what was written
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Peer {
     shared: Arc<Shared>,

@@ -21,6 +21,30 @@ const CLAIM_MAX: Duration = Duration::from_secs(30);
 const CLIENTS_MAX: u32 = 10_000;
 
 /// Serves below one prefix, under any number of names. Clones share the peer.
+///
+/// ```no_run
+/// use browser_stream_client::{Code, StreamServer};
+/// use futures::TryStreamExt;
+///
+/// # async fn example() -> anyhow::Result<()> {
+/// let server = StreamServer::dial("ws://127.0.0.1:8080/mux").await?;
+/// let mut listener = server.listen("NAME").clients_max(100).await?;
+/// while let Some(connection) = listener.try_next().await? {
+///     // Who it is, by its token, where the proxy asks for one.
+///     let sub = connection.peer().and_then(|peer| peer.sub.clone());
+///     let Some(topic) = connection.meta::<String>() else {
+///         connection.refuse(Code::BadRequest, "say in `meta` what it is about");
+///         continue;
+///     };
+///     tokio::spawn(async move {
+///         let mut stream = connection.accept();
+///         stream.write_chunk(format!("{topic}, {sub:?}?").into()).await?;
+///         stream.finish();
+///         Ok::<_, browser_stream_client::StreamError>(())
+///     });
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct StreamServer {
     peer: Peer,

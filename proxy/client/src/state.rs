@@ -12,6 +12,8 @@ use tokio::sync::watch;
 use crate::DialError;
 
 /// Whether a peer has its connection to the proxy.
+///
+/// See [`Peer`](crate::Peer).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum State {

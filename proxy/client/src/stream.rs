@@ -31,6 +31,25 @@ use crate::{
 /// for two minutes, or is no more.
 ///
 /// Dropped before it finished it is reset `cancelled`, so that a cut writer never looks like a finished one.
+///
+/// ```no_run
+/// use browser_stream_client::{Code, StreamClient, StreamError};
+///
+/// # async fn example(client: StreamClient) -> anyhow::Result<()> {
+/// let mut stream = client.connect("NAME").await?;
+/// stream.write_chunk("what is new?".into()).await?; // waits where the reader is slow
+/// stream.finish();
+/// let mut bytes = 0;
+/// loop {
+///     match stream.read_chunk().await {
+///         Ok(Some(chunk)) => bytes += chunk.len(),
+///         Ok(None) => break println!("that was all: {bytes} bytes"),
+///         Err(StreamError::Reset(code)) if code == u32::from(Code::Gone) => break println!("the server ended"),
+///         Err(error) => return Err(error.into()), // what came may be a part only
+///     }
+/// }
+/// # Ok(()) }
+/// ```
 pub struct Stream {
     carriage: Carriage,
     /// Between the carriage and the program, where the stream is sealed.

@@ -3,6 +3,14 @@
 use std::{fmt, str::FromStr};
 
 /// Why a stream was reset or refused. On the wire it is its number (1–255 are ours, 256 and up the application's) or its string in an error reply.
+///
+/// ```
+/// use browser_stream_mux::Code;
+///
+/// assert_eq!(Code::NotFound.to_string(), "not_found");
+/// assert_eq!("not_found".parse(), Ok(Code::NotFound));
+/// assert_eq!(Code::from_number(Code::NotFound.into()), Some(Code::NotFound));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Code {

@@ -73,6 +73,31 @@ pub struct View {
 ///
 /// The caller hands in what it reads with [`receive`](Self::receive), writes out what [`transmit`](Self::transmit) gives, calls
 /// [`tick`](Self::tick) at [`deadline`](Self::deadline), and collects the streams that [`ended`](Self::ended).
+///
+/// ```
+/// use std::time::Instant;
+///
+/// use browser_stream_mux::{Config, Connection, Event, Outbound, Role};
+/// use bytes::Bytes;
+///
+/// let now = Instant::now();
+/// let mut opener = Connection::<()>::new(Role::Opener, Config::default(), now);
+/// let mut acceptor = Connection::<()>::new(Role::Acceptor, Config::default(), now);
+///
+/// let id = opener.open(()).unwrap();
+/// opener.send(id, Bytes::from_static(b"ping"));
+/// opener.finish(id);
+/// let mut out = Outbound::new();
+/// opener.transmit(usize::MAX, &mut out);
+///
+/// let mut events = Vec::new();
+/// for mut bytes in out.buffers.drain(..) {
+///     while let Some(event) = acceptor.receive(&mut bytes, now).unwrap() {
+///         events.push(event);
+///     }
+/// }
+/// assert_eq!(events, [Event::Opened(id), Event::Data(id, Bytes::from_static(b"ping")), Event::Finished(id)]);
+/// ```
 pub struct Connection<T> {
     role: Role,
     /// Boxed, so that the table, which grows by doubling, is a small one.

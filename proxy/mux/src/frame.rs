@@ -70,6 +70,15 @@ impl BitOrAssign for Flags {
 }
 
 /// A frame's header.
+///
+/// ```
+/// use browser_stream_mux::Header;
+///
+/// let ping = [0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7]; // version, type, flags, stream, length: the number of the ping
+/// assert_eq!(Header::decode(ping)?.encode(), ping);
+/// assert!(Header::decode([9; 12]).is_err());
+/// # Ok::<(), browser_stream_mux::Violation>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// What the frame is.

@@ -7,6 +7,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::{Header, StreamId, queue::Piece};
 
 /// What [`Connection::transmit`](crate::Connection::transmit) puts out. Keep one per session: its memory is used again.
+///
+/// See [`Connection`](crate::Connection).
 #[derive(Debug, Default)]
 pub struct Outbound {
     /// Whole frames, in order; write them out back to back. The writer takes them away.

@@ -13,6 +13,27 @@ use owner::Owner;
 
 /// A handle on one session; clones are the same session. When the last is dropped nothing can be opened or accepted any more,
 /// and the session ends with its last stream.
+///
+/// ```
+/// use browser_stream_mux::{Config, Role, Session};
+/// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let (here, there) = tokio::io::duplex(1024);
+/// let (opener, driver) = Session::new(here, Role::Opener, Config::default());
+/// tokio::spawn(driver);
+/// let (acceptor, driver) = Session::new(there, Role::Acceptor, Config::default());
+/// tokio::spawn(driver);
+///
+/// let mut stream = opener.open().map_err(std::io::Error::other)?;
+/// stream.write_all(b"ping").await?;
+/// stream.finish();
+/// let mut text = String::new();
+/// acceptor.accept().await.ok_or(std::io::ErrorKind::BrokenPipe)?.read_to_string(&mut text).await?;
+/// assert_eq!(text, "ping");
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Session {
     owner: Arc<Owner>,

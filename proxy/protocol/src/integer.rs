@@ -12,6 +12,17 @@ const BYTES_MAX: usize = 8;
 pub struct BadInteger;
 
 /// Appends `value`, which is at most [`INTEGER_MAX`].
+///
+/// ```
+/// use browser_stream_protocol::integer::{put, take};
+/// use bytes::BytesMut;
+///
+/// let mut bytes = BytesMut::new();
+/// put(300, &mut bytes);
+/// let mut rest = &bytes[..];
+/// assert_eq!(take(&mut rest), Ok(Some(300)));
+/// assert!(rest.is_empty());
+/// ```
 pub fn put(mut value: u64, out: &mut BytesMut) {
     while value >= 0x80 {
         out.put_u8(value as u8 | 0x80);

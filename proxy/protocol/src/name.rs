@@ -13,6 +13,16 @@ use unicode_normalization::is_nfc;
 ///
 /// Whoever holds one knows that it is valid (PROTOCOL.md, section 5). It is never used as a path, a metric label, or raw in a log:
 /// [`fmt::Debug`] escapes it.
+///
+/// ```
+/// use browser_stream_protocol::Name;
+///
+/// let name = Name::try_from("écho 1")?;
+/// assert_eq!(name.segment(), "%C3%A9cho%201"); // in a path
+/// assert_eq!(Name::from_segment("%C3%A9cho%201")?, name);
+/// assert!(Name::try_from("..").is_err());
+/// # Ok::<(), browser_stream_protocol::BadName>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Arc<str>);
 

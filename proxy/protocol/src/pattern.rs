@@ -10,6 +10,15 @@ use crate::Name;
 /// A pattern of names, such as `ann-*`: `*` stands for any run of characters, none included, and everything else for itself.
 ///
 /// It is compared with a name in NFC, as names are.
+///
+/// ```
+/// use browser_stream_protocol::Pattern;
+///
+/// let pattern: Pattern = "team-*".parse()?;
+/// assert!(pattern.matches("team-") && pattern.matches("team-1"));
+/// assert!(!pattern.matches("my-team-1"));
+/// # Ok::<(), browser_stream_protocol::BadPattern>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Pattern {
     text: Arc<str>,

@@ -8,6 +8,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 /// An open that was refused, or that nobody could answer.
 ///
 /// On the wire it is the reply `{"error": {"code", "message"}}` (PROTOCOL.md, "Opening a stream").
+///
+/// ```
+/// use browser_stream_mux::Code;
+/// use browser_stream_protocol::{OpenError, RefusalCode};
+///
+/// let error = OpenError::new(Code::Busy, "try again later");
+/// assert!(error.is(Code::Busy));
+/// assert_eq!(RefusalCode::from_number(error.number()), error.code);
+/// assert_eq!(RefusalCode::from_number(4001).to_string(), "4001"); // an application's own
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct OpenError {
@@ -39,6 +49,8 @@ impl OpenError {
 }
 
 /// The code of a refusal: a stable string of ours, or a number of 256 and up that an application chose.
+///
+/// See [`OpenError`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefusalCode {
     /// One of the codes of PROTOCOL.md, section 3, a string on the wire.

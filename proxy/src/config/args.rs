@@ -20,6 +20,7 @@ pub struct Serve {
     #[arg(long, env = "BSS_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     allow_origin: Option<Vec<Origin>>,
     /// Where the proxy is reached from outside, such as https://bss.example.com
+    #[allow(rustdoc::bare_urls)] // `--help` shows it as it stands here.
     #[arg(long, env = "BSS_PUBLIC_URL", value_name = "URL")]
     public_url: Option<PublicUrl>,
     /// Pages may serve under this prefix; may be given several times [default: /browser-server]

@@ -44,6 +44,19 @@ use crate::{
 /// It serves by itself ([`serve`](Self::serve)) or as part of another program's axum router ([`router`](Self::router),
 /// [`mux`](Self::mux)). Its requests are checked either way: to be reached by another name than `localhost` it needs
 /// [`Config::public_url`], for pages of other origins [`Config::allow_origin`].
+///
+/// ```no_run
+/// use browser_stream_server::{Config, Proxy, StreamRouter, StreamServerProxy};
+///
+/// # async fn example() -> std::io::Result<()> {
+/// let names = StreamServerProxy::new("/browser-server");
+/// let proxy = Proxy::new(Config::default(), StreamRouter::new().mount(names));
+/// let listener = proxy.listen().await?;
+/// println!("browser-stream-server is at {}", proxy.url(&listener)?);
+/// // Told to end, it tells its peers, and gives them time.
+/// proxy.serve_until(listener, async { drop(tokio::signal::ctrl_c().await) }).await
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Proxy {
     pub(super) inner: Arc<Inner>,
@@ -322,6 +335,16 @@ async fn wait(tasks: &TaskTracker, most: Duration) {
 /// The WebSocket route of a proxy with the default configuration, for a router of one's own: `.route("/mux", mux(router))`.
 ///
 /// For anything but `localhost` and pages of the same origin make a [`Proxy`] and use its [`mux`](Proxy::mux).
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use browser_stream_server::{StreamRouter, StreamServerProxy, mux};
+///
+/// let names = StreamServerProxy::new("/browser-server");
+/// let app: Router = Router::new()
+///     .route("/", get(async || "a page of yours"))
+///     .route("/mux", mux(StreamRouter::new().mount(names)));
+/// ```
 pub fn mux<S: Clone + Send + Sync + 'static>(router: StreamRouter) -> MethodRouter<S> {
     Proxy::new(Config::default(), router).mux()
 }

@@ -16,6 +16,8 @@ use crate::{
 };
 
 /// A TURN server that shares a secret with this proxy, as coturn does with `use-auth-secret`.
+///
+/// See [`IceServers`].
 #[derive(Clone)]
 pub struct TurnServer {
     /// Where it is: one or more of `turn:host:port`, `turn:host:port?transport=tcp`, `turns:host:port`.
@@ -27,6 +29,19 @@ pub struct TurnServer {
 }
 
 /// Tells peers that ask which servers help them to a direct connection. Mount it at `/ice`, where our libraries look.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use browser_stream_server::{IceServers, StreamRouter, TurnServer};
+///
+/// let turn = TurnServer {
+///     urls: vec!["turn:turn.example:3478".into()],
+///     secret: "what coturn has as static-auth-secret".into(),
+///     lifetime: Duration::from_secs(3600),
+/// };
+/// let router = StreamRouter::new().route("/ice", IceServers::new().stun(3478).turn(turn));
+/// ```
 #[derive(Clone, Default)]
 pub struct IceServers {
     stun_port: Option<u16>,

@@ -150,6 +150,21 @@ impl fmt::Display for Reason {
 /// The events of a [`StreamServerProxy`](super::StreamServerProxy) from the subscription on, in order.
 ///
 /// A subscriber that lags behind is told how many it missed; nobody waits for it. Polling it is cancel-safe.
+///
+/// ```
+/// use browser_stream_server::{Event, StreamServerProxy};
+/// use futures::StreamExt;
+///
+/// # async fn example(names: StreamServerProxy) {
+/// let mut events = names.events();
+/// while let Some(event) = events.next().await {
+///     match event {
+///         Event::Missed { count } => println!("too slow: {count} events are missing"),
+///         event => println!("{}: {event}", event.kind()),
+///     }
+/// }
+/// # }
+/// ```
 pub struct Events(BoxStream<'static, Event>);
 
 impl Events {

@@ -13,6 +13,19 @@ use sha2::Sha256;
 use crate::private;
 
 /// Makes and recognises leases. Proxies with the same key honour one another's; cheap to clone.
+///
+/// ```
+/// use std::{path::Path, sync::Arc};
+///
+/// use browser_stream_server::{LeaseKey, Limits, StreamServerProxy};
+///
+/// # fn example() -> Result<(), browser_stream_server::LeaseKeyError> {
+/// // With the same key servers have their names back after a restart of the program.
+/// let key = LeaseKey::read_or_make(Path::new("/var/lib/yours/lease.key"))?;
+/// let names = StreamServerProxy::with_lease_key("/browser-server", Arc::new(Limits::default()), key);
+/// # drop(names);
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct LeaseKey(Arc<[u8; BYTES]>);
 

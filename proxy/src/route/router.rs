@@ -14,6 +14,26 @@ use crate::{
 };
 
 /// Takes the streams of one route.
+///
+/// ```
+/// use browser_stream_server::{Handler, Opening, StreamRouter};
+/// use futures::{FutureExt, future::BoxFuture};
+///
+/// /// What a closure does, with a name.
+/// struct Echo;
+///
+/// impl Handler for Echo {
+///     fn call(&self, opening: Opening) -> BoxFuture<'static, ()> {
+///         async move {
+///             let (mut reader, mut writer) = tokio::io::split(opening.accept());
+///             drop(tokio::io::copy(&mut reader, &mut writer).await);
+///         }
+///         .boxed()
+///     }
+/// }
+///
+/// let router = StreamRouter::new().route("/echo", Echo);
+/// ```
 pub trait Handler: Send + Sync + 'static {
     /// Answers a stream that a peer opened to this route.
     fn call(&self, opening: Opening) -> BoxFuture<'static, ()>;
@@ -30,6 +50,24 @@ where
 }
 
 /// Maps paths to what takes their streams; patterns are those of axum: `/files/{id}`, `/static/{*rest}`.
+///
+/// ```
+/// use browser_stream_server::{Code, OpenError, Opening, StreamRouter, StreamServerProxy};
+///
+/// let router = StreamRouter::new()
+///     .mount(StreamServerProxy::new("/browser-server"))
+///     // A page opens one by `mdm.createStream(meta, { path: "/time" })`.
+///     .route("/time", |opening: Opening| async move {
+///         let mut stream = opening.accept();
+///         let now = format!("{:?}", std::time::SystemTime::now());
+///         if stream.write_chunk(now.into()).await.is_ok() {
+///             stream.finish();
+///         }
+///     })
+///     .route("/files/{id}", |opening: Opening| async move {
+///         opening.refuse(OpenError::new(Code::NotFound, "there is no such file")).await;
+///     });
+/// ```
 #[derive(Clone, Default)]
 pub struct StreamRouter {
     routes: matchit::Router<Route>,

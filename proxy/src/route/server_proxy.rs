@@ -10,6 +10,25 @@ use super::{Events, LeaseKey, Name, connect, names::Listing, registry::Registry}
 use crate::{error::OpenError, limits::Limits};
 
 /// Lets peers serve under names below one prefix, and connects others to them. Cheap to clone; every clone is the same.
+///
+/// ```
+/// use browser_stream_server::{Event, OpenError, StreamRouter, StreamServerProxy};
+/// use futures::StreamExt;
+/// use tokio::io::AsyncWriteExt;
+///
+/// let names = StreamServerProxy::new("/browser-server"); // clones are the same
+/// let router = StreamRouter::new().mount(names.clone());
+///
+/// # async fn example(names: StreamServerProxy) -> anyhow::Result<()> {
+/// let mut events = names.events();
+/// while let Some(event) = events.next().await {
+///     if let Event::ServerCreated { name, .. } = event {
+///         // To the tab that serves it, from inside this process.
+///         names.connect(name.as_str()).await?.write_all(b"welcome").await?;
+///     }
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct StreamServerProxy {
     pub(super) inner: Arc<Inner>,
@@ -24,6 +43,18 @@ pub(super) struct Inner {
 }
 
 /// How to connect from inside the process.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use browser_stream_server::{ConnectOptions, StreamServerProxy};
+///
+/// # async fn example(names: StreamServerProxy) -> anyhow::Result<()> {
+/// let options = ConnectOptions::default().meta(&"from the program")?.wait(Duration::from_secs(10));
+/// let stream = names.connect_with("NAME", options).await?;
+/// # drop(stream);
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct ConnectOptions {

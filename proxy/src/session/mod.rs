@@ -215,6 +215,20 @@ impl Session {
     /// Opens a stream to the peer: it resolves once the peer accepted, and fails with the peer's refusal, `timeout`, `unresponsive` or `lost`.
     ///
     /// Dropping the future resets the stream.
+    ///
+    /// ```
+    /// use browser_stream_server::{Opening, StreamRouter};
+    ///
+    /// // A peer that opens `/hello` is answered by a stream to its own route `/hi`: `mdm.on("stream", …)`.
+    /// let router = StreamRouter::new().route("/hello", |opening: Opening| async move {
+    ///     let session = opening.session().clone();
+    ///     drop(opening.accept());
+    ///     match session.open("/hi", None).await {
+    ///         Ok(mut stream) => stream.finish(),
+    ///         Err(error) => println!("{}: {}", error.code, error.message),
+    ///     }
+    /// });
+    /// ```
     pub async fn open(self: &Arc<Self>, path: &str, meta: Option<Box<RawValue>>) -> Result<Stream, OpenError> {
         let mut stream = self.open_stream()?;
         stream.write_frame(&encode(&Open { meta, ..Open::to(path) }));

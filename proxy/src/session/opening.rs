@@ -32,6 +32,23 @@ const SESSION_PATH: &str = "/session";
 /// A stream that a peer opened: answer it with [`accept`](Self::accept) or [`refuse`](Self::refuse).
 ///
 /// Dropped without an answer it is reset `cancelled`, and `internal` by a panic.
+///
+/// ```
+/// use browser_stream_server::{Code, OpenError, Opening, StreamRouter};
+///
+/// async fn lengths(opening: Opening) {
+///     let Some(name) = opening.meta::<String>() else {
+///         return opening.refuse(OpenError::new(Code::BadRequest, "say in `meta` what it is called")).await;
+///     };
+///     let (mut stream, mut bytes) = (opening.accept(), 0);
+///     while let Ok(Some(chunk)) = stream.read_chunk().await {
+///         bytes += chunk.len();
+///     }
+///     println!("{name}: {bytes} bytes");
+/// }
+///
+/// let router = StreamRouter::new().route("/lengths", lengths);
+/// ```
 #[must_use = "the peer waits for an answer"]
 pub struct Opening {
     session: Arc<Session>,

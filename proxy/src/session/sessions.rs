@@ -38,6 +38,19 @@ use crate::{
 };
 
 /// The live sessions of one process: cheap to clone, every clone is the same set.
+///
+/// ```
+/// use browser_stream_server::Proxy;
+///
+/// fn report(proxy: &Proxy) {
+///     for session in proxy.sessions().list() {
+///         println!("{} from {:?}: {} streams, {} bytes wait", session.id(), session.remote(), session.streams(), session.queued());
+///     }
+///     for (what, count) in proxy.sessions().refusals() {
+///         println!("{what}: {count}");
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Sessions {
     pub(super) process: Arc<Process>,

@@ -44,12 +44,7 @@ impl List {
         self.tell(&mut known, held).await?;
         loop {
             sleep(LOOK).await;
-            match names().await {
-                Ok(names) => self.tell(&mut known, names.held).await?,
-                // The connection broke: the next look is over another.
-                Err(failure) if failure.status() == LOST => {}
-                Err(failure) => return Err(failure),
-            }
+            self.tell(&mut known, names().await?.held).await?;
         }
     }
 
@@ -77,9 +72,6 @@ impl List {
         if self.json { format!("{}\n", object(name, state)) } else { format!("{state}\t{name}\n") }
     }
 }
-
-/// The status of a connection that broke.
-const LOST: u8 = 76;
 
 fn object(name: &str, state: &str) -> Value {
     json!({ "name": name, "state": state })

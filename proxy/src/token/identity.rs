@@ -10,6 +10,20 @@ use sha2::{Digest, Sha256};
 use super::Rights;
 
 /// A peer as an [`Authorizer`](super::Authorizer) knows it.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use browser_stream_server::token::{Identity, Right};
+///
+/// # fn example() -> Result<(), browser_stream_server::token::BadRight> {
+/// let rights = ["listen=ann-*".parse::<Right>()?, "connect=*".parse()?].into_iter().collect();
+/// let mut ann = Identity::new("ann", rights);
+/// ann.quota.names = Some(3);
+/// ann.expires = Some(Duration::from_secs(3600));
+/// # Ok(()) }
+/// # example().unwrap();
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Identity {

@@ -46,6 +46,15 @@ impl fmt::Display for Verb {
 }
 
 /// What somebody may do. Cheap to clone; nobody may do anything that no pattern is for.
+///
+/// ```
+/// use browser_stream_server::token::{Pattern, Rights, Verb};
+///
+/// let team: Pattern = "team-*".parse().unwrap();
+/// let rights = Rights::none().with(Verb::Connect, [&team]);
+/// assert!(rights.allow(Verb::Connect, "team-1"));
+/// assert!(!rights.allow(Verb::Listen, "team-1"));
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Rights(Arc<[Vec<Pattern>; Verb::ALL.len()]>);
 

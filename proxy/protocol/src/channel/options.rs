@@ -27,6 +27,13 @@ pub enum Publishers {
 }
 
 /// How a channel is to work.
+///
+/// ```
+/// use browser_stream_protocol::channel::{ChannelOptions, Policy};
+///
+/// // The newest message counts, and who comes late gets the last 64 KiB.
+/// let options = ChannelOptions::new().policy(Policy::Drop).replay(64 * 1024);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]

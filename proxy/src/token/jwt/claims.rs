@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::super::{Identity, Pattern, Quota, Refused, Rights, Verb};
 
 /// The claims of a token: who has it, until when it holds, and what may be done with it.
+///
+/// See [`JwtAuthorizer`](super::JwtAuthorizer).
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Claims {

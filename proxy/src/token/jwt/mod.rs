@@ -29,6 +29,30 @@ pub use signing::SigningKey;
 ///
 /// A key's algorithm is what the key says, never what a token says. A token has `exp` and `sub`, `aud` where one is [demanded](Self::audience), and rights: see
 /// [`Claims`].
+///
+/// ```
+/// use std::time::SystemTime;
+///
+/// use browser_stream_server::token::{Claims, JwtAuthorizer, SigningKey, Verb};
+/// use browser_stream_server::{Config, Proxy, StreamRouter};
+///
+/// # fn example() -> anyhow::Result<()> {
+/// let key = SigningKey::ed25519(); // kept by who makes tokens: `bss token keygen`
+/// let authorizer = JwtAuthorizer::from_jwks(&key.jwks())?;
+///
+/// let mut claims = Claims::default();
+/// claims.sub = "ann".into();
+/// claims.exp = SystemTime::UNIX_EPOCH.elapsed()?.as_secs_f64() + 3600.0;
+/// claims.listen.push("ann-*".parse()?);
+/// let token = key.sign(&claims).ok_or_else(|| anyhow::anyhow!("no token"))?;
+///
+/// let ann = authorizer.read(&token)?;
+/// assert_eq!(ann.sub.as_deref(), Some("ann"));
+/// assert!(ann.rights.allow(Verb::Listen, "ann-desk"));
+/// let proxy = Proxy::new(Config::default(), StreamRouter::new()).with_authorizer(authorizer);
+/// # Ok(()) }
+/// # example().unwrap();
+/// ```
 #[derive(Clone)]
 pub struct JwtAuthorizer {
     inner: Arc<Inner>,

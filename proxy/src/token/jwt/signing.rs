@@ -8,6 +8,8 @@ use serde::Serialize;
 use super::{Key, KeyError, crypto};
 
 /// Makes tokens; a secret. It has no `Debug`, so that no log shows it.
+///
+/// See [`JwtAuthorizer`](super::JwtAuthorizer).
 pub struct SigningKey {
     key: Key,
     algorithm: Algorithm,
