@@ -26,6 +26,8 @@ use super::{
     stun::Stun,
     upgrade,
 };
+#[cfg(feature = "admin")]
+use crate::route::StreamServerProxy;
 #[cfg(feature = "tls")]
 use crate::tls::Identity;
 use crate::{
@@ -66,6 +68,12 @@ pub(super) struct Inner {
     pub(super) rooms: Rooms,
     pub(super) memory: Arc<Memory>,
     pub(super) counters: Arc<Counters>,
+    /// The names of each prefix.
+    #[cfg(feature = "admin")]
+    pub(super) names: Vec<StreamServerProxy>,
+    /// What whoever runs the proxy has to do with it, once that is asked for.
+    #[cfg(feature = "admin")]
+    pub(super) office: std::sync::OnceLock<Arc<super::admin::Office>>,
     /// Sessions, and connections that become one; awaited first.
     pub(super) peers: TaskTracker,
     /// All other connections.
@@ -103,7 +111,12 @@ impl Proxy {
     /// Closes the sessions of whoever is meant, who is told `unauthorized`: how many those are. What the authorizer says from now on is its own matter: take the token back there
     /// first.
     pub fn revoke(&self, is_meant: impl Fn(&token::Identity) -> bool) -> usize {
-        self.inner.sessions.revoke(is_meant)
+        #[cfg(feature = "admin")]
+        let looking_on =
+            self.inner.office.get().and_then(|office| office.live.get()).map_or(0, |live| live.inner.sessions.revoke(&is_meant));
+        #[cfg(not(feature = "admin"))]
+        let looking_on = 0;
+        self.inner.sessions.revoke(is_meant) + looking_on
     }
 
     /// Everything over HTTP: the WebSocket at [`Config::path`], the start page, library and examples below `/`, `/healthz` (the process
@@ -251,6 +264,8 @@ impl Proxy {
 impl Inner {
     fn new(config: Config, router: StreamRouter, tls: Option<OwnTls>) -> Self {
         let limits = Arc::new(config.limits.clone());
+        #[cfg(feature = "admin")]
+        let names = router.proxies().to_vec();
         let channels = Channels::new(limits.clone());
         let rooms = Rooms::new(limits.clone());
         let sessions = Sessions::new(limits.clone(), Arc::new(rooms.mount(channels.mount(router))));
@@ -278,6 +293,10 @@ impl Inner {
             rooms,
             memory,
             counters,
+            #[cfg(feature = "admin")]
+            names,
+            #[cfg(feature = "admin")]
+            office: std::sync::OnceLock::new(),
             peers,
             tasks,
             draining,
@@ -302,6 +321,15 @@ impl Inner {
     #[cfg(feature = "tls")]
     pub(super) fn elsewhere(&self) -> Router {
         secure::elsewhere().layer(middleware::from_fn(shed::keep)).layer(middleware::from_fn_with_state(self.gate.clone(), gate::keep))
+    }
+
+    /// The names of a certificate of the proxy's own making, where it speaks TLS itself.
+    #[cfg(feature = "metrics")]
+    pub(super) fn own_tls(&self) -> Option<OwnTls> {
+        #[cfg(feature = "tls")]
+        return self.identity.as_ref().map(|identity| OwnTls { names: identity.names.clone() });
+        #[cfg(not(feature = "tls"))]
+        None
     }
 
     pub(super) fn is_secure(&self) -> bool {
