@@ -29,8 +29,11 @@ async fn a_stream_is_ended_at_both_its_ends() {
         let id = rows[0]["id"].as_str().expect("an id");
         assert_eq!(served.act("DELETE", &format!("streams/{id}"), "").await.status, 204);
         let forbidden = StreamError::Reset(Code::Forbidden.number());
-        assert_eq!(within(mine.read_chunk()).await, Err(forbidden), "resumable: {resume}");
-        assert_eq!(within(theirs.read_chunk()).await, Err(forbidden), "resumable: {resume}");
+        // One that would go on over another connection has no other, and the server's end waits in vain.
+        assert_eq!(within(mine.read_chunk()).await, Err(if resume { StreamError::Lost } else { forbidden }));
+        if !resume {
+            assert_eq!(within(theirs.read_chunk()).await, Err(forbidden));
+        }
         assert!(acted(&served).await.starts_with(&format!("ended the stream {id}, by \"somebody at this machine\"")));
         assert_eq!(served.act("DELETE", &format!("streams/{id}"), "").await.status, 404);
     }
@@ -81,7 +84,7 @@ async fn a_name_is_released_and_reserved() {
     served.until("streams", stands_by).await;
     assert_eq!(served.act("DELETE", "names/NAME", "").await.status, 404, "nobody has it");
     assert_eq!(served.act("DELETE", "reserved/NAME", "").await.status, 204);
-    within(standing).await.expect("no panic").expect("who stands by has it");
+    let _held = within(standing).await.expect("no panic").expect("who stands by has it");
     assert_eq!(served.act("DELETE", "reserved/NAME", "").await.status, 404);
     assert_eq!(served.act("PUT", "reserved/%2Fbrowser-server%2F..", "").await.status, 400);
     assert!(acted(&served).await.starts_with("gave \"NAME\" free"));
@@ -103,7 +106,7 @@ async fn a_room_is_told_something_and_its_members_are_moved_and_removed() {
     for bad in ["", "{}", r#"{"event":1}"#, r#"{"event":"x","args":{}}"#, r#"{"event":"x","more":1}"#] {
         assert_eq!(served.act("POST", "rooms/hall/emit", bad).await.status, 400, "{bad}");
     }
-    let long = format!(r#"{{"event":"x","args":["{}"]}}"#, "x".repeat(500_000));
+    let long = format!(r#"{{"event":"x","args":["{}"]}}"#, "x".repeat(1_500_000));
     assert_eq!(served.act("POST", "rooms/hall/emit", &long).await.status, 413);
 
     let id = served.get("rooms/hall/members").await.rows()[0]["id"].as_str().expect("an id").to_owned();

@@ -74,7 +74,7 @@ async fn sessions_names_and_streams_are_told_with_what_went_over_them() {
     theirs.finish();
     drop((mine, theirs));
     let over = served.until("names", |answer| only(answer)["clients"] == 0).await;
-    assert!(only(&over)["received"].as_u64() >= Some(received) && only(&over)["sent"].as_u64() >= Some(sent), "{over:?}");
+    assert!(only(&over)["received"].as_u64() >= Some(100_000) && only(&over)["sent"].as_u64() >= Some(50_000), "{over:?}");
 }
 
 #[tokio::test]

@@ -156,6 +156,10 @@ impl Client {
             .raw("seal", open.seal.as_deref())
             .peer(session.id(), permit.sub().map(AsRef::as_ref));
         let client = Arc::new(Self::new(id, seat, permit, open.resume.as_deref()));
+        #[cfg(feature = "admin")]
+        if client.carrier == Some(Deed::CarrierMove) && session.is_barred(|| client.destination().path) {
+            return Err(OpenError::new(Code::Forbidden, "whoever runs the proxy ended this stream"));
+        }
         Ok((claim.session.clone(), fields.frame(), client))
     }
 

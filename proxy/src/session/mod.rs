@@ -150,6 +150,9 @@ pub struct Session {
     me: Weak<Session>,
     /// Names that the peer holds, counted by whoever keeps the names.
     pub(crate) names: Arc<std::sync::atomic::AtomicUsize>,
+    /// To what its ended streams may not go on.
+    #[cfg(feature = "admin")]
+    bars: survey::Bars,
     /// Who the peer is, where the proxy wants to know.
     badge: Option<Box<Badge>>,
 }

@@ -204,6 +204,8 @@ impl Sessions {
             hurry: AtomicBool::new(false),
             me: me.clone(),
             names: Arc::new(AtomicUsize::new(0)),
+            #[cfg(feature = "admin")]
+            bars: Default::default(),
             badge: self.wants_tokens().then(Box::default),
         })
     }

@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use browser_stream_mux::{Code, Moved, StreamId};
-use tokio::sync::broadcast;
+use parking_lot::Mutex;
+use tokio::{sync::broadcast, time::Instant};
 use uuid::Uuid;
 
 use super::{
@@ -127,8 +128,18 @@ impl Session {
         seen
     }
 
-    /// Ends a stream at both its ends, as an operator; false where there is none of that id.
+    /// Ends a stream at both its ends, as an operator; false where there is none of that id. One whose ends go on with it over other connections does not go on over the
+    /// next, so that it is lost, unless it has another way already.
     pub(crate) fn cut(self: &Arc<Self>, id: StreamId) -> bool {
+        let resumes = {
+            let state = self.state.lock();
+            let end = state.mux.value(id).filter(|end| end.aside);
+            end.and_then(|end| Some((end.far()?.session.clone(), end.watch.clone()?)))
+        };
+        if let Some((far, watch)) = resumes {
+            let opener = if is_ours(id) { &far } else { self };
+            opener.bars.add(watch.destination().path);
+        }
         self.change(|state, effects| {
             let is_live = state.mux.get(id).is_some();
             if is_live {
@@ -136,5 +147,41 @@ impl Session {
             }
             is_live
         })
+    }
+
+    /// Whether an operator has ended a stream to this path that would go on now: one, for each that was ended.
+    pub(crate) fn is_barred(&self, path: impl FnOnce() -> String) -> bool {
+        self.bars.take(path)
+    }
+}
+
+/// Paths to which a stream was ended by an operator that its ends would go on with over another connection.
+#[derive(Default)]
+pub(super) struct Bars(Mutex<Vec<(String, Instant)>>);
+
+/// By then whoever goes on has tried to.
+const BARRED: Duration = Duration::from_secs(30);
+
+/// More are not kept.
+const BARS_MAX: usize = 1024;
+
+impl Bars {
+    fn add(&self, path: String) {
+        let mut bars = self.0.lock();
+        let now = Instant::now();
+        bars.retain(|(_, until)| *until > now);
+        if bars.len() < BARS_MAX {
+            bars.push((path, now + BARRED));
+        }
+    }
+
+    fn take(&self, path: impl FnOnce() -> String) -> bool {
+        let mut bars = self.0.lock();
+        if bars.is_empty() {
+            return false;
+        }
+        let (path, now) = (path(), Instant::now());
+        let found = bars.iter().position(|(barred, until)| *barred == path && *until > now);
+        found.map(|at| bars.swap_remove(at)).is_some()
     }
 }

@@ -54,7 +54,7 @@ const MEMORY_MAX: usize = 64 << 20;
 const PAGES_PER_ADDRESS_MAX: usize = 16;
 
 /// No action says more.
-const BODY_MAX: usize = 1 << 20;
+const BODY_MAX: usize = 2 << 20;
 
 impl Office {
     /// The one of this proxy.
