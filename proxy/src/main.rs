@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         Some(Command::Ls(Client { task, far })) => shell::run(&far, Task::List(task)),
         Some(Command::Keygen(keygen)) => keygen.run(),
         Some(Command::Token(token)) => token.run(),
+        Some(Command::Admin(admin)) => admin.run(),
         Some(Command::Completions(completions)) => completions.run(),
         Some(Command::Man(page)) => page.run(),
         Some(Command::Send(Client { task, far })) => shell::run(&far, Task::Send(task)),
