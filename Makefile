@@ -74,7 +74,7 @@ $(ASSETS): $(LIBRARY) $(PAGES)
 	@touch $@
 
 # The steps of `make test`, in the order in which they fail cheapest. Each is a target of its own.
-STEPS := test-format test-biome test-types test-library test-size test-deny test-seal test-clippy test-rust test-floods test-deploy test-autobahn test-browsers test-e2e test-node test-front test-interop test-firefox
+STEPS := test-format test-biome test-types test-library test-size test-deny test-seal test-clippy test-rust test-floods test-deploy test-admin test-autobahn test-browsers test-e2e test-node test-front test-interop test-firefox
 .PHONY: $(STEPS) test-acme browsers
 
 test-format:
@@ -118,6 +118,10 @@ test-floods: proxy
 # The unit, the Dockerfile and the dashboard of proxy/deploy, and the metrics. Says what this machine cannot check.
 test-deploy: proxy
 	BSS=$(abspath $(BSS)) bash tests/deploy/run.sh
+
+# Whatever the API for whoever runs the proxy says that may be asked. Fails where there is no schemathesis: Python 3 with venv, and the package index.
+test-admin: proxy
+	bash tests/admin/schemathesis.sh $(abspath $(BSS))
 
 # Brings pebble. Beside the rest of the tests, for it is a build of its own: the feature `acme` is off unless asked for.
 test-acme: $(ASSETS)

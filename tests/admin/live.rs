@@ -230,6 +230,23 @@ async fn threat_18_who_has_lost_the_right_looks_on_no_more() {
 }
 
 #[tokio::test]
+async fn a_page_that_looks_on_sees_the_proxy_go_down_and_is_closed_with_it() {
+    let served = Served::start().await;
+    let mut page = Page::open(&served).await;
+    let (client, server) = (served.peer().await, served.peer().await);
+    let mut listener = server.server().listen("NAME").await.expect("the name is free");
+    let pair = crate::served::pair(&client, &mut listener, false).await;
+    let going = tokio::spawn({
+        let proxy = served.proxy.clone();
+        async move { proxy.shutdown(Duration::from_secs(60)).await }
+    });
+    while page.line().await["overview"]["draining"] != true {}
+    drop(pair);
+    within(going).await.expect("no panic");
+    within(async { while page.stream.read_chunk().await.is_ok_and(|chunk| chunk.is_some()) {} }).await;
+}
+
+#[tokio::test]
 async fn pages_that_look_on_are_no_peers() {
     let served = Served::start().await;
     let _page = Page::open(&served).await;

@@ -83,7 +83,7 @@ impl Gate {
             allow_origin: Vec::new(),
             open: *open || tokens.is_some(),
             // What stays on this machine speaks no TLS.
-            tls: is_beyond.then(|| inner.own_tls()).flatten(),
+            tls: if is_beyond { own_tls(inner) } else { None },
             counters: inner.counters.clone(),
         }
     }
@@ -185,6 +185,15 @@ impl IntoResponse for Refusal {
         ];
         (status, headers, format!("{self}\n")).into_response()
     }
+}
+
+/// The names of a certificate of the proxy's own making, where it speaks TLS itself.
+#[cfg(feature = "metrics")]
+fn own_tls(inner: &super::proxy::Inner) -> Option<OwnTls> {
+    #[cfg(feature = "tls")]
+    return inner.identity.as_ref().map(|identity| OwnTls { names: identity.names.clone() });
+    #[cfg(not(feature = "tls"))]
+    inner.is_secure().then(|| OwnTls { names: Arc::default() })
 }
 
 /// A header that may stand there once; an error if it stands there more often.

@@ -112,8 +112,7 @@ impl Proxy {
     /// first.
     pub fn revoke(&self, is_meant: impl Fn(&token::Identity) -> bool) -> usize {
         #[cfg(feature = "admin")]
-        let looking_on =
-            self.inner.office.get().and_then(|office| office.live.get()).map_or(0, |live| live.inner.sessions.revoke(&is_meant));
+        let looking_on = self.inner.looking_on().map_or(0, |live| live.inner.sessions.revoke(&is_meant));
         #[cfg(not(feature = "admin"))]
         let looking_on = 0;
         self.inner.sessions.revoke(is_meant) + looking_on
@@ -256,6 +255,11 @@ impl Proxy {
         channels.drain();
         sessions.drain(deadline);
         wait(peers, deadline.saturating_add(SHUTDOWN_MAX)).await;
+        // Who looks on sees it until here.
+        #[cfg(feature = "admin")]
+        if let Some(live) = self.inner.looking_on() {
+            Box::pin(live.shutdown(Duration::ZERO)).await;
+        }
         stop.cancel();
         wait(tasks, SHUTDOWN_MAX).await;
     }
@@ -321,15 +325,6 @@ impl Inner {
     #[cfg(feature = "tls")]
     pub(super) fn elsewhere(&self) -> Router {
         secure::elsewhere().layer(middleware::from_fn(shed::keep)).layer(middleware::from_fn_with_state(self.gate.clone(), gate::keep))
-    }
-
-    /// The names of a certificate of the proxy's own making, where it speaks TLS itself.
-    #[cfg(feature = "metrics")]
-    pub(super) fn own_tls(&self) -> Option<OwnTls> {
-        #[cfg(feature = "tls")]
-        return self.identity.as_ref().map(|identity| OwnTls { names: identity.names.clone() });
-        #[cfg(not(feature = "tls"))]
-        None
     }
 
     pub(super) fn is_secure(&self) -> bool {

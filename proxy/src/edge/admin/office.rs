@@ -44,7 +44,14 @@ pub(in super::super) struct Office {
     pub(super) chronicle: Arc<Chronicle>,
     pub(super) tables: Tables,
     /// Sessions of pages that look on, apart from those of peers.
-    pub(in super::super) live: OnceLock<Proxy>,
+    live: OnceLock<Proxy>,
+}
+
+impl Inner {
+    /// The sessions of pages that look on, once there may be any.
+    pub(in super::super) fn looking_on(&self) -> Option<&Proxy> {
+        self.office.get()?.live.get()
+    }
 }
 
 /// A page that looks on holds so much at most, with all others.

@@ -191,7 +191,7 @@ mod tests {
         let text = rows(&[room("日本", 10), room("a\nb\u{1b}[2J", 2)], ROOMS, false);
         assert_eq!(
             text,
-            "ROOM      MEMBERS  LIVE  AGE  EVENTS\n日本             10     -  0 s       0\na b [2J        2     -  0 s       0\n"
+            "ROOM     MEMBERS  LIVE  AGE  EVENTS\n日本            10     -  0 s       0\na b [2J        2     -  0 s       0\n"
         );
         assert_eq!(rows(&[], ROOMS, true), "[]\n");
     }
