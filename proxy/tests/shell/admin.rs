@@ -62,7 +62,7 @@ async fn what_there_is_is_shown_to_people_and_to_programs_and_changed_where_that
     assert_eq!(served.admin(&["unreserve", "kept"]).await.stdout(), "");
     assert_eq!(served.admin(&["release", "a b \"日本\""]).await.stdout(), "");
     let ended = listener.ended().await;
-    assert!(ended.code != Some(0) && ended.stderr.contains("released"), "{ended:?}");
+    assert_eq!((ended.code, ended.stderr.lines().last().unwrap_or_default().contains("took the name back")), (Some(70), true), "{ended:?}");
     let events = served.admin(&["events", "--search", "admin.action"]).await.stdout();
     assert_eq!(events.lines().count(), 4, "{events}");
     served.admin(&["emit", "nobody", "notice", "1"]).await.failed(68, "not_found: ");
