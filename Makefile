@@ -14,8 +14,8 @@ BSS := $(or $(CARGO_TARGET_DIR),target)/release/bss
 CRATES := browser-stream-mux browser-stream-protocol browser-stream-client browser-stream-server
 CARGO_TEST := cargo test --workspace --locked
 
-# What the browser library, the examples and the start page are made of.
-PAGES := $(shell find browser-lib/src browser-lib/build.mjs browser-lib/package.json examples -type f 2>/dev/null)
+# What the browser library, the examples, the start page and the admin page are made of.
+PAGES := $(shell find browser-lib/src browser-lib/build.mjs browser-lib/package.json examples proxy/admin -type f 2>/dev/null)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -83,7 +83,7 @@ $(ASSETS): $(LIBRARY) $(PAGES)
 	@touch $@
 
 # The steps of `make test`, in the order in which they fail cheapest. Each is a target of its own.
-STEPS := test-format test-biome test-types test-library test-size test-packages test-deny test-seal test-clippy test-rust test-floods test-deploy test-autobahn test-browsers test-e2e test-node test-front test-interop test-firefox
+STEPS := test-format test-biome test-types test-library test-size test-packages test-deny test-seal test-clippy test-rust test-floods test-deploy test-admin test-autobahn test-browsers test-e2e test-node test-front test-interop test-firefox
 .PHONY: $(STEPS) test-acme browsers
 
 test-format:
@@ -131,6 +131,10 @@ test-floods: proxy
 # The unit, the Dockerfile and the dashboard of proxy/deploy, and the metrics. Says what this machine cannot check.
 test-deploy: proxy
 	BSS=$(abspath $(BSS)) bash tests/deploy/run.sh
+
+# Whatever the API for whoever runs the proxy says that may be asked. Fails where there is no schemathesis: Python 3 with venv, and the package index.
+test-admin: proxy
+	bash tests/admin/schemathesis.sh $(abspath $(BSS))
 
 # Brings pebble. Beside the rest of the tests, for it is a build of its own: the feature `acme` is off unless asked for.
 test-acme: $(ASSETS)

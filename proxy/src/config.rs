@@ -82,6 +82,8 @@ pub struct Config {
     pub turn_secret: Option<PathBuf>,
     /// Where whoever runs the proxy may ask for its metrics, apart from its peers: [`Proxy::serve_admin`](crate::Proxy::serve_admin). Off where it is not set.
     pub admin: Option<SocketAddr>,
+    /// Whether who asks there from this machine without a token may change something, and not only look.
+    pub admin_actions: bool,
     /// In what form the program `bss` logs.
     pub log_format: LogFormat,
     /// How `bss` speaks TLS itself; a program of one's own reads an [`Identity`](crate::tls::Identity) and gives it to
@@ -111,6 +113,7 @@ impl Default for Config {
             turn: Vec::new(),
             turn_secret: None,
             admin: None,
+            admin_actions: false,
             log_format: LogFormat::default(),
             tls: None,
             limits: Limits::default(),

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Some(Command::Keygen(keygen)) => keygen.run(),
         Some(Command::Token(token)) => token.run(),
         Some(Command::Trace(trace)) => trace.run(),
+        Some(Command::Admin(admin)) => admin.run(),
         Some(Command::Completions(completions)) => completions.run(),
         Some(Command::Man(page)) => page.run(),
         Some(Command::Send(Client { task, far })) => shell::run(&far, Task::Send(task)),
@@ -110,7 +111,8 @@ async fn serve(config: Config, Secrets { lease_key, identity, authorizer, ice }:
         tokio::spawn(async move { proxy.serve_stun(socket).await });
     }
     if let Some(listener) = proxy.listen_admin().await? {
-        tracing::info!("metrics at {}", proxy.admin_url(&listener)?);
+        let url = proxy.admin_url(&listener)?;
+        tracing::info!("metrics at {url}, and what there is at {}/admin", url.trim_end_matches("/metrics"));
         let proxy = proxy.clone();
         tokio::spawn(async move { proxy.serve_admin(listener).await });
     }

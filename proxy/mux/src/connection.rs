@@ -69,6 +69,15 @@ pub struct View {
     pub peer_finished: bool,
 }
 
+/// What went over one stream so far, as numbers that only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Bytes of payload that the peer sent; those of a frame count with its header.
+    pub received: u64,
+    /// Bytes of payload that were transmitted.
+    pub sent: u64,
+}
+
 /// One session's protocol. `T` is what the caller keeps for each stream.
 ///
 /// The caller hands in what it reads with [`receive`](Self::receive), writes out what [`transmit`](Self::transmit) gives, calls
@@ -116,7 +125,7 @@ pub struct Connection<T> {
     held: Held,
     ended: VecDeque<StreamId>,
     /// Ended streams whose id the peer uses again already.
-    displaced: VecDeque<(StreamId, T)>,
+    displaced: VecDeque<(StreamId, T, Moved)>,
     counts: Counts,
     /// Credit that the peer had on streams which we reset: what was on its way then is no fault of the peer's.
     forgiven: u64,
@@ -195,6 +204,11 @@ impl<T: Default> Connection<T> {
         self.streams.iter().filter(|entry| !entry.over).map(|entry| (entry.id, &entry.value))
     }
 
+    /// The live streams, in no order: what went over each, how many bytes wait to leave on it, and what the caller keeps for it. O(streams).
+    pub fn survey(&self) -> impl Iterator<Item = (StreamId, Moved, usize, &T)> {
+        self.streams.iter().filter(|entry| !entry.over).map(|entry| (entry.id, entry.moved, entry.queue.len(), &entry.value))
+    }
+
     /// How many streams live.
     pub fn len(&self) -> usize {
         self.live
@@ -259,13 +273,18 @@ impl<T: Default> Connection<T> {
     /// Call it until `None` after [`receive`](Self::receive), [`transmit`](Self::transmit), [`reset`](Self::reset) and [`reset_behind`](Self::reset_behind).
     /// Until then [`value`](Self::value) still finds the stream, so that the event which ended it can be acted on.
     pub fn ended(&mut self) -> Option<(StreamId, T)> {
+        self.ended_with().map(|(id, value, _)| (id, value))
+    }
+
+    /// The same with what went over it.
+    pub fn ended_with(&mut self) -> Option<(StreamId, T, Moved)> {
         if let Some(displaced) = self.displaced.pop_front() {
             return Some(displaced);
         }
         while let Some(id) = self.ended.pop_front() {
             if let Some(entry) = self.streams.remove_if(id, |entry| entry.over) {
                 self.shrink();
-                return Some((id, entry.value));
+                return Some((id, entry.value, entry.moved));
             }
         }
         None
@@ -360,7 +379,7 @@ impl<T: Default> Connection<T> {
         self.live += 1;
         self.by_peer += usize::from(!self.is_ours(id));
         if let Some(old) = self.streams.insert(Box::new(entry)) {
-            self.displaced.push_back((id, old.value));
+            self.displaced.push_back((id, old.value, old.moved));
         }
         serial
     }

@@ -32,7 +32,7 @@ mod window;
 pub use body::{Body, BodyError, Progress};
 pub use cell::{Cell, End, QUEUED_MAX};
 pub use code::{Code, UnknownCode};
-pub use connection::{Connection, Counts, Event, Role, View};
+pub use connection::{Connection, Counts, Event, Moved, Role, View};
 pub use drain::Drain;
 pub use error::{Dead, FrameError, OpenError, SessionError, StreamError, Violation};
 pub use frame::{Flags, Header, Kind};

@@ -61,9 +61,13 @@ pub struct Serve {
     /// The file with that secret: coturn's static-auth-secret
     #[arg(long, env = "BSS_TURN_SECRET", value_name = "FILE")]
     turn_secret: Option<PathBuf>,
-    /// Tell whoever runs the proxy its metrics at this address, such as 127.0.0.1:9090: http://127.0.0.1:9090/metrics
+    /// Tell whoever runs the proxy at this address what there is, such as 127.0.0.1:9090: http://127.0.0.1:9090/admin, and its metrics at /metrics
     #[arg(long, env = "BSS_ADMIN", value_name = "ADDRESS:PORT")]
     admin: Option<Bind>,
+    /// Let who asks there from this machine without a token change something: end streams, close sessions, release names
+    #[arg(long, env = "BSS_ADMIN_ACTIONS", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new())]
+    admin_actions: Option<bool>,
     /// How to log: pretty for people, json for programs [default: pretty]; what is logged, RUST_LOG says
     #[arg(long, env = "BSS_LOG_FORMAT", value_name = "pretty|json")]
     log_format: Option<LogFormat>,
@@ -147,6 +151,7 @@ impl Serve {
             turn,
             turn_secret,
             admin,
+            admin_actions,
             log_format,
             tls,
             limits,
@@ -167,6 +172,7 @@ impl Serve {
             lease_key: self.lease_key.or(lease_key),
             stun: self.stun.map(|Bind(address)| address).or(stun),
             admin: self.admin.map(|Bind(address)| address).or(admin),
+            admin_actions: self.admin_actions.unwrap_or(admin_actions),
             log_format: self.log_format.unwrap_or(log_format),
             turn: self.turn.unwrap_or(turn),
             turn_secret: self.turn_secret.or(turn_secret),

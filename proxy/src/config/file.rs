@@ -32,6 +32,7 @@ struct File {
     turn: Option<Vec<Text<super::TurnUrl>>>,
     turn_secret: Option<PathBuf>,
     admin: Option<Text<Bind>>,
+    admin_actions: Option<bool>,
     log_format: Option<Text<super::LogFormat>>,
     tls: Option<Text<tls::Mode>>,
     tls_dir: Option<PathBuf>,
@@ -72,6 +73,7 @@ pub(super) fn write(config: &Config) -> String {
         lease_key: config.lease_key.clone(),
         stun: config.stun.map(|address| Text(Bind(address))),
         admin: config.admin.map(|address| Text(Bind(address))),
+        admin_actions: Some(config.admin_actions),
         log_format: Some(Text(config.log_format)),
         turn: Some(config.turn.iter().cloned().map(Text).collect()),
         turn_secret: config.turn_secret.clone(),
@@ -104,6 +106,7 @@ fn apply(text: &str, config: &mut Config) -> Result<(), String> {
     config.lease_key = file.lease_key.or_else(|| config.lease_key.take());
     config.stun = file.stun.map(|Text(Bind(address))| address).or(config.stun);
     config.admin = file.admin.map(|Text(Bind(address))| address).or(config.admin);
+    config.admin_actions = file.admin_actions.unwrap_or(config.admin_actions);
     set(&mut config.log_format, file.log_format);
     set_all(&mut config.turn, file.turn);
     config.turn_secret = file.turn_secret.or_else(|| config.turn_secret.take());
@@ -190,6 +193,7 @@ mod tests {
         config.anonymous_rights = vec!["connect=public-*".parse().expect("a right")];
         config.stun = Some(SocketAddr::from(([192, 0, 2, 1], 3478)));
         config.admin = Some(SocketAddr::from(([127, 0, 0, 1], 9090)));
+        config.admin_actions = true;
         config.log_format = super::super::LogFormat::Json;
         config.turn = vec!["turn:turn.example.com:3478".parse().expect("a TURN server")];
         config.turn_secret = Some("/var/lib/bss/turn.secret".into());

@@ -1,16 +1,43 @@
-//! A port for whoever runs the proxy: its metrics. Apart from the one for peers, so that a flood there hides nothing here.
+//! A port for whoever runs the proxy: its metrics, what there is, and what may be done about it. Apart from the one for peers, so that a flood there hides nothing here.
+
+#[cfg(feature = "admin")]
+mod acts;
+#[cfg(feature = "admin")]
+mod changes;
+#[cfg(feature = "admin")]
+mod chronicle;
+#[cfg(feature = "admin")]
+mod describe;
+mod door;
+#[cfg(feature = "admin")]
+mod fault;
+#[cfg(feature = "admin")]
+mod lists;
+#[cfg(feature = "admin")]
+mod live;
+#[cfg(feature = "admin")]
+mod office;
+#[cfg(feature = "admin")]
+mod overview;
+#[cfg(feature = "admin")]
+mod page;
+#[cfg(feature = "admin")]
+mod rows;
+#[cfg(feature = "admin")]
+mod table;
+#[cfg(feature = "admin")]
+mod tables;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{ConnectInfo, Request, State},
+    extract::Request,
     middleware::{self, Next},
-    response::{IntoResponse, Response},
+    response::Response,
     routing::get,
 };
-use browser_stream_mux::Code;
-use http::{StatusCode, header, request::Parts};
+use http::{StatusCode, header};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -21,18 +48,15 @@ use tokio::{
 use super::http::converse;
 use super::{
     addresses::{Addresses, Place},
-    gate::Gate,
     http::{Connection, Conversation, is_the_peers},
     metrics,
     proxy::{Inner, Proxy},
     readiness::{Trouble, come_back},
     shed::SHED_AT_ONCE,
-    upgrade::bearer,
 };
-use crate::{counters::Refusal, token::Verb};
-
-/// What the right `admin` is for, to read metrics.
-const METRICS: &str = "metrics";
+use door::Door;
+#[cfg(feature = "admin")]
+pub(super) use office::Office;
 
 /// Connections at once: whoever scrapes needs one, and strangers of that many addresses do not keep it from that.
 const CONNECTIONS_MAX: usize = 256;
@@ -113,18 +137,22 @@ impl Proxy {
         self.inner.is_secure() && !listener.local_addr().is_ok_and(|local| local.ip().to_canonical().is_loopback())
     }
 
-    /// What is for whoever runs the proxy: `/metrics`, for Prometheus.
+    /// What is for whoever runs the proxy: `/metrics`, for Prometheus; with the feature `admin` the page at `/admin`, and the API below `/admin/api`.
     ///
-    /// Answers who shows a token with the right `admin` for `metrics` as `Authorization: Bearer`, and without one who asks from this machine for a host of this machine. Needs
-    /// the connection's [`ConnectInfo`] where another server than [`serve_admin`](Self::serve_admin) serves it; else only tokens count.
+    /// Answers who shows a token with the right `admin` for that (`metrics`, `read`, `act`) as `Authorization: Bearer`, and without one who asks from this machine for a host of
+    /// this machine; who acts then needs [`Config::admin_actions`](crate::Config::admin_actions). Needs the connection's [`ConnectInfo`](axum::extract::ConnectInfo) where another
+    /// server than [`serve_admin`](Self::serve_admin) serves it; else only tokens count.
     pub fn admin_router(&self) -> Router {
-        let door = Arc::new(Door { inner: self.inner.clone(), gate: Gate::of_this_machine(self.inner.counters.clone()) });
+        let door = Arc::new(Door::new(&self.inner));
         let inner = self.inner.clone();
         let metrics = move || async move {
             let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
             (kind, metrics::text(&inner))
         };
-        Router::new().route("/metrics", get(metrics)).layer(middleware::from_fn_with_state(door, keep)).layer(middleware::from_fn(shed))
+        let router = Router::new().route("/metrics", get(metrics)).layer(middleware::from_fn_with_state(door.clone(), door::keep_metrics));
+        #[cfg(feature = "admin")]
+        let router = router.merge(Office::of(&self.inner).router(&door));
+        router.layer(middleware::from_fn(shed))
     }
 }
 
@@ -175,58 +203,5 @@ async fn shed(request: Request, next: Next) -> Response {
         }
         Some(_) => come_back(StatusCode::SERVICE_UNAVAILABLE, "limit: this port has as many connections as it may; try again later\n"),
         None => next.run(request).await,
-    }
-}
-
-/// Who may come in.
-struct Door {
-    inner: Arc<Inner>,
-    gate: Gate,
-}
-
-async fn keep(State(door): State<Arc<Door>>, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    match door.lets(&parts).await {
-        Ok(()) => next.run(Request::from_parts(parts, body)).await,
-        Err(refused) => refused,
-    }
-}
-
-impl Door {
-    async fn lets(&self, request: &Parts) -> Result<(), Response> {
-        let remote = match request.extensions.get::<Connection>() {
-            Some(connection) => Some(connection.remote),
-            None => request.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0),
-        };
-        if let Some(token) = bearer(&request.headers)
-            && let Some(judged) = self.inner.sessions.judge(token, remote).await
-        {
-            return match judged {
-                Ok(identity) if identity.rights.allow(Verb::Admin, METRICS) => Ok(()),
-                Ok(_) => Err(self.refuse(StatusCode::FORBIDDEN, "forbidden: this needs a token with the right admin=metrics")),
-                Err(error) => {
-                    let status = if error.is(Code::Unauthorized) { StatusCode::UNAUTHORIZED } else { StatusCode::SERVICE_UNAVAILABLE };
-                    Err(self.refuse(status, &format!("{}: {}", error.code, error.message)))
-                }
-            };
-        }
-        // Who came through another proxy may be anybody.
-        let is_passed_on = [header::FORWARDED.as_str(), "x-forwarded-for", "via"].iter().any(|name| request.headers.contains_key(*name));
-        if is_passed_on || !remote.is_some_and(|remote| remote.ip().to_canonical().is_loopback()) {
-            return Err(
-                self.refuse(StatusCode::UNAUTHORIZED, "unauthorized: show a token with the right admin=metrics, or ask from this machine")
-            );
-        }
-        // A page whose name was pointed at this machine comes from this machine, too.
-        self.gate.check(&request.uri, &request.headers, None).map(|_| ()).map_err(|refusal| {
-            self.inner.counters.count(Refusal::Gate);
-            refusal.into_response()
-        })
-    }
-
-    fn refuse(&self, status: StatusCode, text: &str) -> Response {
-        let kinds = [(StatusCode::UNAUTHORIZED, Refusal::Unauthorized), (StatusCode::FORBIDDEN, Refusal::Forbidden)];
-        kinds.into_iter().filter(|(of, _)| *of == status).for_each(|(_, refusal)| self.inner.counters.count(refusal));
-        (status, [(header::WWW_AUTHENTICATE, "Bearer"), (header::CACHE_CONTROL, "no-store")], format!("{text}\n")).into_response()
     }
 }

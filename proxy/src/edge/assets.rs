@@ -83,9 +83,11 @@ enum Found {
 
 fn find(path: &str) -> Found {
     let name = path.trim_start_matches('/');
-    // Names of files here are plain; the disk of a debug build shall see nothing else.
-    let plain = |part: &str| !part.starts_with('.') && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    if !name.split('/').all(plain) {
+    if !name.split('/').all(is_plain) {
+        return Found::Nothing;
+    }
+    // That is on a port of its own.
+    if name == ADMIN || name.starts_with("admin/") {
         return Found::Nothing;
     }
     let name = if name.is_empty() || name.ends_with('/') { format!("{name}index.html") } else { name.to_owned() };
@@ -94,6 +96,25 @@ fn find(path: &str) -> Found {
         None if Assets::get(&format!("{name}/index.html")).is_some() => Found::Folder,
         None => Found::Nothing,
     }
+}
+
+/// Names of files here are plain; the disk of a debug build shall see nothing else.
+fn is_plain(part: &str) -> bool {
+    !part.starts_with('.') && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+}
+
+/// The folder of the page for whoever runs the proxy.
+const ADMIN: &str = "admin";
+
+/// A file of the page for whoever runs the proxy, under this policy; `None` where there is none.
+#[cfg(feature = "admin")]
+pub(super) fn of_admin(name: &str, asked: &HeaderMap, policy: &'static str) -> Option<Response> {
+    let file = Assets::get(&format!("{ADMIN}/{name}")).filter(|_| is_plain(name))?;
+    let mut response = file_response(name, file, asked, &Places::new(&Config::default()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    Some(response)
 }
 
 fn file_response(name: &str, file: EmbeddedFile, asked: &HeaderMap, places: &Places) -> Response {

@@ -73,6 +73,21 @@ impl Gate {
         Self { public_url: None, allow_origin: Vec::new(), open: false, tls: None, counters }
     }
 
+    /// One for pages of the port for whoever runs the proxy: by whatever that may be called.
+    #[cfg(feature = "metrics")]
+    pub(super) fn of_whoever_runs_it(inner: &super::proxy::Inner) -> Self {
+        let Config { public_url, open, tokens, admin, .. } = &inner.config;
+        let is_beyond = admin.is_some_and(|admin| !admin.ip().to_canonical().is_loopback());
+        Self {
+            public_url: public_url.clone(),
+            allow_origin: Vec::new(),
+            open: *open || tokens.is_some(),
+            // What stays on this machine speaks no TLS.
+            tls: if is_beyond { own_tls(inner) } else { None },
+            counters: inner.counters.clone(),
+        }
+    }
+
     /// Lets a request in or says why not; `local` is the socket's own address, where it is known.
     pub(super) fn check(&self, uri: &Uri, headers: &HeaderMap, local: Option<SocketAddr>) -> Result<Option<Page>, Refusal> {
         let host = only(headers, &header::HOST).map_err(|_| Refusal::BadHost)?.ok_or(Refusal::BadHost)?;
@@ -150,13 +165,19 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let status = match self {
+impl Refusal {
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
             Self::BadHost => StatusCode::BAD_REQUEST,
             Self::ForbiddenHost(_) => StatusCode::MISDIRECTED_REQUEST,
             Self::BadOrigin | Self::ForbiddenOrigin(_) => StatusCode::FORBIDDEN,
-        };
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = self.status();
         let headers = [
             (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
             (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -164,6 +185,15 @@ impl IntoResponse for Refusal {
         ];
         (status, headers, format!("{self}\n")).into_response()
     }
+}
+
+/// The names of a certificate of the proxy's own making, where it speaks TLS itself.
+#[cfg(feature = "metrics")]
+fn own_tls(inner: &super::proxy::Inner) -> Option<OwnTls> {
+    #[cfg(feature = "tls")]
+    return inner.identity.as_ref().map(|identity| OwnTls { names: identity.names.clone() });
+    #[cfg(not(feature = "tls"))]
+    inner.is_secure().then(|| OwnTls { names: Arc::default() })
 }
 
 /// A header that may stand there once; an error if it stands there more often.

@@ -23,7 +23,7 @@ pub(super) fn text(inner: &Inner) -> String {
 }
 
 /// What went over sessions, and what they hold.
-fn moved(Traffic { counts, sessions, streams, queued }: &Traffic) {
+fn moved(Traffic { counts, sessions, streams, queued, .. }: &Traffic) {
     now("bss_sessions", "Peers that are connected.", *sessions);
     now("bss_streams", "Ends of streams that are live: two for each stream between two peers.", *streams);
     bytes_now("bss_queued_bytes", "Bytes that wait to leave to peers.", *queued);

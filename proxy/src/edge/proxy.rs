@@ -26,6 +26,8 @@ use super::{
     stun::Stun,
     upgrade,
 };
+#[cfg(feature = "admin")]
+use crate::route::StreamServerProxy;
 #[cfg(feature = "tls")]
 use crate::tls::Identity;
 use crate::{
@@ -79,6 +81,12 @@ pub(super) struct Inner {
     pub(super) rooms: Rooms,
     pub(super) memory: Arc<Memory>,
     pub(super) counters: Arc<Counters>,
+    /// The names of each prefix.
+    #[cfg(feature = "admin")]
+    pub(super) names: Vec<StreamServerProxy>,
+    /// What whoever runs the proxy has to do with it, once that is asked for.
+    #[cfg(feature = "admin")]
+    pub(super) office: std::sync::OnceLock<Arc<super::admin::Office>>,
     /// Sessions, and connections that become one; awaited first.
     pub(super) peers: TaskTracker,
     /// All other connections.
@@ -116,7 +124,11 @@ impl Proxy {
     /// Closes the sessions of whoever is meant, who is told `unauthorized`: how many those are. What the authorizer says from now on is its own matter: take the token back there
     /// first.
     pub fn revoke(&self, is_meant: impl Fn(&token::Identity) -> bool) -> usize {
-        self.inner.sessions.revoke(is_meant)
+        #[cfg(feature = "admin")]
+        let looking_on = self.inner.looking_on().map_or(0, |live| live.inner.sessions.revoke(&is_meant));
+        #[cfg(not(feature = "admin"))]
+        let looking_on = 0;
+        self.inner.sessions.revoke(is_meant) + looking_on
     }
 
     /// Everything over HTTP: the WebSocket at [`Config::path`], the start page, library and examples below `/`, `/healthz` (the process
@@ -256,6 +268,11 @@ impl Proxy {
         channels.drain();
         sessions.drain(deadline);
         wait(peers, deadline.saturating_add(SHUTDOWN_MAX)).await;
+        // Who looks on sees it until here.
+        #[cfg(feature = "admin")]
+        if let Some(live) = self.inner.looking_on() {
+            Box::pin(live.shutdown(Duration::ZERO)).await;
+        }
         stop.cancel();
         wait(tasks, SHUTDOWN_MAX).await;
     }
@@ -264,6 +281,8 @@ impl Proxy {
 impl Inner {
     fn new(config: Config, router: StreamRouter, tls: Option<OwnTls>) -> Self {
         let limits = Arc::new(config.limits.clone());
+        #[cfg(feature = "admin")]
+        let names = router.proxies().to_vec();
         let channels = Channels::new(limits.clone());
         let rooms = Rooms::new(limits.clone());
         let sessions = Sessions::new(limits.clone(), Arc::new(rooms.mount(channels.mount(router))));
@@ -291,6 +310,10 @@ impl Inner {
             rooms,
             memory,
             counters,
+            #[cfg(feature = "admin")]
+            names,
+            #[cfg(feature = "admin")]
+            office: std::sync::OnceLock::new(),
             peers,
             tasks,
             draining,

@@ -35,6 +35,18 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
+    /// In one word.
+    #[cfg(feature = "admin")]
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Draining => "draining",
+            Self::Descriptors => "descriptors",
+            Self::Connections => "connections",
+            Self::Address => "address",
+            Self::Memory => "memory",
+        }
+    }
+
     /// What a connection counts as that is told so.
     pub(super) fn counts_as(self) -> Refusal {
         match self {

@@ -26,7 +26,10 @@ use super::{
 };
 use crate::{
     counters,
-    session::websocket::{Any, Socket, WebSocket},
+    session::{
+        Newcomer,
+        websocket::{Any, Socket, WebSocket},
+    },
     token::Token,
 };
 
@@ -97,12 +100,14 @@ fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
     let addresses = &proxy.inner.addresses;
     let visitor = remote.and_then(|remote| addresses.visitor(remote.ip(), request.headers()));
     let place = visitor.map(|visitor| addresses.enter(visitor)).transpose()?.flatten();
+    // Only where somebody looks on is it kept.
+    let agent = proxy.inner.config.admin.and_then(|_| agent(request.headers()));
     let inner = proxy.inner.clone();
     proxy.inner.peers.spawn(async move {
         match timeout(inner.limits.establish_timeout, upgraded).await {
             Ok(Ok(upgraded)) => {
                 let places = Places(connection.map(|connection| connection.place), place);
-                serve(&inner, upgraded, Newcomer { remote, token, places });
+                serve(&inner, upgraded, (Newcomer { remote, token, agent }, places));
             }
             Ok(Err(error)) => tracing::debug!(%error, "the connection ended before it was a WebSocket"),
             Err(_) => {
@@ -117,12 +122,14 @@ fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
 /// A session's place among the connections, and among those of its address: kept until it is over.
 struct Places(#[expect(dead_code)] Option<Arc<OwnedSemaphorePermit>>, #[expect(dead_code)] Option<Place>);
 
-/// Who comes, and with what.
-struct Newcomer {
-    remote: Option<SocketAddr>,
-    token: Option<Token>,
-    places: Places,
+/// What a program or browser calls itself, as far as that is text of a bounded length.
+fn agent(headers: &HeaderMap) -> Option<Box<str>> {
+    let agent = headers.get(header::USER_AGENT)?.to_str().ok()?;
+    Some(agent.get(..AGENT_BYTES_MAX).unwrap_or(agent).into())
 }
+
+/// More of it tells nobody more.
+const AGENT_BYTES_MAX: usize = 256;
 
 /// What a program shows that can set headers: `Authorization: Bearer …` (RFC 6750 section 2.1). Other schemes are between it and a proxy in front.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<Token> {
@@ -132,7 +139,7 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<Token> {
 
 /// Serves the peer on the TCP socket itself, or on our TLS over it, where it can be had (under our own HTTP server and under axum's), else through what lies above it.
 /// In a task of its own, so that a session that lives long keeps nothing of how it came about.
-fn serve(inner: &Inner, upgraded: Upgraded, newcomer: Newcomer) {
+fn serve(inner: &Inner, upgraded: Upgraded, newcomer: (Newcomer, Places)) {
     let buffers = inner.sessions.buffers().clone();
     let upgraded = match upgraded.downcast::<TokioIo<TcpStream>>() {
         Ok(parts) => return spawn(inner, WebSocket::new(parts.io.into_inner(), parts.read_buf, buffers), newcomer),
@@ -149,9 +156,9 @@ fn serve(inner: &Inner, upgraded: Upgraded, newcomer: Newcomer) {
     }
 }
 
-fn spawn<S: Socket>(inner: &Inner, socket: WebSocket<S>, Newcomer { remote, token, places }: Newcomer) {
+fn spawn<S: Socket>(inner: &Inner, socket: WebSocket<S>, (newcomer, places): (Newcomer, Places)) {
     // In a box: a future that awaits another has room for it twice.
-    let session = Box::pin(inner.sessions.run_shown(socket, remote, token));
+    let session = Box::pin(inner.sessions.run_as(socket, newcomer));
     inner.peers.spawn(async move {
         session.await;
         // Not before: what is moved inside of a future has room there twice, too.

@@ -8,12 +8,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use browser_stream_mux::{Code, Stream};
+use browser_stream_mux::{Code, Moved, Stream};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::{ConnectOptions, Event, Name, Reason, StreamServerProxy, registry::Seat};
+#[cfg(feature = "admin")]
+use crate::session::Destination;
 use crate::{
     counters::Deed,
     counters::Refusal,
@@ -154,6 +156,10 @@ impl Client {
             .raw("seal", open.seal.as_deref())
             .peer(session.id(), permit.sub().map(AsRef::as_ref));
         let client = Arc::new(Self::new(id, seat, permit, open.resume.as_deref()));
+        #[cfg(feature = "admin")]
+        if client.carrier == Some(Deed::CarrierMove) && session.is_barred(|| client.destination().path) {
+            return Err(OpenError::new(Code::Forbidden, "whoever runs the proxy ended this stream"));
+        }
         Ok((claim.session.clone(), fields.frame(), client))
     }
 
@@ -176,6 +182,17 @@ impl Watch for Client {
         };
         // The first word counts.
         let _ = self.state.compare_exchange(FINISHED, how, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    fn moved(&self, moved: Moved) {
+        self.seat.claim.count(moved);
+    }
+
+    #[cfg(feature = "admin")]
+    fn destination(&self) -> Destination {
+        let claim = &self.seat.claim;
+        let prefix = claim.prefix().to_owned();
+        Destination { path: format!("{prefix}/connect/{}", claim.name.segment()), name: claim.name.as_str().to_owned(), prefix }
     }
 
     fn answered(&self, mut answer: Answer<'_>) {

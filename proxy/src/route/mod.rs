@@ -15,5 +15,7 @@ pub use browser_stream_protocol::{BadName, Name};
 pub(crate) use connect::wait;
 pub use events::{Event, Events, Reason};
 pub use lease_key::{LeaseKey, LeaseKeyError};
+#[cfg(feature = "admin")]
+pub(crate) use registry::SeenName;
 pub use router::{Handler, StreamRouter};
 pub use server_proxy::{ConnectOptions, StreamServerProxy};

@@ -1,6 +1,7 @@
 //! The map of names: who holds one, who waits for one, and whose turn it is (PROTOCOL.md, sections 5 and 9).
 
 mod claim;
+mod operator;
 mod seat;
 mod slot;
 mod standby;
@@ -11,7 +12,7 @@ mod watch;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::SystemTime,
 };
@@ -30,12 +31,17 @@ use super::{Event, Name, Reason, lease::EXACT_MAX};
 use crate::{counters::Refusal, error::OpenError, limits::Limits, session::Session};
 use claim::Place;
 pub(super) use claim::{Applicant, Claim, ClaimInfo, Right, Taken};
+#[cfg(feature = "admin")]
+pub(crate) use operator::SeenName;
 use seat::Places;
 pub(super) use seat::Seat;
 use slot::{Hold, Slot, Standing, Suspended, Title};
 pub(super) use standby::Claimed;
 use standby::Freed;
 pub(super) use watch::Presence;
+
+/// Behind a prefix, in front of a name.
+const ACCEPT: &str = "/accept/";
 
 /// The names of one prefix. No guard of the map is held across an await or a callback.
 pub(super) struct Registry {
@@ -50,24 +56,30 @@ pub(super) struct Registry {
     /// Names that may still be suspended.
     suspendable: Arc<Semaphore>,
     draining: AtomicBool,
+    /// Names that an operator keeps.
+    reserved: AtomicUsize,
     limits: Arc<Limits>,
     events: broadcast::Sender<Event>,
+    /// Those of names alone: who listens makes nobody pay for each client.
+    news: broadcast::Sender<Event>,
 }
 
 impl Registry {
     pub fn new(prefix: &str, limits: Arc<Limits>) -> Arc<Self> {
-        let events = broadcast::Sender::new(limits.events_buffer);
+        let (events, news) = (broadcast::Sender::new(limits.events_buffer), broadcast::Sender::new(limits.events_buffer));
         let newest = microseconds();
         Arc::new(Self {
             slots: DashMap::new(),
-            accept: format!("{prefix}/accept/"),
+            accept: format!("{prefix}{ACCEPT}"),
             tickets: AtomicU64::new(0),
             generations: AtomicU64::new(newest),
             started: (newest, Instant::now()),
             suspendable: Arc::new(Semaphore::new(limits.suspended_names_max.min(Semaphore::MAX_PERMITS))),
             draining: AtomicBool::new(false),
+            reserved: AtomicUsize::new(0),
             limits,
             events,
+            news,
         })
     }
 
@@ -86,7 +98,12 @@ impl Registry {
         // An event as text escapes names: no peer writes lines of its own into the log.
         match event {
             Event::ClientConnected { .. } | Event::ClientDisconnected { .. } => tracing::debug!("{event}"),
-            _ => tracing::info!("{event}"),
+            _ => {
+                tracing::info!("{event}");
+                if self.news.receiver_count() > 0 {
+                    let _ = self.news.send(event.clone());
+                }
+            }
         }
         // An error says that nobody has subscribed.
         let _ = self.events.send(event);
@@ -109,6 +126,7 @@ impl Registry {
                 Ok(Claimed::Now(claim))
             }
             Err(Code::NameTaken | Code::NameReserved) if stands_by => self.stand_by(&mut slot, name, applicant, place),
+            Err(_) if slot.is_reserved => Err(operator::reserved()),
             Err(code) => Err(refused(code)),
         }
     }
@@ -186,7 +204,8 @@ impl Registry {
             Standing::Same(id) => id,
             Standing::New => Uuid::new_v4(),
         };
-        let title = Title { id, instance, attempt, generation };
+        let since_ms = slot.title().filter(|_| standing != Standing::New).map_or_else(|| microseconds() / 1000, |title| title.since_ms);
+        let title = Title { id, instance, attempt, generation, since_ms };
         // Who shows a lease has heard of it.
         let places = Places::new(self.limits.clients_max, matches!(right, Right::Held(_)));
         let info = Arc::new(ClaimInfo::new(self.clone(), name.clone(), title, (session, sub), capabilities, places));

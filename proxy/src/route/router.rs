@@ -102,6 +102,12 @@ impl StreamRouter {
             .with(proxy)
     }
 
+    /// What it has mounted.
+    #[cfg(feature = "admin")]
+    pub(crate) fn proxies(&self) -> &[StreamServerProxy] {
+        &self.proxies
+    }
+
     fn with(mut self, proxy: StreamServerProxy) -> Self {
         self.proxies.push(proxy);
         self

@@ -129,4 +129,32 @@ impl StreamServerProxy {
     pub fn release(&self, name: &str) -> bool {
         Name::try_from(name).is_ok_and(|name| self.inner.registry.release(&name))
     }
+
+    /// Keeps a name, as an operator: nobody gets it from now on, and whoever has it keeps it until it goes. False for what is no name, and where that was so.
+    pub fn reserve(&self, name: &str) -> bool {
+        Name::try_from(name).is_ok_and(|name| self.inner.registry.reserve(&name))
+    }
+
+    /// Gives a reserved name free: the first who stands by for it has it, or whoever comes. False if it was not reserved.
+    pub fn unreserve(&self, name: &str) -> bool {
+        Name::try_from(name).is_ok_and(|name| self.inner.registry.unreserve(&name))
+    }
+
+    /// How many of its names are reserved.
+    #[cfg(feature = "admin")]
+    pub(crate) fn reserved(&self) -> usize {
+        self.inner.registry.reserved()
+    }
+
+    /// The names below the prefix that are not free, in no order.
+    #[cfg(feature = "admin")]
+    pub(crate) fn seen(&self) -> Vec<super::SeenName> {
+        self.inner.registry.seen()
+    }
+
+    /// What happens to names from now on, but not to their clients.
+    #[cfg(feature = "admin")]
+    pub(crate) fn news(&self) -> tokio::sync::broadcast::Receiver<super::Event> {
+        self.inner.registry.news()
+    }
 }

@@ -54,6 +54,12 @@ impl Authority {
         }
     }
 
+    /// Whoever decides.
+    #[cfg(feature = "admin")]
+    pub(super) fn authorizer(&self) -> Arc<dyn Authorizer> {
+        self.authorizer.clone()
+    }
+
     /// Something is taken back: what the authorizer was asked before may be answered wrongly.
     pub(super) fn revokes(&self) {
         self.revocations.fetch_add(1, Ordering::SeqCst);

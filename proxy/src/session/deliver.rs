@@ -141,7 +141,12 @@ impl State {
     }
 
     fn next_ended(&mut self) -> Option<End> {
-        let (id, end) = self.mux.ended()?;
+        let (id, end, moved) = self.mux.ended_with()?;
+        if is_ours(id)
+            && let Some(watch) = &end.watch
+        {
+            watch.moved(moved);
+        }
         self.forget_waiting(end.waiting);
         self.forget_unread(end.unread);
         self.gives_back(id);
@@ -150,6 +155,22 @@ impl State {
         }
         self.aside -= usize::from(end.aside);
         Some(end)
+    }
+}
+
+/// Whether the proxy opened it.
+pub(super) fn is_ours(id: StreamId) -> bool {
+    id.is_multiple_of(2)
+}
+
+impl State {
+    /// What went over streams that are about to be lost counts for whom they were.
+    pub(super) fn count_moved(&self) {
+        for (id, moved, _, end) in self.mux.survey() {
+            if let Some(watch) = end.watch.as_ref().filter(|_| is_ours(id)) {
+                watch.moved(moved);
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, num::NonZeroU32, sync::Arc, time::Instant};
 
-use browser_stream_mux::{Cell, End as Ended, StreamId};
+use browser_stream_mux::{Cell, End as Ended, Moved, StreamId};
 use bytes::BytesMut;
 
 use super::{Answer, Session, effect::Origin, gather::Spot, ledger::Ledger};
@@ -28,6 +28,11 @@ pub(crate) struct End {
     pub spot: Spot,
     /// When the open direction last moved, on a stream of which the other has finished.
     pub moved_at: Option<Instant>,
+    /// When it began, by the process's clock ([`Clock`](super::clock::Clock)).
+    #[cfg_attr(not(feature = "admin"), expect(dead_code))]
+    pub begun: u32,
+    /// The path that it was opened with, where `watch` does not know it.
+    pub path: Option<Arc<Path>>,
     /// Told how the stream ended; dropped with it.
     pub watch: Option<Arc<dyn Watch>>,
 }
@@ -62,6 +67,19 @@ pub(crate) enum Source {
     Splice(Ledger),
 }
 
+/// A path, which takes one word where it is kept.
+pub(crate) struct Path(#[cfg_attr(not(feature = "admin"), expect(dead_code))] pub Box<str>);
+
+/// Where a client's stream goes, for whoever runs the proxy.
+#[cfg(feature = "admin")]
+pub(crate) struct Destination {
+    /// The prefix that its server's name is below.
+    pub prefix: String,
+    pub name: String,
+    /// The path that it was opened with.
+    pub path: String,
+}
+
 /// The end of a stream of some session.
 #[derive(Clone)]
 pub(crate) struct Far {
@@ -89,6 +107,13 @@ pub(crate) trait Watch: Send + Sync + 'static {
 
     /// The open that it was asked for is answered, or will not be. Called without any lock held, once.
     fn answered(&self, answer: Answer<'_>);
+
+    /// So much went over the server's end, which is over. Called under a session's lock: it only counts.
+    fn moved(&self, moved: Moved);
+
+    /// Where the stream goes.
+    #[cfg(feature = "admin")]
+    fn destination(&self) -> Destination;
 }
 
 impl End {
@@ -98,8 +123,8 @@ impl End {
     }
 
     /// An end for a stream that the peer has just opened.
-    pub fn fresh(place: u32) -> Self {
-        Self { sink: Sink::Fresh(place), waiting: Some(NonZeroU32::MIN), ..Self::default() }
+    pub fn fresh(place: u32, begun: u32) -> Self {
+        Self { sink: Sink::Fresh(place), waiting: Some(NonZeroU32::MIN), begun, ..Self::default() }
     }
 
     /// The open direction of a half-closed stream moves.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use browser_stream_mux::Stream;
+use browser_stream_mux::{Stream, StreamId};
 
 use super::{
     Session,
-    end::{Sink, Watch},
+    end::{Path, Sink, Watch},
 };
 
 /// `watch` is told how the stream ends if not cleanly, and dropped when it is gone.
@@ -24,6 +24,14 @@ pub(crate) fn watch(session: &Arc<Session>, stream: &Stream, watch: Arc<dyn Watc
 }
 
 impl Session {
+    /// The peer opened this stream with that path: for whoever runs the proxy.
+    pub(super) fn called(&self, id: StreamId, path: &str) {
+        let path = Arc::new(Path(path.into()));
+        if let Some(end) = self.state.lock().mux.value_mut(id) {
+            end.path = Some(path);
+        }
+    }
+
     /// What the peer sends on this stream waits for no answer any more.
     pub(crate) fn answered(&self, stream: &Stream) {
         self.state.lock().answered(stream.id());

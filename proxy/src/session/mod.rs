@@ -9,6 +9,7 @@ mod batch;
 mod bounds;
 mod charge;
 mod chunks;
+mod clock;
 mod control;
 mod deliver;
 mod drain;
@@ -34,6 +35,8 @@ mod run;
 mod send;
 mod sessions;
 mod subject;
+#[cfg(feature = "admin")]
+mod survey;
 #[cfg(feature = "metrics")]
 mod traffic;
 
@@ -64,12 +67,16 @@ use effect::Effects;
 use end::End;
 use flush::{Turn, Wire};
 use permit::Counted;
+#[cfg(feature = "admin")]
+pub(crate) use process::Coming;
 pub(crate) use process::Process;
 
 pub(crate) use ask::{Answer, ask_for};
 pub(crate) use browser_stream_mux::End as Ended;
 pub use control::Note;
 pub(crate) use effect::together;
+#[cfg(feature = "admin")]
+pub(crate) use end::Destination;
 pub(crate) use end::Watch;
 pub(crate) use fields::{Fields, Frame};
 pub(crate) use handle::watch;
@@ -84,8 +91,11 @@ pub use opening::{Beginning, Opening};
 pub(crate) use permit::Permit;
 pub(crate) use rate::{Bucket, Rate};
 pub use send::SendError;
+pub(crate) use sessions::Newcomer;
 pub use sessions::Sessions;
 pub(crate) use subject::Owned;
+#[cfg(feature = "admin")]
+pub(crate) use survey::{SeenSession, SeenStream};
 #[cfg(feature = "metrics")]
 pub(crate) use traffic::Traffic;
 
@@ -119,6 +129,12 @@ pub enum Begun {
 pub struct Session {
     id: Uuid,
     remote: Option<SocketAddr>,
+    /// When it began, by the process's clock.
+    #[cfg_attr(not(feature = "admin"), expect(dead_code))]
+    begun: u32,
+    /// What the peer calls itself, where whoever runs the proxy may want to know.
+    #[cfg_attr(not(feature = "admin"), expect(dead_code))]
+    agent: Option<Box<str>>,
     pub(crate) process: Arc<Process>,
     state: Mutex<State>,
     /// The connection's writing half and what is on its way into it. Written to by nobody but who has the turn (`State::turn`); the session's own
@@ -134,6 +150,9 @@ pub struct Session {
     me: Weak<Session>,
     /// Names that the peer holds, counted by whoever keeps the names.
     pub(crate) names: Arc<std::sync::atomic::AtomicUsize>,
+    /// To what its ended streams may not go on.
+    #[cfg(feature = "admin")]
+    bars: survey::Bars,
     /// Who the peer is, where the proxy wants to know.
     badge: Option<Box<Badge>>,
 }
@@ -269,7 +288,7 @@ impl Session {
         let id = {
             let mut state = self.state.lock();
             state.can_open(self)?;
-            state.open(End::local(&cell))?
+            state.open(End { begun: self.process.clock.now(), ..End::local(&cell) })?
         };
         Ok(Stream::new(id, cell, self.clone()))
     }

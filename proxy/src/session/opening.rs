@@ -324,6 +324,9 @@ async fn answer(session: Arc<Session>, mut stream: Stream, open: Option<Result<O
             Err(_) => return,
         },
     };
+    if let Ok(open) = &open {
+        session.called(stream.id(), &open.path);
+    }
     // What few streams need lies in boxes, so that all have room for little.
     match open {
         Ok(open) if open.path == SESSION_PATH => Box::pin(control::serve(session, stream, open)).await,

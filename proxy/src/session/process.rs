@@ -5,9 +5,10 @@ use std::sync::{Arc, OnceLock, atomic::AtomicBool};
 use browser_stream_mux::Counts;
 use dashmap::DashMap;
 use parking_lot::Mutex;
+use tokio::sync::broadcast;
 use uuid::Uuid;
 
-use super::{Opens, Session, authority::Authority, rate::Rate};
+use super::{Opens, Session, authority::Authority, clock::Clock, rate::Rate};
 use crate::{buffer::Buffers, counters::Counters, limits::Limits, memory::Memory};
 
 /// The process, as its sessions know it: what they all share.
@@ -26,6 +27,10 @@ pub(crate) struct Process {
     pub draining: AtomicBool,
     /// Somebody keeps the timers' pulse.
     pub pulse: AtomicBool,
+    /// When what there is began.
+    pub clock: Clock,
+    /// Told of sessions that begin and end, where somebody listens.
+    pub comings: OnceLock<broadcast::Sender<Coming>>,
     /// What was refused and done.
     pub counters: Arc<Counters>,
     /// What went over sessions that are over.
@@ -40,6 +45,15 @@ pub(crate) struct Process {
     pub authority: OnceLock<Authority>,
 }
 
+/// A session that begins or ends.
+#[derive(Clone, Debug)]
+#[cfg_attr(not(feature = "admin"), expect(dead_code))]
+pub(crate) struct Coming {
+    pub session: Uuid,
+    /// Why it ended; `None` where it begins.
+    pub ended: Option<String>,
+}
+
 impl Process {
     /// For sessions with these limits, whose peers' streams go to `opens`.
     pub fn new(limits: Arc<Limits>, opens: Arc<dyn Opens>) -> Self {
@@ -52,6 +66,8 @@ impl Process {
             relief: Mutex::default(),
             draining: AtomicBool::new(false),
             pulse: AtomicBool::new(false),
+            clock: Clock::new(),
+            comings: OnceLock::new(),
             counters: Arc::default(),
             past: Mutex::default(),
             opens,
@@ -59,6 +75,14 @@ impl Process {
             misc_rate: Rate::new(limits.misc_frames_per_second, limits.misc_frames_burst),
             authority: OnceLock::new(),
             limits,
+        }
+    }
+
+    /// Tells whoever listens of a session.
+    pub fn tell(&self, coming: impl FnOnce() -> Coming) {
+        if let Some(comings) = self.comings.get().filter(|comings| comings.receiver_count() > 0) {
+            // Nobody listening any more is no fault.
+            let _ = comings.send(coming());
         }
     }
 }

@@ -347,7 +347,7 @@ impl State {
         }
         let place = effects.open(id);
         if let Some(end) = self.mux.value_mut(id) {
-            *end = End::fresh(place);
+            *end = End::fresh(place, self.process.clock.tenths(now));
         }
         self.waits(id);
         Ok(())

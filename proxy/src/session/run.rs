@@ -13,6 +13,7 @@ use super::{
     effect::{Effect, Effects, Origin, Queued},
     end::{End, Sink},
     opening::Openings,
+    process::Coming,
     read,
     transport::{Read, Reader, TransportError},
     websocket, write,
@@ -95,6 +96,7 @@ pub(super) async fn run<R: Reader>(session: &Arc<Session>, reader: &mut R) {
     }
     let Goodbye { code, reason } = cut.goodbye();
     session.close(code, reason);
+    session.process.tell(|| Coming { session: session.id, ended: Some(cut.to_string()) });
     session.lose_streams(Lose::AllButControl);
     // What was to be answered learns that its stream is lost.
     openings.abandon();
@@ -154,6 +156,7 @@ impl Session {
     fn lose_streams(self: &Arc<Self>, which: Lose) {
         self.change(|state, effects| {
             state.owned = None;
+            state.count_moved();
             let kept = state.control.filter(|_| which == Lose::AllButControl);
             for (id, end, _) in state.mux.drain(kept) {
                 end.end((state.me.as_ptr().addr(), id), Ended::Lost, effects);

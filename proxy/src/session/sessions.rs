@@ -24,6 +24,7 @@ use super::{
     charge::Charge,
     drain::Leaving,
     flush::{Turn, Wire},
+    process::Coming,
     pulse,
     rate::Bucket,
     run,
@@ -95,14 +96,21 @@ impl Sessions {
         remote: Option<SocketAddr>,
         token: Option<Token>,
     ) -> impl Future<Output = ()> + Send + use<T> {
+        self.run_as(transport, Newcomer { remote, token, agent: None })
+    }
+
+    /// The same for one of whom that is known.
+    pub(crate) fn run_as<T: Transport>(&self, transport: T, newcomer: Newcomer) -> impl Future<Output = ()> + Send + use<T> {
+        let Newcomer { remote, token, agent } = newcomer;
         let (mut reader, writer) = transport.split();
-        let session = self.session(remote);
+        let session = self.session_of(remote, agent);
         *session.wire.lock() = Some(Wire::new(Box::new(writer), session.wake.clone()));
         let span = tracing::debug_span!("session", id = %session.id);
         let served = async move {
             tracing::debug!("session begins");
             session.process.counters.done(Deed::Session);
             session.process.live.insert(session.id, session.clone());
+            session.process.tell(|| Coming { session: session.id, ended: None });
             let _live = Live(&session);
             pulse::keep(&session.process);
             session.join_drain();
@@ -167,7 +175,12 @@ impl Sessions {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn session(&self, remote: Option<SocketAddr>) -> Arc<Session> {
+        self.session_of(remote, None)
+    }
+
+    fn session_of(&self, remote: Option<SocketAddr>, agent: Option<Box<str>>) -> Arc<Session> {
         let spread = rand::rng().random_range(0.8..1.2);
         let config = Config {
             ping_interval: Some(self.process.limits.ping_interval.mul_f64(spread)),
@@ -194,6 +207,8 @@ impl Sessions {
         Arc::new_cyclic(|me| Session {
             id: Uuid::new_v4(),
             remote,
+            begun: self.process.clock.now(),
+            agent,
             process: self.process.clone(),
             state: Mutex::new(state(me)),
             wire: Mutex::new(None),
@@ -202,9 +217,20 @@ impl Sessions {
             hurry: AtomicBool::new(false),
             me: me.clone(),
             names: Arc::new(AtomicUsize::new(0)),
+            #[cfg(feature = "admin")]
+            bars: Default::default(),
             badge: self.wants_tokens().then(Box::default),
         })
     }
+}
+
+/// Who comes, and what is known of it before its first byte.
+pub(crate) struct Newcomer {
+    pub remote: Option<SocketAddr>,
+    /// What it showed.
+    pub token: Option<Token>,
+    /// What it calls itself.
+    pub agent: Option<Box<str>>,
 }
 
 /// Takes a session out of the set when it is over, a panic included.

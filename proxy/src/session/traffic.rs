@@ -18,6 +18,8 @@ pub(crate) struct Traffic {
     pub sessions: usize,
     /// Streams that are live, each of which has an end at two sessions as a rule.
     pub streams: usize,
+    /// Streams that peers opened.
+    pub opened: usize,
     /// Bytes that wait to leave.
     pub queued: usize,
 }
@@ -38,6 +40,7 @@ impl Sessions {
             let state = session.state.lock();
             traffic.counts += state.mux.counts();
             traffic.streams += state.mux.len();
+            traffic.opened += state.mux.opened_by_peer();
             traffic.queued += state.mux.queued();
             traffic.sessions += 1;
         }

@@ -11,6 +11,7 @@ use clap::{Args as Arguments, Parser, Subcommand, builder::NonEmptyStringValuePa
 use serde_json::value::RawValue;
 
 use super::{
+    admin::{Admin, HELP},
     connect::Connect,
     describe::{Completions, Page, VERSION},
     exchange::{Receive, Send},
@@ -65,6 +66,9 @@ pub enum Command {
     Keygen(Keygen),
     /// Make tokens, and the keys that make them: who may do what at a proxy that asks (`bss serve --tokens`)
     Token(Token),
+    /// Look at a proxy's sessions, names, streams, channels and rooms, and act on them: `bss serve --admin`
+    #[command(after_help = STATUSES, after_long_help = with(HELP))]
+    Admin(Box<Admin>),
     /// Send files to whoever has the link or the code that it prints; nothing is stored on the way
     #[command(after_help = STATUSES, after_long_help = send())]
     Send(Client<Send>),

@@ -18,7 +18,8 @@ pub enum Verb {
     Subscribe,
     /// Join a room, and see it in the directory.
     Join,
-    /// What is not about one name: `names` to list all of them, `everywhere` to send to all rooms, `metrics` to read the proxy's.
+    /// What is not about one name: `names` to list all of them, `everywhere` to send to all rooms; `metrics`, `read` and `act` for whoever runs the proxy, to read its
+    /// metrics, to read what there is, and to change it.
     Admin,
 }
 

@@ -3,7 +3,7 @@
 use crate::{
     Flags, INITIAL_WINDOW, PRIORITY, StreamId,
     connection::{
-        View,
+        Moved, View,
         round::{Round, Share, Turn},
     },
     ids::Identified,
@@ -17,6 +17,7 @@ pub(super) struct Entry<T> {
     pub(super) window: Window,
     /// What the peer lets us send.
     pub(super) credit: u32,
+    pub(super) moved: Moved,
     pub(super) serial: u32,
     pub(super) share: Share,
     pub(super) id: StreamId,
@@ -70,6 +71,7 @@ impl<T> Entry<T> {
             queue: Backlog::default(),
             window: Window::default(),
             credit: INITIAL_WINDOW,
+            moved: Moved::default(),
             serial: 0,
             share: Share::default(),
             id: 0,

@@ -299,6 +299,7 @@ impl<T> Entry<T> {
                 return Err(Violation::AfterFin);
             }
             self.window.receive(header.length)?;
+            self.moved.received += u64::from(header.length);
             return Ok(Brought { credit: false, needless_ack });
         }
         // With RST the length is a code, never credit.

@@ -189,6 +189,7 @@ impl<T: Default> Connection<T> {
             entry.queue.take(most, |piece| out.payload(piece));
             self.held += entry.queue.held();
             entry.credit -= length;
+            entry.moved.sent += u64::from(length);
             entry.share.spend(length + Header::BYTES as u32);
             out.sent.push((id, length));
             self.drain.add(length.into());

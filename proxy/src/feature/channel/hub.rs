@@ -1,8 +1,11 @@
 //! One live channel: who publishes, who reads, and what is kept for who comes later.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicIsize, AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicIsize, AtomicUsize, Ordering},
+    },
+    time::SystemTime,
 };
 
 use browser_stream_mux::{Code, Stream};
@@ -31,6 +34,7 @@ use crate::{
 /// A channel as long as somebody publishes in it.
 pub(super) struct Hub {
     pub policy: Policy,
+    since: SystemTime,
     replay_max: usize,
     is_open: bool,
     limits: Arc<Limits>,
@@ -63,6 +67,8 @@ pub(super) struct Census {
     pub queued_bytes: u64,
     pub messages: u64,
     pub bytes: u64,
+    pub bytes_sent: u64,
+    pub since: SystemTime,
 }
 
 /// A channel that ended while somebody came: there may be another by now.
@@ -73,9 +79,18 @@ impl Hub {
     /// A channel as its first publisher wants it.
     pub fn new(options: &ChannelOptions, limits: Arc<Limits>, memory: Arc<Memory>, counters: Arc<Counters>) -> Self {
         let replay = Backlog::new(memory.clone());
-        let members = Members { publishers: Vec::new(), readers: Vec::new(), replay, next_publisher: 0, next_reader: 0, is_over: false };
+        let members = Members {
+            publishers: Vec::new(),
+            readers: Vec::new(),
+            replay,
+            next_publisher: 0,
+            next_reader: 0,
+            is_over: false,
+            past: (0, 0),
+        };
         Self {
             policy: options.policy,
+            since: SystemTime::now(),
             replay_max: options.replay as usize,
             is_open: options.publishers == Publishers::Many,
             limits,
@@ -284,6 +299,9 @@ impl Hub {
     /// A reader is gone, with this code.
     pub fn part(&self, reader: &Reader, code: u32) {
         let mut members = self.members.lock();
+        if members.readers.iter().any(|one| one.number == reader.number) {
+            members.past.1 += reader.handed().1;
+        }
         members.readers.retain(|one| one.number != reader.number);
         for member in members.publishers.iter_mut().filter(|member| !member.is_done) {
             let taken = reader.taken(member.shared.number);
@@ -362,7 +380,9 @@ impl Hub {
             replay_bytes: members.replay.wire(),
             queued_bytes: members.readers.iter().map(|reader| reader.lag()).sum(),
             messages: members.publishers.iter().map(|member| member.messages).sum(),
-            bytes: members.publishers.iter().map(|member| member.published).sum(),
+            bytes: members.past.0 + members.publishers.iter().map(|member| member.published).sum::<u64>(),
+            bytes_sent: members.past.1 + members.readers.iter().map(|reader| reader.handed().1).sum::<u64>(),
+            since: self.since,
         }
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Members {
     pub next_reader: u32,
     /// Nobody publishes any more.
     pub is_over: bool,
+    /// What was published by those who are forgotten, and taken by readers that are gone: bytes.
+    pub past: (u64, u64),
 }
 
 /// A publisher, or one that has left and of whose messages some are kept.
@@ -76,11 +78,13 @@ impl Members {
 
     /// Forgets publishers that have left, but for some of whom messages are kept.
     pub fn forget_the_gone(&mut self, publisher: u32, most: usize) {
-        let Self { publishers, readers, replay, .. } = self;
+        let Self { publishers, readers, replay, past, .. } = self;
         let mut gone: Vec<u32> = publishers.iter().filter(|member| member.is_done).map(|member| member.shared.number).collect();
         gone.truncate(gone.len().saturating_sub(most));
         gone.into_iter().for_each(|oldest| replay.forget_all_of(oldest));
         let kept: HashSet<u32> = replay.items().filter(|item| item.kind != Kind::Word).map(|item| item.publisher).collect();
+        let goes = |member: &&Member| member.is_done && !kept.contains(&member.shared.number);
+        past.0 += publishers.iter().filter(goes).map(|member| member.published).sum::<u64>();
         publishers.retain(|member| !member.is_done || kept.contains(&member.shared.number));
         readers.iter().for_each(|reader| reader.forget(publisher));
     }

@@ -14,7 +14,10 @@ mod reader;
 mod registry;
 mod routes;
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    sync::{Arc, OnceLock},
+    time::SystemTime,
+};
 
 use browser_stream_mux::{Code, Stream};
 use browser_stream_protocol::channel::{Accepted, CHANNEL_PREFIX, ChannelOptions, Ending, JOINED_MAX, Policy, Publisher, Subscription};
@@ -109,6 +112,10 @@ pub struct ChannelStatus {
     pub messages: u64,
     /// Bytes of messages.
     pub bytes: u64,
+    /// Bytes that subscribers have taken, with what they are told beside messages.
+    pub bytes_sent: u64,
+    /// Since when somebody publishes there.
+    pub since: SystemTime,
 }
 
 /// Who publishes, as subscribers are told.
@@ -164,9 +171,17 @@ impl Channels {
                 queued_bytes: census.queued_bytes,
                 messages: census.messages,
                 bytes: census.bytes,
+                bytes_sent: census.bytes_sent,
+                since: census.since,
             }
         };
         self.inner.registry.list().into_iter().map(status).collect()
+    }
+
+    /// How many there are.
+    #[cfg(feature = "admin")]
+    pub(crate) fn count(&self) -> usize {
+        self.inner.registry.count()
     }
 
     /// Ends a channel, as an operator: subscribers and publishers are told `gone`. False if nobody publishes there.

@@ -58,6 +58,12 @@ impl Registry {
         Some((hub, true))
     }
 
+    /// How many there are.
+    #[cfg(feature = "admin")]
+    pub fn count(&self) -> usize {
+        self.hubs.load(Ordering::Relaxed)
+    }
+
     /// Somebody publishes there from now on.
     pub fn announce(&self, name: &Name) {
         if let Some(slot) = self.slots.lock().get(name) {

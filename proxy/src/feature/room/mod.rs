@@ -21,7 +21,7 @@ mod routes;
 mod seat;
 mod value;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use browser_stream_protocol::room::ROOM_PREFIX;
 use serde::de::DeserializeOwned;
@@ -96,6 +96,8 @@ pub struct RoomStatus {
     pub kept_bytes: usize,
     /// Events that were sent in it.
     pub events: u64,
+    /// Since when somebody has a seat in it.
+    pub since: SystemTime,
 }
 
 /// A member of a room.
@@ -114,12 +116,14 @@ pub struct MemberInfo {
     pub profile: Option<Box<RawValue>>,
     /// Whether its connection is there.
     pub is_live: bool,
+    /// Since when it has its seat.
+    pub since: SystemTime,
 }
 
 impl MemberInfo {
     fn of(place: &Place) -> Self {
         let (id, number, profile) = (place.seat.id, place.number(), place.profile.clone());
-        Self { id, number, session: place.session, sub: place.sub.clone(), profile, is_live: place.away.is_none() }
+        Self { id, number, session: place.session, sub: place.sub.clone(), profile, is_live: place.away.is_none(), since: place.seat.since }
     }
 
     /// What it says of itself, as a value; `None` if it says nothing, or something of another shape.
@@ -147,6 +151,12 @@ impl Rooms {
     pub fn mount(&self, router: StreamRouter) -> StreamRouter {
         let prefix = &self.prefix;
         router.route(&format!("{prefix}/join/{{name}}"), Join(self.clone())).route(&format!("{prefix}/list"), List(self.clone()))
+    }
+
+    /// How many there are.
+    #[cfg(feature = "admin")]
+    pub(crate) fn count(&self) -> usize {
+        self.house.list().len()
     }
 
     /// What happens to rooms from now on.

@@ -50,6 +50,7 @@ impl Rooms {
                 live: census.live,
                 kept_bytes: census.kept_bytes,
                 events: room.events.load(std::sync::atomic::Ordering::Relaxed),
+                since: room.since,
             }
         };
         self.house.list().into_iter().map(status).collect()

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use browser_stream_mux::Code;
@@ -31,6 +31,7 @@ use crate::{counters::Refusal, route::Name, session::together};
 pub(super) struct Room {
     pub name: Name,
     pub is_public: bool,
+    pub since: SystemTime,
     pub house: Arc<House>,
     pub(super) state: Mutex<State>,
     /// What was said and was not handed out yet. Taken behind `state`, never before it.
@@ -94,7 +95,7 @@ impl State {
 impl Room {
     pub fn new(name: Name, is_public: bool, house: Arc<House>) -> Self {
         let (state, log, roused, members, events) = Default::default();
-        Self { name, is_public, house, state, log, roused, members, events }
+        Self { name, is_public, since: SystemTime::now(), house, state, log, roused, members, events }
     }
 
     /// Hands out what is said, and sees to seats and asks whose time is over, until nobody has a seat here.

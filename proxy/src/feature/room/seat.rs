@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use browser_stream_protocol::room::SeatKey;
@@ -29,6 +29,7 @@ pub(super) struct Seat {
     pub number: u32,
     pub id: Uuid,
     pub secret: Secret,
+    pub since: SystemTime,
     /// Held while what it sent is taken: whoever holds it knows that nothing of it comes in between.
     pub inbox: Mutex<Inbox>,
     pub line: Mutex<Line>,
@@ -93,7 +94,7 @@ struct Who<'a> {
 impl Seat {
     pub fn new(number: u32, id: Uuid, secret: Secret, line: Line) -> Self {
         let inbox = Mutex::new(Inbox { life: 0, received: 0 });
-        Self { number, id, secret, inbox, line: Mutex::new(line), roused: Notify::new() }
+        Self { number, id, secret, since: SystemTime::now(), inbox, line: Mutex::new(line), roused: Notify::new() }
     }
 
     /// Whether this shows that the seat is one's own.

@@ -2,13 +2,16 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicUsize, Ordering},
+    atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
+use browser_stream_mux::Moved;
 use parking_lot::Mutex;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::SetOnce;
 
+#[cfg(feature = "admin")]
+use super::ACCEPT;
 use super::{Registry, seat::Places, slot::Title};
 use crate::{
     counters::Deed,
@@ -51,6 +54,9 @@ pub(in super::super) struct ClaimInfo {
     pub path: Box<RawValue>,
     /// Whom its holder serves. Locked for moments only, also under the lock of its slot.
     pub(super) places: Mutex<Places>,
+    /// Bytes that its holder sent and was sent on streams that are over.
+    received: AtomicU64,
+    sent: AtomicU64,
     taken: SetOnce<Taken>,
 }
 
@@ -91,7 +97,8 @@ impl ClaimInfo {
     ) -> Self {
         // A text has no way to fail.
         let path = to_raw_value(&format!("{}{}", registry.accept, name.segment())).unwrap_or_default();
-        Self { registry, name, title, session, sub, capabilities, path, places: Mutex::new(places), taken: SetOnce::new() }
+        let (places, received, sent) = (Mutex::new(places), AtomicU64::new(0), AtomicU64::new(0));
+        Self { registry, name, title, session, sub, capabilities, path, places, received, sent, taken: SetOnce::new() }
     }
 
     /// Whether its holder knows its lease for sure, or somebody else may know its instance.
@@ -104,6 +111,24 @@ impl ClaimInfo {
         if self.registry.is_heard() {
             self.registry.emit(event());
         }
+    }
+
+    /// The prefix that its name is below.
+    #[cfg(feature = "admin")]
+    pub fn prefix(&self) -> &str {
+        self.registry.accept.strip_suffix(ACCEPT).unwrap_or_default()
+    }
+
+    /// So much went over a stream that was the holder's.
+    pub fn count(&self, moved: Moved) {
+        self.received.fetch_add(moved.received, Ordering::Relaxed);
+        self.sent.fetch_add(moved.sent, Ordering::Relaxed);
+    }
+
+    /// What went over streams of the holder's that are over.
+    #[cfg(feature = "admin")]
+    pub(super) fn counted(&self) -> Moved {
+        Moved { received: self.received.load(Ordering::Relaxed), sent: self.sent.load(Ordering::Relaxed) }
     }
 
     /// Takes it from its holder, whose task sees to the rest. The first time counts.

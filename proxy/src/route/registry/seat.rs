@@ -28,7 +28,7 @@ pub(super) struct Waiter {
 pub(super) struct Places {
     /// Whether connects are served: not before the claim's reply has left, nor while it is paused.
     pub open: bool,
-    clients: usize,
+    pub clients: usize,
     pub clients_max: usize,
     unreplied: usize,
     /// The owner knows its lease for sure, or somebody else may know its instance.

@@ -16,6 +16,8 @@ pub(super) struct Slot {
     pub hold: Hold,
     pub waiting: BTreeMap<u64, Waiter>,
     pub standby: BTreeMap<u64, Standby>,
+    /// An operator keeps it: nobody gets it.
+    pub is_reserved: bool,
     pub watchers: Option<watch::Sender<Presence>>,
 }
 
@@ -51,6 +53,8 @@ pub(in super::super) struct Title {
     pub attempt: u64,
     /// The generation of its lease, if it has one.
     pub generation: Option<u64>,
+    /// In milliseconds since 1970: since when the name was not free.
+    pub since_ms: u64,
 }
 
 /// What an applicant is to a name that it may have.
@@ -65,6 +69,9 @@ pub(super) enum Standing {
 impl Slot {
     /// Whether this applicant may have the name now. `honoured_before`: leases older than that have it back from one who has none.
     pub fn judge(&self, applicant: &Applicant, honoured_before: u64) -> Result<Standing, Code> {
+        if self.is_reserved {
+            return Err(Code::NameReserved);
+        }
         let (title, sub, heard, taken) = match &self.hold {
             Hold::Free => return Ok(Standing::New),
             Hold::Up(claim) => (&claim.title, &claim.sub, claim.was_heard(), Code::NameTaken),
@@ -85,6 +92,15 @@ impl Slot {
             // The reply with the lease got lost: nobody but the owner can know this instance.
             (Right::New, Some(_)) if alike && later && !heard => Ok(Standing::Same(title.id)),
             _ => Err(taken),
+        }
+    }
+
+    /// What whoever has the name goes by, or had it and may come back.
+    pub fn title(&self) -> Option<&Title> {
+        match &self.hold {
+            Hold::Free => None,
+            Hold::Up(claim) => Some(&claim.title),
+            Hold::Suspended(suspended) => Some(&suspended.title),
         }
     }
 
@@ -112,6 +128,6 @@ impl Slot {
     /// Whether nothing is lost by forgetting it.
     pub fn is_idle(&self) -> bool {
         let watched = self.watchers.as_ref().is_some_and(|watchers| watchers.receiver_count() > 0);
-        matches!(self.hold, Hold::Free) && self.waiting.is_empty() && self.standby.is_empty() && !watched
+        matches!(self.hold, Hold::Free) && !self.is_reserved && self.waiting.is_empty() && self.standby.is_empty() && !watched
     }
 }

@@ -68,7 +68,9 @@ impl Registry {
     /// A free name goes to the first who stands by; if none does, clients that waited long enough for it wait no more.
     pub(super) fn hand_on(self: &Arc<Self>, slot: &mut Slot, name: &Name) -> Freed {
         let mut freed = Freed::default();
-        while let Some((_, standby)) = slot.standby.pop_first() {
+        while !slot.is_reserved
+            && let Some((_, standby)) = slot.standby.pop_first()
+        {
             if standby.answer.is_closed() {
                 freed._given_up.push(standby);
                 continue;

@@ -37,7 +37,7 @@ pub struct Mint {
     /// It may join these rooms
     #[arg(long, value_name = "PATTERN")]
     join: Vec<Pattern>,
-    /// `names`: it may list all names; `everywhere`: it may send to all rooms; `metrics`: it may read the metrics of `--admin`
+    /// `names`: it may list all names; `everywhere`: it may send to all rooms; `metrics`, `read`, `act`: at `--admin` it may read the metrics, read what there is, change it
     #[arg(long, value_name = "PATTERN")]
     admin: Vec<Pattern>,
     /// Whom it is for, where the proxy demands that

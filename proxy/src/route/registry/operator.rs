@@ -1,0 +1,108 @@
+//! What an operator does with names, and sees of them.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use browser_stream_mux::Code;
+#[cfg(feature = "admin")]
+use browser_stream_mux::Moved;
+#[cfg(feature = "admin")]
+use tokio::sync::broadcast;
+#[cfg(feature = "admin")]
+use uuid::Uuid;
+
+use super::{
+    Name, Registry,
+    slot::{Hold, Slot},
+};
+use crate::error::OpenError;
+#[cfg(feature = "admin")]
+use crate::route::Event;
+
+/// A name that is not free.
+#[cfg(feature = "admin")]
+pub(crate) struct SeenName {
+    pub name: Name,
+    /// Whose it is; nobody's where its owner is away, or it is reserved.
+    pub session: Option<Uuid>,
+    /// In milliseconds since 1970; `None` where nobody has it.
+    pub since_ms: Option<u64>,
+    /// `listening`, `suspended` or `reserved`.
+    pub state: &'static str,
+    /// Nobody gets it who has not got it.
+    pub is_reserved: bool,
+    pub generation: Option<u64>,
+    pub clients: usize,
+    /// What its holder sent and was sent on streams that are over.
+    pub moved: Moved,
+}
+
+impl Registry {
+    /// Nobody gets the name from now on; who has it keeps it. False if that was so.
+    pub fn reserve(&self, name: &Name) -> bool {
+        let mut slot = self.slots.entry(name.clone()).or_default();
+        let is_new = !std::mem::replace(&mut slot.is_reserved, true);
+        self.reserved.fetch_add(usize::from(is_new), Ordering::Relaxed);
+        is_new
+    }
+
+    /// Whoever comes gets it again: first who stands by. False if it was not reserved.
+    pub fn unreserve(self: &Arc<Self>, name: &Name) -> bool {
+        let Some(mut slot) = self.slots.get_mut(name) else { return false };
+        if !std::mem::take(&mut slot.is_reserved) {
+            return false;
+        }
+        self.reserved.fetch_sub(1, Ordering::Relaxed);
+        let freed = matches!(slot.hold, Hold::Free).then(|| self.hand_on(&mut slot, name));
+        slot.announce();
+        drop(slot);
+        freed.into_iter().for_each(|freed| freed.settle());
+        self.tidy(name);
+        true
+    }
+
+    /// How many names are reserved.
+    #[cfg(feature = "admin")]
+    pub fn reserved(&self) -> usize {
+        self.reserved.load(Ordering::Relaxed)
+    }
+
+    /// What happens to names from now on, but not to their clients.
+    #[cfg(feature = "admin")]
+    pub fn news(&self) -> broadcast::Receiver<Event> {
+        self.news.subscribe()
+    }
+
+    /// The names that are not free, in no order.
+    #[cfg(feature = "admin")]
+    pub fn seen(&self) -> Vec<SeenName> {
+        self.slots.iter().filter_map(|slot| slot.seen(slot.key())).collect()
+    }
+}
+
+impl Slot {
+    #[cfg(feature = "admin")]
+    fn seen(&self, name: &Name) -> Option<SeenName> {
+        let (state, session, clients, moved) = match &self.hold {
+            Hold::Up(claim) => ("listening", Some(claim.session.id()), claim.places.lock().clients, claim.counted()),
+            Hold::Suspended(_) => ("suspended", None, 0, Moved::default()),
+            Hold::Free if self.is_reserved => ("reserved", None, 0, Moved::default()),
+            Hold::Free => return None,
+        };
+        let title = self.title();
+        Some(SeenName {
+            name: name.clone(),
+            session,
+            since_ms: title.map(|title| title.since_ms),
+            state,
+            is_reserved: self.is_reserved,
+            generation: title.and_then(|title| title.generation),
+            clients,
+            moved,
+        })
+    }
+}
+
+/// Why nobody gets a name that is reserved.
+pub(super) fn reserved() -> OpenError {
+    OpenError::new(Code::NameReserved, "whoever runs the proxy keeps this name: choose another, or ask them")
+}

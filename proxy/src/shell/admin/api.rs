@@ -1,0 +1,179 @@
+//! Asking the API: one connection, one request after the other.
+
+use std::{io, path::Path, sync::Arc, time::Duration};
+
+use axum::body::{Body, to_bytes};
+use http::{Method, Request, StatusCode, Uri, header};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::TlsConnector;
+
+use super::super::{
+    Failure,
+    failure::{line, status},
+    trust::{Fingerprint, trusting},
+};
+
+/// The API of one proxy.
+pub(super) struct Api {
+    requests: SendRequest<Body>,
+    authority: String,
+    token: Option<String>,
+}
+
+/// Nobody waits longer for a connection, or for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// No answer is longer.
+const ANSWER_MAX: usize = 64 << 20;
+
+/// So many rows are asked for at once.
+const ROWS: usize = 10_000;
+
+impl Api {
+    /// Connects to the port, and shows the token of that file with each request.
+    pub async fn dial(url: &str, token: Option<&Path>, trust: (Option<&Path>, Option<Fingerprint>)) -> Result<Self, Failure> {
+        let bad = || Failure::exchange(2, &format!("bad_request: {url:?} is no address: write it as 127.0.0.1:9090 or https://host:9090"));
+        let whole = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
+        let uri: Uri = whole.parse().map_err(|_| bad())?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(bad()) };
+        let is_secure = match scheme {
+            "http" => false,
+            "https" => true,
+            _ => return Err(bad()),
+        };
+        let token = match token {
+            Some(file) => {
+                let text = std::fs::read_to_string(file).map_err(|error| Failure::local(file.display(), &error))?;
+                Some(text.trim().to_owned())
+            }
+            None => std::env::var("BSS_TOKEN").ok().filter(|token| !token.is_empty()),
+        };
+        let host = authority.host().trim_matches(['[', ']']);
+        let port = authority.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
+        let none = |error: &dyn std::fmt::Display| {
+            let advice = "start `bss serve --admin ADDRESS:PORT` there, or say where it is";
+            Failure::exchange(69, &format!("no_proxy: nobody answers at {url}: {error}; {advice}"))
+        };
+        let connecting = async {
+            let socket = TcpStream::connect((host, port)).await.map_err(|error| none(&error))?;
+            if is_secure {
+                let name = ServerName::try_from(host.to_owned()).map_err(|_| bad())?;
+                let connector = TlsConnector::from(believing(trust)?);
+                speak(connector.connect(name, socket).await.map_err(|error| none(&error))?).await.map_err(|error| none(&error))
+            } else {
+                speak(socket).await.map_err(|error| none(&error))
+            }
+        };
+        let requests = timeout(PATIENCE, connecting).await.unwrap_or_else(|_| Err(none(&"no answer in time")))?;
+        Ok(Self { requests, authority: authority.to_string(), token })
+    }
+
+    /// What is at this path below the API.
+    pub async fn get(&mut self, path: &str) -> Result<Value, Failure> {
+        self.ask(Method::GET, path, None).await
+    }
+
+    /// All rows of a list in which this is found.
+    pub async fn list(&mut self, path: &str, search: Option<&str>) -> Result<Vec<Value>, Failure> {
+        let (mut rows, mut after) = (Vec::new(), None::<String>);
+        loop {
+            let search = search.map(|search| format!("&search={}", segment(search))).unwrap_or_default();
+            let behind = after.map(|after| format!("&after={}", segment(&after))).unwrap_or_default();
+            let mut part = self.get(&format!("{path}?limit={ROWS}{search}{behind}")).await?;
+            if let Some(more) = part["rows"].as_array_mut() {
+                rows.append(more);
+            }
+            after = part["next"].as_str().map(str::to_owned);
+            if after.is_none() {
+                return Ok(rows);
+            }
+        }
+    }
+
+    /// Does something.
+    pub async fn act(&mut self, method: &str, path: &str, body: &Value) -> Result<(), Failure> {
+        let method = method.parse().unwrap_or(Method::POST);
+        self.ask(method, path, Some(body)).await.map(|_| ())
+    }
+
+    async fn ask(&mut self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let broke = |error: &dyn std::fmt::Display| Failure::exchange(76, &format!("lost: the proxy gave no answer: {error}"));
+        let mut request = Request::builder().method(method).uri(format!("/admin/api/{path}")).header(header::HOST, &self.authority);
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let body = body.map(|body| Body::from(body.to_string())).unwrap_or_default();
+        let request =
+            request.body(body).map_err(|error| Failure::exchange(2, &format!("bad_request: that cannot be asked for: {error}")))?;
+        let answering = async {
+            self.requests.ready().await.map_err(|error| broke(&error))?;
+            let answer = self.requests.send_request(request).await.map_err(|error| broke(&error))?;
+            let status = answer.status();
+            let body = to_bytes(Body::new(answer.into_body()), ANSWER_MAX).await.map_err(|error| broke(&error))?;
+            Ok((status, body))
+        };
+        let (status, body) = timeout(PATIENCE, answering).await.unwrap_or_else(|_| Err(broke(&"not in time")))?;
+        if status == StatusCode::NO_CONTENT {
+            return Ok(Value::Null);
+        }
+        let said: Option<Value> = serde_json::from_slice(&body).ok();
+        match said {
+            Some(said) if status.is_success() => Ok(said),
+            Some(said) if said["code"].is_string() => Err(refused(status, &said)),
+            _ => Err(Failure::exchange(70, &format!("unsupported: what answers there is not the API of a proxy (status {status})"))),
+        }
+    }
+}
+
+/// HTTP over a connection, which a task of its own carries.
+async fn speak(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> hyper::Result<SendRequest<Body>> {
+    let (requests, connection) = http1::handshake(TokioIo::new(io)).await?;
+    // How it ended is told to who asks over it.
+    tokio::spawn(async move { drop(connection.await) });
+    Ok(requests)
+}
+
+fn believing((ca, fingerprint): (Option<&Path>, Option<Fingerprint>)) -> Result<Arc<ClientConfig>, Failure> {
+    if let Some(file) = ca {
+        return trusting(file);
+    }
+    if let Some(fingerprint) = fingerprint {
+        return fingerprint.trusting();
+    }
+    let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider())).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| Failure::local("TLS", &io::Error::other(error)))?;
+    Ok(Arc::new(builder.with_root_certificates(roots).with_no_client_auth()))
+}
+
+/// A refusal, with the status of the code that it has; one without is as its HTTP status.
+fn refused(answered: StatusCode, said: &Value) -> Failure {
+    let text = |field: &str| line(said[field].as_str().unwrap_or_default());
+    let (code, message) = (text("code"), text("message"));
+    let status = match code.parse() {
+        Ok(code) => status(browser_stream_client::RefusalCode::Known(code)),
+        Err(_) if answered.is_client_error() => 77,
+        Err(_) => 70,
+    };
+    Failure::exchange(status, &format!("{code}: {message}"))
+}
+
+/// A text as it stands in a path or a query.
+pub(super) fn segment(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => (byte as char).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}

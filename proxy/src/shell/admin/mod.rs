@@ -1,0 +1,175 @@
+//! `bss admin`: what there is at a proxy, and what may be done about it, by the API of the port for whoever runs it.
+
+mod api;
+mod show;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+use self::{
+    api::{Api, segment},
+    show::Shape,
+};
+use super::{Failure, standard::print, trust::Fingerprint};
+
+/// What `bss admin` is told.
+#[derive(Debug, Args)]
+pub struct Admin {
+    /// Where it is: what `bss serve --admin` was given, or http://… or https://…
+    #[arg(value_name = "ADDRESS")]
+    url: String,
+    #[command(subcommand)]
+    task: Task,
+    /// As JSON, as the API has it
+    #[arg(long, global = true)]
+    json: bool,
+    /// Show the token of this file: its right is admin=read, and admin=act to change something. Without it what BSS_TOKEN says is shown
+    #[arg(long, global = true, value_name = "FILE")]
+    token: Option<PathBuf>,
+    /// Over TLS, trust the certificates of this PEM file instead of those that browsers trust
+    #[arg(long, global = true, env = "BSS_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Over TLS, trust the certificate with this SHA-256 and no other: what `bss serve --tls self-signed` prints
+    #[arg(long, global = true, env = "BSS_FINGERPRINT", value_name = "SHA-256", conflicts_with = "ca")]
+    fingerprint: Option<Fingerprint>,
+}
+
+/// What its help says at its end.
+pub const HELP: &str = "\
+From the machine of the proxy everything may be read, and changed where it was started with --admin-actions; from elsewhere it takes a token
+with the right admin=read, or admin=act. A name is the one that listeners have, or with its prefix in front where there are several.
+
+  bss admin 127.0.0.1:9090 overview                the proxy in a few numbers
+  bss admin 127.0.0.1:9090 sessions --search 10.0. who is connected from there
+  bss admin 127.0.0.1:9090 names --json | jq -r '.[].key'
+                                                   for programs
+  bss admin https://bss.example:9090 --token admin.token drain --deadline 60";
+
+/// Which rows of a list.
+#[derive(Debug, Args)]
+struct Which {
+    /// Only rows in which this is found
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// The proxy in a few numbers
+    Overview,
+    /// The peers that are connected
+    Sessions(Which),
+    /// The names that are not free
+    Names(Which),
+    /// The streams, and their ends
+    Streams(Which),
+    /// The channels
+    Channels(Which),
+    /// The rooms
+    Rooms(Which),
+    /// The members of a room
+    Members {
+        room: String,
+        #[command(flatten)]
+        which: Which,
+    },
+    /// What happened last
+    Events(Which),
+    /// End a stream, by its id
+    Reset { stream: String },
+    /// Close a session, by its id: its peer may come back
+    Close { session: String },
+    /// Take a name from whoever has it
+    Release { name: String },
+    /// Keep a name, so that nobody gets it until the proxy ends; who has it keeps it
+    Reserve { name: String },
+    /// Give a reserved name free
+    Unreserve { name: String },
+    /// Send an event to all members of a room
+    Emit {
+        room: String,
+        event: String,
+        /// Its arguments, each as JSON
+        #[arg(value_parser = argument)]
+        args: Vec<Value>,
+    },
+    /// Move a member to another room, which may be new
+    Move { room: String, member: String, to: String },
+    /// Remove a member from a room
+    Remove { room: String, member: String },
+    /// Have the proxy go down, as SIGTERM does
+    Drain {
+        /// Close what is left after so long
+        #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+        deadline: u32,
+    },
+}
+
+impl Admin {
+    /// Does it.
+    pub fn run(self) -> ExitCode {
+        let runtime = match Runtime::new() {
+            Ok(runtime) => runtime,
+            Err(error) => return Failure::local("the runtime", &error).exit(),
+        };
+        match runtime.block_on(self.perform()) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => failure.exit(),
+        }
+    }
+
+    async fn perform(self) -> Result<(), Failure> {
+        let mut api = Api::dial(&self.url, self.token.as_deref(), (self.ca.as_deref(), self.fingerprint)).await?;
+        let text = match self.task {
+            Task::Overview => show::overview(&api.get("overview").await?, self.json),
+            Task::Events(which) => show::rows(&api.list("events", which.search.as_deref()).await?, show::EVENTS, self.json),
+            Task::Sessions(which) => listed(&mut api, "sessions", &which, show::SESSIONS, self.json).await?,
+            Task::Names(which) => listed(&mut api, "names", &which, show::NAMES, self.json).await?,
+            Task::Streams(which) => listed(&mut api, "streams", &which, show::STREAMS, self.json).await?,
+            Task::Channels(which) => listed(&mut api, "channels", &which, show::CHANNELS, self.json).await?,
+            Task::Rooms(which) => listed(&mut api, "rooms", &which, show::ROOMS, self.json).await?,
+            Task::Members { room, which } => {
+                listed(&mut api, &format!("rooms/{}/members", segment(&room)), &which, show::MEMBERS, self.json).await?
+            }
+            act => {
+                let (method, path, body) = act.request();
+                api.act(method, &path, &body).await?;
+                String::new()
+            }
+        };
+        print(&text).await
+    }
+}
+
+async fn listed(api: &mut Api, path: &str, which: &Which, shape: Shape, as_json: bool) -> Result<String, Failure> {
+    Ok(show::rows(&api.list(path, which.search.as_deref()).await?, shape, as_json))
+}
+
+impl Task {
+    /// What is asked for, of a task that does something.
+    fn request(self) -> (&'static str, String, Value) {
+        let none = json!({});
+        match self {
+            Self::Reset { stream } => ("DELETE", format!("streams/{}", segment(&stream)), none),
+            Self::Close { session } => ("DELETE", format!("sessions/{}", segment(&session)), none),
+            Self::Release { name } => ("DELETE", format!("names/{}", segment(&name)), none),
+            Self::Reserve { name } => ("PUT", format!("reserved/{}", segment(&name)), none),
+            Self::Unreserve { name } => ("DELETE", format!("reserved/{}", segment(&name)), none),
+            Self::Emit { room, event, args } => ("POST", format!("rooms/{}/emit", segment(&room)), json!({ "event": event, "args": args })),
+            Self::Move { room, member, to } => {
+                ("PUT", format!("rooms/{}/members/{}", segment(&room), segment(&member)), json!({ "room": to }))
+            }
+            Self::Remove { room, member } => ("DELETE", format!("rooms/{}/members/{}", segment(&room), segment(&member)), none),
+            Self::Drain { deadline } => ("POST", "drain".to_owned(), json!({ "deadline_s": deadline })),
+            // The others only read: this is what says least.
+            _ => ("GET", "me".to_owned(), none),
+        }
+    }
+}
+
+fn argument(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("no JSON: {error}; text needs quotes of its own: '\"text\"'"))
+}

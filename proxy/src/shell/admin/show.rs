@@ -1,0 +1,198 @@
+//! Rows for people: a table with aligned columns, ages and sizes in units. Nothing of a peer's breaks a line.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+
+use super::super::failure::line;
+
+/// A column: its head, the field, and how that is shown.
+pub(super) type Column = (&'static str, &'static str, As);
+
+/// The columns of a table.
+pub(super) type Shape = &'static [Column];
+
+/// How a field is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum As {
+    Text,
+    Number,
+    Bytes,
+    /// How long ago that was.
+    Age,
+    Milliseconds,
+}
+
+pub(super) const SESSIONS: Shape = &[
+    ("SESSION", "id", As::Text),
+    ("ADDRESS", "address", As::Text),
+    ("WHO", "sub", As::Text),
+    ("AGE", "since_ms", As::Age),
+    ("RTT", "rtt_ms", As::Milliseconds),
+    ("STREAMS", "streams", As::Number),
+    ("NAMES", "names", As::Number),
+    ("RECEIVED", "received", As::Bytes),
+    ("SENT", "sent", As::Bytes),
+    ("QUEUED", "queue", As::Bytes),
+];
+
+pub(super) const NAMES: Shape = &[
+    ("NAME", "key", As::Text),
+    ("STATE", "state", As::Text),
+    ("SESSION", "session", As::Text),
+    ("AGE", "since_ms", As::Age),
+    ("CLIENTS", "clients", As::Number),
+    ("RECEIVED", "received", As::Bytes),
+    ("SENT", "sent", As::Bytes),
+];
+
+pub(super) const STREAMS: Shape = &[
+    ("STREAM", "id", As::Text),
+    ("KIND", "kind", As::Text),
+    ("PATH", "path", As::Text),
+    ("ACCEPTOR", "acceptor", As::Text),
+    ("AGE", "since_ms", As::Age),
+    ("RECEIVED", "received", As::Bytes),
+    ("SENT", "sent", As::Bytes),
+    ("QUEUED", "queue", As::Bytes),
+];
+
+pub(super) const CHANNELS: Shape = &[
+    ("CHANNEL", "name", As::Text),
+    ("POLICY", "policy", As::Text),
+    ("PUBLISHERS", "publishers", As::Number),
+    ("SUBSCRIBERS", "subscribers", As::Number),
+    ("AGE", "since_ms", As::Age),
+    ("RECEIVED", "received", As::Bytes),
+    ("SENT", "sent", As::Bytes),
+    ("QUEUED", "queue", As::Bytes),
+];
+
+pub(super) const ROOMS: Shape = &[
+    ("ROOM", "name", As::Text),
+    ("MEMBERS", "members", As::Number),
+    ("LIVE", "live", As::Number),
+    ("AGE", "since_ms", As::Age),
+    ("EVENTS", "emits", As::Number),
+];
+
+pub(super) const MEMBERS: Shape =
+    &[("MEMBER", "id", As::Text), ("ALIAS", "alias", As::Text), ("SESSION", "session", As::Text), ("AGE", "since_ms", As::Age)];
+
+pub(super) const EVENTS: Shape =
+    &[("AGO", "at_ms", As::Age), ("KIND", "kind", As::Text), ("SESSION", "session", As::Text), ("TEXT", "text", As::Text)];
+
+/// Rows as a table, or as JSON: an array.
+pub(super) fn rows(rows: &[Value], shape: Shape, as_json: bool) -> String {
+    if as_json {
+        return format!("{}\n", json!(rows));
+    }
+    let now = now_ms();
+    let head = shape.iter().map(|(head, ..)| (*head).to_owned()).collect();
+    let cells = rows.iter().map(|row| shape.iter().map(|(_, field, how)| how.show(&row[field], now)).collect());
+    let lines: Vec<Vec<String>> = std::iter::once(head).chain(cells).collect();
+    let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..shape.len()).map(width).collect();
+    let text = |cells: &Vec<String>| {
+        let padded = cells.iter().zip(&widths).zip(shape).map(|((cell, &width), (.., how))| match how {
+            As::Text => format!("{cell:width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        format!("{}\n", padded.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    lines.iter().map(text).collect()
+}
+
+/// The overview: a number on a line.
+pub(super) fn overview(overview: &Value, as_json: bool) -> String {
+    if as_json {
+        return format!("{overview}\n");
+    }
+    let now = now_ms();
+    let how = |field: &str| match field {
+        "since_ms" => As::Age,
+        "received" | "sent" | "memory_used" | "memory_budget" | "rss" => As::Bytes,
+        _ => As::Text,
+    };
+    let fields = overview.as_object().into_iter().flatten().filter(|(field, value)| *field != "now_ms" && !value.is_null());
+    let mut text = String::new();
+    for (field, value) in fields {
+        match value.as_object() {
+            Some(counts) => counts.iter().for_each(|(of, count)| text.push_str(&format!("{field:15}{of}: {count}\n"))),
+            None => {
+                let name = if field == "since_ms" { "up" } else { field };
+                text.push_str(&format!("{name:15}{}\n", how(field).show(value, now)));
+            }
+        }
+    }
+    text
+}
+
+fn now_ms() -> u64 {
+    u64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+}
+
+impl As {
+    fn show(self, value: &Value, now: u64) -> String {
+        match (self, value) {
+            (_, Value::Null) => "-".to_owned(),
+            (Self::Bytes, value) => value.as_u64().map_or_else(String::new, bytes),
+            (Self::Age, value) => value.as_u64().map_or_else(String::new, |since| age(now.saturating_sub(since) / 1000)),
+            (Self::Milliseconds, value) => value.as_f64().map_or_else(String::new, |ms| format!("{ms:.1} ms")),
+            (_, Value::String(text)) if text.is_empty() => "-".to_owned(),
+            (_, Value::String(text)) => line(text),
+            (_, value) => value.to_string(),
+        }
+    }
+}
+
+/// A number of bytes, with three digits as a rule.
+fn bytes(count: u64) -> String {
+    let mut value = count as f64;
+    for unit in ["B", "KiB", "MiB", "GiB", "TiB"] {
+        if value < 1024.0 || unit == "TiB" {
+            return if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") };
+        }
+        value /= 1024.0;
+    }
+    String::new()
+}
+
+/// So many seconds, in the two largest units.
+fn age(seconds: u64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (0, ..) => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d {} h", hours % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_and_sizes_are_told_in_units_that_fit() {
+        for (count, text) in
+            [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 30, "5.0 GiB"), (3 << 40, "3.0 TiB"), (1 << 55, "32768.0 TiB")]
+        {
+            assert_eq!(bytes(count), text);
+        }
+        for (seconds, text) in [(0, "0 s"), (61, "1 min 1 s"), (7320, "2 h 2 min"), (90_000, "1 d 1 h")] {
+            assert_eq!(age(seconds), text);
+        }
+    }
+
+    #[test]
+    fn a_table_is_aligned_and_no_name_breaks_its_line() {
+        let room = |name: &str, members: usize| json!({ "name": name, "members": members, "live": null, "since_ms": now_ms(), "emits": 0 });
+        let text = rows(&[room("日本", 10), room("a\nb\u{1b}[2J", 2)], ROOMS, false);
+        assert_eq!(
+            text,
+            "ROOM     MEMBERS  LIVE  AGE  EVENTS\n日本            10     -  0 s       0\na b [2J        2     -  0 s       0\n"
+        );
+        assert_eq!(rows(&[], ROOMS, true), "[]\n");
+    }
+}
