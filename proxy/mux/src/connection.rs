@@ -18,7 +18,7 @@ use std::{
 };
 
 use crate::{Config, Dead, Drain, OpenError, StreamId, Violation, held::Held, ids::Ids, liveness::Liveness, window::Growth};
-pub use counts::Counts;
+pub use counts::{Counts, Moved};
 use entry::Entry;
 use receive::Decoder;
 use round::Round;
@@ -67,15 +67,6 @@ pub struct View {
     pub finished: bool,
     /// The peer finished.
     pub peer_finished: bool,
-}
-
-/// What went over one stream so far, as numbers that only grow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Moved {
-    /// Bytes of payload that the peer sent; those of a frame count with its header.
-    pub received: u64,
-    /// Bytes of payload that were transmitted.
-    pub sent: u64,
 }
 
 /// One session's protocol. `T` is what the caller keeps for each stream.

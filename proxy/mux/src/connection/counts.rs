@@ -1,4 +1,4 @@
-//! What went over one session, as numbers that only grow.
+//! What went over one session, and over one stream, as numbers that only grow.
 
 use std::ops::AddAssign;
 
@@ -56,4 +56,13 @@ impl AddAssign for Counts {
         self.data_sent += other.data_sent;
         self.bytes_sent += other.bytes_sent;
     }
+}
+
+/// What went over one stream so far, as numbers that only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Bytes of payload that the peer sent; those of a frame count with its header.
+    pub received: u64,
+    /// Bytes of payload that were transmitted.
+    pub sent: u64,
 }
