@@ -12,8 +12,8 @@ ASSETS := proxy/assets/browser-stream-server.js
 BSS := $(or $(CARGO_TARGET_DIR),target)/release/bss
 CARGO_TEST := cargo test --workspace --locked
 
-# What the browser library, the examples and the start page are made of.
-PAGES := $(shell find browser-lib/src browser-lib/build.mjs browser-lib/package.json examples -type f 2>/dev/null)
+# What the browser library, the examples, the start page and the admin page are made of.
+PAGES := $(shell find browser-lib/src browser-lib/build.mjs browser-lib/package.json examples proxy/admin -type f 2>/dev/null)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -1,4 +1,4 @@
-// Builds dist/ (modules, types and the single file) and the proxy's assets: the library, the examples and the start page.
+// Builds dist/ (modules, types and the single file) and the proxy's assets: the library, the examples, the start page and the admin page.
 // `--watch` builds again on every change; `--size` only measures the single file against its budget.
 
 import { execFileSync } from "node:child_process";
@@ -11,6 +11,7 @@ import { build } from "esbuild";
 const here = dirname(fileURLToPath(import.meta.url));
 const dist = join(here, "dist");
 const examples = join(here, "../examples");
+const admin = join(here, "../proxy/admin");
 const assets = join(here, "../proxy/assets");
 const SINGLE = "browser-stream-server.js";
 /** The codec that has a library in it: the package's entry `./msgpack`, and a file of its own for pages. */
@@ -50,6 +51,8 @@ const CHANNEL_BUDGET = 5 * 1024;
 const NEGOTIATION_BUDGET = 1024;
 /** Likewise: a room, its members, listeners and targets 2.7, what it sends and asks 1.2, seats and lines 1.8, records and values 1.8, the directory 0.6. A page loads the codec's file beside it, once. */
 const ROOM_BUDGET = 8.5 * 1024;
+/** What issue 11 allows: the admin page with all that it loads. uPlot is 22.7 KiB of it, the library without what the page does without 14, preact 5.5, their licences 1. */
+const ADMIN_BUDGET = 60 * 1024;
 
 const common = { bundle: true, format: "esm", target: "es2022", logLevel: "warning", absWorkingDir: here };
 
@@ -130,6 +133,30 @@ const libraryFromProxy = {
   },
 };
 
+/** The admin page has the library in it, but for what its one stream does without. */
+const partsWithout = {
+  name: "parts-without",
+  setup(setup) {
+    const parts = /\/(duplex-mux|duplex|latest|resumable\/resumables|send|values\/json|values\/values)\.ts$/;
+    setup.onResolve({ filter: parts }, () => ({ path: join(admin, "without.ts") }));
+  },
+};
+const adminPage = {
+  ...common,
+  entryPoints: ["main.tsx", "admin.css"].map((file) => join(admin, file)),
+  entryNames: "admin",
+  outdir: join(assets, "admin"),
+  minify: true,
+  jsx: "automatic",
+  jsxImportSource: "preact",
+  nodePaths: [join(here, "node_modules")],
+  plugins: [partsWithout],
+  banner: {
+    js: `/*! Contains preact. ${licence("preact")} */\n/*! Contains uPlot. ${licence("uplot")} */`,
+    css: "/*! Contains the style sheet of uPlot, whose licence is in admin.js. */",
+  },
+};
+
 /** What an entry beside the library shares with it is not its own. */
 const withoutLibrary = {
   name: "without-library",
@@ -173,6 +200,8 @@ async function buildAssets() {
     if (existsSync(join(examples, file))) cpSync(join(examples, file), join(assets, file));
   }
   for (const name of existsSync(examples) ? readdirSync(examples) : []) await buildExample(name);
+  await build(adminPage);
+  cpSync(join(admin, "index.html"), join(assets, "admin/index.html"));
 }
 
 /** An example is a folder with a main.ts, and workers beside it; one without an index.html has its page elsewhere, or is no page at all. */
@@ -205,11 +234,14 @@ async function size() {
   const entryPoints = [join(here, "src/node/index.ts")];
   const own = { ...common, entryPoints, platform: "node", plugins: [withoutLibrary], minify: true };
   await measure("browser-stream-server/node", own, NODE_BUDGET);
+  await measure("admin page", adminPage, ADMIN_BUDGET, [readFileSync(join(admin, "index.html"))]);
 }
 
-async function measure(name, what, budget) {
+/** All files that are built together, and `beside` that is not built. */
+async function measure(name, what, budget, beside = []) {
   const result = await build({ ...what, write: false });
-  const bytes = gzipSync(result.outputFiles[0].contents, { level: 9 }).length;
+  const files = [...result.outputFiles.map(({ contents }) => contents), ...beside];
+  const bytes = files.reduce((sum, file) => sum + gzipSync(file, { level: 9 }).length, 0);
   const figure = (n) => `${(n / 1024).toFixed(2)} KiB (${n.toLocaleString("en")} bytes)`;
   console.log(`${name}: ${figure(bytes)} gzipped, ${figure(budget)} at most`);
   if (bytes <= budget) return;
@@ -229,8 +261,9 @@ async function watchAll() {
       running = running.then(buildAll).catch((error) => console.error(String(error)));
     }, 100);
   };
-  for (const folder of [join(here, "src"), examples].filter(existsSync)) watch(folder, { recursive: true }, again);
-  console.log("watching src and examples");
+  for (const folder of [join(here, "src"), examples, admin].filter(existsSync))
+    watch(folder, { recursive: true }, again);
+  console.log("watching src, examples and the admin page");
 }
 
 /** What has to stand beside every copy of a package. */

@@ -25,14 +25,15 @@ const LOG_CHARS = 8_000;
 /**
  * @param {string[]} args more arguments of `bss serve`
  * @param {string[]} through a command that becomes the one behind it, as `nsenter` does
+ * @param {Record<string, string>} more of its environment
  * @returns {Promise<RunningProxy>}
  */
-export async function startProxy(args = [], through = []) {
+export async function startProxy(args = [], through = [], more = {}) {
   const [program = "", ...before] = [...through, bss()];
   const bind = args.includes("--bind") ? [] : ["--bind", "127.0.0.1:0"];
   const child = spawn(program, [...before, "serve", ...bind, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: environment(),
+    env: { ...environment(), ...more },
   });
   const ended = new Promise((resolve) => child.once("close", resolve));
   const kill = () => child.kill("SIGKILL");

@@ -1,0 +1,6 @@
+// The admin page begins here.
+
+import { render } from "preact";
+import { App } from "./app.tsx";
+
+render(<App />, document.body);

@@ -1,0 +1,9 @@
+/** The browser library as it is built, for programs in Node, with the types of its source. */
+
+import * as main from "../../browser-lib/dist/index.js";
+import * as rooms from "../../browser-lib/dist/room/index.js";
+
+export const { MuxDemux, StreamClient, StreamServer } = /** @type {typeof import("browser-stream-server")} */ (
+  /** @type {unknown} */ (main)
+);
+export const { Room } = /** @type {typeof import("/browser-stream-server-room.js")} */ (/** @type {unknown} */ (rooms));
