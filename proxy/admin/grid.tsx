@@ -180,7 +180,7 @@ class Line extends Component<LineProps> {
 function Cell({ column, row, now, place }: { column: Column; row: Row; now: number; place: number }) {
   const { isNumber, isCode, link, title } = field(column.field);
   const value = row[column.field];
-  const text = cellText(column.field, row, now);
+  const text = cellText(value ? column.field : (column.instead ?? column.field), row, now);
   const name = `${isNumber ? "number " : ""}${isCode ? "code " : ""}${place < 0 ? "wide" : place === 0 ? "main" : "side"}`;
   const isLink = link && !column.isPlain && typeof value === "string" && value !== "";
   return (

@@ -10,6 +10,8 @@ export interface Column {
   readonly title?: string;
   /** Does not lead anywhere in this table, although it does in others. */
   readonly isPlain?: boolean;
+  /** What stands there where it has no value. */
+  readonly instead?: string;
 }
 
 export interface Kind {
@@ -81,7 +83,7 @@ export const KINDS: Readonly<Record<TableName, Kind>> = {
     one: "Stream",
     columns: [
       { field: "id", width: "7.5rem" },
-      { field: "name", width: TEXT },
+      { field: "name", width: TEXT, instead: "path" },
       { field: "opener", width: ID },
       { field: "acceptor", width: "7.5rem" },
       { field: "kind", width: "6rem" },

@@ -176,6 +176,13 @@ test("a room hears what is emitted to it, and a member is moved and removed", as
   const member = page.locator(".members .body [role=row]");
   await expect(member).toContainText("ada");
   await member.click({ position: { x: 20, y: 10 } });
+  await page.getByRole("button", { name: "Move to another room" }).click();
+  await dialog.getByLabel("The other room").fill("attic");
+  await dialog.getByRole("button", { name: "Move to another room" }).click();
+  await expect(page.getByText("The member was moved.")).toBeVisible();
+  await page.goto(`http://127.0.0.1:${port}/admin#/rooms/attic`);
+  await expect(member).toContainText("ada");
+  await member.click({ position: { x: 20, y: 10 } });
   await act(page, "Remove this member", "The member was removed.");
   await expect(page.getByRole("complementary")).toContainText("This is gone");
   await ada.close();
@@ -197,6 +204,17 @@ test("without --admin-actions the page looks only, and so does who asks without 
     return (await fetch("/admin/api/drain", init)).status;
   });
   expect([401, 403]).toContain(status);
+});
+
+test("a proxy that is drained ends, and the page says that it is away", async ({ start, look }) => {
+  const { proxy, port } = await start("--admin-actions");
+  const page = await look(port, "overview");
+  await page.getByRole("button", { name: "Drain this proxy" }).click();
+  await page.getByLabel("Deadline").fill("1");
+  await page.getByRole("dialog").getByRole("button", { name: "Drain this proxy" }).click();
+  await expect(page.getByText("The proxy drains.")).toBeVisible();
+  await expect(page.getByText("Reconnecting")).toBeVisible();
+  await expect.poll(() => fetch(proxy.url).then(String, () => "gone")).toBe("gone");
 });
 
 test("who may be anybody shows a token, which says what they may do", async ({ start, browser }, info) => {
