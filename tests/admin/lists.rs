@@ -194,6 +194,34 @@ async fn what_happened_last_is_kept_and_no_more_of_it() {
 }
 
 #[tokio::test]
+async fn threat_21_an_event_is_one_line_of_plain_text_whatever_a_name_is() {
+    let served = Served::start().await;
+    let name = "<b>a\"b\u{a0}</b>";
+    assert_eq!(served.act("PUT", &format!("reserved/{}", segment(name)), "").await.status, 204);
+    let rows = served.until("events?search=admin.action", |answer| !answer.rows().is_empty()).await.rows();
+    assert_eq!(rows[0]["text"], r#"reserved "<b>a\"b\u{a0}</b>", by "somebody at this machine""#);
+    assert_eq!(rows[0]["name"], name, "as it is, for who shows it as text");
+}
+
+/// A name as a path's segment.
+fn segment(name: &str) -> String {
+    browser_stream_server::Name::try_from(name).expect("a name").segment()
+}
+
+#[tokio::test]
+async fn what_a_peer_calls_itself_is_told_as_far_as_it_is_of_bounded_length() {
+    let served = Served::start().await;
+    let url = format!("ws://{}/mux", served.peers);
+    for (said, told) in [("<i>a browser</i>".to_owned(), 16), ("x".repeat(5000), 256)] {
+        let peer = Peer::dial(&url).header("user-agent".parse().expect("a name"), said.parse().expect("a value")).await;
+        let rows = served.get("sessions").await.rows();
+        assert_eq!(rows.iter().map(|row| row["user_agent"].as_str().map(str::len)).collect::<Vec<_>>(), [Some(told)]);
+        drop(peer);
+        harness::until(|| served.proxy.sessions().is_empty()).await;
+    }
+}
+
+#[tokio::test]
 async fn who_a_peer_is_stands_beside_its_session_where_the_proxy_asks() {
     let served = Served::with(|_| {}, |proxy| proxy.with_authorizer(Words)).await;
     let peer = Peer::dial(format!("ws://{}/mux", served.peers)).token("serves").await.expect("the proxy is there");

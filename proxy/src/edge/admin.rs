@@ -87,6 +87,8 @@ impl Proxy {
     pub async fn serve_admin(&self, listener: TcpListener) {
         let (places, router) = (Places::new(), self.admin_router());
         let is_secure = self.admin_is_secure(&listener);
+        #[cfg(feature = "admin")]
+        Office::of(&self.inner).chronicle.write();
         let accepting = async {
             loop {
                 match listener.accept().await.and_then(|(socket, remote)| Ok((socket.local_addr()?, socket, remote))) {
