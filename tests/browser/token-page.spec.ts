@@ -248,6 +248,7 @@ test.describe("where everybody may connect", () => {
     await expect(page.locator("#name-problem")).toHaveText(
       "Not everybody may do this: give a token on top of this page.",
     );
+    await expect(form(page).getByRole("heading")).toHaveText("A token allows more");
     await expect(form(page).getByRole("alert")).toHaveText("Without one this is not allowed.");
     await photograph(page, "token-offered");
     await form(page).getByRole("button", { name: "Later" }).click();
