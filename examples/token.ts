@@ -129,7 +129,8 @@ class Form {
     const isNew = !this.isShown;
     this.mayWait = mayWait;
     if (isNew) document.querySelector(".bar")?.after(this.#form);
-    this.#part("token-title").textContent = mayWait ? "Another token" : "This proxy asks for a token";
+    const wish = kept() === undefined ? "A token allows more" : "Another token";
+    this.#part("token-title").textContent = mayWait ? wish : "This proxy asks for a token";
     this.#part("token-later").hidden = !mayWait;
     this.#say(why);
     // Not from under somebody who types.

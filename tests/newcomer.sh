@@ -7,6 +7,7 @@ patience=${PATIENCE:-3600}
 work=$(mktemp -d)
 maker=
 log=$work/make.log
+: >"$log"
 
 leave() {
     if [ -n "$maker" ]; then kill -- "-$maker" 2>/dev/null || true; fi

@@ -18,6 +18,18 @@ use certificates::Certificates;
 /// Who the proxy is over TLS: a certificate and its key. For [`Proxy::with_tls`](crate::Proxy::with_tls).
 ///
 /// Cheap to clone. TLS 1.2 and 1.3, HTTP/2 for pages and HTTP/1.1 (ALPN), ring's cryptography whatever else the program has.
+///
+/// ```no_run
+/// use std::path::Path;
+///
+/// use browser_stream_server::{Config, Proxy, StreamRouter, tls::Identity};
+///
+/// # fn example(config: Config, router: StreamRouter) -> Result<(), browser_stream_server::tls::IdentityError> {
+/// let identity = Identity::of_files(Path::new("fullchain.pem"), Path::new("privkey.pem"))?;
+/// let proxy = Proxy::with_tls(config, router, identity);
+/// # drop(proxy);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Identity {
     pub(crate) config: Arc<ServerConfig>,

@@ -114,7 +114,7 @@ test("threat_17_echo_asks_for_a_token_says_what_is_wrong_with_one_and_keeps_it_i
   const token = guarded.mint(...all);
   await give(server, token);
   await expect(form(server)).toHaveCount(0);
-  await expect(server.getByRole("heading")).toContainText(name);
+  await expect(server.getByRole("heading", { level: 1 })).toContainText(name);
   const [session, elsewhere] = await kept();
   expect(session).toContain(token);
   expect(elsewhere).not.toContain(token);
@@ -129,7 +129,7 @@ test("threat_17_echo_asks_for_a_token_says_what_is_wrong_with_one_and_keeps_it_i
 
   await server.reload();
   await serveEcho(server, name);
-  await expect(server.getByRole("heading")).toContainText(name);
+  await expect(server.getByRole("heading", { level: 1 })).toContainText(name);
   await expect(form(server)).toHaveCount(0);
   expect(requests.filter((request) => request.includes("/mux")).length).toBeGreaterThan(0);
   expect(requests.join("\n")).not.toContain("eyJ");
@@ -141,7 +141,7 @@ test("who looks for a token longer than a stream waits needs not try again", asy
   const server = await tab(`${guarded.url}examples/echo/`);
   await serveEcho(server, name);
   await give(server, token);
-  await expect(server.getByRole("heading")).toContainText(name);
+  await expect(server.getByRole("heading", { level: 1 })).toContainText(name);
   const client = await tab();
   await client.clock.install();
   await client.goto(`${guarded.url}examples/echo/?connect=${name}`);
@@ -178,6 +178,36 @@ test("the start page and the chat ask for a token once, and do what they are for
   await expect(other.getByText("Ann").first()).toBeVisible();
 });
 
+test("every other example asks for a token, and is connected with it", async ({ tab, guarded }) => {
+  const token = guarded.mint("--sub", "ann", "--listen", "*", "--connect", "*", "--join", "*");
+  const connected = {
+    "ping-pong": "Ready",
+    "send-image": "Ready",
+    "video-call": "Connected",
+    media: "Connected",
+    upload: "Connected",
+  };
+  for (const [example, text] of Object.entries(connected)) {
+    const page = await tab(`${guarded.url}examples/${example}/`);
+    await expect(page.getByRole("status").first(), example).toHaveText("A token is needed");
+    await photograph(page, `token-${example}`);
+    await give(page, token);
+    await expect(form(page), example).toHaveCount(0);
+    await expect(page.getByRole("status").first(), example).toHaveText(text);
+  }
+  const sender = await tab(`${guarded.url}examples/file-exchange/`);
+  await sender
+    .locator("#picker")
+    .setInputFiles({ name: "a.txt", mimeType: "text/plain", buffer: Buffer.from("hello") });
+  await give(sender, token);
+  await expect(form(sender)).toHaveCount(0);
+  const receiver = await tab(await sender.locator("#link").inputValue());
+  await expect(form(receiver)).toBeVisible();
+  await photograph(receiver, "token-file-exchange");
+  await give(receiver, token);
+  await expect(receiver.getByText("a.txt").first()).toBeVisible();
+});
+
 test("a token that runs out is asked for again while all goes on, and so is one that was taken back", async ({
   tab,
   name,
@@ -188,7 +218,7 @@ test("a token that runs out is asked for again while all goes on, and so is one 
   await serveEcho(server, name);
   // It holds for half a minute longer than it says: what clocks may differ by.
   await give(server, guarded.mint("--sub", "ann", "--ttl", "1s", ...may));
-  await expect(server.getByRole("heading")).toContainText(name);
+  await expect(server.getByRole("heading", { level: 1 })).toContainText(name);
   await client.goto(`${guarded.url}examples/echo/?connect=${name}`);
   await give(client, guarded.mint("--sub", "bob", ...may));
   await talk(client, "before");
@@ -218,6 +248,7 @@ test.describe("where everybody may connect", () => {
     await expect(page.locator("#name-problem")).toHaveText(
       "Not everybody may do this: give a token on top of this page.",
     );
+    await expect(form(page).getByRole("heading")).toHaveText("A token allows more");
     await expect(form(page).getByRole("alert")).toHaveText("Without one this is not allowed.");
     await photograph(page, "token-offered");
     await form(page).getByRole("button", { name: "Later" }).click();
@@ -226,6 +257,6 @@ test.describe("where everybody may connect", () => {
     await give(page, guarded.mint("--sub", "ann", "--listen", name));
     await expect(form(page)).toHaveCount(0);
     await serveEcho(page, name);
-    await expect(page.getByRole("heading")).toContainText(name);
+    await expect(page.getByRole("heading", { level: 1 })).toContainText(name);
   });
 });

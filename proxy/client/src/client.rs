@@ -113,6 +113,8 @@ impl StreamClient {
 /// ```
 ///
 /// Without a connection to the proxy it waits for one. Dropped, it gives the open up and the server, if it has it, sees `cancelled`.
+///
+/// See [`StreamClient`].
 #[must_use = "nothing is opened until it is awaited"]
 pub struct Connect {
     client: StreamClient,

@@ -14,6 +14,8 @@ use crate::{
 };
 
 /// The names of one prefix at one moment.
+///
+/// See [`StreamClient::names`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Names {

@@ -87,6 +87,8 @@ impl StreamServer {
 /// A name that is to be claimed: await it.
 ///
 /// Without a connection to the proxy it waits for one. Dropped, it gives the claim up.
+///
+/// See [`StreamServer`].
 #[must_use = "nothing is claimed until it is awaited"]
 pub struct Listen {
     server: StreamServer,

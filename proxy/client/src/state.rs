@@ -36,6 +36,8 @@ pub enum State {
 }
 
 /// A peer's [`State`], now and whenever it changes. A reader that is slow sees the newest one, not each. It ends behind [`State::Closed`].
+///
+/// See [`Peer`](crate::Peer).
 pub struct States(BoxStream<'static, State>);
 
 impl States {

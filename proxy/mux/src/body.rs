@@ -9,6 +9,16 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use crate::StreamError;
 
 /// Something to send: made from bytes or text, by [`Body::reader`] or by [`Body::stream`].
+///
+/// ```
+/// use browser_stream_mux::Body;
+/// use futures::stream;
+///
+/// let bytes = Body::from("hello");
+/// let whole_file = Body::reader(tokio::io::empty());
+/// let pieces = Body::stream(stream::iter([Ok::<_, std::io::Error>("one"), Ok("two")]));
+/// # drop((bytes, whole_file, pieces));
+/// ```
 pub struct Body {
     source: Source,
     /// What is left of a piece that was too long.

@@ -45,6 +45,8 @@ pub trait Host: Send + Sync + 'static {
 /// Dropping it: nothing happens if both directions have finished. If ours has, what is queued still leaves, then the peer is told `cancelled`.
 /// If ours has not, the stream is reset `cancelled` at once, queued bytes included, so that a cut writer never looks like a finished one;
 /// `internal` instead of `cancelled` while the thread panics. A [reply](Self::write_reply) leaves first all the same.
+///
+/// See [`Session`](crate::Session).
 pub struct Stream {
     id: StreamId,
     cell: Arc<Cell>,

@@ -126,6 +126,8 @@ pub enum Begun {
 }
 
 /// One connected peer.
+///
+/// See [`Sessions`], which has all of them, and [`Session::open`].
 pub struct Session {
     id: Uuid,
     remote: Option<SocketAddr>,

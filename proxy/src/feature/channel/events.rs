@@ -116,6 +116,18 @@ impl fmt::Display for Why {
 /// The events of [`Channels`](super::Channels) from the subscription on, in order.
 ///
 /// A program that lags behind is told how many it missed; nobody waits for it. Polling it is cancel-safe.
+///
+/// ```no_run
+/// use browser_stream_server::Proxy;
+/// use futures::StreamExt;
+///
+/// # async fn example(proxy: &Proxy) {
+/// let mut events = proxy.channels().events();
+/// while let Some(event) = events.next().await {
+///     println!("{event}");
+/// }
+/// # }
+/// ```
 pub struct ChannelEvents(BoxStream<'static, ChannelEvent>);
 
 impl ChannelEvents {

@@ -111,6 +111,18 @@ impl fmt::Display for RoomEvent {
 /// The events of [`Rooms`](super::Rooms) from the subscription on, in order.
 ///
 /// A program that lags behind is told how many it missed; nobody waits for it. Polling it is cancel-safe.
+///
+/// ```no_run
+/// use browser_stream_server::Proxy;
+/// use futures::StreamExt;
+///
+/// # async fn example(proxy: &Proxy) {
+/// let mut events = proxy.rooms().events();
+/// while let Some(event) = events.next().await {
+///     println!("{event}");
+/// }
+/// # }
+/// ```
 pub struct RoomEvents(BoxStream<'static, RoomEvent>);
 
 impl RoomEvents {
