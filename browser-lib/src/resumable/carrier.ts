@@ -54,11 +54,11 @@ export class Carrier implements Sink {
     this.queued = this.cell.host.send(this.cell.id, bytes);
   }
 
-  /** Closes it behind what was sent, so that it arrives, or at once. */
-  close(how: "finish" | "reset", number?: number): void {
+  /** Closes it behind what was sent, so that it arrives, or at once: as one that needs nothing more if it is `done`. */
+  close(how: "finish" | "reset" | "done", number?: number): void {
     this.owner = undefined;
     if (how === "finish") this.cell.host.finish(this.cell.id);
-    else this.cell.reset(new StreamError("cancelled"), number);
+    else this.cell.reset(new StreamError(how === "done" ? "gone" : "cancelled"), number);
   }
 
   data(bytes: Bytes): void {

@@ -102,12 +102,12 @@ export abstract class Arrivals extends Course {
   }
 
   /**
-   * The server may go on remembering: only the client can come back, so only it must hear DONE. It finishes the carrier that brought it, which tells the
-   * server that it has.
+   * The server may go on remembering: only the client can come back, so only it must hear DONE. How it closes the carrier that brought it tells the server
+   * that it has.
    */
   #done(carrier: Carrier, now: number): boolean {
     if (this.owesDone) {
-      this.leave(carrier, now);
+      this.remove(carrier, "done", now);
       this.end({ type: "clean" }, "freed", now);
     } else if (this.state === "tombstone" && this.isResetHere) {
       this.remove(carrier, "reset", now);

@@ -18,7 +18,7 @@ export type Action =
   /** Client: open a proxy carrier, then call `birth` or `join`; `unopened` if it cannot be. */
   | { readonly type: "open"; readonly birth: boolean }
   /** Close a carrier, behind what was transmitted or at once; it is forgotten here, so do not report its end. */
-  | { readonly type: "close"; readonly carrier: number; readonly how: "finish" | "reset" }
+  | { readonly type: "close"; readonly carrier: number; readonly how: "finish" | "reset" | "done" }
   /** Compute the macs of a handshake, then call `macs`. */
   | { readonly type: "macs"; readonly request: MacRequest };
 
@@ -191,7 +191,7 @@ export abstract class Course {
   }
 
   /** Forgets a carrier, and has it closed. */
-  protected remove(carrier: Carrier, how: "finish" | "reset" | undefined, now: number): void {
+  protected remove(carrier: Carrier, how: "finish" | "reset" | "done" | undefined, now: number): void {
     this.carriers.splice(this.carriers.indexOf(carrier), 1);
     carrier.pass?.free();
     if (how) this.actions.push({ type: "close", carrier: carrier.id, how });

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use browser_stream_mux::{Code, PRIORITY, Stream};
+use browser_stream_mux::{Code, PRIORITY, Stream, StreamError};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -45,8 +45,8 @@ pub(super) struct Accepted {
 pub(super) enum Came {
     Answer(Result<Accepted, Unanswered>),
     Bytes(Bytes),
-    /// The peer finished it.
-    Finished,
+    /// The peer closed it, and needs nothing more.
+    Done,
     /// It can bring no more.
     End,
 }
@@ -75,7 +75,8 @@ impl Carrier {
         }
         self.stream.poll_chunk(cx).map(|chunk| match chunk {
             Ok(Some(bytes)) => Came::Bytes(bytes),
-            Ok(None) => Came::Finished,
+            Ok(None) => Came::Done,
+            Err(StreamError::Reset(code)) if code == Code::Gone.number() => Came::Done,
             Err(_) => Came::End,
         })
     }
@@ -102,7 +103,7 @@ impl Carrier {
         let _ = timeout(most, self.stream.peer_done()).await;
     }
 
-    pub(super) fn reset(mut self) {
-        self.stream.reset(Code::Cancelled);
+    pub(super) fn reset(mut self, code: Code) {
+        self.stream.reset(code);
     }
 }

@@ -8,6 +8,7 @@ use std::{
     time::Instant,
 };
 
+use browser_stream_mux::Code;
 use bytes::Bytes;
 use tokio::{
     sync::mpsc,
@@ -125,9 +126,9 @@ impl Driver {
                 moved = true;
                 match came {
                     Came::Bytes(bytes) => core.endpoint.received(id, bytes, now()),
-                    Came::Finished | Came::End => {
+                    Came::Done | Came::End => {
                         match came {
-                            Came::Finished => core.endpoint.finished(id, now()),
+                            Came::Done => core.endpoint.done_with(id, now()),
                             _ => core.endpoint.closed(id, now()),
                         }
                         self.carriers.swap_remove(index);
@@ -174,7 +175,7 @@ impl Driver {
         while let Some(index) = self.carriers.iter().position(|carrier| carrier.generation < generation) {
             let old = self.carriers.swap_remove(index);
             self.shell.lock().endpoint.closed(old.id, now());
-            old.reset();
+            old.reset(Code::Cancelled);
         }
         self.shell.lock().endpoint.wake(now());
     }
@@ -198,7 +199,8 @@ impl Driver {
         let carrier = self.carriers.swap_remove(index);
         match how {
             Close::Finish => drop(self.shared.tasks.spawn(carrier.finish(self.shared.resumption.limits().handshake_proxy))),
-            Close::Reset => carrier.reset(),
+            Close::Done => carrier.reset(Code::Gone),
+            Close::Reset => carrier.reset(Code::Cancelled),
         }
     }
 

@@ -58,7 +58,9 @@ pub enum Action {
 pub enum Close {
     /// Behind what was transmitted, so that it arrives.
     Finish,
-    /// At once.
+    /// At once, as one that has heard DONE: with `gone`.
+    Done,
+    /// At once: with `cancelled`.
     Reset,
 }
 

@@ -19,7 +19,7 @@ pub enum Item {
     Reply,
     Refused(Reason),
     Bytes(Bytes),
-    /// It was finished.
+    /// It was finished, or reset as by one that has heard DONE.
     Finished,
     /// It was reset, or is known to be dead.
     End,

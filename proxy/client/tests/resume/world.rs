@@ -135,7 +135,7 @@ impl World {
     fn act(&mut self, side: usize, action: Action) {
         match action {
             Action::Macs(request) => self.macs.push((side, request)),
-            Action::Close(id, Close::Finish) => self.network.finish(id, side),
+            Action::Close(id, Close::Done | Close::Finish) => self.network.finish(id, side),
             Action::Close(id, Close::Reset) => self.network.close(id, side),
             Action::Open { birth } => {
                 self.opens += 1;
@@ -303,7 +303,7 @@ impl World {
             }
             Item::Finished | Item::End => {
                 match item {
-                    Item::Finished => self.client().finished(id, now),
+                    Item::Finished => self.client().done_with(id, now),
                     _ => self.client().closed(id, now),
                 }
                 self.network.close(id, CLIENT);
@@ -325,7 +325,7 @@ impl World {
             Item::Finished | Item::End => {
                 if let Some(server) = &mut self.ends[SERVER] {
                     match item {
-                        Item::Finished => server.finished(id, now),
+                        Item::Finished => server.done_with(id, now),
                         _ => server.closed(id, now),
                     }
                 }

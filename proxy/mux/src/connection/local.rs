@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::{
-    PRIORITY_MAX, StreamId,
+    INITIAL_WINDOW, PRIORITY_MAX, StreamId,
     connection::{Connection, View, entry::Handshake},
     queue::Queue,
 };
@@ -69,8 +69,8 @@ impl<T: Default> Connection<T> {
         true
     }
 
-    /// Resets the stream behind what is queued, its FIN included; what the peer still sends is dropped and gives it no credit.
-    /// `false` if the stream is not live or is being reset already.
+    /// Resets the stream behind what is queued, its FIN included; what the peer still sends is dropped, and gives it credit only where both would stand still for
+    /// want of it. `false` if the stream is not live or is being reset already.
     pub fn reset_behind(&mut self, id: StreamId, code: u32) -> bool {
         let Some(entry) = self.live_mut(id).filter(|entry| !entry.resets_behind) else {
             return false;
@@ -80,7 +80,22 @@ impl<T: Default> Connection<T> {
         }
         (entry.resets_behind, entry.reset_code) = (true, code);
         self.rouse(id);
+        self.unstick(id);
         true
+    }
+
+    /// Where both ends reset a stream behind more than the other's credit allows to send, neither would get to its reset. Whoever has used up all credit, as the
+    /// peer has, gives one more window: what comes is dropped.
+    pub(super) fn unstick(&mut self, id: StreamId) {
+        if let Some(entry) = self.live_mut(id)
+            && entry.resets_behind
+            && (entry.credit, entry.window.credit()) == (0, 0)
+            && !entry.queue.is_empty()
+            && !entry.peer_finished
+        {
+            entry.window.grant(INITIAL_WINDOW);
+            self.announce(id);
+        }
     }
 
     /// Gives the peer credit: for a caller that accounts for itself, as a splice does. All grants until the next transmit leave as one frame.

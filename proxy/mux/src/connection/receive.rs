@@ -217,6 +217,9 @@ impl<T: Default> Connection<T> {
             return Ok(Some(Event::Reset(id, code)));
         }
         self.await_tail(header, Some(serial));
+        if !wanted {
+            self.unstick(id);
+        }
         if !brought.credit {
             return Ok(None);
         }

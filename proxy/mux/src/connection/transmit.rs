@@ -217,6 +217,8 @@ impl<T: Default> Connection<T> {
         } else if entry.can_send() {
             entry.in_round = true;
             self.round.stay(turn);
+        } else if entry.resets_behind {
+            self.unstick(id);
         }
     }
 }

@@ -84,12 +84,12 @@ impl Endpoint {
         Ok(Flow::On)
     }
 
-    /// The server may go on remembering: only the client can come back, so only it must hear DONE. It finishes the carrier that brought it, which tells the server that
-    /// it has.
+    /// The server may go on remembering: only the client can come back, so only it must hear DONE. How it closes the carrier that brought it tells the server that it
+    /// has.
     fn done(&mut self, index: usize, now: Instant) -> Result<Flow, Broken> {
         match (self.state, &self.outcome) {
             (State::Closing | State::Resetting, _) => {
-                self.leave(index, now);
+                self.remove(index, Some(Close::Done), now);
                 self.end(Outcome::Clean, State::Freed, now);
             }
             (State::Tombstone, Some(Outcome::Reset { here: true, .. })) => {

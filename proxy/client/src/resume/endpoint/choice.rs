@@ -17,8 +17,8 @@ impl Endpoint {
         self.settle(now);
     }
 
-    /// The peer finished a carrier. A client does that with nothing more to hear or to say; whatever else ends one resets it, or loses it.
-    pub fn finished(&mut self, id: CarrierId, now: Instant) {
+    /// The peer closed a carrier as one that has nothing more to hear or to say: [`Close::Done`] or [`Close::Finish`]. Whatever else ends one resets it, or loses it.
+    pub fn done_with(&mut self, id: CarrierId, now: Instant) {
         self.is_known |= self.outcome.is_some() && self.index(id).is_some_and(|index| self.carriers[index].is_proven());
         self.closed(id, now);
     }
