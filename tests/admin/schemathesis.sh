@@ -54,9 +54,9 @@ exec 3<>"$work/open"
 peers="$peers $!"
 until curl --silent --fail --noproxy '*' "$url/admin/api/streams" | grep -q '"kind":"stream"'; do sleep 0.05; done
 
-# Going down is asked for once, at the end.
-NO_PROXY='*' "$work/venv/bin/schemathesis" run "$url/admin/api/openapi.json" --exclude-path /admin/api/drain --seed 1 --max-examples "${EXAMPLES:-50}" \
-    --checks not_a_server_error,response_schema_conformance,content_type_conformance --suppress-health-check all --no-color >"$work/report.txt" 2>&1 ||
+# Going down is asked for once, at the end. It keeps notes in the folder that it runs in.
+(cd "$work" && NO_PROXY='*' venv/bin/schemathesis run "$url/admin/api/openapi.json" --exclude-path /admin/api/drain --seed 1 --max-examples "${EXAMPLES:-50}" \
+    --checks not_a_server_error,response_schema_conformance,content_type_conformance --suppress-health-check all --no-color) >"$work/report.txt" 2>&1 ||
     fail "the API is not as it is described, or broke: $(tail -n 100 "$work/report.txt")"
 grep -E '^ *[0-9]+ (generated|passed)|No issues' "$work/report.txt" || tail -n 5 "$work/report.txt"
 kill -0 "$serving" 2>/dev/null || fail "bss is gone: $(tail -n 20 "$work/bss.log")"
