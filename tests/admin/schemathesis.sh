@@ -36,14 +36,15 @@ trap 'kill $peers "$serving" 2>/dev/null || true; wait 2>/dev/null || true' EXIT
 for _ in $(seq 200); do
     url=$(grep -o 'http://[^ ]*/metrics' "$work/bss.log" || true)
     url=${url%/metrics}
-    [ -z "$url" ] || break
+    # Where peers come in it says last.
+    mux=$(sed -n 's|.*\(http://[^ ]*\)/$|\1/mux|p' "$work/bss.out")
+    [ -z "$mux" ] || break
     kill -0 "$serving" 2>/dev/null || fail "bss does not serve: $(cat "$work/bss.log")"
     sleep 0.05
 done
-[ -n "$url" ] || fail "bss does not say where it listens: $(cat "$work/bss.log")"
+[ -n "$mux" ] || fail "bss does not say where it listens: $(cat "$work/bss.log")"
 
 # Somebody who is told of: a name, and a client of it that stays.
-mux=$(sed -n 's|.*\(http://[^ ]*\)/$|\1/mux|p' "$work/bss.out")
 "$bss" listen echo --exec cat --url "$mux" 2>/dev/null &
 peers="$!"
 rm -f "$work/open"
