@@ -36,14 +36,15 @@ trap 'kill $peers "$serving" 2>/dev/null || true; wait 2>/dev/null || true' EXIT
 for _ in $(seq 200); do
     url=$(grep -o 'http://[^ ]*/metrics' "$work/bss.log" || true)
     url=${url%/metrics}
-    [ -z "$url" ] || break
+    # Where peers come in it says last.
+    mux=$(sed -n 's|.*\(http://[^ ]*\)/$|\1/mux|p' "$work/bss.out")
+    [ -z "$mux" ] || break
     kill -0 "$serving" 2>/dev/null || fail "bss does not serve: $(cat "$work/bss.log")"
     sleep 0.05
 done
-[ -n "$url" ] || fail "bss does not say where it listens: $(cat "$work/bss.log")"
+[ -n "$mux" ] || fail "bss does not say where it listens: $(cat "$work/bss.log")"
 
 # Somebody who is told of: a name, and a client of it that stays.
-mux=$(sed -n 's|.*\(http://[^ ]*\)/$|\1/mux|p' "$work/bss.out")
 "$bss" listen echo --exec cat --url "$mux" 2>/dev/null &
 peers="$!"
 rm -f "$work/open"
@@ -54,9 +55,9 @@ exec 3<>"$work/open"
 peers="$peers $!"
 until curl --silent --fail --noproxy '*' "$url/admin/api/streams" | grep -q '"kind":"stream"'; do sleep 0.05; done
 
-# Going down is asked for once, at the end.
+# Going down is asked for once, at the end. It keeps notes in the folder that it runs in.
 (cd "$work" && NO_PROXY='*' venv/bin/schemathesis run "$url/admin/api/openapi.json" --exclude-path /admin/api/drain --seed 1 --max-examples "${EXAMPLES:-50}" \
-    --checks not_a_server_error,response_schema_conformance,content_type_conformance --suppress-health-check all --no-color >report.txt 2>&1) ||
+    --checks not_a_server_error,response_schema_conformance,content_type_conformance --suppress-health-check all --no-color) >"$work/report.txt" 2>&1 ||
     fail "the API is not as it is described, or broke: $(tail -n 100 "$work/report.txt")"
 grep -E '^ *[0-9]+ (generated|passed)|No issues' "$work/report.txt" || tail -n 5 "$work/report.txt"
 kill -0 "$serving" 2>/dev/null || fail "bss is gone: $(tail -n 20 "$work/bss.log")"

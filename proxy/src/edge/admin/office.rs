@@ -1,6 +1,9 @@
 //! What the port for whoever runs the proxy has beside metrics: the page, the API, and the live stream.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, OnceLock, Weak},
+};
 
 use axum::{
     Json, Router,
@@ -12,7 +15,6 @@ use axum::{
 use browser_stream_mux::{Code, StreamId};
 use futures::{FutureExt, future::BoxFuture};
 use http::{HeaderValue, Method, header};
-use std::net::SocketAddr;
 
 use super::{
     super::{
