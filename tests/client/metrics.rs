@@ -194,7 +194,10 @@ async fn threat_21_each_metric_moves_and_none_has_a_name_or_an_address() {
     let samples = samples(&text);
     let of = |sample: &str| samples.get(sample).copied();
     let frames = values(&samples, "bss_received_frames_total", "kind");
-    assert_eq!(frames.keys().copied().collect::<Vec<_>>(), ["ack", "data", "empty", "fin", "open", "ping", "reset", "stray", "window_update"]);
+    assert_eq!(
+        frames.keys().copied().collect::<Vec<_>>(),
+        ["ack", "data", "empty", "fin", "open", "ping", "reset", "stray", "window_update"]
+    );
     assert!(counted(&frames).is_superset(&BTreeSet::from(["ack", "data", "fin", "open", "window_update"])), "{frames:?}");
     let results = values(&samples, "bss_opens_total", "result");
     assert_eq!(results.keys().copied().collect::<Vec<_>>(), RESULTS);

@@ -55,7 +55,8 @@ fn a_row_is_a_number_and_what_shows_it() {
 fn a_test_is_what_is_called_so_and_not_what_speaks_of_it() {
     let name = "threat_07_a_fact";
     let tests = ["    async fn threat_07_a_fact() {", "  it(\"threat_07_a_fact\", () => {", "  ])(\"threat_07_a_fact: %s\", (_) => {"];
-    let others = ["// threat_07_a_fact", "fn threat_07_a_fact_of_another() {", "    threat_07_a_fact();", "/// As `fn threat_07_a_fact` does."];
+    let others =
+        ["// threat_07_a_fact", "fn threat_07_a_fact_of_another() {", "    threat_07_a_fact();", "/// As `fn threat_07_a_fact` does."];
     assert!(tests.iter().all(|line| calls_a_test(line, name)));
     assert!(!others.iter().any(|line| calls_a_test(line, name)));
 }
