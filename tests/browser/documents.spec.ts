@@ -41,7 +41,9 @@ test("a fence that nobody knows how to run, or that does not end, is an error", 
 test("what is to be typed stands in no drawing", () => {
   const command = /^(\$ |bss |curl |tcpdump |npm |npx |node |cargo |make |docker |sudo )/m;
   const drawings = documents.flatMap(({ name, text }) =>
-    steps(text).flatMap(({ kind, words, line, text }) => (kind === "text" && words === "" ? [{ at: `${name}:${line}`, text }] : [])),
+    steps(text).flatMap(({ kind, words, line, text }) =>
+      kind === "text" && words === "" ? [{ at: `${name}:${line}`, text }] : [],
+    ),
   );
   expect(drawings.length).toBeGreaterThan(0);
   expect(drawings.filter(({ text }) => command.test(text)).map(({ at }) => at)).toEqual([]);
