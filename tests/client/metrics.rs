@@ -157,6 +157,16 @@ async fn threat_21_each_metric_moves_and_none_has_a_name_or_an_address() {
     theirs.write_chunk("behind".into()).await.expect("taken");
     within(mine.read_chunk()).await.expect("it goes on");
 
+    // One whose reader takes so much that it grants more, and that is given up.
+    let (mut mine, mut theirs) = pair(&client, &mut listener).await;
+    mine.write_chunk(vec![7; 200_000].into()).await.expect("taken");
+    let mut got = 0;
+    while got < 200_000 {
+        got += within(theirs.read_chunk()).await.expect("it goes on").expect("more").len();
+    }
+    mine.reset(4001_u32);
+    assert!(within(theirs.read_chunk()).await.is_err());
+
     // A channel and a room.
     let mut publisher = Channel::new(&server).publish("prices", ChannelOptions::new().wait_for(1)).into_future().await.expect("its own");
     let mut subscription = Channel::new(&client).subscribe("prices").into_future().await.expect("it is there");
@@ -198,7 +208,7 @@ async fn threat_21_each_metric_moves_and_none_has_a_name_or_an_address() {
         frames.keys().copied().collect::<Vec<_>>(),
         ["ack", "data", "empty", "fin", "open", "ping", "reset", "stray", "window_update"]
     );
-    assert!(counted(&frames).is_superset(&BTreeSet::from(["ack", "data", "fin", "open", "window_update"])), "{frames:?}");
+    assert!(counted(&frames).is_superset(&BTreeSet::from(["ack", "data", "fin", "open", "reset", "window_update"])), "{frames:?}");
     let results = values(&samples, "bss_opens_total", "result");
     assert_eq!(results.keys().copied().collect::<Vec<_>>(), RESULTS);
     assert_eq!(counted(&results), BTreeSet::from(["accepted", "application", "busy", "limit", "not_found"]), "{results:?}");
