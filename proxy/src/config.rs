@@ -80,7 +80,8 @@ pub struct Config {
     pub turn: Vec<TurnUrl>,
     /// The file with the secret that the TURN server has, too.
     pub turn_secret: Option<PathBuf>,
-    /// Where whoever runs the proxy may ask for its metrics, apart from its peers: [`Proxy::serve_admin`](crate::Proxy::serve_admin). Off where it is not set.
+    /// Where whoever runs the proxy may ask for its metrics, and with the feature `admin` look at what there is and act, apart from its peers:
+    /// [`Proxy::serve_admin`](crate::Proxy::serve_admin). Off where it is not set.
     pub admin: Option<SocketAddr>,
     /// Whether who asks there from this machine without a token may change something, and not only look.
     pub admin_actions: bool,

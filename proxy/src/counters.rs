@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use browser_stream_mux::Code;
+
 use crate::error::RefusalCode;
 
 /// Makes the enum and its stable names from one table. Nothing here makes a value of the enum, so that the compiler warns of a kind that nobody counts.
@@ -187,12 +189,17 @@ const _: () = assert!(REFUSALS.len() <= u64::BITS as usize);
 pub(crate) struct Counters {
     refusals: [AtomicU64; REFUSALS.len()],
     deeds: [AtomicU64; Deed::PollDelay as usize + 1],
-    /// Accepted, refused with one of our codes, refused with one of an application's.
+    /// Accepted, refused with one of our codes, refused as only an application does.
     opens: [AtomicU64; APPLICATION + 1],
 }
 
 /// Where refusals with an application's code are counted; before it stand those with ours, by their numbers, and what was accepted.
-const APPLICATION: usize = browser_stream_mux::Code::ALL.len() + 1;
+const APPLICATION: usize = Code::ALL.len() + 1;
+
+/// Whether the proxy refuses opens with this code. The others are of streams that go on, or are never said to it: who refuses an open with one is an application.
+const fn refuses(code: Code) -> bool {
+    !matches!(code, Code::Lagging | Code::Tampered | Code::KeyChanged)
+}
 
 impl Counters {
     /// All at zero.
@@ -238,8 +245,8 @@ impl Counters {
     /// An open was refused with this code.
     pub fn refused(&self, code: RefusalCode) {
         let place = match code {
-            RefusalCode::Known(code) => code.number() as usize,
-            RefusalCode::Application(_) => APPLICATION,
+            RefusalCode::Known(code) if refuses(code) => code.number() as usize,
+            _ => APPLICATION,
         };
         add(&self.opens, place, 1);
     }
@@ -262,10 +269,11 @@ impl Counters {
     }
 
     #[cfg(feature = "metrics")]
-    /// How opens were answered, in the same way: `accepted`, a code of ours, or `application`.
+    /// How opens were answered, in the same way: `accepted`, a code that the proxy refuses them with, or `application`.
     pub fn opens(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let codes = browser_stream_mux::Code::ALL.iter().map(|code| code.as_str());
-        std::iter::once("accepted").chain(codes).chain(std::iter::once("application")).zip(numbers(&self.opens))
+        let codes = Code::ALL.iter().map(|&code| refuses(code).then_some(code.as_str()));
+        let results = std::iter::once(Some("accepted")).chain(codes).chain(std::iter::once(Some("application")));
+        results.zip(numbers(&self.opens)).filter_map(|(result, count)| result.map(|result| (result, count)))
     }
 }
 
@@ -302,6 +310,18 @@ mod tests {
         assert_eq!(told.iter().map(|&(_, count)| count).sum::<u64>(), 3, "{told:?}");
         assert_eq!(counters.of(Refusal::Text), 2);
         assert_eq!(told.iter().map(|&(name, _)| name).collect::<HashSet<_>>().len(), told.len());
+    }
+
+    #[cfg(feature = "metrics")]
+    #[test]
+    fn an_open_is_refused_with_what_is_said_of_opens_or_as_an_application_does() {
+        let counters = Counters::default();
+        counters.accepted();
+        let codes = [Code::NotFound.into(), Code::Internal.into(), Code::Lagging.into(), Code::Tampered.into(), Code::KeyChanged.into()];
+        codes.into_iter().chain([RefusalCode::Application(4001)]).for_each(|code| counters.refused(code));
+        let counted: Vec<_> = counters.opens().filter(|&(_, count)| count > 0).collect();
+        assert_eq!(counted, [("accepted", 1), ("not_found", 1), ("internal", 1), ("application", 4)]);
+        assert!(counters.opens().all(|(result, _)| !["lagging", "tampered", "key_changed"].contains(&result)));
     }
 
     #[test]

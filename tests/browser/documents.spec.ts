@@ -38,6 +38,17 @@ test("a fence that nobody knows how to run, or that does not end, is an error", 
   expect(() => steps("```sh\nls\n")).toThrow("does not end");
 });
 
+test("what is to be typed stands in no drawing", () => {
+  const command = /^(\$ |bss |curl |tcpdump |npm |npx |node |cargo |make |docker |sudo )/m;
+  const drawings = documents.flatMap(({ name, text }) =>
+    steps(text).flatMap(({ kind, words, line, text }) =>
+      kind === "text" && words === "" ? [{ at: `${name}:${line}`, text }] : [],
+    ),
+  );
+  expect(drawings.length).toBeGreaterThan(0);
+  expect(drawings.filter(({ text }) => command.test(text)).map(({ at }) => at)).toEqual([]);
+});
+
 test("each document with Rust in it is compiled", async () => {
   const harness = await readFile(new URL("../harness/lib.rs", import.meta.url), "utf8");
   const rust = documents.filter(({ text }) => steps(text).some(({ kind }) => kind.startsWith("rust")));

@@ -71,6 +71,8 @@ export class Reader {
       }
       case "sh ":
         return this.#runs("sh", ["-euc", text], this.#folder, text);
+      case "sh elsewhere":
+        return this.#runs("sh", ["-nc", text], this.#folder, text);
       case "sh stays":
         return this.#start(text);
       case "sh again":

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use browser_stream_client::{Channel, ChannelOptions, Peer, room::Room};
+use browser_stream_client::{Channel, ChannelOptions, Code, Peer, RefusalCode, room::Room};
 use browser_stream_server::{
     Config, Proxy, StreamRouter, StreamServerProxy,
     token::{Asking, Authorizer, Identity, Refused, Rights, Verb},
@@ -19,7 +19,7 @@ use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
 };
 
-use crate::connect::{pair, resumable};
+use crate::connect::{next, pair, resumable};
 
 /// A proxy with a port for peers, one for whoever runs it, and a name that nobody may hold a second of.
 struct Served {
@@ -92,6 +92,17 @@ fn samples(text: &str) -> BTreeMap<&str, f64> {
     lines.map(|line| line.rsplit_once(' ').map(|(sample, value)| (sample, value.parse().expect("a number"))).expect("a sample")).collect()
 }
 
+/// The values of the label of a metric, and how often each counted.
+fn values<'a>(samples: &BTreeMap<&'a str, f64>, metric: &str, label: &str) -> BTreeMap<&'a str, f64> {
+    let begin = format!("{metric}{{{label}=\"");
+    samples.iter().filter_map(|(sample, count)| Some((sample.strip_prefix(&begin)?.strip_suffix("\"}")?, *count))).collect()
+}
+
+/// Those of them that are not at zero.
+fn counted<'a>(values: &BTreeMap<&'a str, f64>) -> BTreeSet<&'a str> {
+    values.iter().filter(|(_, count)| **count != 0.0).map(|(value, _)| *value).collect()
+}
+
 /// The metrics of a text, and those of them that are not at zero.
 fn families(text: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let name = |sample: &str| sample.split('{').next().unwrap_or_default().to_owned();
@@ -99,6 +110,29 @@ fn families(text: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let moved = samples.iter().filter(|(_, value)| **value != 0.0);
     (samples.keys().copied().map(name).collect(), moved.map(|(sample, _)| name(sample)).collect())
 }
+
+/// How opens are answered: nobody is refused one with `lagging`, `tampered` or `key_changed`.
+const RESULTS: [&str; 19] = [
+    "accepted",
+    "application",
+    "bad_request",
+    "busy",
+    "cancelled",
+    "draining",
+    "forbidden",
+    "gone",
+    "internal",
+    "limit",
+    "lost",
+    "name_reserved",
+    "name_taken",
+    "not_found",
+    "superseded",
+    "timeout",
+    "unauthorized",
+    "unresponsive",
+    "unsupported",
+];
 
 #[tokio::test]
 async fn threat_21_each_metric_moves_and_none_has_a_name_or_an_address() {
@@ -109,6 +143,11 @@ async fn threat_21_each_metric_moves_and_none_has_a_name_or_an_address() {
     let mut listener = server.server().listen("NAME").await.expect("the name is free");
     assert!(server.server().listen("second").await.is_err(), "more than it may hold");
     assert!(client.client().connect("nobody").wait(Duration::ZERO).into_future().await.is_err(), "nobody serves it");
+    for code in [Code::Busy.into(), RefusalCode::Application(4001)] {
+        let connect = client.client().connect("NAME").resume(false);
+        let (refused, ()) = tokio::join!(within(connect.into_future()), async { next(&mut listener).await.refuse(code, "as it says") });
+        assert!(refused.is_err(), "{code}");
+    }
 
     // A stream that goes on over another connection.
     let (mut mine, mut theirs) = resumable(&client, &mut listener).await;
@@ -117,6 +156,16 @@ async fn threat_21_each_metric_moves_and_none_has_a_name_or_an_address() {
     shim.cut();
     theirs.write_chunk("behind".into()).await.expect("taken");
     within(mine.read_chunk()).await.expect("it goes on");
+
+    // One whose reader takes so much that it grants more, and that is given up.
+    let (mut mine, mut theirs) = pair(&client, &mut listener).await;
+    mine.write_chunk(vec![7; 200_000].into()).await.expect("taken");
+    let mut got = 0;
+    while got < 200_000 {
+        got += within(theirs.read_chunk()).await.expect("it goes on").expect("more").len();
+    }
+    mine.reset(4001_u32);
+    assert!(within(theirs.read_chunk()).await.is_err());
 
     // A channel and a room.
     let mut publisher = Channel::new(&server).publish("prices", ChannelOptions::new().wait_for(1)).into_future().await.expect("its own");
@@ -154,8 +203,19 @@ async fn threat_21_each_metric_moves_and_none_has_a_name_or_an_address() {
     let text = served.text().await;
     let samples = samples(&text);
     let of = |sample: &str| samples.get(sample).copied();
-    assert_eq!(of(r#"bss_opens_total{result="not_found"}"#), Some(1.0));
-    assert_eq!(of(r#"bss_refusals_total{limit="names_per_session"}"#), Some(1.0));
+    let frames = values(&samples, "bss_received_frames_total", "kind");
+    assert_eq!(
+        frames.keys().copied().collect::<Vec<_>>(),
+        ["ack", "data", "empty", "fin", "open", "ping", "reset", "stray", "window_update"]
+    );
+    assert!(counted(&frames).is_superset(&BTreeSet::from(["ack", "data", "fin", "open", "reset", "window_update"])), "{frames:?}");
+    let results = values(&samples, "bss_opens_total", "result");
+    assert_eq!(results.keys().copied().collect::<Vec<_>>(), RESULTS);
+    assert_eq!(counted(&results), BTreeSet::from(["accepted", "application", "busy", "limit", "not_found"]), "{results:?}");
+    let limits = values(&samples, "bss_refusals_total", "limit");
+    assert_eq!(limits.keys().copied().collect::<BTreeSet<_>>(), served.proxy.refusals().map(|(limit, _)| limit).collect());
+    assert_eq!(limits.get("names_per_session"), Some(&1.0), "{limits:?}");
+    assert_eq!(results.get("not_found"), Some(&1.0));
     assert_eq!((of("bss_names"), of("bss_resumable_streams_total")), (Some(1.0), Some(1.0)));
     assert!(of("bss_carrier_moves_total") >= Some(1.0) && of("bss_sessions_total") >= Some(3.0), "{text}");
     assert_eq!((of("bss_channel_messages_total"), of("bss_channel_deliveries_total")), (Some(1.0), Some(1.0)));

@@ -3,11 +3,11 @@
  *
  * - `sh`: a shell runs it to its end; `sh stays`: goes on for as long as the document; `sh again`: is
  *   interrupted and started once more; `sh made`: targets of the Makefile, which are there;
- *   `make run` starts what it would start.
+ *   `make run` starts what it would start; `sh elsewhere`: needs what not every reader has, and is only parsed.
  * - `js`: a module of a page of the proxy; `js node`: of a program in Node; `js theirs`: another library's, for comparison.
  * - `html NAME`, `toml NAME`: a file of that name in the reader's folder.
  * - `text prints`: what the step before it has printed; `text prints NAME`: what the step of that file or command has by then.
- * - `text`: a drawing. `rust`: compiled as a doctest (tests/harness/lib.rs).
+ * - `text`: a drawing, with nothing to be typed. `rust`: compiled as a doctest (tests/harness/lib.rs).
  *
  * A line that begins with "Open <URL>" is a step, too.
  */
@@ -22,7 +22,7 @@
 
 /** What each kind may say behind its name. */
 const WORDS = {
-  sh: /^(stays|again|made)?$/,
+  sh: /^(stays|again|made|elsewhere)?$/,
   js: /^(node|theirs)?$/,
   html: /^[\w-]+\.html$/,
   toml: /^[\w-]+\.toml$/,

@@ -38,6 +38,9 @@ use crate::error::OpenError;
 /// ```
 pub trait Authorizer: Send + Sync + 'static {
     /// Who this is. Called once for a session, in a task of its own, and again for each new token; at most ten times in a second.
+    ///
+    /// The port of [`Config::admin`](crate::Config::admin) asks, too, for each request that shows a token (`Authorization: Bearer`): of no session, so that [`Asking::session`] is nil,
+    /// and as often as such requests come. Of all together at most `judgements_max` are asked at once: [`Limits`](crate::Limits).
     fn authorize(&self, asking: Asking) -> BoxFuture<'_, Result<Identity, Refused>>;
 }
 
@@ -49,7 +52,7 @@ pub struct Asking {
     pub token: Option<Token>,
     /// Its address, if its transport has one.
     pub remote: Option<SocketAddr>,
-    /// Its session.
+    /// Its session; nil for a request on the port for whoever runs the proxy.
     pub session: Uuid,
 }
 

@@ -120,8 +120,20 @@ bss token keygen --out signing.jwk > keys.json
 bss token mint --key signing.jwk --sub prometheus --admin metrics --ttl 90d > bss.token
 ```
 
-```text
-bss serve --tokens keys.json --admin 10.0.0.5:9090
+```sh stays
+bss serve --bind 127.0.0.1:8081 --tokens keys.json --admin 0.0.0.0:9000
+```
+
+```text prints
+browser-stream-server is at http://127.0.0.1:8081/
+```
+
+```sh
+curl --silent --fail --noproxy '*' -H \"Authorization: Bearer $(cat bss.token)\" http://127.0.0.1:9000/metrics | grep '^bss_sessions '
+```
+
+```text prints
+bss_sessions 0
 ```
 
 That is `https` where the proxy speaks TLS (`scheme: https`), and HTTP without TLS where it does not: have it in a network then in which nobody listens who should not.
@@ -152,7 +164,7 @@ What a frame was: {}. `data` are those with payload, `stray` those of streams th
 
 ### result
 
-How an open was answered: {}. `application` are refusals with an application's own code, the others beside `accepted` are [codes](codes.md).
+How an open was answered: {}. `application` are refusals with an application's own code, or with one that the proxy refuses no open with, the others beside `accepted` are [codes](codes.md).
 
 ### limit
 
