@@ -77,13 +77,12 @@ test("threat_17_a_page_may_do_what_its_token_says_and_the_server_is_told_whose_i
   await known(client, guarded.token({ sub: "bob", connect: [`${name}-open`] }));
   await serveEcho(server, `${name}-open`);
   await serveEcho(server, `${name}-closed`);
-  const whose = server.evaluate(async (name) => {
-    const clients = bss.StreamServer(kept.mdm, (stream) => kept.whose(stream.peer?.sub));
-    const asked = new Promise((resolve) => {
-      kept.whose = resolve;
+  await server.evaluate(async (name) => {
+    const clients = bss.StreamServer(kept.mdm, (stream) => kept.asked(stream.peer?.sub));
+    kept.whose = new Promise((resolve) => {
+      kept.asked = resolve;
     });
     await clients.listen(`${name}-open-2`).listening;
-    return await asked;
   }, name);
 
   expect(await tryConnect(client, `${name}-open`)).toMatchObject({ ok: true });
@@ -95,7 +94,7 @@ test("threat_17_a_page_may_do_what_its_token_says_and_the_server_is_told_whose_i
   expect(await tryConnect(client, `${name}-open`)).toMatchObject({ ok: true });
   await client.evaluate((token) => kept.mdm.renew(token), guarded.token({ sub: "bob", connect: [`${name}-open-2`] }));
   expect(await tryConnect(client, `${name}-open-2`)).toMatchObject({ ok: true });
-  expect(await whose).toBe("bob");
+  expect(await server.evaluate(() => kept.whose)).toBe("bob");
   expect(await tryConnect(client, `${name}-open`)).toMatchObject({ ok: false, code: "forbidden" });
 
   for (const token of ["", "nonsense", guarded.token({ sub: "eve", connect: ["*"] }, -1)]) {
