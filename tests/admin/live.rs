@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use browser_stream_client::{Channel, ChannelOptions, Code, ConnectError, Peer, Stream, room::Room};
+use browser_stream_client::{Channel, ChannelOptions, Code, ConnectError, DialError, Peer, Stream, room::Room};
 use harness::{Shim, Way, until, within};
 use serde_json::{Value, json};
 use tokio::{
@@ -215,7 +215,7 @@ async fn threat_18_only_who_may_look_looks_on() {
     let forwarded = Peer::dial(&url).header("x-forwarded-for".parse().expect("a name"), "192.0.2.1".parse().expect("a value"));
     let is_let_in = async |peer: Result<Peer, _>| match peer {
         Ok(peer) => Page::over(peer).await.is_ok(),
-        Err(browser_stream_client::DialError::Refused { .. } | browser_stream_client::DialError::Session(_)) => false,
+        Err(DialError::Refused { .. } | DialError::Session(_)) => false,
         Err(error) => panic!("{error}"),
     };
     assert!(!is_let_in(forwarded.reconnect(false).await).await);
@@ -297,10 +297,19 @@ async fn threat_15_strangers_who_say_nothing_take_no_place_of_requests_and_do_no
     }
     let late = served.proxy.refusals().find(|(of, _)| *of == "establish_timeout");
     assert_eq!(late.map(|(_, count)| count), Some(256));
-    // Who may look stays.
-    let mut page = Page::over(Peer::dial(format!("ws://{}/admin/mux", served.admin)).token("looks").await.expect("it is known"))
-        .await
-        .expect("it may");
+    drop(strangers);
+    // Who may look has a place as soon as they are gone, and stays.
+    let url = format!("ws://{}/admin/mux", served.admin);
+    let peer = within(async {
+        loop {
+            match Peer::dial(&url).token("looks").await {
+                Ok(peer) => return peer,
+                Err(DialError::Refused { status, .. }) => assert_eq!(status, 503),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    });
+    let mut page = Page::over(peer.await).await.expect("it may");
     for _ in 0..6 {
         while page.line().await["overview"].is_null() {}
     }
