@@ -23,6 +23,9 @@ export interface Action {
   request(inputs: Readonly<Record<string, string>>): Request;
 }
 
+const RESUMABLE =
+  " and does not go on over the proxy. Its client hears that it is lost, and its server when it has waited for it; a stream with another way, as a direct connection, goes on there.";
+
 /** What can be done to a row of a table. */
 export function actionsOn(table: TableName, row: Row): Action[] {
   const key = keyOf(row);
@@ -31,7 +34,7 @@ export function actionsOn(table: TableName, row: Row): Action[] {
       return [
         plain(
           "Reset this stream",
-          `Stream ${shortId(key)}${row.name ? ` to “${row.name}”` : ""} is reset: both ends hear “forbidden”, and what is under way is lost.`,
+          `Stream ${shortId(key)}${row.name ? ` to “${row.name}”` : ""} is reset${row.resumable ? RESUMABLE : ": both ends hear “forbidden”, and what is under way is lost."}`,
           "The stream was reset.",
           { method: "DELETE", path: path("streams", key) },
         ),
@@ -87,9 +90,15 @@ export const RESERVE: Action = {
 export const DRAIN: Action = {
   label: "Drain this proxy",
   what: "The proxy takes no new sessions and asks all peers to come back later, or to another one. It ends when they have gone, or at the deadline.",
-  inputs: [{ name: "deadline_s", label: "Deadline in seconds", value: "30", kind: "number" }],
+  inputs: [
+    { name: "deadline_s", label: "Deadline in seconds, or nothing for the proxy’s own", value: "", kind: "number" },
+  ],
   done: "The proxy drains.",
-  request: ({ deadline_s }) => ({ method: "POST", path: "drain", body: { deadline_s: Number(deadline_s) } }),
+  request: ({ deadline_s }) => ({
+    method: "POST",
+    path: "drain",
+    body: deadline_s ? { deadline_s: Number(deadline_s) } : {},
+  }),
 };
 
 function onName(row: Row, key: string): Action[] {

@@ -60,7 +60,7 @@ export function Confirm({ action, onClose }: Props) {
 }
 
 function Field({ input: { name, value, kind } }: { input: Input }) {
-  const usual = { name, id: `confirm-${name}`, defaultValue: value, required: true };
+  const usual = { name, id: `confirm-${name}`, defaultValue: value, required: kind !== "number" };
   if (kind === "json") return <textarea {...usual} rows={4} spellcheck={false} />;
   if (kind === "number") return <input {...usual} type="number" min={0} max={86_400} />;
   return <input {...usual} autocomplete="off" />;

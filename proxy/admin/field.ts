@@ -41,7 +41,6 @@ const FIELDS: Readonly<Record<string, Field>> = {
   address: { title: "Address", isCode: true },
   alias: { title: "Alias" },
   at_ms: { title: "Time", isNumber: true, text: (value) => said(value, clock), whole: (value) => said(value, moment) },
-  carrier: { title: "Carrier" },
   clients: { ...number, title: "Clients" },
   emits: { ...number, title: "Emits" },
   generation: { ...number, title: "Generation" },

@@ -87,7 +87,6 @@ export const KINDS: Readonly<Record<TableName, Kind>> = {
       { field: "opener", width: ID },
       { field: "acceptor", width: "7.5rem" },
       { field: "kind", width: "6rem" },
-      { field: "carrier", width: "6rem" },
       { field: "since_ms", width: "7rem" },
       ...TRAFFIC,
     ],

@@ -1,6 +1,9 @@
 //! What the process refused and did so far, as numbers that only grow: never a name or an address.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use browser_stream_mux::Code;
 
@@ -187,7 +190,7 @@ const _: () = assert!(REFUSALS.len() <= u64::BITS as usize);
 /// One counter for each [`Refusal`], each [`Deed`], and each way in which an open is answered.
 #[derive(Debug)]
 pub(crate) struct Counters {
-    refusals: [AtomicU64; REFUSALS.len()],
+    refusals: Arc<[AtomicU64; REFUSALS.len()]>,
     deeds: [AtomicU64; Deed::PollDelay as usize + 1],
     /// Accepted, refused with one of our codes, refused as only an application does.
     opens: [AtomicU64; APPLICATION + 1],
@@ -207,7 +210,13 @@ impl Counters {
         fn zeros<const N: usize>() -> [AtomicU64; N] {
             std::array::from_fn(|_| AtomicU64::new(0))
         }
-        Self { refusals: zeros(), deeds: zeros(), opens: zeros() }
+        Self { refusals: Arc::new(zeros()), deeds: zeros(), opens: zeros() }
+    }
+
+    /// Of another kind of sessions: what is refused there counts here, what is done there does not.
+    #[cfg(feature = "admin")]
+    pub fn aside(&self) -> Self {
+        Self { refusals: self.refusals.clone(), ..Self::new() }
     }
 
     /// One refusal more. Cheap enough for every refused open.
@@ -217,7 +226,7 @@ impl Counters {
 
     /// So many more; none is for nothing.
     pub fn add(&self, refusal: Refusal, times: u64) {
-        add(&self.refusals, refusal as usize, times);
+        add(&*self.refusals, refusal as usize, times);
     }
 
     /// One deed more.
@@ -259,7 +268,7 @@ impl Counters {
 
     /// All refusals, those at zero included, under their stable names and always in the same order.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        REFUSALS.iter().copied().zip(numbers(&self.refusals))
+        REFUSALS.iter().copied().zip(numbers(&*self.refusals))
     }
 
     #[cfg(feature = "metrics")]

@@ -133,3 +133,19 @@ async fn the_proxy_goes_down_when_it_is_told() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn without_a_deadline_the_proxy_goes_down_within_the_time_that_it_was_set_to() {
+    for body in ["", "{}"] {
+        let set = |config: &mut browser_stream_server::Config| {
+            (config.admin_actions, config.limits.drain_timeout) = (true, Duration::from_secs(7));
+        };
+        let served = Served::with(set, |proxy| proxy).await;
+        // What is left holds the port until then.
+        let (client, server) = (served.peer().await, served.peer().await);
+        let mut listener = server.server().listen("NAME").await.expect("the name is free");
+        let _pair = pair(&client, &mut listener, false).await;
+        assert_eq!(served.act("POST", "drain", body).await.status, 204);
+        assert!(acted(&served).await.starts_with("has the proxy go down within 7 s"), "{body}");
+    }
+}

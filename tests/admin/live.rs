@@ -5,11 +5,15 @@ use std::{
     time::Duration,
 };
 
-use browser_stream_client::{Code, ConnectError, Peer, Stream};
+use browser_stream_client::{Channel, ChannelOptions, Code, ConnectError, DialError, Peer, Stream, room::Room};
 use harness::{Shim, Way, until, within};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpSocket, TcpStream},
+};
 
-use crate::served::{Served, Words};
+use crate::served::{HERE, Served, Words};
 
 /// A page that looks on.
 struct Page {
@@ -198,18 +202,20 @@ async fn what_a_page_says_wrongly_ends_its_stream_alone() {
 async fn threat_18_only_who_may_look_looks_on() {
     let served = Served::with(|_| {}, |proxy| proxy.with_authorizer(Words)).await;
     let url = format!("ws://{}/admin/mux", served.admin);
-    for (word, may) in [("looks", true), ("acts", true), ("scrapes", false)] {
+    for word in ["looks", "acts"] {
         let peer = Peer::dial(&url).token(word).await.expect("it is known");
-        assert_eq!(Page::over(peer).await.is_ok(), may, "{word}");
+        assert!(Page::over(peer).await.is_ok(), "{word}");
     }
-    assert!(Peer::dial(&url).token("guesses").reconnect(false).await.is_err());
+    for word in ["scrapes", "guesses"] {
+        assert!(Peer::dial(&url).token(word).reconnect(false).await.is_err(), "{word}");
+    }
     // From this machine without one.
     assert!(Page::over(Peer::dial(&url).await.expect("it is there")).await.is_ok());
     // Through another proxy on it, and from a page whose name was pointed at it.
     let forwarded = Peer::dial(&url).header("x-forwarded-for".parse().expect("a name"), "192.0.2.1".parse().expect("a value"));
     let is_let_in = async |peer: Result<Peer, _>| match peer {
         Ok(peer) => Page::over(peer).await.is_ok(),
-        Err(browser_stream_client::DialError::Refused { .. } | browser_stream_client::DialError::Session(_)) => false,
+        Err(DialError::Refused { .. } | DialError::Session(_)) => false,
         Err(error) => panic!("{error}"),
     };
     assert!(!is_let_in(forwarded.reconnect(false).await).await);
@@ -254,4 +260,79 @@ async fn pages_that_look_on_are_no_peers() {
     let ids: HashSet<String> = served.get("sessions").await.rows().iter().map(|row| row["id"].to_string()).collect();
     assert_eq!(ids.len(), 1);
     until(|| served.proxy.sessions().len() == 1).await;
+}
+
+/// The WebSocket of somebody at this address who came through another proxy, and says nothing.
+async fn stranger(served: &Served, address: u8) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(([127, 0, 0, address], 0).into()).expect("an address of this machine");
+    let mut socket = socket.connect(served.admin).await.expect("a connection");
+    let handshake =
+        "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let request = format!("GET /admin/mux HTTP/1.1\r\n{HERE}x-forwarded-for: 192.0.2.1\r\n{handshake}\r\n");
+    socket.write_all(request.as_bytes()).await.expect("sent");
+    let mut status = [0; 12];
+    within(socket.read_exact(&mut status)).await.expect("answered");
+    assert_eq!(String::from_utf8_lossy(&status), "HTTP/1.1 101");
+    socket
+}
+
+#[tokio::test]
+async fn threat_15_strangers_who_say_nothing_take_no_place_of_requests_and_do_not_stay() {
+    let short = |config: &mut browser_stream_server::Config| config.limits.establish_timeout = Duration::from_secs(4);
+    let served = Served::with(short, |proxy| proxy.with_authorizer(Words)).await;
+    let mut strangers = Vec::new();
+    // As many as there are places.
+    for address in 2..18 {
+        for _ in 0..16 {
+            strangers.push(stranger(&served, address).await);
+        }
+    }
+    let looks = format!("{HERE}authorization: Bearer looks\r\n");
+    assert_eq!(served.ask("GET", "/admin/api/overview", &looks, "").await.status, 200);
+    assert_eq!(served.ask("GET", "/metrics", HERE, "").await.status, 200);
+    for socket in &mut strangers {
+        // How it ends is the system's.
+        let _ = within(socket.read_to_end(&mut Vec::new())).await;
+    }
+    let late = served.proxy.refusals().find(|(of, _)| *of == "establish_timeout");
+    assert_eq!(late.map(|(_, count)| count), Some(256));
+    drop(strangers);
+    // Who may look has a place as soon as they are gone, and stays.
+    let url = format!("ws://{}/admin/mux", served.admin);
+    let peer = within(async {
+        loop {
+            match Peer::dial(&url).token("looks").await {
+                Ok(peer) => return peer,
+                Err(DialError::Refused { status, .. }) => assert_eq!(status, 503),
+                Err(error) => panic!("{error}"),
+            }
+        }
+    });
+    let mut page = Page::over(peer.await).await.expect("it may");
+    for _ in 0..6 {
+        while page.line().await["overview"].is_null() {}
+    }
+}
+
+#[tokio::test]
+async fn threat_18_who_may_look_has_nothing_else_there() {
+    let served = Served::with(|_| {}, |proxy| proxy.with_authorizer(Words)).await;
+    let url = format!("ws://{}/admin/mux", served.admin);
+    let peer = Peer::dial(&url).token("serves").await.expect("it may do everything");
+    assert!(Page::over(peer.clone()).await.is_ok());
+    let forbidden = Some(Code::Forbidden.into());
+    let published = Channel::new(&peer).publish("NAME", ChannelOptions::new()).into_future().await;
+    assert_eq!(published.err().map(|error| error.code()), forbidden);
+    let subscribed = Channel::new(&peer).subscribe("NAME").into_future().await;
+    assert_eq!(subscribed.err().map(|error| error.code()), forbidden);
+    let joined = Room::new(&peer).join("NAME").into_future().await;
+    assert_eq!(joined.err().map(|error| error.code()), forbidden);
+    // And what is refused there is counted where all is.
+    let count = |of: &str| served.proxy.refusals().find(|(name, _)| *name == of).map_or(0, |(_, count)| count);
+    for word in ["scrapes", "guesses"] {
+        let before = count("unauthorized");
+        assert!(Peer::dial(&url).token(word).reconnect(false).await.is_err(), "{word}");
+        assert!(count("unauthorized") > before, "{word}");
+    }
 }

@@ -54,7 +54,7 @@ function session(n: number, more: object = {}) {
 }
 
 function stream(n: number, more: object = {}) {
-  const traffic = { received: n, sent: 0, queue: 0, resumable: true, kind: "stream", carrier: "proxy" };
+  const traffic = { received: n, sent: 0, queue: 0, resumable: true, kind: "stream" };
   const ends = {
     opener: id(n),
     acceptor: id(n + 1),

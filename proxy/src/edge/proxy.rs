@@ -103,7 +103,7 @@ impl Proxy {
     /// # Panics
     /// If `router` has those routes already.
     pub fn new(config: Config, router: StreamRouter) -> Self {
-        Self { inner: Arc::new(Inner::new(config, router, None)) }
+        Self { inner: Arc::new(Inner::new(config, router, None, Arc::default())) }
     }
 
     /// The same over TLS: [`serve`](Self::serve) and [`serve_until`](Self::serve_until) shake hands first, in the time that a peer has for its first
@@ -111,7 +111,7 @@ impl Proxy {
     #[cfg(feature = "tls")]
     pub fn with_tls(config: Config, router: StreamRouter, identity: Identity) -> Self {
         let tls = OwnTls { names: identity.names.clone() };
-        Self { inner: Arc::new(Inner { identity: Some(identity), ..Inner::new(config, router, Some(tls)) }) }
+        Self { inner: Arc::new(Inner { identity: Some(identity), ..Inner::new(config, router, Some(tls), Arc::default()) }) }
     }
 
     /// The same where peers may do what `authorizer` says, and without it everything. To be called once, before it serves.
@@ -279,15 +279,14 @@ impl Proxy {
 }
 
 impl Inner {
-    fn new(config: Config, router: StreamRouter, tls: Option<OwnTls>) -> Self {
+    pub(super) fn new(config: Config, router: StreamRouter, tls: Option<OwnTls>, counters: Arc<Counters>) -> Self {
         let limits = Arc::new(config.limits.clone());
         #[cfg(feature = "admin")]
         let names = router.proxies().to_vec();
         let channels = Channels::new(limits.clone());
         let rooms = Rooms::new(limits.clone());
-        let sessions = Sessions::new(limits.clone(), Arc::new(rooms.mount(channels.mount(router))));
+        let sessions = Sessions::counting(limits.clone(), Arc::new(rooms.mount(channels.mount(router))), counters.clone());
         let memory = sessions.memory().clone();
-        let counters = sessions.counters().clone();
         channels.belong_to(&memory, &counters);
         rooms.belong_to(&memory, &counters);
         let (peers, tasks) = (TaskTracker::new(), TaskTracker::new());

@@ -12,6 +12,7 @@ use super::{
     badge::{Badge, Question, Settled},
 };
 use crate::{
+    counters::Refusal,
     error::OpenError,
     token::{Asking, Identity, Refused, Token},
 };
@@ -19,6 +20,7 @@ use crate::{
 /// Why a session ends whose peer is nobody any more.
 const EXPIRED: &str = "unauthorized: the token expired";
 const REVOKED: &str = "unauthorized: the token was revoked";
+const UNKNOWN: &str = "unauthorized: no token that holds here came in time";
 const OTHER: &str = "unauthorized: the new token is somebody else's";
 
 /// Where something is taken back again and again while a token is judged, it is judged so often.
@@ -60,6 +62,20 @@ impl Session {
         if let Some((badge, _)) = self.authority() {
             self.ask_about(badge.asks_shown(token));
         }
+    }
+
+    /// Closes it if its peer is nobody by the time when it has to be somebody.
+    pub(super) fn is_to_be_known(&self) {
+        let Some(most) = self.process.known_within.get().copied() else { return };
+        let me = self.me.clone();
+        let Some(over) = self.badge.as_ref().map(|badge| badge.over.clone()) else { return };
+        tokio::spawn(async move {
+            let is_late = over.run_until_cancelled(tokio::time::sleep(most)).await.is_some();
+            if let Some(session) = me.upgrade().filter(|session| is_late && session.identity().is_none()) {
+                session.process.counters.count(Refusal::EstablishTimeout);
+                session.dismiss(UNKNOWN);
+            }
+        });
     }
 
     /// Puts that question to the authorizer, and sees to what it says.

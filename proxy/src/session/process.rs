@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock, atomic::AtomicBool};
 use browser_stream_mux::Counts;
 use dashmap::DashMap;
 use parking_lot::Mutex;
-use tokio::sync::broadcast;
+use tokio::{sync::broadcast, time::Duration};
 use uuid::Uuid;
 
 use super::{Opens, Session, authority::Authority, clock::Clock, rate::Rate};
@@ -43,6 +43,8 @@ pub(crate) struct Process {
     pub misc_rate: Rate,
     /// Who says what peers may do; without it they may do everything.
     pub authority: OnceLock<Authority>,
+    /// In that time a peer is somebody, or it is closed.
+    pub known_within: OnceLock<Duration>,
 }
 
 /// A session that begins or ends.
@@ -56,7 +58,7 @@ pub(crate) struct Coming {
 
 impl Process {
     /// For sessions with these limits, whose peers' streams go to `opens`.
-    pub fn new(limits: Arc<Limits>, opens: Arc<dyn Opens>) -> Self {
+    pub fn new(limits: Arc<Limits>, opens: Arc<dyn Opens>, counters: Arc<Counters>) -> Self {
         let memory = Arc::new(Memory::new(limits.memory_budget_bytes));
         Self {
             live: DashMap::new(),
@@ -68,12 +70,13 @@ impl Process {
             pulse: AtomicBool::new(false),
             clock: Clock::new(),
             comings: OnceLock::new(),
-            counters: Arc::default(),
+            counters,
             past: Mutex::default(),
             opens,
             open_rate: Rate::new(limits.opens_per_second, limits.opens_burst),
             misc_rate: Rate::new(limits.misc_frames_per_second, limits.misc_frames_burst),
             authority: OnceLock::new(),
+            known_within: OnceLock::new(),
             limits,
         }
     }

@@ -13,6 +13,8 @@ use browser_stream_mux::{Config, Connection, Role};
 use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use rand::Rng;
+#[cfg(feature = "admin")]
+use tokio::time::Duration;
 use tokio::time::Instant;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -60,7 +62,18 @@ pub struct Sessions {
 impl Sessions {
     /// No sessions yet; what their peers open goes to `opens`.
     pub fn new(limits: Arc<Limits>, opens: Arc<dyn Opens>) -> Self {
-        Self { process: Arc::new(Process::new(limits, opens)) }
+        Self::counting(limits, opens, Arc::default())
+    }
+
+    /// The same, with what they refuse and do counted there.
+    pub(crate) fn counting(limits: Arc<Limits>, opens: Arc<dyn Opens>, counters: Arc<Counters>) -> Self {
+        Self { process: Arc::new(Process::new(limits, opens, counters)) }
+    }
+
+    /// Closes from now on whoever is nobody that the authorizer knows when that time is over: one that says nothing keeps no place.
+    #[cfg(feature = "admin")]
+    pub(crate) fn known_within(&self, most: Duration) {
+        self.process.known_within.get_or_init(|| most);
     }
 
     /// The same, where peers may do from now on what `authorizer` says. To be called once, before the first session: those that are there are not asked.
@@ -114,6 +127,7 @@ impl Sessions {
             let _live = Live(&session);
             pulse::keep(&session.process);
             session.join_drain();
+            session.is_to_be_known();
             if let Some(token) = token {
                 session.shown(token);
             }
@@ -136,11 +150,6 @@ impl Sessions {
     /// Bytes that buffers, queues and what channels keep hold now, against [`Limits::memory_budget_bytes`].
     pub fn memory_used(&self) -> usize {
         self.process.memory.used()
-    }
-
-    /// Where refusals are counted.
-    pub(crate) fn counters(&self) -> &Arc<Counters> {
-        &self.process.counters
     }
 
     /// How often these sessions' peers were refused or cut so far, by reason: stable names, each once and always in the same order.

@@ -2,12 +2,13 @@
 //!
 //! `args` is what one types, `token` what `bss` has to do with tokens, `peer` the connection to the proxy, `pipe` carries a stream to and from files, `tcp` to and from a socket, `exec` to and
 //! from a process; `connect`, `listen`, `forward`, `list`, `trace`, and `send` and `receive` of `exchange` are the commands, `failure` how they end when they do not end well,
-//! `admin` asks the port for whoever runs the proxy, `describe` what the program says of itself.
+//! `admin` asks the port for whoever runs the proxy, `describe` what the program says of itself, `escape` how a terminal is shown what a peer chose.
 
 mod admin;
 mod args;
 mod connect;
 mod describe;
+mod escape;
 mod exchange;
 mod exec;
 mod failure;

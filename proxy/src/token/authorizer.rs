@@ -118,6 +118,9 @@ pub enum Refused {
     /// It was taken back.
     #[error("the token was revoked: get another")]
     Revoked,
+    /// It is a good one, and allows nothing that is to be had here.
+    #[error("the token does not allow what is to be had here: get one with the right for that")]
+    Right,
     /// It cannot be judged at the moment, which is not the peer's fault.
     #[error("the token cannot be judged at the moment: try again")]
     Unavailable,

@@ -34,7 +34,8 @@ impl Office {
     }
 }
 
-/// Ends a stream: both its ends are told `forbidden`.
+/// Ends a stream: both its ends are told `forbidden`. One that is `resumable` is lost at its client, and over at its server when that has waited for it as long as it does,
+/// unless its client has another way: nothing goes on to its path from the session that opened it, for 30 seconds.
 #[utoipa::path(
     delete, path = "/admin/api/streams/{id}", params(("id" = String, Path)),
     responses((status = 204), (status = 400, body = Fault), (status = 404, body = Fault))
@@ -182,14 +183,9 @@ pub(super) async fn move_to(
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Drain {
-    /// After so many seconds whatever is left is closed.
-    #[schema(minimum = 0, maximum = 86_400, default = 30)]
-    #[serde(default = "thirty")]
-    deadline_s: u32,
-}
-
-fn thirty() -> u32 {
-    30
+    /// After so many seconds whatever is left is closed; without it, after the proxy's `drain_timeout`.
+    #[schema(minimum = 0, maximum = 86_400)]
+    deadline_s: Option<u32>,
 }
 
 /// Nobody drains for longer than a day.
@@ -201,12 +197,13 @@ const DRAIN_MAX_S: u32 = 86_400;
 )]
 pub(super) async fn drain(State(office): State<Arc<Office>>, Extension(caller): Extension<Caller>, body: Bytes) -> Done {
     let Drain { deadline_s } = read(if body.is_empty() { b"{}" } else { &body })?;
-    if deadline_s > DRAIN_MAX_S {
+    if deadline_s.is_some_and(|seconds| seconds > DRAIN_MAX_S) {
         return Err(Fault::bad(format!("deadline_s is a number from 0 to {DRAIN_MAX_S}")));
     }
     let proxy = Proxy { inner: office.inner()? };
-    let done = office.acted(&caller, &format!("has the proxy go down within {deadline_s} s"), None, None);
-    tokio::spawn(async move { proxy.shutdown(Duration::from_secs(deadline_s.into())).await });
+    let deadline = deadline_s.map_or(proxy.inner.limits.drain_timeout, |seconds| Duration::from_secs(seconds.into()));
+    let done = office.acted(&caller, &format!("has the proxy go down within {} s", deadline.as_secs_f64()), None, None);
+    tokio::spawn(async move { proxy.shutdown(deadline).await });
     done
 }
 

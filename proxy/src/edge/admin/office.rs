@@ -14,12 +14,14 @@ use axum::{
 };
 use browser_stream_mux::{Code, StreamId};
 use futures::{FutureExt, future::BoxFuture};
-use http::{HeaderValue, Method, header};
+use http::{HeaderValue, Method, StatusCode, header};
+use tokio::sync::Semaphore;
 
 use super::{
     super::{
         http::Connection,
         proxy::{Inner, Proxy},
+        readiness::come_back,
         upgrade,
     },
     acts,
@@ -34,6 +36,7 @@ use super::{
 };
 use crate::{
     config::Config,
+    counters::Refusal,
     error::OpenError,
     route::{StreamRouter, StreamServerProxy},
     session::Session,
@@ -47,6 +50,8 @@ pub(in super::super) struct Office {
     pub(super) tables: Tables,
     /// Sessions of pages that look on, apart from those of peers.
     live: OnceLock<Proxy>,
+    /// Their places, apart from those of requests: whoever fills them shuts nobody else out.
+    places: Arc<Semaphore>,
 }
 
 impl Inner {
@@ -62,6 +67,9 @@ const MEMORY_MAX: usize = 64 << 20;
 /// Pages that look on from one address, and streams that one has.
 const PAGES_PER_ADDRESS_MAX: usize = 16;
 
+/// Pages that look on, from wherever.
+const PAGES_MAX: usize = 256;
+
 /// No action says more.
 const BODY_MAX: usize = 2 << 20;
 
@@ -70,7 +78,8 @@ impl Office {
     pub(super) fn of(inner: &Arc<Inner>) -> Arc<Self> {
         let office = inner.office.get_or_init(|| {
             let chronicle = Chronicle::new(inner);
-            Arc::new(Self { inner: Arc::downgrade(inner), chronicle, tables: Tables::default(), live: OnceLock::new() })
+            let (tables, live, places) = (Tables::default(), OnceLock::new(), Arc::new(Semaphore::new(PAGES_MAX)));
+            Arc::new(Self { inner: Arc::downgrade(inner), chronicle, tables, live, places })
         });
         office.clone()
     }
@@ -86,7 +95,12 @@ impl Office {
             let live = || Live(Arc::downgrade(self));
             // As a name, too, for a library connects to names.
             let router = StreamRouter::new().route("/admin/live", live()).route("/admin/connect/live", live());
-            Proxy::new(config, router).with_authorizer(OfTheOffice(self.inner.clone()))
+            // What it refuses counts with the rest.
+            let counters = Arc::new(inner.counters.aside());
+            let live = Proxy { inner: Arc::new(Inner::new(config, router, None, counters)) };
+            // Whoever upgrades has shown nothing yet.
+            live.sessions().known_within(inner.limits.establish_timeout);
+            live.with_authorizer(OfTheOffice(self.inner.clone()))
         })
     }
 
@@ -185,6 +199,14 @@ async fn keep_live(State((office, door)): State<(Arc<Office>, Arc<Door>)>, reque
             remote.set_port(STRANGERS);
         }
     }
+    if let Some(connection) = parts.extensions.get_mut::<Connection>() {
+        let Ok(place) = office.places.clone().try_acquire_owned() else {
+            door.inner.counters.count(Refusal::Connections);
+            return come_back(StatusCode::SERVICE_UNAVAILABLE, "limit: as many pages look on as may; close some, or try again later\n");
+        };
+        // In place of that of its connection, which others need for requests.
+        connection.place = Arc::new(place);
+    }
     office.chronicle.write();
     next.run(Request::from_parts(parts, body)).await
 }
@@ -224,16 +246,21 @@ impl Authorizer for OfTheOffice {
     fn authorize(&self, asking: Asking) -> BoxFuture<'_, Result<Identity, Refused>> {
         let inner = self.0.upgrade();
         async move {
+            let read = Need::Read.as_str();
+            let pattern = read.parse().into_iter().collect::<Vec<_>>();
+            // Nothing else is to be had here, channels and rooms neither, whatever it may among peers.
+            let looks_on = Rights::none().with(Verb::Admin, &pattern);
             let authorizer = inner.and_then(|inner| inner.sessions.authorizer());
             if let (Some(authorizer), true) = (authorizer, asking.token.is_some()) {
-                return authorizer.authorize(asking).await;
+                let identity = authorizer.authorize(asking).await?;
+                let may = identity.rights.allow(Verb::Admin, read);
+                return if may { Ok(Identity { rights: looks_on, ..identity }) } else { Err(Refused::Right) };
             }
             let is_here = |remote: SocketAddr| remote.port() != STRANGERS && remote.ip().to_canonical().is_loopback();
             if !asking.remote.is_some_and(is_here) {
                 return Err(Refused::Missing);
             }
-            let read = Need::Read.as_str().parse().into_iter().collect::<Vec<_>>();
-            Ok(Identity::anonymous(Rights::none().with(Verb::Admin, &read)))
+            Ok(Identity::anonymous(looks_on))
         }
         .boxed()
     }

@@ -81,12 +81,10 @@ pub(super) struct StreamRow {
     pub sent: u64,
     /// Bytes that wait to leave, to either end.
     pub queue: usize,
-    /// Whether its ends go on with it over other connections.
+    /// Whether its ends go on with it over other connections: one that went direct stays so here, and moves no bytes.
     pub resumable: bool,
     /// `stream`, `channel`, `room`, or `control` for what is about its peer.
     pub kind: &'static str,
-    /// The way that the proxy sees: its own.
-    pub carrier: &'static str,
 }
 
 /// A channel.

@@ -180,7 +180,6 @@ fn stream(session: &Session, seen: &SeenStream) -> StreamRow {
         queue: seen.queued,
         resumable: seen.is_aside && destination.is_some(),
         kind,
-        carrier: "proxy",
         name: destination.map(|destination| destination.name),
         path,
     }

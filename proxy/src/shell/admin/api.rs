@@ -1,9 +1,9 @@
 //! Asking the API: one connection, one request after the other.
 
-use std::{io, path::Path, sync::Arc, time::Duration};
+use std::{io, net::IpAddr, path::Path, sync::Arc, time::Duration};
 
 use axum::body::{Body, to_bytes};
-use http::{Method, Request, StatusCode, Uri, header};
+use http::{Method, Request, StatusCode, Uri, header, uri::Authority};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, RootCertStore, crypto::ring, pki_types::ServerName};
@@ -17,6 +17,7 @@ use tokio_rustls::TlsConnector;
 
 use super::super::{
     Failure,
+    escape::escaped,
     failure::{line, status},
     trust::{Fingerprint, trusting},
 };
@@ -41,14 +42,6 @@ impl Api {
     /// Connects to the port, and shows the token of that file with each request.
     pub async fn dial(url: &str, token: Option<&Path>, trust: (Option<&Path>, Option<Fingerprint>)) -> Result<Self, Failure> {
         let bad = || Failure::exchange(2, &format!("bad_request: {url:?} is no address: write it as 127.0.0.1:9090 or https://host:9090"));
-        let whole = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
-        let uri: Uri = whole.parse().map_err(|_| bad())?;
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(bad()) };
-        let is_secure = match scheme {
-            "http" => false,
-            "https" => true,
-            _ => return Err(bad()),
-        };
         let token = match token {
             Some(file) => {
                 let text = std::fs::read_to_string(file).map_err(|error| Failure::local(file.display(), &error))?;
@@ -56,6 +49,7 @@ impl Api {
             }
             None => std::env::var("BSS_TOKEN").ok().filter(|token| !token.is_empty()),
         };
+        let (authority, is_secure) = place(url, token.is_some()).ok_or_else(bad)?;
         let host = authority.host().trim_matches(['[', ']']);
         let port = authority.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
         let none = |error: &dyn std::fmt::Display| {
@@ -127,13 +121,48 @@ impl Api {
         if status == StatusCode::NO_CONTENT {
             return Ok(Value::Null);
         }
-        let said: Option<Value> = serde_json::from_slice(&body).ok();
-        match said {
-            Some(said) if status.is_success() => Ok(said),
-            Some(said) if said["code"].is_string() => Err(refused(status, &said)),
-            _ => Err(Failure::exchange(70, &format!("unsupported: what answers there is not the API of a proxy (status {status})"))),
-        }
+        said(status, &body)
     }
+}
+
+/// The host and port of an address, and whether TLS is spoken there; `None` for what is no address. Without a scheme no token goes beyond this machine in the clear.
+fn place(url: &str, shows_token: bool) -> Option<(Authority, bool)> {
+    if let Some((scheme, _)) = url.split_once("://") {
+        let is_secure = match scheme {
+            "http" => false,
+            "https" => true,
+            _ => return None,
+        };
+        return Some((url.parse::<Uri>().ok()?.authority()?.clone(), is_secure));
+    }
+    let uri: Uri = format!("http://{url}").parse().ok()?;
+    let authority = uri.authority()?.clone();
+    let host = authority.host().trim_matches(['[', ']']);
+    let is_here = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.to_canonical().is_loopback());
+    Some((authority, shows_token && !is_here))
+}
+
+/// What an answer says.
+fn said(status: StatusCode, body: &[u8]) -> Result<Value, Failure> {
+    let said: Option<Value> = serde_json::from_slice(body).ok();
+    match said {
+        Some(said) if status.is_success() => return Ok(said),
+        Some(said) => {
+            if let Some(code) = said["code"].as_str() {
+                return Err(refused(status, code, said["message"].as_str().unwrap_or_default()));
+            }
+        }
+        // The port itself, where it has no room, says `code: text`. A path that nobody knows is no API.
+        None if status != StatusCode::NOT_FOUND => {
+            let text = str::from_utf8(body).unwrap_or_default().trim();
+            let is_code = |code: &str| !code.is_empty() && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            if let Some((code, message)) = text.split_once(": ").filter(|(code, _)| is_code(code)) {
+                return Err(refused(status, code, message));
+            }
+        }
+        None => {}
+    }
+    Err(Failure::exchange(70, &format!("unsupported: what answers there is not the API of a proxy (status {status})")))
 }
 
 /// HTTP over a connection, which a task of its own carries.
@@ -158,15 +187,13 @@ fn believing((ca, fingerprint): (Option<&Path>, Option<Fingerprint>)) -> Result<
 }
 
 /// A refusal, with the status of the code that it has; one without is as its HTTP status.
-fn refused(answered: StatusCode, said: &Value) -> Failure {
-    let text = |field: &str| line(said[field].as_str().unwrap_or_default());
-    let (code, message) = (text("code"), text("message"));
+fn refused(answered: StatusCode, code: &str, message: &str) -> Failure {
     let status = match code.parse() {
         Ok(code) => status(browser_stream_client::RefusalCode::Known(code)),
         Err(_) if answered.is_client_error() => 77,
         Err(_) => 70,
     };
-    Failure::exchange(status, &format!("{code}: {message}"))
+    Failure::exchange(status, &escaped(&line(&format!("{code}: {message}"))))
 }
 
 /// A text as it stands in a path or a query.
@@ -176,4 +203,41 @@ pub(super) fn segment(text: &str) -> String {
         other => format!("%{other:02X}"),
     };
     text.bytes().map(byte).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threat_14_no_token_goes_beyond_this_machine_in_the_clear_unless_that_is_said() {
+        for (url, shows_token, is_secure) in [
+            ("127.0.0.1:9090", true, Some(false)),
+            ("localhost:9090", true, Some(false)),
+            ("[::1]:9090", true, Some(false)),
+            ("bss.example:9090", true, Some(true)),
+            ("10.0.0.1:9090", true, Some(true)),
+            ("10.0.0.1:9090", false, Some(false)),
+            ("http://10.0.0.1:9090", true, Some(false)),
+            ("https://127.0.0.1:9090", false, Some(true)),
+            ("ftp://127.0.0.1:9090", false, None),
+            ("no address", true, None),
+        ] {
+            assert_eq!(place(url, shows_token).map(|(_, is_secure)| is_secure), is_secure, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_the_port_says_itself_is_told_with_the_status_of_its_code() {
+        let ended = |status: u16, body: &str| {
+            let failure = said(StatusCode::from_u16(status).expect("a status"), body.as_bytes()).expect_err("a refusal");
+            (failure.status(), failure.to_string())
+        };
+        let limit = "limit: too many connections to this port from this address; close some";
+        assert_eq!(ended(429, &format!("{limit}\n")), (75, limit.to_owned()));
+        assert_eq!(ended(403, r#"{"code":"forbidden","message":"no\u202e"}"#), (77, "forbidden: no\\u202e".to_owned()));
+        for (status, body) in [(404, "not_found: nothing is here\n"), (200, "<!doctype html>"), (502, "Bad Gateway: no"), (500, "{}")] {
+            assert_eq!(ended(status, body).0, 70, "{body}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ use super::{Failure, standard::print, trust::Fingerprint};
 /// What `bss admin` is told.
 #[derive(Debug, Args)]
 pub struct Admin {
-    /// Where it is: what `bss serve --admin` was given, or http://… or https://…
+    /// Where it is: what `bss serve --admin` was given, or http://… or https://…; beyond this machine https where a token is shown
     #[arg(value_name = "ADDRESS")]
     url: String,
     #[command(subcommand)]
@@ -40,7 +40,7 @@ pub struct Admin {
 /// What its help says at its end.
 pub const HELP: &str = "\
 From the machine of the proxy everything may be read, and changed where it was started with --admin-actions; from elsewhere it takes a token
-with the right admin=read, or admin=act. A name is the one that listeners have, or with its prefix in front where there are several.
+with the right admin=read, or admin=act, which then goes over https unless the address says http://. A name is the one that listeners have, or with its prefix in front where there are several.
 
   bss admin 127.0.0.1:9090 overview                the proxy in a few numbers
   bss admin 127.0.0.1:9090 sessions --search 10.0. who is connected from there
@@ -102,9 +102,9 @@ enum Task {
     Remove { room: String, member: String },
     /// Have the proxy go down, as SIGTERM does
     Drain {
-        /// Close what is left after so long
-        #[arg(long, value_name = "SECONDS", default_value_t = 30)]
-        deadline: u32,
+        /// Close what is left after so long; without it, after the drain_timeout that the proxy was set to
+        #[arg(long, value_name = "SECONDS")]
+        deadline: Option<u32>,
     },
 }
 
@@ -163,7 +163,7 @@ impl Task {
                 ("PUT", format!("rooms/{}/members/{}", segment(&room), segment(&member)), json!({ "room": to }))
             }
             Self::Remove { room, member } => ("DELETE", format!("rooms/{}/members/{}", segment(&room), segment(&member)), none),
-            Self::Drain { deadline } => ("POST", "drain".to_owned(), json!({ "deadline_s": deadline })),
+            Self::Drain { deadline } => ("POST", "drain".to_owned(), deadline.map_or(none, |deadline| json!({ "deadline_s": deadline }))),
             // The others only read: this is what says least.
             _ => ("GET", "me".to_owned(), none),
         }

@@ -1,10 +1,10 @@
-//! Rows for people: a table with aligned columns, ages and sizes in units. Nothing of a peer's breaks a line.
+//! Rows for people: a table with aligned columns, ages and sizes in units. Nothing of a peer's breaks a line, or changes how it looks.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
-use super::super::failure::line;
+use super::super::escape::escaped;
 
 /// A column: its head, the field, and how that is shown.
 pub(super) type Column = (&'static str, &'static str, As);
@@ -140,7 +140,7 @@ impl As {
             (Self::Age, value) => value.as_u64().map_or_else(String::new, |since| age(now.saturating_sub(since) / 1000)),
             (Self::Milliseconds, value) => value.as_f64().map_or_else(String::new, |ms| format!("{ms:.1} ms")),
             (_, Value::String(text)) if text.is_empty() => "-".to_owned(),
-            (_, Value::String(text)) => line(text),
+            (_, Value::String(text)) => escaped(text),
             (_, value) => value.to_string(),
         }
     }
@@ -188,10 +188,10 @@ mod tests {
     #[test]
     fn a_table_is_aligned_and_no_name_breaks_its_line() {
         let room = |name: &str, members: usize| json!({ "name": name, "members": members, "live": null, "since_ms": now_ms(), "emits": 0 });
-        let text = rows(&[room("日本", 10), room("a\nb\u{1b}[2J", 2)], ROOMS, false);
+        let text = rows(&[room("日本", 10), room("a\nb\u{1b}\u{202e}\u{200b}", 2)], ROOMS, false);
         assert_eq!(
             text,
-            "ROOM     MEMBERS  LIVE  AGE  EVENTS\n日本            10     -  0 s       0\na b [2J        2     -  0 s       0\n"
+            "ROOM                        MEMBERS  LIVE  AGE  EVENTS\n日本                               10     -  0 s       0\na\\u000ab\\u001b\\u202e\\u200b        2     -  0 s       0\n"
         );
         assert_eq!(rows(&[], ROOMS, true), "[]\n");
     }

@@ -5,7 +5,7 @@ use std::{fmt::Write, time::Duration};
 use clap::ValueEnum;
 use serde_json::to_string;
 
-use super::escape::escaped;
+use super::super::escape::escaped;
 
 /// Who says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,12 +4,11 @@
 //! in order (`order`). Both hand bytes to a `conversation`, which is an `upgrade` and then in each direction a `websocket` with `frames` of the mux in it.
 //! `streams` knows what holds for each stream, `plan` what its open and reply decide, `way` what a direction carries: `framed` JSON, `records` by their
 //! `layout` and `tables`, or bytes. What is found goes as a `line` through the `scribe` to the `printer`, without secrets (`redact`) and without what a
-//! terminal obeys (`escape`); nothing is kept beyond the `budget`.
+//! terminal obeys (`shell/escape`); nothing is kept beyond the `budget`.
 
 mod budget;
 mod capture;
 mod conversation;
-mod escape;
 mod flows;
 mod framed;
 mod frames;
