@@ -176,7 +176,6 @@ impl World {
         let now = self.now;
         let put = sender.transmit(max, &mut out);
         assert!(wanted || !put, "put something out that it did not have");
-        // How far the peer has read may be asked behind what left before.
         let put = put | sender.mark(|| now, &mut out);
         let sent: u32 = out.sent.iter().map(|sent| sent.1).sum();
         assert_eq!(before - sender.queued(), sent as usize);
@@ -396,11 +395,8 @@ fn both_ends_that_reset_a_stream_behind_more_than_a_window_come_to_an_end() {
     world.open(1);
     world.settle();
     let id = world.sides[1].known[0];
-    for side in [0, 1] {
-        world.send(side, id, 3 * INITIAL_WINDOW as usize + 1);
-        world.reset_behind(side, id, 300);
-    }
-    world.settle();
+    [0, 1].map(|side| world.send(side, id, 3 * INITIAL_WINDOW as usize + 1));
+    [0, 1].map(|side| world.reset_behind(side, id, 300));
     world.finish_everything();
     world.check_over();
 }
