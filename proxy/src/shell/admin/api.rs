@@ -18,6 +18,7 @@ use tokio_rustls::TlsConnector;
 use super::super::{
     Failure,
     failure::{line, status},
+    shown::Shown,
     trust::{Fingerprint, trusting},
 };
 
@@ -38,8 +39,8 @@ const ANSWER_MAX: usize = 64 << 20;
 const ROWS: usize = 10_000;
 
 impl Api {
-    /// Connects to the port, and shows the token of that file with each request.
-    pub async fn dial(url: &str, token: Option<&Path>, trust: (Option<&Path>, Option<Fingerprint>)) -> Result<Self, Failure> {
+    /// Connects to the port, and shows the token with each request.
+    pub async fn dial(url: &str, token: Option<&Shown>, trust: (Option<&Path>, Option<Fingerprint>)) -> Result<Self, Failure> {
         let bad = || Failure::exchange(2, &format!("bad_request: {url:?} is no address: write it as 127.0.0.1:9090 or https://host:9090"));
         let whole = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let uri: Uri = whole.parse().map_err(|_| bad())?;
@@ -50,11 +51,8 @@ impl Api {
             _ => return Err(bad()),
         };
         let token = match token {
-            Some(file) => {
-                let text = std::fs::read_to_string(file).map_err(|error| Failure::local(file.display(), &error))?;
-                Some(text.trim().to_owned())
-            }
-            None => std::env::var("BSS_TOKEN").ok().filter(|token| !token.is_empty()),
+            Some(shown) => shown.read()?,
+            None => None,
         };
         let host = authority.host().trim_matches(['[', ']']);
         let port = authority.port_u16().unwrap_or(if is_secure { 443 } else { 80 });
