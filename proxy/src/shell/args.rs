@@ -21,6 +21,7 @@ use super::{
     keys::{self, Keygen},
     list::List,
     listen::Listen,
+    shown::Shown,
     token::Token,
     trace::{self, Trace},
     trust::Fingerprint,

@@ -9,7 +9,9 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     Failure,
     args::{Far, Reach},
-    keys, soon,
+    keys,
+    shown::Shown,
+    soon,
     standard::say,
     trust::trusting,
 };

@@ -36,10 +36,12 @@ impl Shown {
     /// What helps where the proxy does not take it.
     pub fn advice(&self) -> &'static str {
         let is_of_environment = std::env::var("BSS_TOKEN").is_ok_and(|token| token == self.0);
-        match (is_of_environment, self.0.starts_with('@')) {
+        // Such as the name of a file; a JWT has three parts.
+        let is_odd = !self.0.is_empty() && !self.0.starts_with('@') && self.0.split('.').count() != 3;
+        match (is_of_environment, is_odd) {
             (true, _) => "the token is the one in BSS_TOKEN: show another with --token, or none with --token ''",
-            (false, true) => "",
-            (false, false) => "--token is the token itself, and @FILE reads it from a file",
+            (false, true) => "--token is the token itself, and @FILE reads it from a file",
+            (false, false) => "",
         }
     }
 }
