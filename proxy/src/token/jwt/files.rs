@@ -146,13 +146,13 @@ impl Withdrawn {
     pub fn tell(&self, file: &Path) {
         let doubtful = &self.doubtful;
         tracing::info!(?file, subs = self.subs.len(), jtis = self.ids.len(), "tokens that are taken back");
-        if let Some(first) = doubtful.first() {
+        if !doubtful.is_empty() {
             let lines = &doubtful[..doubtful.len().min(LINES_MAX)];
             tracing::warn!(
                 ?file,
                 ?lines,
                 in_all = doubtful.len(),
-                "line {first}, and those of its kind, may take nothing back: a line is a jti, or sub: and whose, with nothing behind it"
+                "lines that may take nothing back: each is to be a jti, or sub: and whose, with nothing behind it"
             );
         }
     }
