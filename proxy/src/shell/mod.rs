@@ -1,8 +1,8 @@
 //! Names from the shell: `bss` as a peer.
 //!
-//! `args` is what one types, `token` what `bss` has to do with tokens, `peer` the connection to the proxy, `pipe` carries a stream to and from files, `tcp` to and from a socket, `exec` to and
+//! `args` is what one types, `shown` the token in it, `token` what `bss` has to do with tokens, `peer` the connection to the proxy, `pipe` carries a stream to and from files, `tcp` to and from a socket, `exec` to and
 //! from a process; `connect`, `listen`, `forward`, `list`, `trace`, and `send` and `receive` of `exchange` are the commands, `failure` how they end when they do not end well,
-//! `shown` is the token that any of them shows, `admin` asks the port for whoever runs the proxy, `describe` what the program says of itself.
+//! `admin` asks the port for whoever runs the proxy, `describe` what the program says of itself.
 
 mod admin;
 mod args;
