@@ -142,6 +142,9 @@ impl Config {
         if !self.open && self.tokens.is_none() && !self.bind.ip().to_canonical().is_loopback() {
             return Err(ConfigError::Open(self.bind));
         }
+        if self.admin_actions && self.admin.is_none() {
+            return Err(ConfigError::AdminActions);
+        }
         if let Some(admin) = self.admin.filter(|admin| self.tokens.is_none() && !admin.ip().to_canonical().is_loopback()) {
             return Err(ConfigError::Admin(admin));
         }
@@ -193,6 +196,9 @@ pub enum ConfigError {
     /// Others could read the metrics.
     #[error("refusing to listen on {0} for whoever runs the proxy: everybody who reaches this address could ask; add --tokens FILE, or say --admin 127.0.0.1:{port}", port = .0.port())]
     Admin(SocketAddr),
+    /// What may be done at a port that there is not.
+    #[error("--admin-actions needs --admin: the port where that is done, such as 127.0.0.1:9090")]
+    AdminActions,
     /// What tokens are to be like, and no keys to know them by.
     #[error(
         "--token-audience, --token-revoked and --anonymous-rights need --tokens: the file with the keys, as `bss token keygen` prints it"

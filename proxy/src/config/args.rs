@@ -276,6 +276,8 @@ mod tests {
         for alone in [["--token-audience", "a"], ["--token-revoked", "/a"], ["--anonymous-rights", "connect=*"]] {
             assert!(refused(&alone).contains("--tokens"));
         }
+        assert!(refused(&["--admin-actions"]).contains("needs --admin"));
+        assert!(args(&["--admin-actions", "--admin", "127.0.0.1:9090"]).config().is_ok());
         assert!(refused(&["--config", "/nowhere/at/all.toml"]).contains("cannot read"));
     }
 }

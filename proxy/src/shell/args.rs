@@ -21,6 +21,7 @@ use super::{
     keys::{self, Keygen},
     list::List,
     listen::Listen,
+    shown::Shown,
     token::Token,
     trace::{self, Trace},
     trust::Fingerprint,
@@ -124,9 +125,9 @@ pub struct Far {
     /// Below which prefix the names are
     #[arg(long, value_name = "PATH", default_value = "/browser-server")]
     pub prefix: RoutePath,
-    /// Who we are, for a proxy that asks; better in the environment, where no other user reads it
-    #[arg(long, env = "BSS_TOKEN", value_name = "TOKEN", hide_env_values = true)]
-    pub token: Option<String>,
+    /// Who we are, for a proxy that asks: a token, or @FILE with one; better there or in the environment, where no other user reads it
+    #[arg(long, env = "BSS_TOKEN", value_name = "TOKEN|@FILE", hide_env_values = true)]
+    pub token: Option<Shown>,
     /// Over TLS, trust the certificates of this PEM file instead of those that browsers trust
     #[arg(long, env = "BSS_CA", value_name = "FILE")]
     pub ca: Option<PathBuf>,

@@ -149,6 +149,14 @@ impl Failure {
         Self { status, line: line(said) }
     }
 
+    /// The same, with what helps where a token was shown that is not taken, or does not allow it.
+    pub fn of_token(mut self, advice: &str) -> Self {
+        if self.status == 77 {
+            self.line = advised(&self.line, advice);
+        }
+        self
+    }
+
     /// Whether it is this machine's, so that the next client would meet it, too.
     pub fn is_local(&self) -> bool {
         matches!(self.status, 74 | 141)

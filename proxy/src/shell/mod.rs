@@ -1,6 +1,6 @@
 //! Names from the shell: `bss` as a peer.
 //!
-//! `args` is what one types, `token` what `bss` has to do with tokens, `peer` the connection to the proxy, `pipe` carries a stream to and from files, `tcp` to and from a socket, `exec` to and
+//! `args` is what one types, `shown` the token in it, `token` what `bss` has to do with tokens, `peer` the connection to the proxy, `pipe` carries a stream to and from files, `tcp` to and from a socket, `exec` to and
 //! from a process; `connect`, `listen`, `forward`, `list`, `trace`, and `send` and `receive` of `exchange` are the commands, `failure` how they end when they do not end well,
 //! `admin` asks the port for whoever runs the proxy, `describe` what the program says of itself, `escape` how a terminal is shown what a peer chose.
 
@@ -27,6 +27,7 @@ mod pipe;
 mod progress;
 mod rate;
 pub mod service;
+mod shown;
 mod standard;
 mod tcp;
 mod token;

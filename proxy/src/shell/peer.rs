@@ -9,7 +9,9 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{
     Failure,
     args::{Far, Reach},
-    keys, soon,
+    keys,
+    shown::Shown,
+    soon,
     standard::say,
     trust::trusting,
 };
@@ -56,7 +58,7 @@ impl Proxy {
     pub async fn dial(far: &Far) -> Result<Self, Failure> {
         let url = url(&far.url);
         let mut dial = Peer::dial(&url);
-        if let Some(token) = &far.token {
+        if let Some(token) = far.token.as_ref().map(Shown::read).transpose()?.flatten() {
             dial = dial.token(token);
         }
         if let Some(file) = &far.ca {

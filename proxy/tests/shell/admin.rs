@@ -85,7 +85,7 @@ async fn who_may_not_is_told_so_and_where_nobody_answers_that_is_said() {
 }
 
 #[tokio::test]
-async fn threat_18_a_token_is_read_from_its_file_and_counts() {
+async fn threat_18_a_token_is_a_text_or_that_of_a_file_and_counts_and_no_error_shows_it() {
     let folder = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-admin", std::process::id()));
     std::fs::create_dir_all(&folder).expect("made");
     let file = |name: &str| folder.join(name).to_str().expect("text").to_owned();
@@ -100,13 +100,27 @@ async fn threat_18_a_token_is_read_from_its_file_and_counts() {
     let served = Run::start(&["--tokens", &file("keys.json")]).await;
     served.admin(&["overview"]).await.stdout();
     served.admin(&["reserve", "kept"]).await.failed(77, "forbidden: ");
-    served
-        .admin(&["reserve", "kept", "--token", &file("reads")])
-        .await
-        .failed(77, "forbidden: this needs a token with the right admin=act");
-    served.admin(&["overview", "--token", &file("wrong")]).await.failed(77, "unauthorized: ");
-    assert_eq!(served.admin(&["overview", "--token", &file("nowhere")]).await.code, Some(74));
-    assert_eq!(served.admin(&["reserve", "kept", "--token", &file("acts")]).await.stdout(), "");
+    let at = |name: &str| format!("@{}", file(name));
+    let forbidden = "forbidden: this needs a token with the right admin=act";
+    served.admin(&["reserve", "kept", "--token", &at("reads")]).await.failed(77, forbidden);
+    let reads = std::fs::read_to_string(file("reads")).expect("text");
+    let mut of_environment = bss(&["admin", &served.admin, "reserve", "kept"]);
+    let ended = run(of_environment.env("BSS_TOKEN", reads.trim()), b"").await;
+    assert!(ended.stderr.contains("the token is the one in BSS_TOKEN"), "{ended:?}");
+    ended.failed(77, forbidden);
+    // As in the other verbs it is the token itself, which no error shows.
+    let ended = served.admin(&["reserve", "kept", "--token", reads.trim()]).await;
+    assert!(!ended.stderr.contains("BSS_TOKEN") && !ended.stderr.contains("@FILE"), "{ended:?}");
+    ended.failed(77, forbidden);
+    for (token, status, is_advised) in
+        [(reads.trim().repeat(9), 77, true), (file("reads"), 77, true), (at("wrong"), 77, false), (format!("@{}", reads.trim()), 74, false)]
+    {
+        let ended = served.admin(&["overview", "--token", &token]).await;
+        assert!(ended.code == Some(status) && !ended.stderr.contains(token.trim_start_matches('@')), "{ended:?}");
+        assert_eq!(ended.stderr.contains("@FILE reads it from a file"), is_advised, "{ended:?}");
+    }
+    assert_eq!(served.admin(&["overview", "--token", &at("nowhere")]).await.code, Some(74));
+    assert_eq!(served.admin(&["reserve", "kept", "--token", &at("acts")]).await.stdout(), "");
     let events = served.json(&["events", "--search", "admin.action"]).await;
     assert_eq!(events[0]["text"], r#"reserved "kept", by "acts""#);
     std::fs::remove_dir_all(folder).expect("ours");

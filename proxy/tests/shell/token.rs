@@ -40,10 +40,41 @@ async fn threat_17_a_key_is_its_owners_alone_and_never_written_over() {
     let before = fs::read_to_string(&file).expect("text");
     let public = fs::read_to_string(keys.path("keys.json")).expect("text");
     assert!(before.contains("\"d\":") && !public.contains("\"d\":"), "the proxy gets the public half");
-    run(&mut bss(&["token", "keygen", "--out", &file]), b"").await.failed(74, "the token: ");
+    let again = run(&mut bss(&["token", "keygen", "--out", &file]), b"").await;
+    let said = format!("the token: {file} is there already, and was kept as it was; `bss token public {file}` prints");
+    again.failed(74, &said);
     assert_eq!(fs::read_to_string(&file).expect("text"), before);
-    let wrong = run(&mut bss(&["token", "mint", "--key", &keys.path("keys.json"), "--sub", "ann"]), b"").await;
-    wrong.failed(74, "the token: ");
+    assert_eq!(run(&mut bss(&["token", "public", &file]), b"").await.stdout(), public, "so nothing is lost");
+    for verb in [&["public"][..], &["mint", "--sub", "ann", "--key"]] {
+        let wrong = run(&mut bss(&[&["token"], verb, &[&keys.path("keys.json")]].concat()), b"").await;
+        assert!(wrong.stderr.contains("this is a JWKS") && wrong.stderr.contains("keygen --out"), "{wrong:?}");
+        wrong.failed(74, "the token: ");
+    }
+}
+
+#[tokio::test]
+async fn who_makes_a_token_that_allows_nothing_is_told() {
+    let keys = Keys::make("EdDSA").await;
+    for (rights, said) in [
+        (&[][..], "bss: the token allows nothing: "),
+        (&["--admin", "bogus"], "bss: there is no right admin=bogus at `bss serve`: it knows names, everywhere, metrics, read, act\n"),
+        (&["--admin", "*"], ""),
+        (&["--join", "bogus"], ""),
+    ] {
+        let key = keys.path("signing.jwk");
+        let made = run(&mut bss(&[&["token", "mint", "--key", &key, "--sub", "ann"], rights].concat()), b"").await;
+        assert!(made.stderr.starts_with(said) && made.stderr.is_empty() == said.is_empty(), "{made:?}");
+        assert_eq!(made.stdout.split(|byte| *byte == b'.').count(), 3, "it is made all the same");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_over_does_not_hold_whether_or_not_its_key_is_known() {
+    let part = |json: &str| data_encoding::BASE64URL_NOPAD.encode(json.as_bytes());
+    let token = format!("{}.{}.AAAA", part(r#"{"alg":"EdDSA"}"#), part(r#"{"sub":"ann","exp":1}"#));
+    let looked = run(&mut bss(&["token", "inspect"]), token.as_bytes()).await;
+    let said = String::from_utf8(looked.stdout).expect("text");
+    assert!(looked.code == Some(77) && said.ends_with("it does not hold: the token has expired: get a new one\n"), "{said}");
 }
 
 #[tokio::test]
@@ -109,6 +140,7 @@ async fn threat_14_beyond_this_machine_a_proxy_needs_to_be_open_or_to_have_token
     assert_eq!(check(&keys.path("keys.json")).await.code, Some(0));
     check(&keys.path("nowhere.json")).await.failed(2, "cannot read");
     let secret = check(&keys.path("signing.jwk")).await;
+    assert!(secret.stderr.contains("this is the signing key") && secret.stderr.contains("bss token public"), "{secret:?}");
     secret.failed(2, "the keys ");
     fs::write(keys.path("whole.json"), format!("{{\"keys\":[{}]}}", fs::read_to_string(keys.path("signing.jwk")).expect("text")))
         .expect("written");

@@ -226,6 +226,9 @@ async fn what_cannot_be_traced_is_said_in_one_line() {
         .await
         .failed(2, "bad_request: stdin: it is neither pcap nor pcapng");
     run(&mut bss(&["trace", "--listen", "0", "ftp://host/"]), b"").await.failed(2, "bad_request: \"ftp://host/\" is no URL of a proxy");
+    run(&mut bss(&["trace", "wss://host/mux"]), b"").await.failed(2, "bad_request: --listen PORT is missing");
+    let ended = run(&mut bss(&["trace", "--stream", "a", "-"]), b"").await;
+    assert!(ended.code == Some(2) && ended.stderr.contains("a stream's number, as it stands in the lines"), "{ended:?}");
     let mut other = Capture::new();
     other.says(Way::Up, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     let ended = run(&mut bss(&["trace", "-"]), &other.pcap()).await;

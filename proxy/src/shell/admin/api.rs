@@ -19,6 +19,7 @@ use super::super::{
     Failure,
     escape::escaped,
     failure::{line, status},
+    shown::Shown,
     trust::{Fingerprint, trusting},
 };
 
@@ -39,15 +40,12 @@ const ANSWER_MAX: usize = 64 << 20;
 const ROWS: usize = 10_000;
 
 impl Api {
-    /// Connects to the port, and shows the token of that file with each request.
-    pub async fn dial(url: &str, token: Option<&Path>, trust: (Option<&Path>, Option<Fingerprint>)) -> Result<Self, Failure> {
+    /// Connects to the port, and shows the token with each request.
+    pub async fn dial(url: &str, token: Option<&Shown>, trust: (Option<&Path>, Option<Fingerprint>)) -> Result<Self, Failure> {
         let bad = || Failure::exchange(2, &format!("bad_request: {url:?} is no address: write it as 127.0.0.1:9090 or https://host:9090"));
         let token = match token {
-            Some(file) => {
-                let text = std::fs::read_to_string(file).map_err(|error| Failure::local(file.display(), &error))?;
-                Some(text.trim().to_owned())
-            }
-            None => std::env::var("BSS_TOKEN").ok().filter(|token| !token.is_empty()),
+            Some(shown) => shown.read()?,
+            None => None,
         };
         let (authority, is_secure) = place(url, token.is_some()).ok_or_else(bad)?;
         let host = authority.host().trim_matches(['[', ']']);

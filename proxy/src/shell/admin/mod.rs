@@ -13,7 +13,7 @@ use self::{
     api::{Api, segment},
     show::Shape,
 };
-use super::{Failure, standard::print, trust::Fingerprint};
+use super::{Failure, shown::Shown, standard::print, trust::Fingerprint};
 
 /// What `bss admin` is told.
 #[derive(Debug, Args)]
@@ -26,9 +26,9 @@ pub struct Admin {
     /// As JSON, as the API has it
     #[arg(long, global = true)]
     json: bool,
-    /// Show the token of this file: its right is admin=read, and admin=act to change something. Without it what BSS_TOKEN says is shown
-    #[arg(long, global = true, value_name = "FILE")]
-    token: Option<PathBuf>,
+    /// Show this token, or the one in @FILE: its right is admin=read, and admin=act to change something; better there or in the environment, where no other user reads it
+    #[arg(long, global = true, env = "BSS_TOKEN", value_name = "TOKEN|@FILE", hide_env_values = true)]
+    token: Option<Shown>,
     /// Over TLS, trust the certificates of this PEM file instead of those that browsers trust
     #[arg(long, global = true, env = "BSS_CA", value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -46,7 +46,7 @@ with the right admin=read, or admin=act, which then goes over https unless the a
   bss admin 127.0.0.1:9090 sessions --search 10.0. who is connected from there
   bss admin 127.0.0.1:9090 names --json | jq -r '.[].key'
                                                    for programs
-  bss admin https://bss.example:9090 --token admin.token drain --deadline 60";
+  bss admin https://bss.example:9090 --token @admin.token drain --deadline 60";
 
 /// Which rows of a list.
 #[derive(Debug, Args)]
@@ -115,14 +115,15 @@ impl Admin {
             Ok(runtime) => runtime,
             Err(error) => return Failure::local("the runtime", &error).exit(),
         };
-        match runtime.block_on(self.perform()) {
+        let advice = self.token.as_ref().map_or("", Shown::advice);
+        match runtime.block_on(self.perform()).map_err(|failure| failure.of_token(advice)) {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => failure.exit(),
         }
     }
 
     async fn perform(self) -> Result<(), Failure> {
-        let mut api = Api::dial(&self.url, self.token.as_deref(), (self.ca.as_deref(), self.fingerprint)).await?;
+        let mut api = Api::dial(&self.url, self.token.as_ref(), (self.ca.as_deref(), self.fingerprint)).await?;
         let text = match self.task {
             Task::Overview => show::overview(&api.get("overview").await?, self.json),
             Task::Events(which) => show::rows(&api.list("events", which.search.as_deref()).await?, show::EVENTS, self.json),

@@ -35,6 +35,8 @@ pub fn keep_fresh(proxy: Proxy, authorizer: JwtAuthorizer) -> io::Result<impl Fu
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     Ok(async move {
+        // What was read before there was a log says there what it has.
+        authorizer.refresh(true);
         loop {
             let all = tokio::select! {
                 _ = hangup.recv() => true,

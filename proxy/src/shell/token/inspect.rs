@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use browser_stream_server::token::{Claims, JwtAuthorizer};
+use browser_stream_server::token::{Claims, JwtAuthorizer, Refused};
 use clap::Args;
 
 /// What it is told.
@@ -37,9 +37,13 @@ impl Inspect {
         };
         let claims = Claims::unproven(&token).map_err(io::Error::other)?;
         println!("{}", serde_json::to_string_pretty(&claims)?);
-        println!("{}", times(&claims));
+        println!("{}", times(&claims, SystemTime::now()));
         let Some(keys) = self.keys else {
             println!("its signature was not looked at: give --keys");
+            if claims.left(SystemTime::now()).is_zero() {
+                println!("it does not hold: {}", Refused::Expired);
+                return Ok(ExitCode::from(NOT_ALLOWED));
+            }
             return Ok(ExitCode::SUCCESS);
         };
         let mut authorizer = JwtAuthorizer::open(keys).map_err(io::Error::other)?;
@@ -62,10 +66,35 @@ impl Inspect {
 /// The status of what is not allowed.
 const NOT_ALLOWED: u8 = 77;
 
-/// How far its end is.
-fn times(claims: &Claims) -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-    let left = claims.exp - now;
+/// How far its end is, and that proxies wait for a while.
+fn times(claims: &Claims, now: SystemTime) -> String {
+    let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let span = |seconds: f64| format!("{:?}", Duration::try_from_secs_f64(seconds.abs().round()).unwrap_or(Duration::MAX));
-    if left > 0.0 { format!("expires in {}", span(left)) } else { format!("expired {} ago", span(left)) }
+    let (ends, left) = (claims.exp - seconds, claims.left(now));
+    if ends > 0.0 {
+        format!("expires in {}", span(ends))
+    } else if left.is_zero() {
+        format!("expired {} ago", span(ends))
+    } else {
+        format!("expired {} ago: a proxy still takes it for {}, because clocks differ", span(ends), span(left.as_secs_f64()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_token_is_told_with_what_clocks_may_differ() {
+        let mut claims = Claims::default();
+        claims.exp = 1000.0;
+        for (now, said) in [
+            (990, "expires in 10s"),
+            (1002, "expired 2s ago: a proxy still takes it for 28s, because clocks differ"),
+            (1030, "expired 30s ago"),
+            (1100, "expired 100s ago"),
+        ] {
+            assert_eq!(times(&claims, SystemTime::UNIX_EPOCH + Duration::from_secs(now)), said);
+        }
+    }
 }

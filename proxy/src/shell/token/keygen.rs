@@ -1,13 +1,11 @@
 //! `bss token keygen`.
 
-use std::{
-    io::{self, Write, stderr},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{io, path::PathBuf, process::ExitCode};
 
 use browser_stream_server::{private, token::SigningKey};
 use clap::{Args, ValueEnum};
+
+use super::public::tell;
 
 /// What it is told.
 #[derive(Debug, Args)]
@@ -35,15 +33,20 @@ impl Keygen {
             Algorithm::EdDsa => SigningKey::ed25519(),
             Algorithm::Hs256 => SigningKey::hs256().map_err(io::Error::other)?,
         };
-        private::make(&self.out, format!("{}\n", key.to_json()).as_bytes())
-            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", self.out.display())))?;
-        if key.is_shared() {
-            writeln!(
-                stderr(),
-                "bss: with HS256 what is printed is the secret itself: let nobody read it but the proxy, and chmod 600 the file"
-            )?;
-        }
-        println!("{}", key.jwks());
+        private::make(&self.out, format!("{}\n", key.to_json()).as_bytes()).map_err(|error| self.not_put(&error))?;
+        tell(&key);
         Ok(ExitCode::SUCCESS)
+    }
+
+    fn not_put(&self, error: &io::Error) -> io::Error {
+        let file = self.out.display();
+        let said = match error.kind() {
+            // Where the shell wrote to a file what is printed, that one is empty now.
+            io::ErrorKind::AlreadyExists => {
+                format!("{file} is there already, and was kept as it was; `bss token public {file}` prints what the proxy is to know of it")
+            }
+            _ => format!("{file}: {error}"),
+        };
+        io::Error::new(error.kind(), said)
     }
 }

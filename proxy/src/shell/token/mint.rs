@@ -1,14 +1,17 @@
 //! `bss token mint`.
 
 use std::{
-    fs, io,
+    io,
     path::PathBuf,
     process::ExitCode,
     time::{Duration, SystemTime},
 };
 
-use browser_stream_server::token::{Claims, Pattern, QuotaClaim, SigningKey, Verb};
+use browser_stream_server::token::{Claims, Pattern, QuotaClaim, Rights, Verb};
 use clap::Args;
+
+use super::public::signing;
+use crate::shell::standard::say;
 
 /// What it is told.
 #[derive(Debug, Args)]
@@ -63,11 +66,12 @@ pub struct Mint {
 impl Mint {
     /// Prints the token.
     pub fn run(self) -> io::Result<ExitCode> {
-        let of_file = |error: String| io::Error::other(format!("{}: {error}", self.key.display()));
-        let text = fs::read_to_string(&self.key).map_err(|error| of_file(error.to_string()))?;
-        let key = SigningKey::from_json(&text).map_err(|error| of_file(error.to_string()))?;
+        let key = signing(&self.key)?;
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut claims = Claims::default();
+        if let Some(why) = self.doubt() {
+            say(&why);
+        }
         claims.sub = self.sub;
         claims.iat = Some(now as f64);
         claims.exp = (now + self.ttl.as_secs()) as f64;
@@ -91,7 +95,21 @@ impl Mint {
         println!("{}", key.sign(&claims).ok_or_else(|| io::Error::other("it could not be made"))?);
         Ok(ExitCode::SUCCESS)
     }
+
+    /// Why it is likely to be of no use.
+    fn doubt(&self) -> Option<String> {
+        let all = [&self.listen, &self.connect, &self.publish, &self.subscribe, &self.join, &self.admin];
+        if all.iter().all(|patterns| patterns.is_empty()) {
+            return Some("the token allows nothing: say what with --listen, --connect, --publish, --subscribe, --join or --admin".into());
+        }
+        let is_known = |pattern: &Pattern| ADMIN.iter().any(|right| Rights::none().with(Verb::Admin, [pattern]).allow(Verb::Admin, right));
+        let unknown = self.admin.iter().find(|pattern| !is_known(pattern))?;
+        Some(format!("there is no right admin={unknown} at `bss serve`: it knows {}", ADMIN.join(", ")))
+    }
 }
+
+/// What a proxy asks the right `admin` for.
+const ADMIN: [&str; 5] = ["names", "everywhere", "metrics", "read", "act"];
 
 /// A number with its unit.
 fn life(text: &str) -> Result<Duration, String> {

@@ -4,12 +4,13 @@ mod guard;
 mod inspect;
 mod keygen;
 mod mint;
+mod public;
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use self::{inspect::Inspect, keygen::Keygen, mint::Mint};
+use self::{inspect::Inspect, keygen::Keygen, mint::Mint, public::Public};
 use super::Failure;
 
 pub use guard::{authorizer, keep_fresh};
@@ -25,6 +26,8 @@ pub struct Token {
 enum Task {
     /// Make a key that makes tokens, and print the JWKS by which a proxy knows them: `bss serve --tokens`
     Keygen(Keygen),
+    /// Print the JWKS of a key that was made before
+    Public(Public),
     /// Make a token and print it
     Mint(Box<Mint>),
     /// Print what a token says, and whether it holds
@@ -36,6 +39,7 @@ impl Token {
     pub fn run(self) -> ExitCode {
         let done = match self.task {
             Task::Keygen(keygen) => keygen.run(),
+            Task::Public(public) => public.run(),
             Task::Mint(mint) => mint.run(),
             Task::Inspect(inspect) => inspect.run(),
         };

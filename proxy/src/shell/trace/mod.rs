@@ -70,7 +70,7 @@ pub struct Trace {
     #[arg(long, value_name = "PORT", value_delimiter = ',', conflicts_with = "listen")]
     port: Vec<u16>,
     /// Print lines of these streams only; 0 is the session itself
-    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = stream)]
     stream: Vec<u32>,
     /// Print lines of these kinds only
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
@@ -105,7 +105,11 @@ impl Trace {
         let shown = Shown { data: self.data, secrets: self.secrets };
         let printer = Printer::new(self.json, self.only, self.stream);
         let Some(listen) = self.listen else {
-            return read(&self.source.unwrap_or_default(), &self.port, shown, printer);
+            let source = self.source.unwrap_or_default();
+            if ["ws://", "wss://", "http://", "https://"].iter().any(|scheme| source.starts_with(scheme)) {
+                return Err(Failure::argument("--listen PORT is missing: the port at which to stand in front of that proxy"));
+            }
+            return read(&source, &self.port, shown, printer);
         };
         let tls = match (&self.ca, self.fingerprint) {
             (Some(file), _) => Some(trusting(file)?),
@@ -120,6 +124,11 @@ impl Trace {
         runtime.shutdown_background();
         ended
     }
+}
+
+/// The id of a stream.
+fn stream(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "write a stream's number, as it stands in the lines: 1, 2, 3 …, or 0 for the session itself".into())
 }
 
 /// Where a proxy is unless it is said.

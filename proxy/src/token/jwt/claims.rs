@@ -105,6 +105,11 @@ impl Claims {
         self.clone().identity().map(drop)
     }
 
+    /// How long a proxy whose clock says `now` takes it: until `exp`, and 30 s more because clocks differ.
+    pub fn left(&self, now: SystemTime) -> Duration {
+        left(self.exp, now)
+    }
+
     /// Whoever these claims are true of.
     pub(super) fn identity(mut self) -> Result<Identity, Refused> {
         let bad = |why: String| Refused::Malformed(why.into());
@@ -128,12 +133,15 @@ impl Claims {
         identity.id = self.jti.map(Into::into);
         let QuotaClaim { sessions, names, streams, opens_per_s } = self.quota;
         identity.quota = Quota { sessions, names, streams, opens_per_s };
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-        // One that holds for longer than any process lives holds for ever.
-        let left = (self.exp - now + LEEWAY.as_secs_f64()).clamp(0.0, LIFE_MAX.as_secs_f64());
-        identity.expires = Some(Duration::from_secs_f64(left));
+        identity.expires = Some(left(self.exp, SystemTime::now()));
         Ok(identity)
     }
+}
+
+fn left(exp: f64, now: SystemTime) -> Duration {
+    let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    // One that holds for longer than any process lives holds for ever.
+    Duration::from_secs_f64((exp - now + LEEWAY.as_secs_f64()).clamp(0.0, LIFE_MAX.as_secs_f64()))
 }
 
 /// How far the clock may differ from that of whoever made the token.

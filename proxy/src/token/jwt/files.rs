@@ -34,6 +34,9 @@ pub enum KeysError {
     Emptied(PathBuf),
 }
 
+/// No more lines are told that look wrong.
+const LINES_MAX: usize = 16;
+
 /// A file as it was when it was last looked at.
 pub(super) struct Seen {
     pub path: PathBuf,
@@ -50,6 +53,8 @@ type State = (SystemTime, u64);
 pub(super) struct Withdrawn {
     ids: HashSet<String>,
     subs: HashSet<String>,
+    /// Lines, from 1, that take something back which hardly any token has.
+    doubtful: Vec<usize>,
     /// There is nothing in the file, not even a word for people.
     is_blank: bool,
 }
@@ -110,7 +115,10 @@ fn exposure(_: &Path) -> Option<u32> {
 pub(super) fn withdrawn(path: &Path) -> Result<Withdrawn, KeysError> {
     let text = read(path)?;
     let mut withdrawn = Withdrawn { is_blank: text.is_empty(), ..Withdrawn::default() };
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    for (index, line) in text.lines().map(str::trim).enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+        if is_doubtful(line) {
+            withdrawn.doubtful.push(index + 1);
+        }
         match line.strip_prefix("sub:") {
             Some(sub) => withdrawn.subs.insert(sub.trim_start().to_owned()),
             None => withdrawn.ids.insert(line.to_owned()),
@@ -119,13 +127,53 @@ pub(super) fn withdrawn(path: &Path) -> Result<Withdrawn, KeysError> {
     Ok(withdrawn)
 }
 
+/// Whether a line is no `jti` and no `sub:` with a name, or one only together with what was not meant as a part of it.
+fn is_doubtful(line: &str) -> bool {
+    let named = line.strip_prefix("sub:").map(str::trim_start);
+    let is_of_another_form = |line: &str| {
+        line.split_once([':', '=']).is_some_and(|(form, _)| ["sub", "jti", "kid", "key"].contains(&form.to_ascii_lowercase().trim()))
+    };
+    let what = named.unwrap_or(line);
+    what.is_empty() || what.chars().any(|c| c.is_whitespace() || c.is_control()) || named.is_none() && is_of_another_form(line)
+}
+
 fn read(path: &Path) -> Result<String, KeysError> {
     fs::read_to_string(path).map_err(|error| KeysError::Read(path.to_owned(), error))
 }
 
 impl Withdrawn {
+    /// Says what there is, and which lines look wrong.
+    pub fn tell(&self, file: &Path) {
+        let doubtful = &self.doubtful;
+        tracing::info!(?file, subs = self.subs.len(), jtis = self.ids.len(), "tokens that are taken back");
+        if !doubtful.is_empty() {
+            let lines = &doubtful[..doubtful.len().min(LINES_MAX)];
+            tracing::warn!(
+                ?file,
+                ?lines,
+                in_all = doubtful.len(),
+                "lines that may take nothing back: each is to be a jti, or sub: and whose, with nothing behind it"
+            );
+        }
+    }
+
     /// Whether that token is one of them, or all of that `sub` are.
     pub fn names(&self, sub: Option<&str>, id: Option<&str>) -> bool {
         sub.is_some_and(|sub| self.subs.contains(sub)) || id.is_some_and(|id| self.ids.contains(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threat_17_lines_that_take_nothing_back_are_known_by_their_number() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let text = "# people\nsub:ann\nsub: bob \nsub:carl extra\n\n6f2\nsub:\njti:7\nSub:dan\nsub = eve\n7 # bob's\na:b\n";
+        fs::write(file.path(), text).expect("written");
+        let withdrawn = withdrawn(file.path()).expect("readable");
+        assert_eq!(withdrawn.doubtful, [4, 7, 8, 9, 10, 11]);
+        assert!(withdrawn.names(Some("bob"), None) && withdrawn.names(Some("carl extra"), None) && withdrawn.names(None, Some("a:b")));
     }
 }

@@ -55,6 +55,15 @@ pub enum KeyError {
         /// At which byte of that line.
         column: usize,
     },
+    /// It is a signing key, where a JWKS is wanted.
+    #[error(
+        "this is the signing key, a secret that makes tokens and no JWKS: give what `bss token public FILE` prints of it, and keep the \
+         file where tokens are made"
+    )]
+    Signing,
+    /// It is a JWKS, where a signing key is wanted.
+    #[error("this is a JWKS, which a proxy knows tokens by and no signing key: give the file that `bss token keygen --out FILE` wrote")]
+    Set,
     /// There is no key in it.
     #[error("there is no key in it: `bss token keygen` makes one")]
     Empty,
@@ -67,6 +76,12 @@ impl From<serde_json::Error> for KeyError {
     fn from(error: serde_json::Error) -> Self {
         Self::Form { line: error.line(), column: error.column() }
     }
+}
+
+/// Keys as a file has them.
+#[derive(Deserialize)]
+pub(super) struct Set {
+    keys: Vec<Key>,
 }
 
 /// Keys that tokens are believed by.
@@ -82,11 +97,10 @@ pub(super) struct Believed {
 
 impl Keys {
     pub fn parse(text: &str) -> Result<Self, KeyError> {
-        #[derive(Deserialize)]
-        struct Set {
-            keys: Vec<Key>,
-        }
-        let Set { keys } = serde_json::from_str(text)?;
+        let Set { keys } = serde_json::from_str(text).map_err(|error| match serde_json::from_str::<Key>(text) {
+            Ok(key) if key.d.is_some() || key.k.is_some() => KeyError::Signing,
+            _ => error.into(),
+        })?;
         if keys.is_empty() {
             return Err(KeyError::Empty);
         }
@@ -100,6 +114,10 @@ impl Keys {
             believed.push(key);
         }
         Ok(Self(believed))
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Whether who reads them can make tokens.

@@ -120,7 +120,9 @@ impl JwtAuthorizer {
     pub fn withdrawn(self, file: impl Into<PathBuf>) -> Result<Self, KeysError> {
         let file = file.into();
         let seen = Seen::look(&file);
-        self.inner.believed.write().withdrawn = Arc::new(files::withdrawn(&file)?);
+        let withdrawn = files::withdrawn(&file)?;
+        withdrawn.tell(&file);
+        self.inner.believed.write().withdrawn = Arc::new(withdrawn);
         *self.inner.withdrawn_file.write() = Some(Arc::new(seen));
         Ok(self)
     }
@@ -132,12 +134,14 @@ impl JwtAuthorizer {
         let inner = &self.inner;
         again(&inner.keys_file, all, |seen| {
             let keys = files::keys(&seen.path)?;
+            tracing::info!(file = ?seen.path, keys = keys.len(), "keys that tokens are believed by");
             inner.believed.write().keys = Arc::new(keys);
             Ok(())
         });
         again(&inner.withdrawn_file, all, |seen| {
             let before = inner.believed.read().withdrawn.clone();
             let withdrawn = seen.withdrawn(&before)?;
+            withdrawn.tell(&seen.path);
             inner.believed.write().withdrawn = Arc::new(withdrawn);
             Ok(())
         });
@@ -173,7 +177,7 @@ fn again(file: &RwLock<Option<Arc<Seen>>>, all: bool, read: impl FnOnce(&Seen) -
     let Some(seen) = file.read().clone() else { return };
     if seen.has_changed() || all {
         match read(&seen) {
-            Ok(()) => tracing::info!(file = ?seen.path, "read again"),
+            Ok(()) => {}
             Err(error) => tracing::warn!(%error, "what was read before holds on"),
         }
     }

@@ -5,7 +5,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use ring::signature::{Ed25519KeyPair, KeyPair};
 use serde::Serialize;
 
-use super::{Key, KeyError, crypto};
+use super::{Key, KeyError, crypto, keys::Set};
 
 /// Makes tokens; a secret. It has no `Debug`, so that no log shows it.
 ///
@@ -40,7 +40,11 @@ impl SigningKey {
     /// # Errors
     /// Says why it cannot be used.
     pub fn from_json(text: &str) -> Result<Self, KeyError> {
-        Self::new(serde_json::from_str(text)?)
+        let key = serde_json::from_str(text).map_err(|error| match serde_json::from_str::<Set>(text) {
+            Ok(_) => KeyError::Set,
+            Err(_) => error.into(),
+        })?;
+        Self::new(key)
     }
 
     fn new(key: Key) -> Result<Self, KeyError> {
