@@ -32,7 +32,9 @@ const test = base.extend<Fixtures>({
     await use(async (...args) => {
       const proxy = await startProxy(["--admin", "127.0.0.1:0", ...args], [], { RUST_LOG: "info" });
       all.push(proxy);
-      return { proxy, port: Number(/ at http:\/\/127\.0\.0\.1:(\d+)/.exec(proxy.log())?.[1]) };
+      const port = () => Number(/ at http:\/\/127\.0\.0\.1:(\d+)/.exec(proxy.log())?.[1]);
+      await expect.poll(port).toBeGreaterThan(0);
+      return { proxy, port: port() };
     });
     for (const proxy of all) await proxy.stop();
   },
