@@ -393,8 +393,12 @@ fn both_ends_that_reset_a_stream_behind_more_than_a_window_come_to_an_end() {
     world.open(1);
     world.settle();
     let id = 2;
-    [0, 1].map(|side| world.send(side, id, 3 * INITIAL_WINDOW as usize + 1));
-    [0, 1].map(|side| world.reset_behind(side, id, 300));
+    for side in [0, 1] {
+        world.send(side, id, 3 * INITIAL_WINDOW as usize + 1);
+    }
+    for side in [0, 1] {
+        world.reset_behind(side, id, 300);
+    }
     world.finish_everything();
     world.check_over();
 }
