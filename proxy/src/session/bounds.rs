@@ -239,7 +239,7 @@ impl State {
         let Self { mux, bounds, .. } = self;
         // With its second finish a stream has ended, as a rule.
         let Some((_, end)) = mux.look(id) else { return };
-        end.moved_at = Some(now);
+        end.moved_at = Some(self.process.clock.next());
         if bounds.half_closed.len() > 2 * mux.len() + SPARE {
             bounds.half_closed.retain(|Reverse((_, id))| mux.value(*id).is_some_and(|end| end.moved_at.is_some()));
         }
@@ -262,11 +262,12 @@ impl State {
         {
             self.bounds.half_closed.pop();
             let Some(moved_at) = self.mux.look(id).and_then(|(_, end)| end.moved_at) else { continue };
-            if moved_at + timeout <= now {
+            let due = self.process.clock.instant(moved_at) + timeout;
+            if due <= now {
                 self.cut_stream(id, Code::Timeout, effects);
                 self.process.counters.count(Refusal::HalfClosed);
             } else {
-                self.bounds.half_closed.push(Reverse((moved_at + timeout, id)));
+                self.bounds.half_closed.push(Reverse((due, id)));
             }
         }
         if self.bounds.starved.is_empty() {

@@ -1,6 +1,9 @@
 //! When something of this process began: in four bytes, for there are as many as streams.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    num::NonZeroU32,
+    time::{Duration, Instant, SystemTime},
+};
 
 /// The process's clock: it begins with the process, and does not jump.
 pub(crate) struct Clock {
@@ -26,6 +29,16 @@ impl Clock {
     /// This moment.
     pub fn now(&self) -> u32 {
         self.tenths(tokio::time::Instant::now().into_std())
+    }
+
+    /// The tenth of a second that comes after this moment, so that what counts from it is never too early.
+    pub fn next(&self) -> NonZeroU32 {
+        NonZeroU32::MIN.saturating_add(self.now())
+    }
+
+    /// When that is.
+    pub fn instant(&self, tenths: NonZeroU32) -> Instant {
+        self.begun + Duration::from_millis(u64::from(tenths.get()) * 100)
     }
 
     /// A moment in milliseconds since 1970.

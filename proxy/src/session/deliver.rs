@@ -16,7 +16,7 @@ impl State {
         let length = bytes.len();
         let cap = self.cap();
         if let Some((view, end)) = self.mux.deliver(id, bytes) {
-            end.moves();
+            end.moves(&self.process.clock);
             let starves = end.took(length, view, cap, effects);
             self.delivered(id, cap, starves, effects);
         }
@@ -26,7 +26,7 @@ impl State {
     pub(super) fn deliver_short<'a>(&mut self, id: StreamId, length: usize, pieces: impl Iterator<Item = &'a [u8]>, effects: &mut Effects) {
         let cap = self.cap();
         if let Some((view, end)) = self.mux.deliver_short(id, pieces) {
-            end.moves();
+            end.moves(&self.process.clock);
             let starves = end.took(length, view, cap, effects);
             self.delivered(id, cap, starves, effects);
         }
@@ -47,7 +47,7 @@ impl State {
     pub(super) fn send(&mut self, id: StreamId, bytes: Bytes, effects: &mut Effects) {
         self.mux.send(id, bytes);
         if let Some(end) = self.mux.value_mut(id) {
-            end.moves();
+            end.moves(&self.process.clock);
         }
         self.hold_to_ladder(effects);
     }
@@ -55,7 +55,7 @@ impl State {
     /// Queues a copy of what the proxy itself says, which is short.
     pub(super) fn send_copy(&mut self, id: StreamId, bytes: &[u8], effects: &mut Effects) {
         if let Some((_, end)) = self.mux.deliver_short(id, [bytes]) {
-            end.moves();
+            end.moves(&self.process.clock);
         }
         self.hold_to_ladder(effects);
     }

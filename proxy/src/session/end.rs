@@ -1,11 +1,11 @@
 //! What one end of a stream is joined to: a local handle, or the end of another stream.
 
-use std::{fmt, num::NonZeroU32, sync::Arc, time::Instant};
+use std::{fmt, num::NonZeroU32, sync::Arc};
 
 use browser_stream_mux::{Cell, End as Ended, Moved, StreamId};
 use bytes::BytesMut;
 
-use super::{Answer, Session, effect::Origin, gather::Spot, ledger::Ledger};
+use super::{Answer, Session, clock::Clock, effect::Origin, gather::Spot, ledger::Ledger};
 
 /// The two facets of a stream that the proxy holds, and what wants to know of its end.
 #[derive(Default)]
@@ -26,9 +26,9 @@ pub(crate) struct End {
     pub unread: u32,
     /// Where short payloads of the peer's are put together.
     pub spot: Spot,
-    /// When the open direction last moved, on a stream of which the other has finished.
-    pub moved_at: Option<Instant>,
-    /// When it began, by the process's clock ([`Clock`](super::clock::Clock)).
+    /// When the open direction last moved, on a stream of which the other has finished, by the process's clock ([`Clock`]).
+    pub moved_at: Option<NonZeroU32>,
+    /// When it began, by that clock.
     #[cfg_attr(not(feature = "admin"), expect(dead_code))]
     pub begun: u32,
     /// The path that it was opened with, where `watch` does not know it.
@@ -128,9 +128,9 @@ impl End {
     }
 
     /// The open direction of a half-closed stream moves.
-    pub fn moves(&mut self) {
+    pub fn moves(&mut self, clock: &Clock) {
         if let Some(moved_at) = &mut self.moved_at {
-            *moved_at = tokio::time::Instant::now().into_std();
+            *moved_at = clock.next();
         }
     }
 
@@ -149,5 +149,16 @@ impl End {
             (_, Source::Splice(ledger)) => Some(&ledger.source),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_takes_little_memory() {
+        let bytes = size_of::<End>();
+        assert!(bytes <= 96, "{bytes} bytes, and there are two to each stream");
     }
 }

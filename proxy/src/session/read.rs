@@ -298,7 +298,7 @@ impl State {
 
     fn data(&mut self, id: StreamId, payload: Payload, effects: &mut Effects) -> i32 {
         let Some(end) = self.mux.value_mut(id) else { return EVENT_COSTS };
-        end.moves();
+        end.moves(&self.process.clock);
         match &end.sink {
             Sink::Splice(far) => {
                 let cost = if matches!(payload, Payload::Short(_)) { 1 } else { EVENT_COSTS };
