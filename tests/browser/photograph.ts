@@ -29,6 +29,9 @@ export async function photograph(page: Page, what: string): Promise<void> {
 async function isAccessible(page: Page, what: string): Promise<void> {
   await page.evaluate(axe.source);
   const faults = await page.evaluate(async () => {
+    // What is fading in is not judged half way. Spinners go on for ever.
+    const fading = document.getAnimations().filter((each) => each.effect?.getComputedTiming().endTime !== Infinity);
+    await Promise.allSettled(fading.map(({ finished }) => finished));
     const values = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
     const { violations } = await axe.run(document, { runOnly: { type: "tag", values } });
     return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html}: ${node.failureSummary}`));

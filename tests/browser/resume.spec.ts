@@ -69,7 +69,7 @@ test("threat_27_a_page_that_stands_still_through_a_cut_goes_on_when_it_wakes", a
   if (!server || !client || !shim) throw new Error("two tabs");
   await serve(server, name, 5);
   await connect(client, name, 6);
-  await expect.poll(() => shim.carried(), { intervals: [5] }).toBeGreaterThan(TOTAL / 4);
+  await expect.poll(() => shim.carried(), { intervals: [5], timeout: 60_000 }).toBeGreaterThan(TOTAL / 4);
   // No turn of its code runs, as in a page that is frozen, or on a machine that sleeps.
   const devtools = await client.context().newCDPSession(client);
   await devtools.send("Debugger.enable");
