@@ -100,6 +100,8 @@ pub enum Reason {
     Lost,
     /// An operator took the name away.
     Released,
+    /// The owner may not have the name any more: its token was taken back, ran out, or allows less.
+    Revoked,
     /// One who has a lease of the name took it back from one who has none.
     Superseded,
 }
@@ -142,6 +144,7 @@ impl fmt::Display for Reason {
             Self::Reset(code) => write!(f, "reset, {}", RefusalCode::from_number(*code)),
             Self::Lost => f.write_str("the connection of one side went"),
             Self::Released => f.write_str("an operator took the name away"),
+            Self::Revoked => f.write_str("the owner's token allows it no more"),
             Self::Superseded => f.write_str("one with a lease took the name back"),
         }
     }
@@ -200,6 +203,8 @@ mod tests {
         let line = |reason| Event::ClientDisconnected { name: name.clone(), id, reason, at }.to_string();
         assert_eq!(line(Reason::Reset(15)), format!(r#"client.disconnected "日本 \"a\"" ({zeros}): reset, cancelled"#));
         assert_eq!(line(Reason::Reset(4001)), format!(r#"client.disconnected "日本 \"a\"" ({zeros}): reset, 4001"#));
+        // Who reads the log looks for an operator where one is named.
+        assert!(line(Reason::Revoked).ends_with(": the owner's token allows it no more"));
         let created = Event::ServerCreated { name: name.clone(), id, at }.to_string();
         assert_eq!(created, format!(r#"server.created "日本 \"a\"" ({zeros})"#));
         assert_eq!(Event::Missed { count: 7 }.to_string(), "missed 7");
