@@ -1,6 +1,6 @@
 //! That the labels of the metrics are no promises: each kind of frame and each answer to an open counts where it happens. `tidy/moved.rs` says where each limit does.
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, to_bytes},
@@ -25,7 +25,8 @@ impl Told {
     fn new(change: impl FnOnce(Proxy) -> Proxy) -> Self {
         let mut config = Config::default();
         config.limits.names_per_session_max = 2;
-        Self(change(Proxy::new(config, StreamRouter::new().mount(StreamServerProxy::new("/browser-server")))))
+        let names = StreamServerProxy::with_limits("/browser-server", Arc::new(config.limits.clone()));
+        Self(change(Proxy::new(config, StreamRouter::new().mount(names))))
     }
 
     fn end(&self, token: Option<&str>) -> DuplexStream {
