@@ -18,6 +18,8 @@ use super::Name;
 use crate::error::RefusalCode;
 
 /// Something that happened to a name or to one of its clients.
+///
+/// See [`Events`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -89,6 +91,8 @@ pub enum Event {
 }
 
 /// Why a server or a client is gone.
+///
+/// See [`Events`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -155,7 +159,7 @@ impl fmt::Display for Reason {
 /// A subscriber that lags behind is told how many it missed; nobody waits for it. Polling it is cancel-safe.
 ///
 /// ```
-/// use browser_stream_server::{Event, StreamServerProxy};
+/// use browser_stream_server::{Event, Reason, StreamServerProxy};
 /// use futures::StreamExt;
 ///
 /// # async fn example(names: StreamServerProxy) {
@@ -163,6 +167,7 @@ impl fmt::Display for Reason {
 /// while let Some(event) = events.next().await {
 ///     match event {
 ///         Event::Missed { count } => println!("too slow: {count} events are missing"),
+///         Event::ServerDestroyed { name, reason: Reason::Lost, .. } => println!("{name:?}'s owner went away"),
 ///         event => println!("{}: {event}", event.kind()),
 ///     }
 /// }

@@ -6,6 +6,8 @@ use std::ops::AddAssign;
 ///
 /// A frame of the peer's counts as one kind at most: `opens` before `resets` before payload (which no kind counts) before `fins`, `acks`,
 /// `updates` and `empty`.
+///
+/// See [`Connection`](crate::Connection).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Frames of any kind.
@@ -59,6 +61,8 @@ impl AddAssign for Counts {
 }
 
 /// What went over one stream so far, as numbers that only grow.
+///
+/// See [`Connection`](crate::Connection).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moved {
     /// Bytes of payload that the peer sent; those of a frame count with its header.
