@@ -24,9 +24,7 @@ use receive::Decoder;
 use round::Round;
 use transmit::Control;
 
-/// Which side of the session we are.
-///
-/// See [`Connection`].
+/// Which side of the session we are. See [`Connection`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Opens odd ids: the peer of a proxy; yamux calls it the client.
@@ -35,9 +33,7 @@ pub enum Role {
     Acceptor,
 }
 
-/// What a peer's frame meant; its payload as the caller wants to have it.
-///
-/// See [`Connection`].
+/// What a peer's frame meant; its payload as the caller wants to have it. See [`Connection`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<P = bytes::Bytes> {
     /// The peer opened a stream; its acknowledgement is queued.
@@ -56,9 +52,7 @@ pub enum Event<P = bytes::Bytes> {
     GoAway(u32),
 }
 
-/// How a live stream stands.
-///
-/// See [`Connection`].
+/// How a live stream stands. See [`Counts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
     /// Bytes queued here that have not been transmitted.
@@ -103,14 +97,6 @@ pub struct View {
 ///     }
 /// }
 /// assert_eq!(events, [Event::Opened(id), Event::Data(id, Bytes::from_static(b"ping")), Event::Finished(id)]);
-///
-/// let view = acceptor.get(id).expect("it lives");
-/// assert!(view.peer_finished && !view.finished);
-/// assert_eq!((acceptor.counts().opens, acceptor.counts().bytes), (1, 4));
-/// let (_, moved, queued, _) = acceptor.survey().next().expect("it lives");
-/// assert_eq!((moved.received, queued), (4, 0));
-/// acceptor.go_away(0);
-/// assert!(acceptor.open(()).is_err()); // no more from now on
 /// ```
 pub struct Connection<T> {
     role: Role,

@@ -53,7 +53,7 @@ impl Violation {
 
 /// Why no stream can be opened.
 ///
-/// See [`Connection`](crate::Connection).
+/// See [`Counts`](crate::Counts).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// Every id of this session was used: open another session.
