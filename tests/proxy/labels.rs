@@ -142,7 +142,7 @@ async fn each_answer_to_an_open_counts_as_what_it_was() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     server.vanish();
     assert_eq!(reply(&mut connecting).await.err().as_deref(), Some("unresponsive"));
-    assert_eq!(client.claim("NAME").await.err().as_deref(), Some("name_reserved"), "its lease holds");
+    assert_eq!(told.peer().claim("NAME").await.err().as_deref(), Some("name_reserved"), "its lease holds");
 
     let going = told.0.clone();
     tokio::spawn(async move { going.shutdown(Duration::from_secs(30)).await });
