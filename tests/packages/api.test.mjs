@@ -34,17 +34,26 @@ test("the API of the library is the one that is kept", async () => {
 });
 
 test("each public item has an example, its own or that of what its documentation says to see", async () => {
-  const all = (await Promise.all(CRATES.map(async (crate) => itemsOfCrate(await docs(), crate.replaceAll("-", "_"))))).flat();
+  const all = (
+    await Promise.all(CRATES.map(async (crate) => itemsOfCrate(await docs(), crate.replaceAll("-", "_"))))
+  ).flat();
   const pages = new Map(all.map((item) => [item.page, item]));
   const isShown = (/** @type {string} */ page) => (pages.get(page)?.examples.length ?? 0) > 0;
-  const without = all.filter(({ examples, see }) => examples.length === 0 && !see.some(isShown)).map(({ path }) => path);
-  assert.deepEqual(without, [], "write one, or say with “See [`Other`].” whose example shows it; what nobody needs is not public");
+  const without = all
+    .filter(({ examples, see }) => examples.length === 0 && !see.some(isShown))
+    .map(({ path }) => path);
+  assert.deepEqual(
+    without,
+    [],
+    "write one, or say with “See [`Other`].” whose example shows it; what nobody needs is not public",
+  );
 });
 
 test("a line that is gone has to be owned up to, and one that is new has not", () => {
   const [before, after] = [["a::B\n    fn c()", "a::D\n    one\n    two"], ["a::D\n    two\n    three"]];
   assert.deepEqual(gone(before.join("\n\n"), after.join("\n\n")), ["a::B: fn c()", "a::D: one"]);
-  const changes = "# Changes\n\n## 0.2.0, not released\n\n- BREAKING: `B::c` is gone.\n\n## 0.1.0\n\n- BREAKING: `D`.\n";
+  const changes =
+    "# Changes\n\n## 0.2.0, not released\n\n- BREAKING: `B::c` is gone.\n\n## 0.1.0\n\n- BREAKING: `D`.\n";
   assert.deepEqual(unowned(gone(before.join("\n\n"), after.join("\n\n")), changes), ["a::D: one"]);
 });
 
@@ -61,13 +70,24 @@ async function hold(file, items) {
   if (process.env.WRITE === "1") {
     const changes = await readFile(join(ROOT, "proxy/CHANGELOG.md"), "utf8");
     const silent = unowned(gone(kept, listing), changes);
-    assert.deepEqual(silent, [], "is gone or is another now: say so in proxy/CHANGELOG.md, in a line that has BREAKING and the item's name in it, and write again");
+    assert.deepEqual(
+      silent,
+      [],
+      "is gone or is another now: say so in proxy/CHANGELOG.md, in a line that has BREAKING and the item's name in it, and write again",
+    );
     await writeFile(file, listing);
     return;
   }
   const name = file.slice(ROOT.length);
-  const differences = [...gone(kept, listing).map((line) => `- ${line}`), ...gone(listing, kept).map((line) => `+ ${line}`)];
-  assert.deepEqual(differences, [], `${name} is not what there is: \`make api\` writes it anew, for you to look at and to commit`);
+  const differences = [
+    ...gone(kept, listing).map((line) => `- ${line}`),
+    ...gone(listing, kept).map((line) => `+ ${line}`),
+  ];
+  assert.deepEqual(
+    differences,
+    [],
+    `${name} is not what there is: \`make api\` writes it anew, for you to look at and to commit`,
+  );
   assert.ok(kept === listing, `${name} is in another order or form: \`make api\` writes it anew`);
 }
 
@@ -103,7 +123,11 @@ function unowned(facts, changes) {
   const [, unreleased = ""] = changes.split("\n## ");
   const owned = unreleased.split("\n").filter((line) => line.includes("BREAKING"));
   return facts.filter((fact) => {
-    const name = fact.split(": ")[0]?.split(/::|\.|\)/).at(-1) ?? fact;
+    const name =
+      fact
+        .split(": ")[0]
+        ?.split(/::|\.|\)/)
+        .at(-1) ?? fact;
     return !owned.some((line) => names(line, name));
   });
 }

@@ -3,7 +3,7 @@
  * comments.
  */
 
-import { join, relative } from "node:path";
+import { relative } from "node:path";
 import ts from "typescript";
 
 /** @typedef {{ path: string, lines: string[] }} Item */
@@ -46,7 +46,10 @@ export function items(folder, entries) {
       paths.set(found, `browser-stream-server(${relative(folder, at).replace(/\.d\.ts$/, "")}).${found.name}`);
     }
   }
-  const all = [...paths].map(([symbol, path]) => ({ path, lines: symbol.declarations?.flatMap((declaration) => linesOf(declaration, made.has(symbol))) ?? [] }));
+  const all = [...paths].map(([symbol, path]) => ({
+    path,
+    lines: symbol.declarations?.flatMap((declaration) => linesOf(declaration, made.has(symbol))) ?? [],
+  }));
   return all.sort((one, other) => (one.path < other.path ? -1 : 1));
 }
 
@@ -78,7 +81,8 @@ function names(node, isMade) {
  */
 function isSeen(node, isMade) {
   if (!ts.isClassElement(node)) return true;
-  const isPrivate = (node.name && ts.isPrivateIdentifier(node.name)) || ts.getCombinedModifierFlags(node) & ts.ModifierFlags.Private;
+  const isPrivate =
+    (node.name && ts.isPrivateIdentifier(node.name)) || ts.getCombinedModifierFlags(node) & ts.ModifierFlags.Private;
   return !isPrivate && (isMade || !ts.isConstructorDeclaration(node));
 }
 
@@ -99,7 +103,14 @@ function linesOf(declaration, isMade) {
   let node = ts.isVariableDeclaration(declaration) ? declaration.parent.parent : declaration;
   if (ts.isClassDeclaration(node)) {
     const members = node.members.filter((member) => isSeen(member, isMade));
-    node = ts.factory.updateClassDeclaration(node, node.modifiers, node.name, node.typeParameters, node.heritageClauses, members);
+    node = ts.factory.updateClassDeclaration(
+      node,
+      node.modifiers,
+      node.name,
+      node.typeParameters,
+      node.heritageClauses,
+      members,
+    );
   }
   const text = printer.printNode(ts.EmitHint.Unspecified, node, declaration.getSourceFile());
   return text.split("\n");

@@ -95,9 +95,13 @@ test("the Rust that the crates ask for is one that builds them", { timeout: 1_20
   // What is built with it here is proof enough.
   if (stdout.startsWith(`rustc ${version}.`)) return;
   const { stdout: installed } = await run("rustup", ["toolchain", "list"]).catch(() => ({ stdout: "" }));
-  const toolchain = installed.split(/\s+/).find((name) => name.startsWith(`${version}.`) || name.startsWith(`${version}-`));
+  const toolchain = installed
+    .split(/\s+/)
+    .find((name) => name.startsWith(`${version}.`) || name.startsWith(`${version}-`));
   if (!toolchain) {
-    console.log(`Rust ${version} is not here (rustup toolchain install ${version}): clippy alone looks for what it has not`);
+    console.log(
+      `Rust ${version} is not here (rustup toolchain install ${version}): clippy alone looks for what it has not`,
+    );
     return;
   }
   const all = CRATES.flatMap(({ name }) => ["--package", name]);

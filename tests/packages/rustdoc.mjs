@@ -32,7 +32,10 @@ export async function items(docs, crate) {
   const listed = [...all.matchAll(/<li><a href="([^"]+)">([^<]+)<\/a><\/li>/g)];
   const pages = listed.map(([, href = "", name = ""]) => item(join(docs, crate, href), `${crate}::${name}`));
   const modules = await modulesBelow(docs, crate);
-  const found = await Promise.all([...pages, ...modules.map((path) => item(join(docs, ...path.split("::"), "index.html"), path))]);
+  const found = await Promise.all([
+    ...pages,
+    ...modules.map((path) => item(join(docs, ...path.split("::"), "index.html"), path)),
+  ]);
   return found.sort((one, other) => (one.path < other.path ? -1 : 1));
 }
 
@@ -85,14 +88,18 @@ function declaration(html) {
  * @param {string} html
  */
 function signatures(html) {
-  const heads = html.matchAll(/<section id="[^"]*" class="([^"]*)">(?:(?!<\/section>).)*?<h[34] class="code-header">(.*?)<\/h[34]>/gs);
-  return [...heads]
-    .filter(([, kind = ""]) => ["impl", "method", "associatedconstant", "associatedtype trait-impl"].includes(kind))
-    .map(([, kind = "", head = ""]) => ({ kind, line: text(head).replaceAll(/\s+/g, " ").replace(/ ⓘ$/, "").trim() }))
-    // What a trait's own page says of its methods stands in its declaration.
-    .filter(({ kind, line }) => (kind === "method" ? line.startsWith("pub ") : kind !== "impl" || / for /.test(line)))
-    .filter(({ line }) => !INNER.test(line))
-    .map(({ kind, line }) => (kind === "associatedtype trait-impl" ? `    ${line}` : line));
+  const heads = html.matchAll(
+    /<section id="[^"]*" class="([^"]*)">(?:(?!<\/section>).)*?<h[34] class="code-header">(.*?)<\/h[34]>/gs,
+  );
+  return (
+    [...heads]
+      .filter(([, kind = ""]) => ["impl", "method", "associatedconstant", "associatedtype trait-impl"].includes(kind))
+      .map(([, kind = "", head = ""]) => ({ kind, line: text(head).replaceAll(/\s+/g, " ").replace(/ ⓘ$/, "").trim() }))
+      // What a trait's own page says of its methods stands in its declaration.
+      .filter(({ kind, line }) => (kind === "method" ? line.startsWith("pub ") : kind !== "impl" || / for /.test(line)))
+      .filter(({ line }) => !INNER.test(line))
+      .map(({ kind, line }) => (kind === "associatedtype trait-impl" ? `    ${line}` : line))
+  );
 }
 
 /**
@@ -102,7 +109,9 @@ function signatures(html) {
  */
 function unimplemented(html) {
   const [, given = ""] = html.split('<h2 id="synthetic-implementations"');
-  const heads = [...given.matchAll(/<h3 class="code-header">(impl.*?)<\/h3>/gs)].map(([, head = ""]) => text(head).replaceAll(/\s+/g, " "));
+  const heads = [...given.matchAll(/<h3 class="code-header">(impl.*?)<\/h3>/gs)].map(([, head = ""]) =>
+    text(head).replaceAll(/\s+/g, " "),
+  );
   return heads.filter((head) => /^impl(?:<.*?>)? !(?:Send|Sync|Unpin) /.test(head));
 }
 
@@ -113,7 +122,9 @@ function reexports(html) {
 
 /** @param {string} html */
 function examples(html) {
-  return [...html.matchAll(/<div class="example-wrap"><pre class="rust rust-example-rendered"><code>(.*?)<\/code>/gs)].map(([, code = ""]) => text(code));
+  return [
+    ...html.matchAll(/<div class="example-wrap"><pre class="rust rust-example-rendered"><code>(.*?)<\/code>/gs),
+  ].map(([, code = ""]) => text(code));
 }
 
 /**
@@ -121,7 +132,9 @@ function examples(html) {
  * @param {string} page
  */
 function see(html, page) {
-  return [...html.matchAll(/\bSee <a href="([^":#]+\.html)/g)].map(([, href = ""]) => normalize(join(dirname(page), href)));
+  return [...html.matchAll(/\bSee <a href="([^":#]+\.html)/g)].map(([, href = ""]) =>
+    normalize(join(dirname(page), href)),
+  );
 }
 
 /** @param {string} html */
