@@ -68,7 +68,7 @@ async function item(page, path) {
     page,
     lines: [...declaration(own), ...signatures(own), ...unimplemented(main), ...reexports(own)],
     examples: examples(own),
-    see: see(own.split('<h2 id="')[0] ?? "", page),
+    see: await Promise.all(see(own.split('<h2 id="')[0] ?? "", page).map(followed)),
   };
 }
 
@@ -137,9 +137,21 @@ function see(html, page) {
   );
 }
 
+/**
+ * Where a page sends its reader on: what is shown in one place may be defined in another.
+ *
+ * @param {string} page
+ */
+async function followed(page) {
+  const html = await readFile(page, "utf8").catch(() => "");
+  const [, to] = /<meta http-equiv="refresh" content="0;URL=([^"#]+)/.exec(html) ?? [];
+  return to ? normalize(join(dirname(page), to)) : page;
+}
+
 /** @param {string} html */
 function text(html) {
-  const bare = html.replaceAll(/<(?:br|div class="where").*?>/g, " ").replaceAll(/<[^>]*>/g, "");
+  const broken = html.replaceAll(/<(?:br|div class="where").*?>/g, " ").replaceAll(/(<div class="code-attribute">.*?)<\/div>/g, "$1\n");
+  const bare = broken.replaceAll(/<[^>]*>/g, "");
   const named = { "&lt;": "<", "&gt;": ">", "&amp;": "&", "&quot;": '"', "&#39;": "'", "&nbsp;": " " };
   return bare.replaceAll(/&(?:lt|gt|amp|quot|#39|nbsp);/g, (name) => named[/** @type {keyof typeof named} */ (name)]);
 }

@@ -1,4 +1,4 @@
-//! Rooms: members send each other named events, and keep their seats while their connections are gone (PROTOCOL.md, section 14).
+//! Rooms: members send each other named events, and keep their seats while their connections are gone (PROTOCOL.md, section 14). See [`Room`].
 
 mod args;
 mod drive;
