@@ -150,7 +150,9 @@ async function followed(page) {
 
 /** @param {string} html */
 function text(html) {
-  const broken = html.replaceAll(/<(?:br|div class="where").*?>/g, " ").replaceAll(/(<div class="code-attribute">.*?)<\/div>/g, "$1\n");
+  const broken = html
+    .replaceAll(/<(?:br|div class="where").*?>/g, " ")
+    .replaceAll(/(<div class="code-attribute">.*?)<\/div>/g, "$1\n");
   const bare = broken.replaceAll(/<[^>]*>/g, "");
   const named = { "&lt;": "<", "&gt;": ">", "&amp;": "&", "&quot;": '"', "&#39;": "'", "&nbsp;": " " };
   return bare.replaceAll(/&(?:lt|gt|amp|quot|#39|nbsp);/g, (name) => named[/** @type {keyof typeof named} */ (name)]);
