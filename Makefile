@@ -19,7 +19,7 @@ PAGES := $(shell find browser-lib/src browser-lib/build.mjs browser-lib/package.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build run dev proxy test test-long bench e2e fuzz soak newcomer threats reference docs clean
+.PHONY: help build run dev proxy test test-long bench e2e fuzz soak newcomer threats reference api docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ threats: ## list the tests of each row of the threat table, and the rows without
 reference: $(ASSETS) ## write the reference of proxy/docs anew from the code
 	@WRITE=1 cargo test --locked --quiet -p browser-stream-tests --test tidy the_reference
 
+api: docs ## write what is kept of the API anew: proxy/api and browser-lib/api.txt
+	cd tests && WRITE=1 node --test --test-name-pattern='^the API of' packages/api.test.mjs
+
 docs: $(ASSETS) $(DOCS) ## write the API's documents: target/doc (Rust) and target/typedoc (the library); a link that leads nowhere fails
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --quiet $(CRATES:%=-p %)
 	tests/packages/node_modules/.bin/typedoc --options tests/packages/typedoc.json --logLevel Warn
@@ -102,9 +105,9 @@ test-library: $(LIBRARY)
 test-size: $(ASSETS)
 	cd browser-lib && npm run size && npm run publint
 
-# What a registry would get, and the documents that go with it. Nothing is published yet, so there is no version before with which the API could be compared.
+# What a registry would get, the documents that go with it, and the API as it is kept in proxy/api and browser-lib/api.txt.
 test-packages: docs $(TESTS)
-	cd tests && node --test packages/packages.test.mjs
+	cd tests && node --test packages/packages.test.mjs packages/api.test.mjs
 
 # Licences, crates and where they come from, by .deny.toml. Says so, and passes, where there is no cargo-deny to be had.
 test-deny:

@@ -1,7 +1,7 @@
 // The tab that serves: claims a name, sends back what each client sends, and counts.
 
 import { type Stream, StreamServer } from "browser-stream-server";
-import { dial, offer } from "../token.ts";
+import { dial, isWanted, offer } from "../token.ts";
 import { button, code, element, explain, follow, nameOnPage, prefix, show, tell } from "./page.ts";
 
 const view = element("server");
@@ -41,7 +41,20 @@ async function claim(name: string): Promise<void> {
     show(view, "serving", "open-client");
     element<HTMLAnchorElement>("open-client").href = `?connect=${encodeURIComponent(name)}`;
     button("stop", () => void (mdm.state === "open" ? server.end() : mdm.close()));
-    server.on("suspended", () => show(view, "suspended")).on("resumed", () => show(view, "serving"));
+    let [isAway, isKnown] = [false, true];
+    const lost = (): void => show(view, isKnown ? "suspended" : "disallowed");
+    mdm.on("reconnecting", ({ error }) => {
+      isKnown = !isWanted(error);
+      if (isAway) lost();
+    });
+    server.on("suspended", () => {
+      isAway = true;
+      lost();
+    });
+    server.on("resumed", () => {
+      [isAway, isKnown] = [false, true];
+      show(view, "serving");
+    });
     await server.closed;
     tell("working", "Stopping");
     show(view, "stopping", "stop-now");

@@ -1,6 +1,7 @@
 // The buttons for what can be done, or why we may not.
 
 import type { Action } from "./action.ts";
+import { routeTo } from "./route.ts";
 import type { Me } from "./wire.ts";
 
 interface Props {
@@ -19,7 +20,11 @@ export function Actions({ actions, me, onAct }: Props) {
           {action.label}
         </button>
       ))}
-      {!mayAct && <p class="note">{reason(me)}</p>}
+      {!mayAct && (
+        <p class="note">
+          {reason(me)} <a href={routeTo("token")}>{me?.sub ? "Show another" : "Show a token"}</a>
+        </p>
+      )}
     </div>
   );
 }

@@ -30,7 +30,8 @@ export function App() {
   useEffect(() => void store.enter(), [store]);
   // What was done is said until one looks elsewhere.
   useEffect(() => setDone(""), [route]);
-  useEffect(() => store.watch(view === "overview" || view === "events" ? ["events"] : [view, "events"]), [store, view]);
+  const table = TABLES.find((table) => table === view);
+  useEffect(() => store.watch(table && table !== "events" ? [table, "events"] : ["events"]), [store, table]);
 
   const { state, me, door, connection } = store;
   const onAct = (action: Action): void => {
@@ -48,20 +49,26 @@ export function App() {
       </header>
       {isIn && <Views view={view} isPhone={isPhone} counts={state.history.last?.counts ?? {}} />}
       <main>
-        {!isIn ? (
-          <Entrance door={door} onToken={(token) => void store.show(token)} />
-        ) : view === "overview" ? (
+        {!isIn || view === "token" ? (
+          <Entrance
+            door={isIn ? { kind: "token", problem: undefined } : door}
+            onToken={(token) => {
+              if (view === "token") location.replace(routeTo("overview"));
+              void store.show(token);
+            }}
+          />
+        ) : !table ? (
           <Overview state={state} me={me} isDark={isDark} onAct={onAct} />
         ) : (
           <List
-            key={view}
-            table={view}
+            key={table}
+            table={table}
             route={route}
             state={state}
             me={me}
             isPhone={isPhone}
-            sort={sorts[view] ?? KINDS[view].sort}
-            onSort={(sort) => setSorts({ ...sorts, [view]: sort })}
+            sort={route.sort ?? sorts[table] ?? KINDS[table].sort}
+            onSort={(sort) => setSorts({ ...sorts, [table]: sort })}
             onAct={onAct}
           />
         )}

@@ -83,7 +83,7 @@ function Related({ table, row }: { table: TableName; row: Row }) {
   return (
     <p class="related">
       {views.map((view) => (
-        <a key={view} href={routeTo(view, undefined, String(row[of]))}>
+        <a key={view} href={routeTo(view, undefined, `"${row[of]}"`)}>
           Its {view}
         </a>
       ))}

@@ -33,6 +33,9 @@ export function Entrance({ door, onToken }: { door: Door; onToken(token: string)
       </p>
       <button type="submit" class="first">
         Look
+      </button>{" "}
+      <button type="button" onClick={() => onToken("")}>
+        Without one
       </button>
     </form>
   );

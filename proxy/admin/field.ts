@@ -48,7 +48,7 @@ const FIELDS: Readonly<Record<string, Field>> = {
   kind: { title: "Kind" },
   live: { title: "Connected", text: (value) => (typeof value === "number" ? count(value) : yesNo(value)) },
   members: { ...number, title: "Members" },
-  name: { title: "Name", link: (name, row) => routeTo("names", `${prefix(row)}/${name}`) },
+  name: { title: "Name", link: nameLink },
   names: { ...number, title: "Names" },
   opener: { ...session, title: "Opened by" },
   path: { title: "Path", isCode: true },
@@ -94,9 +94,10 @@ export function wholeText(name: string, row: Row, now: number): string {
   return isCode ? plain(row[name]) : text(row[name], now);
 }
 
-/** Where a stream's name lives stands in its path. */
-function prefix({ prefix, path }: Row): string {
-  return String(prefix ?? String(path ?? "").split("/connect/")[0]);
+/** Where a stream's name lives stands in its path; that of a channel or a room is in a table of its own. */
+function nameLink(name: string, { prefix, path, kind }: Row): string {
+  if (kind === "channel" || kind === "room") return routeTo(`${kind}s`, name);
+  return routeTo("names", `${prefix ?? String(path ?? "").split(/\/(?:connect|listen|watch)\//)[0]}/${name}`);
 }
 
 /** The first part of an id is enough to tell a few apart; that of a stream goes on behind its session. */

@@ -33,11 +33,15 @@ export function List({ table, route, state, me, isPhone, sort, onSort, onAct }: 
   const [search, setSearch] = useState(route.search);
   // A link may bring another.
   useEffect(() => setSearch(route.search), [route.search]);
-  const back = routeTo(table, undefined, search);
-  const go = (key: string) => location.assign(routeTo(table, key, search));
+  const back = routeTo(table, undefined, search, route.sort);
+  const go = (key: string) => location.assign(routeTo(table, key, search, route.sort));
   const type = (text: string): void => {
     setSearch(text);
-    history.replaceState(null, "", routeTo(table, route.key, text));
+    history.replaceState(null, "", routeTo(table, route.key, text, route.sort));
+  };
+  const sortBy = (sort: Sort): void => {
+    onSort(sort);
+    location.replace(routeTo(table, route.key, search, sort));
   };
   const isShort = isPhone && route.key !== undefined;
   const found = isTold ? `${count(rows.size)} in all` : "Loading …";
@@ -61,7 +65,7 @@ export function List({ table, route, state, me, isPhone, sort, onSort, onAct }: 
                 onInput={({ currentTarget }) => type(currentTarget.value)}
               />
             </label>
-            {isPhone && <SortBy table={table} sort={sort} onSort={onSort} />}
+            {isPhone && <SortBy table={table} sort={sort} onSort={sortBy} />}
             {table === "names" && me?.mayAct && <Actions actions={[RESERVE]} me={me} onAct={onAct} />}
           </div>
           <Grid
@@ -75,7 +79,7 @@ export function List({ table, route, state, me, isPhone, sort, onSort, onAct }: 
             isPhone={isPhone}
             empty={isTold ? empty : "Loading …"}
             onSelect={go}
-            onSort={onSort}
+            onSort={sortBy}
           />
         </section>
       )}

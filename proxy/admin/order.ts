@@ -7,10 +7,13 @@ export interface Sort {
   readonly isDescending: boolean;
 }
 
-/** The rows that have every word of `search` in one of these fields, in any case, sorted. */
+/** The rows that have every word of `search` in one of these fields, in any case, or where it is in quotes all of it as one of them, sorted. */
 export function order(rows: Iterable<Row>, search: string, searched: readonly string[], sort: Sort): Row[] {
+  const [, exact] = /^"(.*)"$/s.exec(search) ?? [];
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  const found = words.length === 0 ? [...rows] : [...rows].filter((row) => has(row, searched, words));
+  const is = (row: Row): boolean =>
+    exact === undefined ? has(row, searched, words) : searched.some((field) => row[field] === exact);
+  const found = [...rows].filter((row) => words.length === 0 || is(row));
   const { field, isDescending } = sort;
   const sign = isDescending ? -1 : 1;
   return found.sort((a, b) => compare(a[field], b[field], sign));

@@ -1,4 +1,6 @@
 //! What the proxy is told at its start: defaults, a TOML file, the environment and the command line, each over the one before.
+//!
+//! See [`Config`].
 
 #[cfg(feature = "acme")]
 mod acme;
@@ -15,6 +17,8 @@ mod turn;
 
 use std::{net::SocketAddr, path::PathBuf};
 
+// The command line of `bss`, and no part of the API.
+#[doc(hidden)]
 pub use args::{Serve, Start};
 use bind::Bind;
 pub use log::{LogFormat, LogFormatError};
@@ -32,12 +36,24 @@ use crate::{limits::Limits, token::Right};
 /// The default serves this machine only: 127.0.0.1:8080, `/mux`, `/browser-server`, pages of its own origin.
 ///
 /// ```
-/// use browser_stream_server::Config;
+/// use browser_stream_server::{Config, config::{LogFormat, Network, Origin, PublicUrl, RoutePath, Tls, TurnUrl}};
 ///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut config = Config::default();
 /// config.bind = ([127, 0, 0, 1], 0).into(); // any free port
 /// config.limits.clients_max = 50;
+/// config.public_url = Some("https://bss.example.com".parse::<PublicUrl>()?);
+/// config.allow_origin.push("http://localhost:3000".parse::<Origin>()?);
+/// config.prefix.push("/more".parse::<RoutePath>()?);
+/// config.trusted_proxies.push("10.0.0.0/8".parse::<Network>()?);
+/// config.turn.push("turn:turn.example.com:3478".parse::<TurnUrl>()?);
+/// config.log_format = LogFormat::Json;
+/// config.tls = Some(Tls::SelfSigned(None));
 /// println!("{}", config.to_toml()); // as `bss serve --config` reads it
+///
+/// // What cannot be used is refused where it is parsed, with what to write instead.
+/// assert!("*".parse::<Origin>().is_err() && "/ends/".parse::<RoutePath>().is_err());
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -164,6 +180,13 @@ impl Config {
 }
 
 /// A configuration that cannot be used; the text says what to do.
+///
+/// ```
+/// use browser_stream_server::config::{ConfigError, TlsError};
+///
+/// let error = ConfigError::from(TlsError::Half);
+/// assert!(error.to_string().contains("--tls-cert and --tls-key"), "it says what to do");
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {

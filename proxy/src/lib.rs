@@ -1,7 +1,7 @@
 //! A stream server in a browser tab: the proxy that joins peers by name, as a library.
 //!
 //! [`StreamServerProxy`] keeps the names of one prefix, [`StreamRouter`] sends streams where their path says, and
-//! [`Proxy`] is the whole process: sessions, HTTP routes, shutdown.
+//! [`Proxy`] is the whole process: sessions, HTTP routes, shutdown. See [`Proxy`] for an example of all three.
 
 /// The Rust of the README, compiled.
 #[cfg(doctest)]
@@ -39,7 +39,10 @@ pub use feature::{
 };
 pub use limits::Limits;
 pub use route::{BadName, ConnectOptions, Event, Events, Handler, LeaseKey, LeaseKeyError, Name, Reason, StreamRouter, StreamServerProxy};
-pub use session::{Instance, Open, Opening, Opens, SendError, Session, Sessions, transport, websocket};
+pub use session::{Instance, Open, Opening, SendError, Session, Sessions};
+// What a session rides on, and what its opens go to: for tests, which run a proxy in memory, and for fuzz targets. No part of the API.
+#[doc(hidden)]
+pub use session::{Opens, transport, websocket};
 
 /// What the fuzz targets need beside the API; no part of it.
 #[doc(hidden)]

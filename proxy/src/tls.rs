@@ -1,4 +1,6 @@
 //! TLS of the proxy's own: with a certificate from files, or one that it makes for itself.
+//!
+//! See [`Identity`].
 
 #[cfg(feature = "acme")]
 mod acme;
@@ -47,6 +49,18 @@ enum Source {
 }
 
 /// Why there is no identity; the text says what to do.
+///
+/// ```no_run
+/// use std::path::Path;
+///
+/// use browser_stream_server::tls::{Identity, IdentityError};
+///
+/// match Identity::of_files(Path::new("cert.pem"), Path::new("key.pem")) {
+///     Ok(identity) => println!("{:?}", identity.fingerprint()),
+///     Err(IdentityError::Exposed { path, mode }) => println!("others may read {path:?} ({mode:o})"),
+///     Err(error) => println!("{error}"), // it says what to do
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {

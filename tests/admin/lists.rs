@@ -66,8 +66,8 @@ async fn sessions_names_and_streams_are_told_with_what_went_over_them() {
     // The open and the reply are of the stream, too.
     assert!((100_000..100_500).contains(&received) && (50_000..50_500).contains(&sent), "{stream}");
     assert!(is_recent(&stream["since_ms"]), "{stream}");
-    let control = kinds("control").into_iter().map(|row| row["path"].as_str().expect("a path")).collect::<HashSet<_>>();
-    assert_eq!(control, HashSet::from(["/session", "/browser-server/listen/NAME"]));
+    let control = kinds("control").into_iter().map(|row| (row["path"].as_str().expect("a path"), row["name"].as_str()));
+    assert_eq!(control.collect::<HashSet<_>>(), HashSet::from([("/session", None), ("/browser-server/listen/NAME", Some("NAME"))]));
 
     // What went over it counts for the name when it is over.
     mine.finish();

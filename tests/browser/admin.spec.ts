@@ -106,7 +106,7 @@ test("the page shows what there is as it comes, changes and goes, and each end l
   await expect(details).toContainText("192.0.2.2:40002");
   await expect(rows(page)).toHaveCount(3);
   await details.getByRole("link", { name: "Its streams" }).click();
-  await expect(page.getByRole("searchbox")).toHaveValue(id(2));
+  await expect(page.getByRole("searchbox")).toHaveValue(`"${id(2)}"`);
 });
 
 test("threat_21_a_name_with_markup_is_text_in_the_admin_page", async ({ admin, page }) => {
@@ -175,12 +175,21 @@ test("what is to be done is named, asked for and said, also where it fails", asy
   ]);
 });
 
-test("who may only look sees what could be done, and why it cannot", async ({ admin, page }) => {
+test("who may only look sees what could be done and why not, and may show another token", async ({ admin, page }) => {
+  const { me } = admin;
   admin.me = { read: true, act: false, sub: "ada", version: "0.1.0" };
   admin.change("names", [server("printer")]);
   await page.goto(`${admin.url}#/names/${encodeURIComponent("/browser-server/printer")}`);
   await expect(page.getByRole("button", { name: "Release this name" })).toBeDisabled();
   await expect(page.getByText("the token of “ada” has no right admin=act")).toBeVisible();
+  await page.getByRole("link", { name: "Show another" }).click();
+  admin.me = me;
+  await page.getByLabel("Token").fill("a.b.c");
+  await page.getByRole("button", { name: "Look" }).click();
+  await expect(page.getByRole("button", { name: "Drain this proxy" })).toBeEnabled();
+  await page.goto(`${admin.url}#/token`);
+  await page.getByRole("button", { name: "Without one" }).click();
+  await expect.poll(() => page.evaluate(() => sessionStorage.length)).toBe(0);
 });
 
 test("a token is asked for where one is needed, and kept in this tab alone", async ({ admin, page }) => {
@@ -258,6 +267,10 @@ test("a table is moved in by keys, sorted by any heading and searched", async ({
   await expect(received).toHaveAttribute("aria-sort", "descending");
   await expect(rows(page).first()).toContainText("499 kB");
   await received.getByRole("button").press("Enter");
+  await expect(received).toHaveAttribute("aria-sort", "ascending");
+  // What is in sight is in the address: for whom that is sent to, too.
+  await expect(page).toHaveURL(/#\/sessions\/[^?]+\?sort=received$/);
+  await page.reload();
   await expect(received).toHaveAttribute("aria-sort", "ascending");
   await page.getByRole("searchbox").fill("192.0.2.44");
   await expect(rows(page)).toHaveCount(2);

@@ -234,6 +234,9 @@ test("a token that runs out is asked for again while all goes on, and so is one 
   guarded.revoke("ann");
   await expect(form(server).getByRole("heading")).toHaveText("This proxy asks for a token");
   await expect(server.getByRole("status").first()).toHaveText("A token is needed");
+  // Nobody keeps the name for it, as they would were only the connection away.
+  await expect(server.getByRole("heading", { level: 1 })).toHaveText(`Not serving ${name}`);
+  await expect(server.getByText("it was taken back, or it ran out")).toBeVisible();
   await give(server, guarded.mint("--sub", "eve", ...may));
   await expect(server.getByRole("status").first()).toHaveText("Serving");
   await talk(client, "behind");

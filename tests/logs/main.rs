@@ -83,6 +83,8 @@ async fn threat_33_no_lease_and_no_secret_of_a_stream_is_ever_logged() {
     }
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(log.contains("server.created") && log.contains("open refused"), "what is logged is seen: {log}");
+    let refused = log.lines().filter(|line| line.contains("INFO") && line.contains("a token is refused: \"the token was revoked"));
+    assert!(refused.count() >= 2, "who runs the proxy sees why: {log}");
     for hidden in [mac.as_str(), secret.as_str(), "TOKEN-TOKEN"] {
         assert!(!log.contains(hidden), "{log}");
     }

@@ -88,6 +88,26 @@ test("each crate says what it is, for whom and since which Rust, in the manifest
   }
 });
 
+test("the Rust that the crates ask for is one that builds them", { timeout: 1_200_000 }, async () => {
+  const { packages } = await metadata();
+  const [version = ""] = new Set(packages.map(({ rust_version }) => rust_version ?? ""));
+  const { stdout } = await run("rustc", ["--version"]);
+  // What is built with it here is proof enough.
+  if (stdout.startsWith(`rustc ${version}.`)) return;
+  const { stdout: installed } = await run("rustup", ["toolchain", "list"]).catch(() => ({ stdout: "" }));
+  const toolchain = installed
+    .split(/\s+/)
+    .find((name) => name.startsWith(`${version}.`) || name.startsWith(`${version}-`));
+  if (!toolchain) {
+    console.log(
+      `Rust ${version} is not here (rustup toolchain install ${version}): clippy alone looks for what it has not`,
+    );
+    return;
+  }
+  const all = CRATES.flatMap(({ name }) => ["--package", name]);
+  await run("rustup", ["run", toolchain, "cargo", "check", "--locked", "--target-dir", "target/oldest", ...all]);
+});
+
 test("the npm package has each module with its types, the single files, and nothing else", async () => {
   const modules = (await files(LIBRARY, "src")).map((file) => file.replace(/^src\/(.*)\.ts$/, "dist/$1"));
   const built = modules.flatMap((module) => [`${module}.js`, `${module}.d.ts`]);

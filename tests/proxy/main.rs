@@ -11,6 +11,7 @@ mod fairness;
 mod honest;
 mod ice;
 mod inside;
+mod labels;
 mod ladder;
 mod leases;
 mod list;

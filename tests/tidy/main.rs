@@ -2,6 +2,7 @@
 
 mod layers;
 mod links;
+mod moved;
 mod reference;
 mod source;
 mod text;

@@ -26,7 +26,11 @@ const DAMAGED = "what is remembered as its key is none";
 /** A stream without one. */
 const NO_ID = new Uint8Array(16);
 
-/** Connects; rejects with why it did not. */
+/**
+ * Connects; rejects with why it did not. The library calls it where a stream is to be sealed.
+ *
+ * @internal
+ */
 export async function connect(wanted: Wanted): Promise<void> {
   const { cell, key, inside, request, sealed } = wanted;
   const { pins: known = pins } = sealed;

@@ -24,7 +24,11 @@ interface Said {
   readonly id: Bytes;
 }
 
-/** A server's end of sealing. */
+/**
+ * A server's end of sealing. The library makes it where clients may seal.
+ *
+ * @internal
+ */
 export class Unsealing {
   /** With these keys, or new ones. */
   static async with(resumables: Resumables, keys: SealKeys | true): Promise<Unsealing> {

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { order, turn } from "../../../proxy/admin/order.ts";
 import { move, pane, reveal } from "../../../proxy/admin/pane.ts";
+import { size } from "../../../proxy/admin/quantity.ts";
 import { readRoute, routeTo } from "../../../proxy/admin/route.ts";
 
 const rows = [
@@ -28,6 +29,13 @@ describe("order", () => {
     expect(ids("ada alpha", "id")).toEqual(["2"]);
     expect(ids("ada beta", "id")).toEqual([]);
     expect(ids("  ", "id")).toEqual(["1", "2", "3"]);
+  });
+
+  test("what is in quotes has to be all of a field, as it is written", () => {
+    expect(ids('"gamma ray"', "id")).toEqual(["3"]);
+    for (const other of ['"gamma"', '"alpha"', '"beta gamma"', '""']) expect(ids(other, "id"), other).toEqual([]);
+    const odd = [{ name: 'say "hi"' }, { name: "hi" }];
+    expect(order(odd, `"${odd[0]?.name}"`, ["name"], { field: "name", isDescending: false })).toEqual([odd[0]]);
   });
 
   test("10,000 rows are sorted by any field", () => {
@@ -75,18 +83,31 @@ describe("pane", () => {
   });
 });
 
-test("where one is survives the address, whatever the key and the search are", () => {
+test("where one is survives the address, whatever the key, the search and the order are", () => {
+  const sorts = fc.option(fc.record({ field: fc.constantFrom("name", "since_ms"), isDescending: fc.boolean() }), {
+    nil: undefined,
+  });
   fc.assert(
     fc.property(
       fc.constantFrom("names", "streams" as const),
       fc.string({ unit: "grapheme", minLength: 1 }),
       fc.string(),
-      (view, key, search) => {
-        const read = readRoute(routeTo(view, key, search));
-        expect(read).toEqual({ view, key, search });
+      sorts,
+      (view, key, search, sort) => {
+        const read = readRoute(routeTo(view, key, search, sort));
+        expect(read).toEqual({ view, key, search, sort });
       },
     ),
   );
+  expect(readRoute("#/names?sort=a b").sort).toBeUndefined();
+  expect(readRoute(routeTo("token")).view).toBe("token");
   expect(readRoute("#/nowhere/1").view).toBe("overview");
   expect(readRoute("#/names/%E0%A4%A").key).toBeUndefined();
+});
+
+test("sizes read as bss admin has them", () => {
+  // `proxy/src/shell/admin/show.rs` has the same.
+  const told = { 0: "0 B", 999: "999 B", 1000: "1.0 kB", 99949: "99.9 kB", 99950: "100 kB", 999500: "1.0 MB" };
+  for (const [bytes, text] of Object.entries(told)) expect(size(Number(bytes))).toBe(text);
+  expect(size(2 ** 30)).toBe("1.1 GB");
 });

@@ -113,6 +113,8 @@ async fn within<T, E: Into<ConnectError>>(deadline: Instant, future: impl Future
 }
 
 /// A publisher that is to be: await it.
+///
+/// See [`Channel`].
 #[must_use = "nothing is opened until it is awaited"]
 pub struct Publish {
     channel: Channel,
@@ -145,6 +147,8 @@ impl IntoFuture for Publish {
 }
 
 /// A subscription that is to be: await it.
+///
+/// See [`Channel`].
 #[must_use = "nothing is opened until it is awaited"]
 pub struct Subscribe {
     channel: Channel,

@@ -164,6 +164,19 @@ impl Dialer {
 }
 
 /// Why there is no connection to the proxy.
+///
+/// ```no_run
+/// use browser_stream_client::{DialError, Peer};
+///
+/// # async fn example() {
+/// match Peer::dial("ws://127.0.0.1:8080/mux").await {
+///     Ok(peer) => drop(peer),
+///     Err(DialError::Refused { status, retry_after: Some(after), .. }) => println!("{status}: come back in {after:?}"),
+///     Err(DialError::Session(error)) => println!("it wants another token: {}", error.message),
+///     Err(error) => println!("{error}"), // it says what to do
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DialError {

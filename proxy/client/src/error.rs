@@ -6,6 +6,20 @@ use browser_stream_protocol::{BadName, OpenError, RefusalCode};
 use crate::{DialError, answer::Unanswered, peer::Closed};
 
 /// Why a client got no stream.
+///
+/// ```no_run
+/// use browser_stream_client::{Code, ConnectError, StreamClient};
+///
+/// # async fn example(client: StreamClient) {
+/// match client.connect("NAME").await {
+///     Ok(stream) => drop(stream),
+///     Err(ConnectError::Refused(error)) if error.is(Code::NotFound) => println!("nobody serves it"),
+///     Err(ConnectError::Refused(error)) => println!("{}", error.message), // for people: it says what to do
+///     Err(ConnectError::Lost) => println!("the connection broke before the answer: try again"),
+///     Err(error) => println!("{}: {error}", error.code()),
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
@@ -24,6 +38,19 @@ pub enum ConnectError {
 }
 
 /// Why something was not sent to a server as a whole.
+///
+/// ```no_run
+/// use browser_stream_client::{BodyError, SendError, StreamClient};
+///
+/// # async fn example(client: StreamClient) {
+/// match client.send("NAME", "all of it", &"a note").await {
+///     Ok(stream) => drop(stream), // to read what the server answers
+///     Err(SendError::Connect(error)) => println!("nothing was sent: {error}"),
+///     Err(SendError::Body(BodyError::Source(error))) => println!("it could not be read: {error}"),
+///     Err(SendError::Body(error)) => println!("not all of it was taken: {error}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
     /// No stream came of it.
@@ -35,6 +62,19 @@ pub enum SendError {
 }
 
 /// Why a name is not, or no longer, a server's.
+///
+/// ```no_run
+/// use browser_stream_client::{Code, ListenError, StreamServer};
+///
+/// # async fn example(server: StreamServer) {
+/// match server.listen("NAME").await {
+///     Ok(listener) => drop(listener),
+///     Err(ListenError::Refused(error)) if error.is(Code::NameTaken) => println!("another serves it: choose another name, or stand by"),
+///     Err(ListenError::Superseded) => println!("another copy of this program has it now"),
+///     Err(error) => println!("{}: {error}", error.code()),
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenError {

@@ -51,6 +51,8 @@ mod names;
 mod peer;
 mod request;
 mod resumable;
+// The state machine of resumable streams, for what decodes and fuzzes it: no part of the API.
+#[doc(hidden)]
 pub mod resume;
 pub mod room;
 pub mod seal;

@@ -31,6 +31,8 @@ use attend::attend;
 pub use error::MuxError;
 
 /// Which end of a mux this is: one is the client, the other the server. It decides nothing but how their streams are numbered.
+///
+/// See [`MuxDemux`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The end that connected.
@@ -75,6 +77,8 @@ pub struct MuxDemux {
 
 /// The streams that the other end opens, each with the JSON that it said (`null` if nothing). It ends with the mux. Dropped, it says that nobody wants any:
 /// streams are refused `not_found` then.
+///
+/// See [`MuxDemux`].
 #[must_use = "dropped, the other end can open no streams"]
 pub struct Incoming {
     streams: mpsc::Receiver<(Stream, Value)>,

@@ -26,6 +26,8 @@ pub struct Names {
 }
 
 /// A name that somebody holds.
+///
+/// See [`StreamClient::names`].
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Held {
@@ -36,6 +38,8 @@ pub struct Held {
 }
 
 /// Whether the owner of a name is there.
+///
+/// See [`StreamClient::names`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Presence {
     /// It serves.

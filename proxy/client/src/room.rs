@@ -1,4 +1,4 @@
-//! Rooms: members send each other named events, and keep their seats while their connections are gone (PROTOCOL.md, section 14).
+//! Rooms: members send each other named events, and keep their seats while their connections are gone (PROTOCOL.md, section 14). See [`Room`].
 
 mod args;
 mod drive;
@@ -49,11 +49,15 @@ use seat::Members;
 ///     println!("{}: {:?}", answered.member.id, answered.value);
 /// }
 /// while let Some(news) = lobby.next().await? {
-///     if let News::Event { name, args, .. } = news
-///         && name == "say"
-///     {
-///         let (text,): (String,) = args.to()?;
-///         println!("{text}");
+///     match news {
+///         News::Event { name, args, .. } if name == "say" => {
+///             let (text,): (String,) = args.to()?;
+///             println!("{text}");
+///         }
+///         News::Event { ask: Some(ask), .. } => ask.answer(&"ready").await?, // an answer is wanted
+///         News::Joined(member) => println!("{} has come: {:?}", member.id, member.profile::<String>()),
+///         News::Left(member, ending) => println!("{} has left: {}", member.id, ending.text),
+///         _ => {}
 ///     }
 /// }
 /// # Ok(()) }
@@ -65,6 +69,8 @@ pub struct Room {
 }
 
 /// A member as one knows it.
+///
+/// See [`Room`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Member {
@@ -79,6 +85,8 @@ pub struct Member {
 }
 
 /// What happens in a room.
+///
+/// See [`Room`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum News {
@@ -110,6 +118,8 @@ pub enum News {
 }
 
 /// An answer is wanted. Dropped without one, who asks hears nothing.
+///
+/// See [`Room`].
 #[derive(Debug)]
 pub struct Ask {
     number: u64,
@@ -118,6 +128,8 @@ pub struct Ask {
 }
 
 /// What became of an ask at one member.
+///
+/// See [`Room`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Answered {
@@ -128,6 +140,19 @@ pub struct Answered {
 }
 
 /// Why a room is over, or something cannot be said in it.
+///
+/// ```no_run
+/// use browser_stream_client::room::{Joined, RoomError};
+///
+/// # async fn example(lobby: Joined) {
+/// match lobby.emit("say", &("hello",)).await {
+///     Ok(()) => {}
+///     Err(RoomError::Bad(why)) => println!("that cannot be said: {why}"),
+///     Err(RoomError::Ended(ending)) => println!("out of the room: {}", ending.text),
+///     Err(error) => println!("{error}"),
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RoomError {
@@ -182,6 +207,8 @@ impl Room {
 }
 
 /// A member that is to be: await it.
+///
+/// See [`Room`].
 #[must_use = "nothing is opened until it is awaited"]
 pub struct Join {
     room: Room,
@@ -228,6 +255,8 @@ impl IntoFuture for Join {
 }
 
 /// A member of a room: one's own seat there. It survives the peer's connections. Dropped, it leaves.
+///
+/// See [`Room`].
 #[derive(Debug)]
 pub struct Joined {
     commands: mpsc::Sender<Command>,

@@ -1,6 +1,8 @@
 //! Streams of values instead of bytes, as a page's `stream.values(codec)`.
 //!
 //! Each value stands behind its length, a big-endian `u32`: PROTOCOL.md, "Values".
+//!
+//! See [`Values`].
 
 mod codec;
 mod error;

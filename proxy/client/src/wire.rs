@@ -86,6 +86,8 @@ pub(crate) struct Accept {
 }
 
 /// The proxy's own word about a client: nothing of it can be forged by the client.
+///
+/// See [`StreamServer`](crate::StreamServer).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct PeerInfo {

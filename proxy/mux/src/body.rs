@@ -35,6 +35,13 @@ enum Source {
 }
 
 /// How far a sending is.
+///
+/// ```
+/// use browser_stream_mux::{Body, Progress};
+///
+/// let body = Body::from("hello").on_progress(|Progress { sent, total }| println!("{sent} of {total:?} bytes"));
+/// assert_eq!(body.progress(), Progress { sent: 0, total: Some(5) });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// Bytes that the stream has taken; at most 256 KiB and a piece of them have not left.
@@ -44,6 +51,20 @@ pub struct Progress {
 }
 
 /// Why a body was not sent as a whole.
+///
+/// ```
+/// use browser_stream_mux::{BodyError, Code, StreamError};
+///
+/// fn advice(error: &BodyError) -> String {
+///     match error {
+///         BodyError::Source(error) => format!("look at the file: {error}"),
+///         BodyError::Stream(StreamError::Reset(code)) if *code == Code::Cancelled.number() => "nobody wants it any more".to_owned(),
+///         BodyError::Stream(error) => format!("send it again: {error}"),
+///     }
+/// }
+///
+/// assert_eq!(advice(&StreamError::Reset(15).into()), "nobody wants it any more");
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     /// It could not be read. The other side got `internal`.

@@ -16,6 +16,8 @@ use tokio::{io::ReadBuf, sync::Notify};
 use crate::{Code, FrameError, StreamError, queue::Queue};
 
 /// How a stream ended when it did not finish.
+///
+/// See [`Host`](crate::Host).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// One side reset it with this code.
@@ -25,6 +27,8 @@ pub enum End {
 }
 
 /// What a session and one of its streams share. Its lock is held for moments only, and never while a [`Host`](crate::Host) is called.
+///
+/// See [`Host`](crate::Host).
 #[derive(Default)]
 pub struct Cell {
     state: Mutex<State>,
@@ -53,6 +57,8 @@ pub(crate) struct Taken<B> {
 }
 
 /// A writer waits while this much of its stream has not left.
+///
+/// See [`Host`](crate::Host).
 pub const QUEUED_MAX: usize = 256 * 1024;
 
 impl Cell {

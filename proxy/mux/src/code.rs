@@ -10,6 +10,7 @@ use std::{fmt, str::FromStr};
 /// assert_eq!(Code::NotFound.to_string(), "not_found");
 /// assert_eq!("not_found".parse(), Ok(Code::NotFound));
 /// assert_eq!(Code::from_number(Code::NotFound.into()), Some(Code::NotFound));
+/// assert!("no_such_code".parse::<Code>().is_err());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
@@ -140,6 +141,8 @@ impl From<Code> for u32 {
 }
 
 /// A string that is none of our codes.
+///
+/// See [`Code`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a known code")]
 pub struct UnknownCode;

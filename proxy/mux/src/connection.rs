@@ -24,7 +24,7 @@ use receive::Decoder;
 use round::Round;
 use transmit::Control;
 
-/// Which side of the session we are.
+/// Which side of the session we are. See [`Connection`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Opens odd ids: the peer of a proxy; yamux calls it the client.
@@ -33,7 +33,7 @@ pub enum Role {
     Acceptor,
 }
 
-/// What a peer's frame meant; its payload as the caller wants to have it.
+/// What a peer's frame meant; its payload as the caller wants to have it. See [`Connection`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<P = bytes::Bytes> {
     /// The peer opened a stream; its acknowledgement is queued.
@@ -52,7 +52,7 @@ pub enum Event<P = bytes::Bytes> {
     GoAway(u32),
 }
 
-/// How a live stream stands.
+/// How a live stream stands. See [`Counts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct View {
     /// Bytes queued here that have not been transmitted.

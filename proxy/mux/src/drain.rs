@@ -10,6 +10,18 @@ use std::time::{Duration, Instant};
 /// a peer that answers no pings is as good as any.
 ///
 /// For one that sends on its own: call [`add`](Self::add) behind what was sent, then send what [`ping`](Self::ping) gives, and nothing while it is not [open](Self::is_open).
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use browser_stream_mux::Drain;
+///
+/// let (mut drain, now) = (Drain::default(), Instant::now());
+/// drain.add(200_000); // bytes that went to the socket
+/// let token = drain.ping(|| now).expect("behind so many bytes there is a ping");
+/// assert!(drain.pong(token, now + Duration::from_millis(1)), "the first answer bounds what is under way");
+/// assert!(drain.is_open() && drain.room() < u64::MAX);
+/// ```
 #[derive(Debug, Default)]
 pub struct Drain {
     sent: u64,

@@ -5,6 +5,8 @@ use std::io;
 use crate::Code;
 
 /// How a peer broke the protocol. Each ends its session with GO_AWAY(1), and nobody else's.
+///
+/// See [`Header`](crate::Header).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Violation {
     /// A header's version is not 0.
@@ -50,6 +52,8 @@ impl Violation {
 }
 
 /// Why no stream can be opened.
+///
+/// See [`Counts`](crate::Counts).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// Every id of this session was used: open another session.
@@ -61,6 +65,8 @@ pub enum OpenError {
 }
 
 /// Why a session counts as dead.
+///
+/// See [`Config`](crate::Config).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Dead {
     /// Nothing came from the peer for too long.
@@ -72,6 +78,19 @@ pub enum Dead {
 }
 
 /// Why a stream cannot go on. A clean finish is never one of these.
+///
+/// ```
+/// use std::io;
+///
+/// use browser_stream_mux::{Code, StreamError};
+///
+/// let error = StreamError::Reset(Code::Busy.number());
+/// assert_eq!(error.to_string(), "stream reset: busy");
+/// // Who uses the stream as `AsyncRead + AsyncWrite` finds it in the error.
+/// let error = io::Error::from(error);
+/// let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+/// assert_eq!(inner, Some(&StreamError::Reset(9)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StreamError {
     /// One side reset the stream, with this code.
@@ -97,6 +116,24 @@ impl From<StreamError> for io::Error {
 }
 
 /// Why no whole frame (an open, a reply or a note) could be read from a stream.
+///
+/// ```
+/// use browser_stream_mux::{Config, FrameError, Role, Session};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (here, there) = tokio::io::duplex(1024);
+/// let (opener, driver) = Session::new(here, Role::Opener, Config::default());
+/// tokio::spawn(driver);
+/// let (acceptor, driver) = Session::new(there, Role::Acceptor, Config::default());
+/// tokio::spawn(driver);
+///
+/// let mut stream = opener.open()?;
+/// stream.write_frame(br#"{"path":"/here"}"#);
+/// let mut other = acceptor.accept().await.ok_or("the session is over")?;
+/// assert_eq!(other.read_frame(10).await, Err(FrameError::TooLong(16)));
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// The frame says that it is longer than what the reader takes; its length in bytes.
@@ -111,6 +148,20 @@ pub enum FrameError {
 }
 
 /// Why a session ended.
+///
+/// ```
+/// use browser_stream_mux::{Config, Role, Session, SessionError};
+/// use tokio::io::AsyncWriteExt;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// let (here, mut there) = tokio::io::duplex(1024);
+/// let (_session, driver) = Session::new(here, Role::Acceptor, Config::default());
+/// there.write_all(b"GET / HTTP/1.1\r\n").await?; // no yamux at all
+/// let over = driver.await;
+/// assert!(matches!(over, Err(SessionError::Violation(_))), "{over:?}");
+/// # Ok(()) }
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// The peer broke the protocol.

@@ -5,6 +5,8 @@ use std::ops::{BitOr, BitOrAssign};
 use crate::{StreamId, Violation};
 
 /// What a frame is.
+///
+/// See [`Header`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Kind {
@@ -19,6 +21,8 @@ pub enum Kind {
 }
 
 /// The flags of a frame; bits that yamux does not know are kept and mean nothing.
+///
+/// See [`Header`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags(u16);
 
@@ -72,11 +76,12 @@ impl BitOrAssign for Flags {
 /// A frame's header.
 ///
 /// ```
-/// use browser_stream_mux::Header;
+/// use browser_stream_mux::{Flags, Header, Kind, Violation};
 ///
 /// let ping = [0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 7]; // version, type, flags, stream, length: the number of the ping
+/// assert_eq!(Header::decode(ping)?, Header { kind: Kind::Ping, flags: Flags::SYN, stream: 0, length: 7 });
 /// assert_eq!(Header::decode(ping)?.encode(), ping);
-/// assert!(Header::decode([9; 12]).is_err());
+/// assert_eq!(Header::decode([9; 12]), Err(Violation::Version));
 /// # Ok::<(), browser_stream_mux::Violation>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,18 @@ use std::time::{Duration, Instant};
 use crate::Dead;
 
 /// How a connection finds out that its peer is gone. The default is what a library does: it never pings by itself.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// use browser_stream_mux::{Config, Connection, Dead, Role};
+///
+/// let now = Instant::now();
+/// let config = Config { silence_max: Duration::from_secs(30), ..Config::default() };
+/// let mut connection = Connection::<()>::new(Role::Opener, config, now);
+/// assert_eq!(connection.deadline(), Some(now + Duration::from_secs(30)));
+/// assert_eq!(connection.tick(now + Duration::from_secs(31)), Err(Dead::Silent));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     /// Time between two pings of our own; `None`: only when [`ping`](crate::Connection::ping) is called. Jitter is the caller's to add.

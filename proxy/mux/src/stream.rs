@@ -14,6 +14,36 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::{Body, BodyError, Cell, Code, End, FrameError, INITIAL_WINDOW, StreamError, StreamId, cell::Taken};
 
 /// Whoever owns the [`Connection`](crate::Connection) of a stream. Each call is its method of the same name, followed by a transmit.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use browser_stream_mux::{Cell, End, Host, QUEUED_MAX, Stream, StreamError, StreamId};
+/// use bytes::Bytes;
+///
+/// /// The owner of streams that sends nothing anywhere.
+/// struct Nowhere;
+///
+/// impl Host for Nowhere {
+///     fn send(&self, _: StreamId, _: Bytes) {}
+///     fn finish(&self, _: StreamId) {}
+///     fn reset(&self, _: StreamId, _: u32) {}
+///     fn reset_behind(&self, _: StreamId, _: u32) {}
+///     fn consumed(&self, _: StreamId, _: u32) {}
+///     fn set_priority(&self, _: StreamId, _: u8) {}
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), StreamError> {
+/// let cell = Cell::new();
+/// let mut stream = Stream::new(1, cell.clone(), Arc::new(Nowhere));
+/// stream.write_chunk(vec![0; QUEUED_MAX].into()).await?; // as much as may be queued: one more write waits
+/// cell.data(Bytes::from_static(b"what came"));
+/// cell.ended(End::Lost);
+/// assert_eq!(stream.read_chunk().await?.as_deref(), Some(&b"what came"[..]));
+/// assert_eq!(stream.read_chunk().await, Err(StreamError::Lost));
+/// # Ok(()) }
+/// ```
 pub trait Host: Send + Sync + 'static {
     /// Queues bytes; dropped if the stream is not live.
     fn send(&self, id: StreamId, bytes: Bytes);

@@ -1,5 +1,7 @@
-//! What the proxy and its Rust client say in the same words (`PROTOCOL.md`): the [`Name`] of a server, the [`OpenError`] of a refusal,
-//! [channels](channel) and [rooms](room).
+//! What the proxy and its Rust client say in the same words (`PROTOCOL.md`): the [`Name`] of a server, the [`OpenError`] of a refusal, and
+//! [channels](channel). The records of the wire, which only those two need, are hidden here, and no part of the API.
+//!
+//! See [`Name`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -9,12 +11,15 @@
 struct Readme;
 
 pub mod channel;
+#[doc(hidden)]
 pub mod integer;
 mod name;
 mod pattern;
 mod refusal;
+#[doc(hidden)]
 pub mod room;
 
+#[doc(hidden)]
 pub use integer::INTEGER_MAX;
 pub use name::{BadName, NAME_BYTES_MAX, Name};
 pub use pattern::{BadPattern, PATTERN_BYTES_MAX, Pattern};

@@ -15,18 +15,21 @@ use unicode_normalization::is_nfc;
 /// [`fmt::Debug`] escapes it.
 ///
 /// ```
-/// use browser_stream_protocol::Name;
+/// use browser_stream_protocol::{BadName, NAME_BYTES_MAX, Name};
 ///
 /// let name = Name::try_from("écho 1")?;
 /// assert_eq!(name.segment(), "%C3%A9cho%201"); // in a path
 /// assert_eq!(Name::from_segment("%C3%A9cho%201")?, name);
-/// assert!(Name::try_from("..").is_err());
-/// # Ok::<(), browser_stream_protocol::BadName>(())
+/// assert_eq!(Name::try_from(".."), Err(BadName::Dots));
+/// assert_eq!(Name::try_from("a".repeat(NAME_BYTES_MAX + 1).as_str()), Err(BadName::TooLong));
+/// # Ok::<(), BadName>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Arc<str>);
 
 /// Why a text is no name.
+///
+/// See [`Name`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadName {
     /// No characters at all.
@@ -50,6 +53,8 @@ pub enum BadName {
 }
 
 /// The most bytes that a name has.
+///
+/// See [`Name`].
 pub const NAME_BYTES_MAX: usize = 128;
 
 /// What is percent-encoded in a path: everything but RFC 3986's unreserved characters.

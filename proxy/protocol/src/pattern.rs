@@ -27,9 +27,13 @@ pub struct Pattern {
 }
 
 /// The most bytes that a pattern has.
+///
+/// See [`Pattern`].
 pub const PATTERN_BYTES_MAX: usize = 128;
 
 /// A text that is no pattern.
+///
+/// See [`Pattern`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a pattern has 1 to {PATTERN_BYTES_MAX} bytes, such as `*`, `ann-*` or a whole name")]
 pub struct BadPattern;

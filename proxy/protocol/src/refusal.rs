@@ -11,12 +11,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 ///
 /// ```
 /// use browser_stream_mux::Code;
-/// use browser_stream_protocol::{OpenError, RefusalCode};
+/// use browser_stream_protocol::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
 ///
 /// let error = OpenError::new(Code::Busy, "try again later");
 /// assert!(error.is(Code::Busy));
 /// assert_eq!(RefusalCode::from_number(error.number()), error.code);
 /// assert_eq!(RefusalCode::from_number(4001).to_string(), "4001"); // an application's own
+/// assert_eq!(RefusalCode::from_number(APPLICATION_CODE_MIN), RefusalCode::Application(256));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{code}: {message}")]
@@ -60,6 +61,8 @@ pub enum RefusalCode {
 }
 
 /// The least number that an application may use as a code: those below are ours.
+///
+/// See [`OpenError`].
 pub const APPLICATION_CODE_MIN: u32 = 256;
 
 impl RefusalCode {

@@ -19,7 +19,7 @@ pub(super) struct Said {
     /// Whom the authority writes to, such as me@example.com; may be given several times
     #[arg(long = "acme-contact", env = "BSS_ACME_CONTACT", value_name = "ADDRESS", value_delimiter = ',')]
     contact: Vec<String>,
-    /// Keep the certificate and its keys in this folder [default: browser-stream-server/acme in ~/.local/state]
+    /// Keep the certificate and its keys in this folder [default: acme in $STATE_DIRECTORY, which systemd sets, else browser-stream-server/acme in ~/.local/state]
     #[arg(long = "acme-cache", env = "BSS_ACME_CACHE", value_name = "FOLDER")]
     cache: Option<PathBuf>,
     /// The directory of the authority [default: that of Let's Encrypt]
@@ -33,6 +33,11 @@ pub(super) struct Said {
 impl Said {
     pub(super) fn is_nothing(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Every file and folder that it names.
+    pub(super) fn paths(&mut self) -> [&mut Option<PathBuf>; 2] {
+        [&mut self.cache, &mut self.ca]
     }
 
     /// What it comes to.

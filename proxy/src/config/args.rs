@@ -74,7 +74,7 @@ pub struct Serve {
     /// Speak TLS with a certificate that bss makes and keeps: browsers warn once, and phones have all that they have on localhost; `off` is none
     #[arg(long, env = "BSS_TLS", value_name = "self-signed")]
     tls: Option<tls::Mode>,
-    /// Keep the self-signed certificate and its key in this folder [default: browser-stream-server in ~/.local/state]
+    /// Keep the self-signed certificate and its key in this folder [default: $STATE_DIRECTORY, which systemd sets, else browser-stream-server in ~/.local/state]
     #[arg(long, env = "BSS_TLS_DIR", value_name = "FOLDER")]
     tls_dir: Option<PathBuf>,
     /// Speak TLS with the certificate of this PEM file, those that vouch for it behind it; read again when it changes
@@ -86,7 +86,7 @@ pub struct Serve {
     #[cfg(feature = "acme")]
     #[command(flatten)]
     acme: super::acme::Said,
-    /// Read settings from this TOML file; its keys are those of --print-config
+    /// Read settings from this TOML file; its keys are those of --print-config, and files that it names lie beside it unless they begin with a slash
     #[arg(long, env = "BSS_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print the settings as they are in effect, as TOML, and end

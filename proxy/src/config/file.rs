@@ -48,10 +48,11 @@ struct File {
 #[derive(Debug)]
 struct Text<T>(T);
 
-/// Puts what the file at `path` says over `config`.
+/// Puts what the file at `path` says over `config`. Files that it names lie beside it, wherever the program was started.
 pub(super) fn read(path: &Path, config: &mut Config) -> Result<(), ConfigError> {
     let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    apply(&text, config).map_err(|message| ConfigError::File { path: path.to_owned(), message })
+    let folder = path.parent().unwrap_or(Path::new(""));
+    apply(&text, folder, config).map_err(|message| ConfigError::File { path: path.to_owned(), message })
 }
 
 /// All of `config` as a file.
@@ -89,8 +90,9 @@ pub(super) fn write(config: &Config) -> String {
     toml::to_string(&file).unwrap_or_else(|error| format!("# cannot be written: {error}\n"))
 }
 
-fn apply(text: &str, config: &mut Config) -> Result<(), String> {
-    let file: File = toml::from_str(text).map_err(|error| one_line(text, &error))?;
+fn apply(text: &str, folder: &Path, config: &mut Config) -> Result<(), String> {
+    let mut file: File = toml::from_str(text).map_err(|error| one_line(text, &error))?;
+    file.paths().for_each(|path| *path = folder.join(&*path));
     set(&mut config.bind, file.bind.map(|Text(Bind(address))| Text(address)));
     set(&mut config.path, file.path);
     config.public_url = file.public_url.map(|url| url.0).or_else(|| config.public_url.take());
@@ -122,6 +124,17 @@ fn apply(text: &str, config: &mut Config) -> Result<(), String> {
         config.tls = tls;
     }
     file.limits.apply(&mut config.limits).map_err(|error| format!("[limits] {error}"))
+}
+
+impl File {
+    /// Every file and folder that it names.
+    fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let mut paths = vec![&mut self.tokens, &mut self.token_revoked, &mut self.lease_key, &mut self.turn_secret];
+        paths.extend([&mut self.tls_dir, &mut self.tls_cert, &mut self.tls_key]);
+        #[cfg(feature = "acme")]
+        paths.extend(self.acme.paths());
+        paths.into_iter().flatten()
+    }
 }
 
 fn set<T>(to: &mut T, from: Option<Text<T>>) {
@@ -177,7 +190,7 @@ mod tests {
 
     fn parsed(text: &str) -> Result<Config, String> {
         let mut config = Config::default();
-        apply(text, &mut config).map(|()| config)
+        apply(text, Path::new(""), &mut config).map(|()| config)
     }
 
     #[test]
@@ -214,6 +227,24 @@ mod tests {
         assert_eq!(config.limits.clients_max, 9);
         assert_eq!(config.bind, Config::default().bind);
         assert_eq!(config.limits.open_timeout, Config::default().limits.open_timeout);
+    }
+
+    #[test]
+    fn the_files_that_a_file_names_lie_beside_it() {
+        let beside = |text: &str| {
+            let mut config = Config::default();
+            apply(text, Path::new("/etc/bss"), &mut config).expect("valid TOML");
+            config
+        };
+        let config = beside("tokens = \"keys.json\"\ntoken_revoked = \"../revoked\"\nlease_key = \"/var/lib/bss/lease.key\"\n");
+        assert_eq!(config.tokens, Some("/etc/bss/keys.json".into()));
+        assert_eq!(config.token_revoked, Some("/etc/bss/../revoked".into()));
+        assert_eq!(config.lease_key, Some("/var/lib/bss/lease.key".into()), "it says where");
+        let config = beside("tls_cert = \"a.pem\"\ntls_key = \"a.key\"\nturn = [\"turn:t:3478\"]\nturn_secret = \"turn\"\n");
+        let tls = super::super::Tls::Files { certificate: "/etc/bss/a.pem".into(), key: "/etc/bss/a.key".into() };
+        assert_eq!((config.tls, config.turn_secret), (Some(tls), Some("/etc/bss/turn".into())));
+        let config = beside("tls = \"self-signed\"\ntls_dir = \"tls\"\n");
+        assert_eq!(config.tls, Some(super::super::Tls::SelfSigned(Some("/etc/bss/tls".into()))));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::{fmt, str::FromStr};
 
 /// How each line of the log is written. Names that peers chose are escaped in either form.
+///
+/// See [`Config`](super::Config).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
@@ -13,6 +15,8 @@ pub enum LogFormat {
 }
 
 /// A text that is no [`LogFormat`].
+///
+/// See [`Config`](super::Config).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write pretty or json")]
 pub struct LogFormatError;

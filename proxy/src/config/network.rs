@@ -5,6 +5,8 @@ use std::{fmt, net::IpAddr, str::FromStr};
 /// One address, such as `192.0.2.7`, or a network of them, such as `10.0.0.0/8` or `fd00::/8`.
 ///
 /// Made by parsing. An IPv4 address is the same whether it is written by itself or as `::ffff:192.0.2.7`.
+///
+/// See [`Config`](super::Config).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
     first: IpAddr,
@@ -13,6 +15,8 @@ pub struct Network {
 }
 
 /// A text that is no network.
+///
+/// See [`Config`](super::Config).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an address or network: write it as 192.0.2.7, 10.0.0.0/8 or fd00::/8, with zeros behind the prefix")]
 pub struct NetworkError;

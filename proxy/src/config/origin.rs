@@ -20,6 +20,8 @@ pub(crate) struct Authority {
 ///
 /// Made by parsing; `null`, paths and wildcards are errors. Case and default ports make no difference, nor does a slash at the end, because browsers copy it
 /// along.
+///
+/// See [`Config`](super::Config).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     pub(crate) scheme: String,
@@ -27,6 +29,8 @@ pub struct Origin {
 }
 
 /// A text that is not an origin.
+///
+/// See [`Config`](super::Config).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an origin: write it as https://example.com or http://localhost:3000, without a path")]
 pub struct OriginError;
@@ -85,10 +89,14 @@ impl fmt::Display for Origin {
 /// Where the proxy is reached from outside, as in `https://bss.example.com`: an origin of the web.
 ///
 /// Made by parsing, as an [`Origin`].
+///
+/// See [`Config`](super::Config).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl(pub(crate) Origin);
 
 /// A text that is not a public URL.
+///
+/// See [`Config`](super::Config).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a public URL: write it as https://bss.example.com, with http or https and without a path")]
 pub struct PublicUrlError;

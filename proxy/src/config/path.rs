@@ -5,10 +5,14 @@ use std::{fmt, str::FromStr};
 /// A path of the proxy, such as `/mux` or `/browser-server`.
 ///
 /// Made by parsing: one or more segments of `A–Z a–z 0–9 . _ ~ -`, each behind a slash, none of them `.` or `..`, no slash at the end.
+///
+/// See [`Config`](super::Config).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoutePath(String);
 
 /// A text that cannot be a path.
+///
+/// See [`Config`](super::Config).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a path: write it as /mux, with letters, digits, '.', '_', '~' and '-' only and without a slash at the end")]
 pub struct RoutePathError;

@@ -3,6 +3,8 @@
 use std::{fmt, path::PathBuf, str::FromStr};
 
 /// Where the certificate comes from with which the proxy speaks TLS itself.
+///
+/// See [`Config`](super::Config).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tls {
     /// From the proxy, which makes it, and keeps it with its key in this folder; without one in that of the user's state.
@@ -45,6 +47,8 @@ pub(super) enum Mode {
 pub(super) struct ModeError;
 
 /// Settings of TLS that do not fit one another.
+///
+/// See [`ConfigError`](super::ConfigError).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TlsError {
     /// One file of two.

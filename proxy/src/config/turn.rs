@@ -3,10 +3,14 @@
 use std::{fmt, str::FromStr};
 
 /// The address of a TURN server, such as `turn:turn.example.com:3478` or `turns:turn.example.com:443?transport=tcp`. Made by parsing.
+///
+/// See [`Config`](super::Config).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TurnUrl(String);
 
 /// A text that is no such address.
+///
+/// See [`Config`](super::Config).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not the address of a TURN server: write it as turn:host:3478, turn:host:3478?transport=tcp or turns:host:5349")]
 pub struct TurnUrlError;

@@ -72,6 +72,22 @@ impl Proxy {
     ///
     /// # Errors
     /// As the system gives them, with a text that says what to do.
+    ///
+    /// ```
+    /// use browser_stream_server::{Config, Proxy, StreamRouter};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
+    /// let mut config = Config::default();
+    /// config.admin = Some(([127, 0, 0, 1], 0).into()); // any free port
+    /// let proxy = Proxy::new(config, StreamRouter::new());
+    /// if let Some(listener) = proxy.listen_admin().await? {
+    ///     println!("metrics are at {}", proxy.admin_url(&listener)?);
+    ///     let proxy = proxy.clone();
+    ///     tokio::spawn(async move { proxy.serve_admin(listener).await });
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub async fn listen_admin(&self) -> io::Result<Option<TcpListener>> {
         let Some(bind) = self.inner.config.admin else { return Ok(None) };
         let failed = |error: io::Error| {
@@ -84,6 +100,8 @@ impl Proxy {
     /// reach speaks TLS where the proxy does ([`with_tls`](Self::with_tls)), for what they show are tokens.
     ///
     /// A head has [`Limits::establish_timeout`](crate::Limits::establish_timeout), and one address 8 connections at once; more are answered 429, as far as there is time for that.
+    ///
+    /// See [`listen_admin`](Self::listen_admin).
     pub async fn serve_admin(&self, listener: TcpListener) {
         let (places, router) = (Places::new(), self.admin_router());
         let is_secure = self.admin_is_secure(&listener);
@@ -129,6 +147,8 @@ impl Proxy {
     ///
     /// # Errors
     /// Where the system does not know the listener's own address.
+    ///
+    /// See [`listen_admin`](Self::listen_admin).
     pub fn admin_url(&self, listener: &TcpListener) -> io::Result<String> {
         let scheme = if self.admin_is_secure(listener) { "https" } else { "http" };
         Ok(format!("{scheme}://{}/metrics", listener.local_addr()?))
@@ -144,6 +164,16 @@ impl Proxy {
     /// Answers who shows a token with the right `admin` for that (`metrics`, `read`, `act`) as `Authorization: Bearer`, and without one who asks from this machine for a host of
     /// this machine; who acts then needs [`Config::admin_actions`](crate::Config::admin_actions). Needs the connection's [`ConnectInfo`](axum::extract::ConnectInfo) where another
     /// server than [`serve_admin`](Self::serve_admin) serves it; else only tokens count.
+    ///
+    /// ```no_run
+    /// use browser_stream_server::Proxy;
+    ///
+    /// /// The same beside routes of one's own, on a listener of one's own.
+    /// async fn serve(proxy: &Proxy, listener: tokio::net::TcpListener) -> std::io::Result<()> {
+    ///     let app = axum::Router::new().merge(proxy.admin_router());
+    ///     axum::serve(listener, app.into_make_service_with_connect_info::<std::net::SocketAddr>()).await
+    /// }
+    /// ```
     pub fn admin_router(&self) -> Router {
         let door = Arc::new(Door::new(&self.inner));
         let inner = self.inner.clone();

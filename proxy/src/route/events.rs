@@ -18,6 +18,8 @@ use super::Name;
 use crate::error::RefusalCode;
 
 /// Something that happened to a name or to one of its clients.
+///
+/// See [`Events`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -89,6 +91,8 @@ pub enum Event {
 }
 
 /// Why a server or a client is gone.
+///
+/// See [`Events`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reason {
@@ -100,6 +104,8 @@ pub enum Reason {
     Lost,
     /// An operator took the name away.
     Released,
+    /// The owner may not have the name any more: its token was taken back, ran out, or allows less.
+    Revoked,
     /// One who has a lease of the name took it back from one who has none.
     Superseded,
 }
@@ -142,6 +148,7 @@ impl fmt::Display for Reason {
             Self::Reset(code) => write!(f, "reset, {}", RefusalCode::from_number(*code)),
             Self::Lost => f.write_str("the connection of one side went"),
             Self::Released => f.write_str("an operator took the name away"),
+            Self::Revoked => f.write_str("the owner's token allows it no more"),
             Self::Superseded => f.write_str("one with a lease took the name back"),
         }
     }
@@ -152,7 +159,7 @@ impl fmt::Display for Reason {
 /// A subscriber that lags behind is told how many it missed; nobody waits for it. Polling it is cancel-safe.
 ///
 /// ```
-/// use browser_stream_server::{Event, StreamServerProxy};
+/// use browser_stream_server::{Event, Reason, StreamServerProxy};
 /// use futures::StreamExt;
 ///
 /// # async fn example(names: StreamServerProxy) {
@@ -160,6 +167,7 @@ impl fmt::Display for Reason {
 /// while let Some(event) = events.next().await {
 ///     match event {
 ///         Event::Missed { count } => println!("too slow: {count} events are missing"),
+///         Event::ServerDestroyed { name, reason: Reason::Lost, .. } => println!("{name:?}'s owner went away"),
 ///         event => println!("{}: {event}", event.kind()),
 ///     }
 /// }
@@ -200,6 +208,8 @@ mod tests {
         let line = |reason| Event::ClientDisconnected { name: name.clone(), id, reason, at }.to_string();
         assert_eq!(line(Reason::Reset(15)), format!(r#"client.disconnected "日本 \"a\"" ({zeros}): reset, cancelled"#));
         assert_eq!(line(Reason::Reset(4001)), format!(r#"client.disconnected "日本 \"a\"" ({zeros}): reset, 4001"#));
+        // Who reads the log looks for an operator where one is named.
+        assert!(line(Reason::Revoked).ends_with(": the owner's token allows it no more"));
         let created = Event::ServerCreated { name: name.clone(), id, at }.to_string();
         assert_eq!(created, format!(r#"server.created "日本 \"a\"" ({zeros})"#));
         assert_eq!(Event::Missed { count: 7 }.to_string(), "missed 7");

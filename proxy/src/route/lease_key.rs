@@ -32,6 +32,8 @@ pub struct LeaseKey(Arc<[u8; BYTES]>);
 const BYTES: usize = 32;
 
 /// Why a file gives no key; the text says what to do.
+///
+/// See [`LeaseKey`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LeaseKeyError {

@@ -41,8 +41,8 @@ pub(super) async fn listen(proxy: StreamServerProxy, mut opening: Opening, segme
     claim.told();
     claim.reason = match hold(&proxy, &claim, &mut stream).await {
         // What one may not have any more is not kept for it.
-        Reason::Reset(_) if !claim.info.session.sees(Verb::Listen, claim.info.name.as_str()) => Reason::Released,
-        Reason::Lost if claim.info.session.is_revoked() => Reason::Released,
+        Reason::Reset(_) if !claim.info.session.sees(Verb::Listen, claim.info.name.as_str()) => Reason::Revoked,
+        Reason::Lost if claim.info.session.is_revoked() => Reason::Revoked,
         reason => reason,
     };
     // Free before the owner hears of it, so that it may claim again at once.

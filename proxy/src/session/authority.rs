@@ -12,7 +12,10 @@ use tokio::{
 };
 use tokio_util::task::AbortOnDropHandle;
 
-use super::subject::{Owned, Subject, Subjects, Thing};
+use super::{
+    objections::{Objection, Objections},
+    subject::{Owned, Subject, Subjects, Thing},
+};
 use crate::{
     error::OpenError,
     limits::Limits,
@@ -29,6 +32,8 @@ pub(crate) struct Authority {
     most: Duration,
     /// How often something was taken back.
     revocations: AtomicU64,
+    /// What is logged of tokens that are refused.
+    objections: Objections,
 }
 
 /// Somebody whom the authorizer knows, and its account.
@@ -51,6 +56,7 @@ impl Authority {
             places: Arc::new(Semaphore::new(limits.judgements_max.min(Semaphore::MAX_PERMITS))),
             most: limits.open_timeout,
             revocations: AtomicU64::new(0),
+            objections: Objections::default(),
         }
     }
 
@@ -75,14 +81,17 @@ impl Authority {
         let Ok(Ok(place)) = timeout(most, self.places.clone().acquire_owned()).await else {
             return Err(OpenError::new(Code::Busy, "the proxy judges as many tokens as it may at once: try again"));
         };
-        let authorizer = self.authorizer.clone();
+        let (authorizer, objection) = (self.authorizer.clone(), Objection::to(&asking));
         // A panic there is that judgement's alone.
         let judging = AbortOnDropHandle::new(tokio::spawn(async move {
             let _place = place;
             timeout(most, authorizer.authorize(asking)).await
         }));
         match judging.await {
-            Ok(Ok(judged)) => judged.map_err(OpenError::from),
+            Ok(Ok(judged)) => judged.map_err(|refused| {
+                self.objections.tell(objection, &refused);
+                refused.into()
+            }),
             Ok(Err(_)) => Err(OpenError::new(Code::Timeout, "the token could not be judged in time: try again")),
             Err(_) => {
                 tracing::error!(%session, "the authorizer panicked");

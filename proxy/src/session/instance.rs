@@ -8,6 +8,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 /// Names one life of a server: 16 random bytes, on the wire 32 lower-case hex digits (PROTOCOL.md, section 5).
 ///
 /// Clients are told it: the same one means that the server still knows what it knew.
+///
+/// ```
+/// use browser_stream_server::Instance;
+///
+/// let one = Instance::random();
+/// assert_eq!(one.bytes().len(), 16);
+/// assert_ne!(one, Instance::random());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Instance([u8; BYTES]);
 

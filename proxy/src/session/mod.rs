@@ -24,6 +24,7 @@ mod json;
 mod judge;
 mod known;
 mod ledger;
+mod objections;
 mod open;
 mod opening;
 mod permit;

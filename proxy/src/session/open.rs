@@ -11,6 +11,8 @@ use super::{Instance, json};
 use crate::{error::OpenError, token::Token};
 
 /// What a peer says when it opens a stream. Fields that we do not know are ignored, so that the protocol can grow.
+///
+/// See [`Opening`](super::Opening).
 #[derive(Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Open {

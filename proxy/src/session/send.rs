@@ -11,6 +11,20 @@ use super::Session;
 use crate::error::OpenError;
 
 /// Why something was not sent to a peer as a whole.
+///
+/// ```no_run
+/// # use std::sync::Arc;
+/// use browser_stream_server::{Code, SendError, Session};
+///
+/// # async fn example(session: Arc<Session>) {
+/// match session.send("all of it", &"a note").await {
+///     Ok(stream) => drop(stream), // to read what the page answers
+///     Err(SendError::Refused(error)) if error.is(Code::NotFound) => println!("the page takes no streams"),
+///     Err(SendError::Refused(error)) => println!("nothing was sent: {error}"),
+///     Err(SendError::Body(error)) => println!("not all of it was taken: {error}"),
+/// }
+/// # }
+/// ```
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
     /// No stream came of it: the peer's refusal (`not_found` where its page has no listener for "stream"), `timeout`, `unresponsive`, `busy`; or `bad_request` for a meta that is no JSON.

@@ -61,6 +61,7 @@ pub struct Sessions {
 
 impl Sessions {
     /// No sessions yet; what their peers open goes to `opens`.
+    #[doc(hidden)]
     pub fn new(limits: Arc<Limits>, opens: Arc<dyn Opens>) -> Self {
         Self::counting(limits, opens, Arc::default())
     }
@@ -77,6 +78,7 @@ impl Sessions {
     }
 
     /// The same, where peers may do from now on what `authorizer` says. To be called once, before the first session: those that are there are not asked.
+    #[doc(hidden)]
     #[must_use]
     pub fn with_authorizer(self, authorizer: impl Authorizer) -> Self {
         let is_first = self.process.authority.set(Authority::new(authorizer, &self.process.limits)).is_ok();
@@ -98,11 +100,13 @@ impl Sessions {
     }
 
     /// Serves one peer until its session is over. A panic within ends this session and nothing else.
+    #[doc(hidden)]
     pub fn run<T: Transport>(&self, transport: T, remote: Option<SocketAddr>) -> impl Future<Output = ()> + Send + use<T> {
         self.run_shown(transport, remote, None)
     }
 
     /// The same for one that showed a token before its first byte.
+    #[doc(hidden)]
     pub fn run_shown<T: Transport>(
         &self,
         transport: T,

@@ -45,6 +45,8 @@ pub trait Authorizer: Send + Sync + 'static {
 }
 
 /// A peer, and what it shows.
+///
+/// See [`Authorizer`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Asking {
@@ -63,6 +65,8 @@ impl Asking {
 }
 
 /// What a peer shows to be let do something: a secret, so no log and no error shows it.
+///
+/// See [`Authorizer`].
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct Token(String);
@@ -91,6 +95,8 @@ impl fmt::Debug for Token {
 }
 
 /// Why a peer is not known: the text is for the peer, and says what to do.
+///
+/// See [`Authorizer`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {

@@ -62,6 +62,8 @@ impl fmt::Debug for KeyMark {
 }
 
 /// How much one `sub` may have at once over all its sessions of a process; `None` is as much as the process allows.
+///
+/// See [`Identity`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Quota {

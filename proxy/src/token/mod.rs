@@ -1,4 +1,6 @@
 //! Who a peer is and what it may do: the [`Authorizer`] that says so, and the words it has for that (PROTOCOL.md, section 7).
+//!
+//! See [`Authorizer`].
 
 mod authorizer;
 mod identity;

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr, sync::Arc};
 use super::Pattern;
 
 /// What a right lets one do.
+///
+/// See [`Rights`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verb {
@@ -55,11 +57,15 @@ impl fmt::Display for Verb {
 /// let rights = Rights::none().with(Verb::Connect, [&team]);
 /// assert!(rights.allow(Verb::Connect, "team-1"));
 /// assert!(!rights.allow(Verb::Listen, "team-1"));
+/// let too_many = rights.with(Verb::Connect, &vec![team; 100]);
+/// assert!(too_many.bounded().is_err());
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Rights(Arc<[Vec<Pattern>; Verb::ALL.len()]>);
 
 /// More patterns for one verb than may be.
+///
+/// See [`Rights`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}: at most {PATTERNS_MAX} patterns")]
 pub struct TooMany(Verb);
@@ -116,6 +122,16 @@ impl fmt::Debug for Rights {
 }
 
 /// One verb and the names that it is for, as it is typed: `connect=public-*`.
+///
+/// ```
+/// use browser_stream_server::token::{BadRight, Right, Rights, Verb};
+///
+/// let right: Right = "connect=public-*".parse()?;
+/// assert_eq!((right.verb, right.pattern.as_str()), (Verb::Connect, "public-*"));
+/// assert_eq!("connect".parse::<Right>(), Err(BadRight));
+/// assert!(Rights::from_iter([right]).allow(Verb::Connect, "public-1"));
+/// # Ok::<(), BadRight>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Right {
     /// What may be done.
@@ -125,6 +141,8 @@ pub struct Right {
 }
 
 /// A text that is no right.
+///
+/// See [`Right`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write it as connect=public-*: one of listen, connect, publish, subscribe, join, admin, and a pattern of 1 to 128 bytes")]
 pub struct BadRight;

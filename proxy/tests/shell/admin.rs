@@ -2,7 +2,9 @@
 
 use std::process::Stdio;
 
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::Value;
+use tokio::net::TcpStream;
 
 use crate::program::{Ended, Program, Proxy, bss, run, within};
 
@@ -67,6 +69,14 @@ async fn what_there_is_is_shown_to_people_and_to_programs_and_changed_where_that
     assert_eq!(events.lines().count(), 4, "{events}");
     served.admin(&["emit", "nobody", "notice", "1"]).await.failed(68, "not_found: ");
     served.admin(&["close", "x"]).await.failed(2, "bad_request: ");
+    served.admin(&["close", "ffff"]).await.failed(68, "not_found: there is no session whose id begins with ffff");
+    let _other = served.proxy.listen(&["listen", "by its beginning"]).await;
+    let held = served.json(&["names", "--search", "by its"]).await;
+    let begin = held[0]["session"].as_str().and_then(|id| id.get(..8)).expect("an id");
+    let streams = served.json(&["streams", "--search", begin]).await;
+    let number = streams.as_array().into_iter().flatten().find_map(|row| row["id"].as_str()?.rsplit_once(':')).expect("a stream").1;
+    assert_eq!(served.admin(&["reset", &format!("{begin}:{number}")]).await.stdout(), "");
+    assert_eq!(served.admin(&["close", &begin.to_uppercase()]).await.stdout(), "");
     assert_eq!(served.admin(&["emit", "hall", "notice", "text"]).await.code, Some(2));
 
     assert_eq!(served.admin(&["drain", "--deadline", "0"]).await.stdout(), "");
@@ -124,4 +134,28 @@ async fn threat_18_a_token_is_a_text_or_that_of_a_file_and_counts_and_no_error_s
     let events = served.json(&["events", "--search", "admin.action"]).await;
     assert_eq!(events[0]["text"], r#"reserved "kept", by "acts""#);
     std::fs::remove_dir_all(folder).expect("ours");
+}
+
+#[tokio::test]
+async fn threat_19_connections_that_no_descriptor_is_left_for_are_counted() {
+    let served = Run::start(&[]).await;
+    let pid = Pid::from_raw(served.proxy.program.0.id().and_then(|id| id.try_into().ok()).expect("it runs"));
+    let few = Rlimit { current: Some(48), ..getrlimit(Resource::Nofile) };
+    prlimit(pid, Resource::Nofile, few).expect("it is ours");
+    let mut held = Vec::new();
+    for _ in 0..64 {
+        held.push(within(TcpStream::connect(served.proxy.address)).await.expect("the system takes it"));
+    }
+    // Whoever asks for the numbers needs a descriptor, too.
+    drop(held);
+    within(async {
+        loop {
+            let overview = served.admin(&["overview", "--json"]).await;
+            let counted = serde_json::from_slice(&overview.stdout).ok().and_then(|said: Value| said["refusals"]["descriptors"].as_u64());
+            if counted.is_some_and(|count| count > 0) {
+                break;
+            }
+        }
+    })
+    .await;
 }

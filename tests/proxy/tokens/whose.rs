@@ -1,6 +1,6 @@
 //! What somebody has is not another's: seats, names, and what is left of them when a token is taken back.
 
-use browser_stream_server::{LeaseKey, Limits};
+use browser_stream_server::{Event, LeaseKey, Limits, Reason};
 use harness::{Peer, Proxy, until};
 use serde_json::{Value, json};
 
@@ -117,7 +117,7 @@ async fn threat_33_a_lease_is_of_no_use_to_another_sub_after_a_restart_either() 
 
 #[tokio::test(start_paused = true)]
 async fn threat_17_nothing_is_kept_for_one_whose_token_was_taken_back() {
-    let guard = Guard::new();
+    let mut guard = Guard::new();
     let ann = guard.proxy.peer_shown(&guard.token(json!({ "listen": ["*"], "join": ["*"] })));
     let _control = ann.claim_with("NAME", json!({ "lease": true })).await.expect("free");
     let (_, _stream) = ann.ask("/room/join/NAME", json!({})).await.expect("it may");
@@ -127,5 +127,7 @@ async fn threat_17_nothing_is_kept_for_one_whose_token_was_taken_back() {
     until(|| guard.proxy.sessions.len() == 1).await;
     later(1).await;
     assert!(members(&guard, "NAME").is_empty(), "its seat is free");
+    assert!(matches!(guard.proxy.event().await, Event::ServerCreated { .. }));
+    assert!(matches!(guard.proxy.event().await, Event::ServerDestroyed { reason: Reason::Revoked, .. }), "no operator did it");
     assert_eq!(claims(&bob, json!({})).await, "granted");
 }

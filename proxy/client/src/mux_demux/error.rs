@@ -3,6 +3,20 @@
 use browser_stream_mux::{Code, SessionError, Violation};
 
 /// Why a mux over a stream ended, if neither end closed it.
+///
+/// ```
+/// use browser_stream_client::{MuxDemux, MuxError, Role};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let (here, there) = tokio::io::duplex(1024);
+/// let (one, _incoming) = MuxDemux::over(here, Role::Client);
+/// let (_other, _incoming) = MuxDemux::over(there, Role::Server);
+/// one.abort();
+/// assert_eq!(one.closed().await, Err(MuxError::Aborted));
+/// assert_eq!(MuxError::Aborted.code().as_str(), "cancelled");
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MuxError {

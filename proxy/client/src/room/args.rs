@@ -10,6 +10,8 @@ use super::RoomError;
 use crate::values::{Codec, MsgPack};
 
 /// A MessagePack value of another's: an event's arguments, or an answer.
+///
+/// See [`Room`](super::Room).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Args(Bytes);
 

@@ -9,6 +9,20 @@ use zeroize::Zeroizing;
 use super::resolver;
 
 /// A key pair: whoever has its secret half is who its public half says. Clones share it.
+///
+/// ```
+/// use browser_stream_client::seal::{Address, BadAddress, BadKey, Keys, PublicKey};
+///
+/// let keys = Keys::generate();
+/// let again = Keys::from_text(&keys.to_text())?; // the text is the secret half: keep it where nobody reads it
+/// assert_eq!(again.public(), keys.public());
+///
+/// let address: Address = keys.address("NAME").parse()?;
+/// assert_eq!((address.name.as_str(), address.key), ("NAME", Some(keys.public())));
+/// assert_eq!("NAME#cut".parse::<Address>(), Err(BadAddress));
+/// assert!("no key".parse::<PublicKey>().is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Keys(Arc<Pair>);
 
@@ -18,10 +32,14 @@ struct Pair {
 }
 
 /// What others know somebody by: 32 bytes, written as 43 characters of base64url.
+///
+/// See [`Keys`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PublicKey(pub [u8; 32]);
 
 /// A name, and the key that its server must show if the address says one: `NAME#key`, else `NAME`.
+///
+/// See [`Keys`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
     /// Without the key.
@@ -31,11 +49,15 @@ pub struct Address {
 }
 
 /// A text that is no key.
+///
+/// See [`Keys`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no key: {0}")]
 pub struct BadKey(&'static str);
 
 /// A text with a `#` that is no address: somebody meant to seal, and copied too little, or something behind it. Nobody is connected to it as a name.
+///
+/// See [`Keys`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("what follows the # is not a whole key: copy the whole address, NAME#key, and nothing behind it; no name has a #")]
 pub struct BadAddress;

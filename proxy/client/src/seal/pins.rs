@@ -13,6 +13,16 @@ use parking_lot::Mutex;
 use super::PublicKey;
 
 /// Remembers the key that each server showed first. For who has a name and no address: the first answer is believed.
+///
+/// ```
+/// use browser_stream_client::seal::{Keys, MemoryPins, Pins};
+///
+/// let (pins, first, second) = (MemoryPins::default(), Keys::generate().public(), Keys::generate().public());
+/// assert!(pins.get("NAME")?.is_none());
+/// assert_eq!(pins.set("NAME", first)?, first);
+/// assert_eq!(pins.set("NAME", second)?, first, "the first one stays");
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub trait Pins: Send + Sync {
     /// The key of the server with that name, if it was ever pinned.
     ///
@@ -28,6 +38,8 @@ pub trait Pins: Send + Sync {
 }
 
 /// Pins for as long as they live: what a client has that is given no others.
+///
+/// See [`Pins`].
 #[derive(Debug, Default)]
 pub struct MemoryPins(Mutex<HashMap<String, PublicKey>>);
 
@@ -43,6 +55,17 @@ impl Pins for MemoryPins {
 
 /// Pins in a file that many programs share: a line for each, key, proxy and name. To forget a pin, remove its line. Empty lines and such as begin with `#` are
 /// yours; with any other in it no pin is believed, for it may have been one.
+///
+/// ```no_run
+/// use browser_stream_client::{Peer, seal::{FilePins, Sealing}};
+///
+/// # async fn example() -> anyhow::Result<()> {
+/// let url = "wss://host/mux";
+/// let client = Peer::dial(url).await?.client().with_pins(FilePins::new("known-servers", url));
+/// let stream = client.connect("NAME").sealed(Sealing::new().meta(&"for the server alone")).await?;
+/// # drop(stream);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct FilePins {
     file: PathBuf,

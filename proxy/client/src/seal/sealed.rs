@@ -22,6 +22,15 @@ use super::{
 use crate::{carriage::Carriage, wire::Meta};
 
 /// What the other end of a sealed stream said and showed in the handshake.
+///
+/// ```no_run
+/// use browser_stream_client::Connection;
+///
+/// fn who(connection: &Connection) {
+///     let Some(sealed) = connection.sealed() else { return println!("it came unsealed") };
+///     println!("{:?} from {:?}", sealed.meta::<String>(), sealed.key().map(|key| key.to_string()));
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Sealed {
     pub(crate) meta: Option<Meta>,

@@ -15,6 +15,8 @@ use crate::{
 };
 
 /// What a client says under the seal of a stream, and by which keys it is known.
+///
+/// See [`FilePins`](super::FilePins).
 #[derive(Clone, Default)]
 pub struct Sealing {
     meta: Option<Result<Meta, String>>,

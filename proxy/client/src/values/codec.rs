@@ -6,6 +6,17 @@ use serde::{Serialize, de::DeserializeOwned};
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Encodes values, and decodes exactly what the codec of that name in the browser library takes.
+///
+/// ```
+/// use browser_stream_client::values::{Codec, Json, MsgPack, Value};
+///
+/// let (mut text, mut packed) = (Vec::new(), Vec::new());
+/// Json.encode(&[1, 2], &mut text)?;
+/// MsgPack.encode(&[1, 2], &mut packed)?;
+/// assert_eq!((text.as_slice(), packed.as_slice()), (&b"[1,2]"[..], &[0x92, 1, 2][..]));
+/// assert_eq!(MsgPack.decode::<Value>(&packed)?, Value::Array(vec![Value::Integer(1), Value::Integer(2)]));
+/// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+/// ```
 pub trait Codec {
     /// Puts the value's bytes behind what is there.
     ///

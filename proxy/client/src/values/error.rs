@@ -8,6 +8,21 @@ use browser_stream_protocol::RefusalCode;
 use super::codec::Cause;
 
 /// What is wrong: with a value, or with the stream below.
+///
+/// ```
+/// use browser_stream_client::values::{Json, ValueError, Values};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), ValueError> {
+/// let (here, there) = tokio::io::duplex(1024);
+/// let (mut one, mut other) = (Values::new(here, Json), Values::new(there, Json).max(10));
+/// one.send("a text that is too long").await?;
+/// match other.next::<String>().await {
+///     Err(ValueError::TooLarge { bytes, max }) => assert_eq!((bytes, max), (25, 10)),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValueError {

@@ -5,6 +5,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::codec::{Cause, Codec, DEPTH_MAX};
 
 /// JSON text, as a page's `json`: what `serde_json` makes of a type, nested at most 100 levels deep.
+///
+/// See [`Codec`].
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Json;
 

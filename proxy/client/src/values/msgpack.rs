@@ -18,6 +18,8 @@ use super::{
 /// | `Uint8Array` | [`bytes::Bytes`] (a `Vec<u8>` is an array of numbers) |
 ///
 /// A page's `Date.now()` is a number of more than 32 bits: an `f64`. [`Value`](super::Value) takes whatever comes.
+///
+/// See [`Codec`](super::Codec).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MsgPack;
 

@@ -11,6 +11,14 @@ use serde::{
 };
 
 /// A moment: MessagePack's timestamp, a `Date` in a page, which keeps its milliseconds. JSON has none: send text or a number there.
+///
+/// ```
+/// use browser_stream_client::values::Timestamp;
+///
+/// let moment = Timestamp::from_millis(1_500); // Date(1500) in a page
+/// assert_eq!((moment.seconds(), moment.nanos()), (1, 500_000_000));
+/// assert_eq!(Timestamp::new(1, 500_000_000), Some(moment));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp {
     /// Since the first of January 1970, UTC; negative before it.

@@ -12,6 +12,8 @@ use serde::{
 use super::Timestamp;
 
 /// Any value, for whoever does not know what comes. It keeps whole numbers of 64 bits, moments and binary apart from what JSON knows.
+///
+/// See [`Codec`](super::Codec).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Value {

@@ -6,6 +6,28 @@ use std::ops::AddAssign;
 ///
 /// A frame of the peer's counts as one kind at most: `opens` before `resets` before payload (which no kind counts) before `fins`, `acks`,
 /// `updates` and `empty`.
+///
+/// ```
+/// use std::time::Instant;
+///
+/// use browser_stream_mux::{Config, Connection, OpenError, Outbound, Role};
+/// use bytes::Bytes;
+///
+/// let now = Instant::now();
+/// let mut opener = Connection::<()>::new(Role::Opener, Config::default(), now);
+/// let id = opener.open(())?;
+/// opener.send(id, Bytes::from_static(b"ping"));
+/// assert_eq!(opener.get(id).map(|view| (view.queued, view.finished)), Some((4, false)));
+///
+/// opener.transmit(usize::MAX, &mut Outbound::new());
+/// assert_eq!((opener.counts().opened, opener.counts().bytes_sent), (1, 4));
+/// let (_, moved, queued, _) = opener.survey().next().expect("it lives");
+/// assert_eq!((moved.sent, queued), (4, 0));
+///
+/// opener.go_away(0);
+/// assert_eq!(opener.open(()), Err(OpenError::GoneAway));
+/// # Ok::<(), OpenError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Frames of any kind.
@@ -59,6 +81,8 @@ impl AddAssign for Counts {
 }
 
 /// What went over one stream so far, as numbers that only grow.
+///
+/// See [`Counts`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moved {
     /// Bytes of payload that the peer sent; those of a frame count with its header.

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 /// What happens where a subscriber takes less than is published.
+///
+/// See [`ChannelOptions`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Policy {
@@ -16,6 +18,8 @@ pub enum Policy {
 }
 
 /// Whether others may publish in the same channel.
+///
+/// See [`ChannelOptions`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Publishers {
@@ -29,10 +33,11 @@ pub enum Publishers {
 /// How a channel is to work.
 ///
 /// ```
-/// use browser_stream_protocol::channel::{ChannelOptions, Policy};
+/// use browser_stream_protocol::channel::{ChannelOptions, Policy, Publishers};
 ///
 /// // The newest message counts, and who comes late gets the last 64 KiB.
 /// let options = ChannelOptions::new().policy(Policy::Drop).replay(64 * 1024);
+/// assert_eq!((options.wait_for, options.publishers), (0, Publishers::One)); // unless said otherwise
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -49,6 +54,8 @@ pub struct ChannelOptions {
 }
 
 /// What holds in a channel.
+///
+/// See [`Publisher`](super::Publisher).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]

@@ -14,6 +14,27 @@ use super::{Accepted, BadRecord, ChannelInfo, Decoder, Ending, News, PART_MAX, P
 /// One who publishes in a channel: messages go to every subscriber, whole and in order, at the speed that the channel's policy allows.
 ///
 /// Dropped without [`end`](Self::end) its subscribers are told `cancelled`, and never take what they have for all.
+///
+/// ```
+/// use browser_stream_protocol::channel::{Closed, Ending, News, PublishError, Publisher};
+///
+/// async fn tell(mut publisher: Publisher) -> Result<Closed, PublishError> {
+///     println!("{}, messages of at most {} bytes", publisher.id(), publisher.channel().message_bytes_max);
+///     publisher.send("at once").await?;
+///     let mut message = publisher.message();
+///     message.push("piece ").await?;
+///     message.push("by piece").await?;
+///     message.finish(); // dropped instead, it is given up
+///     while let Some(news) = publisher.news().await? {
+///         match news {
+///             News::Readers(0) => return publisher.end_with(Ending::new(4001_u32, "nobody listens")).await,
+///             News::Left { code: 0, taken, .. } => println!("one left with {taken} bytes"),
+///             _ => {}
+///         }
+///     }
+///     Ok(publisher.standing())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Publisher {
     stream: Stream,
@@ -27,6 +48,8 @@ pub struct Publisher {
 }
 
 /// How far a publisher's messages came.
+///
+/// See [`Publisher`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Closed {
     /// Subscribers that are there.
@@ -38,6 +61,8 @@ pub struct Closed {
 }
 
 /// Why no more can be published.
+///
+/// See [`Publisher`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
@@ -207,6 +232,8 @@ impl Publisher {
 /// One message, sent as it is made: subscribers get its bytes while it is still being written.
 ///
 /// Dropped without [`finish`](Self::finish) the message is cut, and subscribers drop what they have of it.
+///
+/// See [`Publisher`].
 #[derive(Debug)]
 #[must_use = "a message that is not finished is cut"]
 pub struct MessageWriter<'a> {

@@ -13,6 +13,14 @@ const LAST: u8 = 2;
 const CUT: u8 = 3;
 
 /// How a publisher, or a channel, ended.
+///
+/// ```
+/// use browser_stream_protocol::channel::Ending;
+///
+/// assert!(Ending::clean().is_clean());
+/// let ending = Ending::new(4001_u32, "the match is over"); // an application's own code
+/// assert!(!ending.is_clean());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ending {
     /// 0 for a clean end: everything was said. Else why not, as in a reset.
@@ -74,6 +82,8 @@ pub enum Delivered {
 }
 
 /// From the proxy to a publisher.
+///
+/// See [`Publisher`](super::Publisher).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum News {
     /// So many subscribers are there now.

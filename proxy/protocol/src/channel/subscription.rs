@@ -16,6 +16,8 @@ use serde_json::value::RawValue;
 use super::{Accepted, BadRecord, ChannelInfo, Decoder, Delivered, Ending};
 
 /// Who publishes: the proxy's word, and what the publisher said of itself.
+///
+/// See [`Subscription`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct PublisherInfo {
@@ -40,6 +42,8 @@ impl PublisherInfo {
 }
 
 /// A message, whole.
+///
+/// See [`Subscription`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Message {
@@ -52,6 +56,8 @@ pub struct Message {
 }
 
 /// What comes in a channel, as it comes.
+///
+/// See [`Subscription`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Delivery {
@@ -77,6 +83,8 @@ pub enum Delivery {
 }
 
 /// Why nothing more comes, where that is no clean end.
+///
+/// See [`Subscription`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
@@ -97,6 +105,32 @@ pub enum SubscribeError {
 /// One who reads a channel: whole messages as a `futures::Stream`, or everything as it comes by [`incoming`](Self::incoming).
 ///
 /// It ends cleanly only where the publisher said that all was said. Dropped, it leaves the channel.
+///
+/// ```
+/// use browser_stream_protocol::channel::{Delivery, Message, SubscribeError, Subscription};
+///
+/// /// Whole messages, as they come.
+/// async fn whole(mut subscription: Subscription) -> Result<(), SubscribeError> {
+///     while let Some(Message { publisher, number, bytes, .. }) = subscription.next().await? {
+///         println!("message {number} of {}: {} bytes", publisher.id, bytes.len());
+///     }
+///     println!("it ended; {} were left out here", subscription.skipped());
+///     Ok(())
+/// }
+///
+/// /// All that happens, and messages piece by piece, which need no room as a whole.
+/// async fn pieces(mut subscription: Subscription) -> Result<(), SubscribeError> {
+///     while let Some(delivery) = subscription.incoming().await? {
+///         match delivery {
+///             Delivery::Joined(publisher) => println!("{} ({:?}) publishes", publisher.number, publisher.meta::<String>()),
+///             Delivery::Bytes { bytes, last, .. } => println!("{} bytes{}", bytes.len(), if last { ", and whole" } else { "" }),
+///             Delivery::Skipped(_, count) => println!("{count} were left out"),
+///             _ => {}
+///         }
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Subscription {
     stream: Stream,

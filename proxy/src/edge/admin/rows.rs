@@ -69,7 +69,7 @@ pub(super) struct StreamRow {
     /// The session that accepted it; nothing where the proxy did.
     #[schema(value_type = Option<String>)]
     pub acceptor: Option<Uuid>,
-    /// The server's name, where it goes to one.
+    /// The name that it is about: a server's, a channel's or a room's.
     pub name: Option<String>,
     /// The path that it was opened with.
     pub path: String,

@@ -24,7 +24,7 @@ use crate::{
         channel::ChannelStatus,
         room::{MemberInfo, RoomStatus},
     },
-    route::{SeenName, StreamServerProxy},
+    route::{Name, SeenName, StreamServerProxy},
     session::{SeenSession, SeenStream, Session},
 };
 
@@ -180,9 +180,17 @@ fn stream(session: &Session, seen: &SeenStream) -> StreamRow {
         queue: seen.queued,
         resumable: seen.is_aside && destination.is_some(),
         kind,
-        name: destination.map(|destination| destination.name),
+        name: destination.map(|destination| destination.name).or_else(|| named(&path)),
         path,
     }
+}
+
+/// The name that a path is about, as people write it: what stands behind a verb is one.
+fn named(path: &str) -> Option<String> {
+    let (before, segment) = path.rsplit_once('/')?;
+    let verb = before.rsplit('/').next()?;
+    let is_about = ["listen", "connect", "watch", "publish", "subscribe", "join"].contains(&verb);
+    Name::from_segment(segment).ok().filter(|_| is_about).map(|name| name.as_str().to_owned())
 }
 
 async fn names(inner: &Inner) -> Vec<NameRow> {

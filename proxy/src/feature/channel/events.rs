@@ -18,6 +18,8 @@ use super::super::events::heard;
 use crate::{error::RefusalCode, route::Name};
 
 /// Something that happened to a channel.
+///
+/// See [`ChannelEvents`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChannelEvent {

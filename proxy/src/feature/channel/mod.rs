@@ -66,6 +66,8 @@ const STOPPED: &str = "the proxy ended the channel";
 /// let message = subscription.next().await?.expect("it is not the end");
 /// assert_eq!(message.bytes, "something happened");
 /// assert_eq!(message.publisher.meta::<String>().as_deref(), Some("of today"));
+/// let status = channels.list().pop().expect("it is there");
+/// assert_eq!((status.name.as_str(), status.publishers, status.messages), ("news", 1, 1));
 ///
 /// tokio::spawn(publisher.end());
 /// assert!(subscription.next().await?.is_none(), "a clean end");
@@ -93,6 +95,8 @@ struct Ground {
 }
 
 /// A channel as it is at this moment.
+///
+/// See [`Channels`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ChannelStatus {

@@ -17,6 +17,8 @@ use super::super::events::heard;
 use crate::{error::RefusalCode, route::Name};
 
 /// Something that happened to a room or to one of its members.
+///
+/// See [`RoomEvents`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RoomEvent {

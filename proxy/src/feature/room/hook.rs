@@ -12,6 +12,8 @@ use super::{MemberInfo, Value};
 use crate::{error::OpenError, route::Name};
 
 /// Somebody wants to join a room, or comes back to its seat there.
+///
+/// See [`Rooms`](super::Rooms).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Joining {
@@ -36,6 +38,8 @@ impl Joining {
 }
 
 /// What one who joins may do; `Grant::default()` is what everybody may.
+///
+/// See [`Rooms`](super::Rooms).
 #[derive(Debug, Default)]
 pub struct Grant {
     pub(super) is_everywhere: bool,
@@ -58,6 +62,8 @@ impl Grant {
 }
 
 /// A member asks the program.
+///
+/// See [`Rooms`](super::Rooms).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Asked {

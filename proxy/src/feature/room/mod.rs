@@ -52,7 +52,7 @@ pub use value::Value;
 /// may, sends events and answers them:
 ///
 /// ```
-/// # use std::sync::Arc;
+/// # use std::{sync::Arc, time::Duration};
 /// # use browser_stream_server::{Asked, Code, Grant, Joining, Limits, OpenError, Rooms};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> anyhow::Result<()> {
@@ -69,6 +69,13 @@ pub use value::Value;
 /// });
 /// for room in rooms.list() {
 ///     println!("{}: {} members, {} of them here", room.name, room.members, room.live);
+///     for member in rooms.members(room.name.as_str()) {
+///         println!("{} says of itself {:?}", member.id, member.profile::<serde_json::Value>());
+///     }
+///     for answered in rooms.ask(room.name.as_str(), "ready", &(), Duration::from_secs(1)).await? {
+///         let ready = answered.value.and_then(|value| value.to::<bool>());
+///         println!("{}: {ready:?}", answered.member.id);
+///     }
 /// }
 /// rooms.emit_all("notice", &("the proxy restarts in a minute",))?;
 /// # Ok(()) }
@@ -81,6 +88,8 @@ pub struct Rooms {
 }
 
 /// A room as it is at this moment.
+///
+/// See [`Rooms`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RoomStatus {
@@ -101,6 +110,8 @@ pub struct RoomStatus {
 }
 
 /// A member of a room.
+///
+/// See [`Rooms`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct MemberInfo {

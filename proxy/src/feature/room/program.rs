@@ -29,6 +29,8 @@ use crate::{
 };
 
 /// What became of an ask at one member.
+///
+/// See [`Rooms`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Answered {

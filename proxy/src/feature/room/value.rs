@@ -10,6 +10,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::error::OpenError;
 
 /// A MessagePack value that came from a member, of whatever shape it likes: [`to`](Self::to) makes one of yours of it.
+///
+/// See [`Rooms`](super::Rooms).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Value(Bytes);
 

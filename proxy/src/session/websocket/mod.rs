@@ -1,7 +1,7 @@
 //! A server's WebSocket (RFC 6455): its frames without any I/O, and on top of them the transport of a session.
 //!
 //! - [`Decoder`] takes whatever the socket gave, unmasks it in place and tells a [`Messages`] what it was; it keeps no payload.
-//! - [`head`] is written in front of payload that lies elsewhere; [`pong`] and [`close`] are whole frames.
+//! - `head` is written in front of payload that lies elsewhere; `pong` and `close` are whole frames.
 //! - What a peer must not send is a [`Violation`], with the code to close with.
 //! - [`WebSocket`] puts both on a [`Socket`].
 //!

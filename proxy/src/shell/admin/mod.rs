@@ -1,6 +1,7 @@
 //! `bss admin`: what there is at a proxy, and what may be done about it, by the API of the port for whoever runs it.
 
 mod api;
+mod short;
 mod show;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -78,9 +79,9 @@ enum Task {
     },
     /// What happened last
     Events(Which),
-    /// End a stream, by its id
+    /// End a stream, by its id, of which the beginning is enough where no other has it: 0123abcd:5
     Reset { stream: String },
-    /// Close a session, by its id: its peer may come back
+    /// Close a session, by its id or the beginning of that: its peer may come back
     Close { session: String },
     /// Take a name from whoever has it
     Release { name: String },
@@ -136,7 +137,7 @@ impl Admin {
                 listed(&mut api, &format!("rooms/{}/members", segment(&room)), &which, show::MEMBERS, self.json).await?
             }
             act => {
-                let (method, path, body) = act.request();
+                let (method, path, body) = act.with_whole_ids(&mut api).await?.request();
                 api.act(method, &path, &body).await?;
                 String::new()
             }
@@ -150,6 +151,23 @@ async fn listed(api: &mut Api, path: &str, which: &Which, shape: Shape, as_json:
 }
 
 impl Task {
+    /// The same with ids in full, where they were only begun.
+    async fn with_whole_ids(self, api: &mut Api) -> Result<Self, Failure> {
+        Ok(match self {
+            Self::Reset { stream } => Self::Reset { stream: short::whole(api, "streams", stream).await? },
+            Self::Close { session } => Self::Close { session: short::whole(api, "sessions", session).await? },
+            Self::Move { room, member, to } => {
+                let member = short::whole(api, &format!("rooms/{}/members", segment(&room)), member).await?;
+                Self::Move { room, member, to }
+            }
+            Self::Remove { room, member } => {
+                let member = short::whole(api, &format!("rooms/{}/members", segment(&room)), member).await?;
+                Self::Remove { room, member }
+            }
+            other => other,
+        })
+    }
+
     /// What is asked for, of a task that does something.
     fn request(self) -> (&'static str, String, Value) {
         let none = json!({});

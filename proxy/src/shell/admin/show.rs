@@ -49,6 +49,7 @@ pub(super) const NAMES: Shape = &[
 pub(super) const STREAMS: Shape = &[
     ("STREAM", "id", As::Text),
     ("KIND", "kind", As::Text),
+    ("NAME", "name", As::Text),
     ("PATH", "path", As::Text),
     ("ACCEPTOR", "acceptor", As::Text),
     ("AGE", "since_ms", As::Age),
@@ -138,7 +139,7 @@ impl As {
             (_, Value::Null) => "-".to_owned(),
             (Self::Bytes, value) => value.as_u64().map_or_else(String::new, bytes),
             (Self::Age, value) => value.as_u64().map_or_else(String::new, |since| age(now.saturating_sub(since) / 1000)),
-            (Self::Milliseconds, value) => value.as_f64().map_or_else(String::new, |ms| format!("{ms:.1} ms")),
+            (Self::Milliseconds, value) => value.as_f64().map_or_else(String::new, milliseconds),
             (_, Value::String(text)) if text.is_empty() => "-".to_owned(),
             (_, Value::String(text)) => escaped(text),
             (_, value) => value.to_string(),
@@ -146,16 +147,21 @@ impl As {
     }
 }
 
-/// A number of bytes, with three digits as a rule.
+/// A number of bytes, as the admin page has it (`quantity.ts`): three digits as a rule.
 fn bytes(count: u64) -> String {
-    let mut value = count as f64;
-    for unit in ["B", "KiB", "MiB", "GiB", "TiB"] {
-        if value < 1024.0 || unit == "TiB" {
-            return if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") };
-        }
-        value /= 1024.0;
+    let (mut value, mut unit) = (count as f64, 0);
+    while value >= 999.5 && unit < UNITS.len() - 1 {
+        (value, unit) = (value / 1000.0, unit + 1);
     }
-    String::new()
+    let decimals = usize::from(unit > 0 && value < 99.95);
+    format!("{value:.decimals$} {}", UNITS[unit])
+}
+
+const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
+
+/// A time on the way, as the page has it, too.
+fn milliseconds(ms: f64) -> String {
+    if ms < 10.0 { format!("{ms:.1} ms") } else { format!("{ms:.0} ms") }
 }
 
 /// So many seconds, in the two largest units.
@@ -175,11 +181,20 @@ mod tests {
 
     #[test]
     fn ages_and_sizes_are_told_in_units_that_fit() {
-        for (count, text) in
-            [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 30, "5.0 GiB"), (3 << 40, "3.0 TiB"), (1 << 55, "32768.0 TiB")]
-        {
+        // `browser-lib/test/admin/order.test.ts` has the same of the page.
+        for (count, text) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (99_949, "99.9 kB"),
+            (99_950, "100 kB"),
+            (999_500, "1.0 MB"),
+            (1 << 30, "1.1 GB"),
+            (u64::MAX, "18447 PB"),
+        ] {
             assert_eq!(bytes(count), text);
         }
+        assert_eq!((milliseconds(0.04), milliseconds(9.94), milliseconds(12.4)), ("0.0 ms".into(), "9.9 ms".into(), "12 ms".into()));
         for (seconds, text) in [(0, "0 s"), (61, "1 min 1 s"), (7320, "2 h 2 min"), (90_000, "1 d 1 h")] {
             assert_eq!(age(seconds), text);
         }

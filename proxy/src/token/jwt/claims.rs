@@ -52,6 +52,14 @@ pub struct Claims {
 }
 
 /// How much the `sub` of a token may have at once; what is not said is as much as the proxy allows.
+///
+/// ```
+/// use browser_stream_server::token::{Claims, QuotaClaim};
+///
+/// let mut claims = Claims::default();
+/// claims.quota.names = Some(3); // and as much of the rest as the proxy allows
+/// assert_ne!(claims.quota, QuotaClaim::default());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct QuotaClaim {

@@ -13,6 +13,16 @@ use parking_lot::Mutex;
 use super::{KeyError, keys::Keys};
 
 /// A file of keys, or of tokens that were taken back, that cannot be used; the text says what to do.
+///
+/// ```
+/// use browser_stream_server::token::{JwtAuthorizer, KeysError};
+///
+/// match JwtAuthorizer::open("/nowhere/keys.json") {
+///     Err(KeysError::Read(path, error)) => println!("{path:?}: {error}"),
+///     Err(error) => println!("{error}"), // it says what to do
+///     Ok(authorizer) => drop(authorizer),
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeysError {

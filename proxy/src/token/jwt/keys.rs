@@ -9,6 +9,14 @@ use serde::{Deserialize, Serialize};
 use super::super::{Refused, identity::KeyMark};
 
 /// A key as JSON has it: a public one, or one that is a secret. No log shows it.
+///
+/// ```
+/// use browser_stream_server::token::{Key, SigningKey};
+///
+/// let key: Key = serde_json::from_str(&SigningKey::ed25519().to_json())?;
+/// assert_eq!((key.kty.as_str(), key.alg.as_deref()), ("OKP", Some("EdDSA")));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Default, Deserialize, Serialize)]
 #[non_exhaustive]
 pub struct Key {
@@ -44,6 +52,13 @@ impl fmt::Debug for Key {
 }
 
 /// Keys that cannot be used; the text says what to do.
+///
+/// ```
+/// use browser_stream_server::token::{JwtAuthorizer, KeyError};
+///
+/// assert!(matches!(JwtAuthorizer::from_jwks(r#"{"keys":[]}"#), Err(KeyError::Empty)));
+/// assert!(matches!(JwtAuthorizer::from_jwks("keys"), Err(KeyError::Form { line: 1, .. })));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
