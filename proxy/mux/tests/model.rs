@@ -2,10 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{
-    collections::{HashMap, VecDeque},
-    time::Instant,
-};
+use std::collections::{HashMap, VecDeque};
+use std::time::Instant;
 
 use browser_stream_mux::{Config, Connection, Event, Header, INITIAL_WINDOW, Outbound, Role, StreamId};
 use bytes::Bytes;
@@ -392,12 +390,9 @@ fn both_ends_that_reset_a_stream_behind_more_than_a_window_come_to_an_end() {
     let mut world = World::new();
     world.open(1);
     world.settle();
-    let id = 2;
     for side in [0, 1] {
-        world.send(side, id, 3 * INITIAL_WINDOW as usize + 1);
-    }
-    for side in [0, 1] {
-        world.reset_behind(side, id, 300);
+        world.send(side, 2, 3 * INITIAL_WINDOW as usize + 1);
+        world.reset_behind(side, 2, 300);
     }
     world.finish_everything();
     world.check_over();
