@@ -1,5 +1,5 @@
-//! What the proxy and its Rust client say in the same words (`PROTOCOL.md`): the [`Name`] of a server, the [`OpenError`] of a refusal, and
-//! [channels](channel). The records of the wire, which only those two need, are hidden here, and no part of the API.
+//! What the proxy and its Rust client say in the same words (`PROTOCOL.md`): the [`Name`] of a server, the [`OpenError`] of a refusal,
+//! [channels](channel) and the contents of [swarms](swarm). The records of the wire, which only those two need, are hidden here, and no part of the API.
 //!
 //! See [`Name`].
 
@@ -15,9 +15,11 @@ pub mod channel;
 pub mod integer;
 mod name;
 mod pattern;
+mod record;
 mod refusal;
 #[doc(hidden)]
 pub mod room;
+pub mod swarm;
 
 #[doc(hidden)]
 pub use integer::INTEGER_MAX;
