@@ -44,6 +44,20 @@ pub(crate) enum Deed {
     RoomEvent,
     /// A member that one was for.
     RoomDelivery,
+    /// A peer of a swarm said what it holds.
+    SwarmAnnounce,
+    /// What it holds no longer.
+    SwarmWithdraw,
+    /// That all holds on.
+    SwarmRenew,
+    /// One asked who has a content.
+    SwarmFind,
+    /// A report counted that somebody was of no use.
+    SwarmFailure,
+    /// Somebody was left out for such reports.
+    SwarmLeftOut,
+    /// What was announced and not renewed was forgotten.
+    SwarmExpired,
     /// It was looked how long a task waits for its turn.
     #[cfg_attr(not(feature = "metrics"), expect(dead_code))]
     Poll,
@@ -145,6 +159,20 @@ refusals! {
     RoomRateSlowed = "room_rate_slowed",
     /// Watches of the directory of rooms: as many go on as may.
     RoomWatchers = "room_watchers",
+    /// Notes to a tracker that are oversized or malformed.
+    SwarmNote = "swarm_note",
+    /// Announcements under a name that the session does not hold.
+    SwarmName = "swarm_name",
+    /// Contents that were not taken: as many are held as may be.
+    SwarmContents = "swarm_contents",
+    /// Contents that were not taken: the session announces as many as it may.
+    SwarmContentsPerSession = "swarm_contents_per_session",
+    /// Holders of a content that has as many as it may.
+    SwarmHolders = "swarm_holders",
+    /// Notes to a tracker, and opens, of a session that says too much.
+    SwarmRate = "swarm_rate",
+    /// Streams to a tracker that were reset for that.
+    SwarmRateCut = "swarm_rate_cut",
     /// Opens to a session with too much queued.
     QueueBusy = "queue_busy",
     /// Streams reset because too much was queued for their session.
@@ -185,7 +213,7 @@ impl Refusal {
 }
 
 /// So that a set of them fits into one word.
-const _: () = assert!(REFUSALS.len() <= u64::BITS as usize);
+const _: () = assert!(REFUSALS.len() <= u128::BITS as usize);
 
 /// One counter for each [`Refusal`], each [`Deed`], and each way in which an open is answered.
 #[derive(Debug)]

@@ -29,6 +29,7 @@ pub use browser_stream_protocol::channel::{
     ChannelInfo, ChannelOptions, Closed, Delivery, Ending, Message, MessageWriter, News, Policy, PublishError, Publisher, PublisherInfo,
     Publishers, SubscribeError, Subscription,
 };
+pub use browser_stream_protocol::swarm::ContentId;
 pub use config::Config;
 pub use edge::{Proxy, mux};
 pub use error::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
@@ -36,6 +37,7 @@ pub use feature::{
     IceServers, TurnServer,
     channel::{ChannelEvent, ChannelEvents, ChannelStatus, Channels},
     room::{Answered, Asked, Grant, Joining, MemberInfo, RoomEvent, RoomEvents, RoomStatus, Rooms, Value},
+    tracker::{ContentStatus, Tracker},
 };
 pub use limits::Limits;
 pub use route::{BadName, ConnectOptions, Event, Events, Handler, LeaseKey, LeaseKeyError, Name, Reason, StreamRouter, StreamServerProxy};

@@ -149,6 +149,22 @@ pub struct Limits {
     pub room_watchers_max: usize,
     /// Between two changes that one who watches the directory is told of.
     pub room_list_interval: Duration,
+    /// Contents that peers of a swarm hold, in all, about half a KiB each beside its holders.
+    pub swarm_contents_max: usize,
+    /// Contents that one session announces: what a page may have kept.
+    pub swarm_contents_per_session_max: usize,
+    /// Who hold one content, about a quarter of a KiB each, and the bits of its pieces; whoever comes then still finds those.
+    pub swarm_holders_max: usize,
+    /// Candidates that one find is told: more than a page connects to.
+    pub swarm_candidates_max: usize,
+    /// Notes to a tracker that a session may send in a second: a page finds and announces a handful. Those beyond are refused, ten times beyond the stream is reset.
+    pub swarm_notes_per_second: usize,
+    /// Such notes at once, on top of the rate: a page of pictures that all are to be found.
+    pub swarm_notes_burst: usize,
+    /// How often a peer says that what it announced holds on; what it does not say so of for three times as long is forgotten.
+    pub swarm_renew: Duration,
+    /// How long a holder that was of no use, as several say, is told to nobody.
+    pub swarm_left_out: Duration,
 }
 
 impl Default for Limits {
@@ -217,6 +233,14 @@ impl Default for Limits {
             room_grace: Duration::from_secs(120),
             room_watchers_max: 1024,
             room_list_interval: Duration::from_millis(250),
+            swarm_contents_max: 64 * 1024,
+            swarm_contents_per_session_max: 4096,
+            swarm_holders_max: 4096,
+            swarm_candidates_max: 32,
+            swarm_notes_per_second: 100,
+            swarm_notes_burst: 1000,
+            swarm_renew: Duration::from_secs(60),
+            swarm_left_out: Duration::from_secs(60),
         }
     }
 }

@@ -4,6 +4,7 @@ mod shell;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
+use browser_stream_protocol::swarm::SWARM_PREFIX;
 use browser_stream_server::{
     Config, IceServers, LeaseKey, Proxy, StreamRouter, StreamServerProxy, TurnServer, config::Serve, config::Start, config::Tls,
     tls::Identity, token::JwtAuthorizer,
@@ -96,7 +97,11 @@ async fn serve(config: Config, Secrets { lease_key, identity, authorizer, ice }:
         names.list_names(config.lists_names());
         router = router.mount(names);
     }
-    let router = router.route("/ice", ice);
+    let mut router = router.route("/ice", ice);
+    if config.prefix.iter().all(|prefix| prefix.as_str() != SWARM_PREFIX) {
+        // Its peers have their names back after a restart, as others have.
+        router = router.mount(StreamServerProxy::with_lease_key(SWARM_PREFIX, limits.clone(), lease_key));
+    }
     let mut proxy = match identity.clone() {
         Some(identity) => Proxy::with_tls(config, router, identity),
         None => Proxy::new(config, router),

@@ -27,7 +27,9 @@ pub mod wire;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use browser_stream_server::{Channels, Event, Events, LeaseKey, Limits, Rooms, Sessions, StreamRouter, StreamServerProxy, token::Token};
+use browser_stream_server::{
+    Channels, Event, Events, LeaseKey, Limits, Rooms, Sessions, StreamRouter, StreamServerProxy, Tracker, token::Token,
+};
 use futures::StreamExt;
 
 pub use cable::{Cable, Two};
@@ -43,6 +45,7 @@ pub struct Proxy {
     pub names: StreamServerProxy,
     pub channels: Channels,
     pub rooms: Rooms,
+    pub tracker: Tracker,
     pub sessions: Sessions,
     pub events: Events,
 }
@@ -64,9 +67,10 @@ impl Proxy {
         let names = StreamServerProxy::with_lease_key("/browser-server", limits.clone(), key);
         let channels = Channels::new(limits.clone());
         let rooms = Rooms::new(limits.clone());
-        let router = rooms.mount(channels.mount(routes(StreamRouter::new().mount(names.clone()))));
+        let tracker = Tracker::new(limits.clone());
+        let router = tracker.mount(rooms.mount(channels.mount(routes(StreamRouter::new().mount(names.clone())))));
         let events = names.events();
-        Self { sessions: Sessions::new(limits, Arc::new(router)), names, channels, rooms, events }
+        Self { sessions: Sessions::new(limits, Arc::new(router)), names, channels, rooms, tracker, events }
     }
 
     /// A peer that speaks the mux through a library.

@@ -1,5 +1,5 @@
 //! What the proxy and its Rust client say in the same words (`PROTOCOL.md`): the [`Name`] of a server, the [`OpenError`] of a refusal,
-//! [channels](channel) and [rooms](room).
+//! [channels](channel), [rooms](room) and [swarms](swarm).
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -12,8 +12,10 @@ pub mod channel;
 pub mod integer;
 mod name;
 mod pattern;
+mod record;
 mod refusal;
 pub mod room;
+pub mod swarm;
 
 pub use integer::INTEGER_MAX;
 pub use name::{BadName, NAME_BYTES_MAX, Name};

@@ -80,7 +80,13 @@ table! {
         room_kept_events_max,
         room_absent_max,
         room_asks_max,
-        room_watchers_max;
+        room_watchers_max,
+        swarm_contents_max,
+        swarm_contents_per_session_max,
+        swarm_holders_max,
+        swarm_candidates_max,
+        swarm_notes_per_second,
+        swarm_notes_burst;
     bytes:
         open_bytes_max,
         waiting_bytes_max,
@@ -112,6 +118,8 @@ table! {
         channel_stall_ms => channel_stall_max,
         room_grace_ms => room_grace,
         room_list_interval_ms => room_list_interval,
+        swarm_renew_ms => swarm_renew,
+        swarm_left_out_ms => swarm_left_out,
 }
 
 /// A limit that cannot work.

@@ -6,7 +6,10 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, gauge, with_local
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 use super::proxy::Inner;
-use crate::{counters::Deed, session::Traffic};
+use crate::{
+    counters::{Counters, Deed},
+    session::Traffic,
+};
 
 /// All numbers as they are at this moment, in the Prometheus text format (version 0.0.4).
 ///
@@ -58,7 +61,7 @@ fn held(inner: &Inner) {
     now("bss_draining", "1 while the proxy goes down.", usize::from(inner.draining.is_cancelled()));
 }
 
-/// Channels and rooms.
+/// Channels, rooms and the swarm.
 fn fanned_out(inner: &Inner) {
     let channels = inner.channels.list();
     now("bss_channels", "Channels that there are.", channels.len());
@@ -67,6 +70,9 @@ fn fanned_out(inner: &Inner) {
     let rooms = inner.rooms.list();
     now("bss_rooms", "Rooms that there are.", rooms.len());
     now("bss_room_members", "Who have a seat in one.", rooms.iter().map(|room| room.members).sum());
+    let (contents, holders) = inner.tracker.count();
+    now("bss_swarm_contents", "Contents that peers of the swarm hold.", contents);
+    now("bss_swarm_holders", "Holders of them: a peer counts once for each that it holds.", holders);
 }
 
 /// What was done and refused.
@@ -94,7 +100,25 @@ fn did(inner: &Inner) {
     so_far("bss_channel_deliveries_total", "Subscribers that those were for.", counters.deeds(Deed::ChannelDelivery));
     so_far("bss_room_events_total", "Events that came in rooms.", counters.deeds(Deed::RoomEvent));
     so_far("bss_room_deliveries_total", "Members that those were for.", counters.deeds(Deed::RoomDelivery));
+    swarmed(counters);
     so_far("bss_polls_total", "Times that it was looked how long a task that is ready waits for its turn.", counters.deeds(Deed::Poll));
+}
+
+/// What peers of the swarm said, and what came of it.
+fn swarmed(counters: &Counters) {
+    describe_counter!("bss_swarm_notes_total", "Notes to the tracker that it followed, by what they said.");
+    let notes = [
+        ("announce", Deed::SwarmAnnounce),
+        ("withdraw", Deed::SwarmWithdraw),
+        ("renew", Deed::SwarmRenew),
+        ("find", Deed::SwarmFind),
+        ("failed", Deed::SwarmFailure),
+    ];
+    for (note, deed) in notes {
+        counter!("bss_swarm_notes_total", "note" => note).absolute(counters.deeds(deed));
+    }
+    so_far("bss_swarm_left_out_total", "Times that a holder was left out because it was of no use.", counters.deeds(Deed::SwarmLeftOut));
+    so_far("bss_swarm_expired_total", "What was announced, not renewed, and forgotten.", counters.deeds(Deed::SwarmExpired));
 }
 
 /// How long tasks waited for their turn.

@@ -6,6 +6,7 @@ use axum::{
     Router, middleware,
     routing::{MethodRouter, get},
 };
+use browser_stream_protocol::swarm::SWARM_PREFIX;
 use tokio::{
     net::{TcpListener, UdpSocket},
     time::timeout,
@@ -33,7 +34,7 @@ use crate::tls::Identity;
 use crate::{
     config::Config,
     counters::Counters,
-    feature::{channel::Channels, room::Rooms},
+    feature::{channel::Channels, room::Rooms, tracker::Tracker},
     limits::Limits,
     memory::Memory,
     route::StreamRouter,
@@ -79,6 +80,7 @@ pub(super) struct Inner {
     pub(super) sessions: Sessions,
     pub(super) channels: Channels,
     pub(super) rooms: Rooms,
+    pub(super) tracker: Tracker,
     pub(super) memory: Arc<Memory>,
     pub(super) counters: Arc<Counters>,
     /// The names of each prefix.
@@ -98,7 +100,8 @@ pub(super) struct Inner {
 }
 
 impl Proxy {
-    /// A proxy that sends what peers open where `router` says; [channels](Self::channels) have routes below `/channel`, [rooms](Self::rooms) below `/room`.
+    /// A proxy that sends what peers open where `router` says; [channels](Self::channels) have routes below `/channel`, [rooms](Self::rooms) below `/room`, and there is
+    /// a [swarm](Self::tracker) below `/swarm`, with names of its own unless `router` has mounted a [`StreamServerProxy`](crate::StreamServerProxy) there.
     ///
     /// # Panics
     /// If `router` has those routes already.
@@ -251,6 +254,11 @@ impl Proxy {
         &self.inner.rooms
     }
 
+    /// The tracker of the swarm below `/swarm`: which contents peers hold.
+    pub fn tracker(&self) -> &Tracker {
+        &self.inner.tracker
+    }
+
     /// How often the proxy refused, shed or cut so far, by reason: stable names, each once and always in the same order.
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
         self.inner.counters.iter()
@@ -281,14 +289,18 @@ impl Proxy {
 impl Inner {
     pub(super) fn new(config: Config, router: StreamRouter, tls: Option<OwnTls>, counters: Arc<Counters>) -> Self {
         let limits = Arc::new(config.limits.clone());
-        #[cfg(feature = "admin")]
-        let names = router.proxies().to_vec();
         let channels = Channels::new(limits.clone());
         let rooms = Rooms::new(limits.clone());
-        let sessions = Sessions::counting(limits.clone(), Arc::new(rooms.mount(channels.mount(router))), counters.clone());
+        let swarm = router.proxies().iter().find(|names| names.prefix() == SWARM_PREFIX).cloned();
+        let tracker = swarm.map_or_else(|| Tracker::new(limits.clone()), |names| Tracker::over(names, limits.clone()));
+        let router = tracker.mount(rooms.mount(channels.mount(router)));
+        #[cfg(feature = "admin")]
+        let names = router.proxies().to_vec();
+        let sessions = Sessions::counting(limits.clone(), Arc::new(router), counters.clone());
         let memory = sessions.memory().clone();
         channels.belong_to(&memory, &counters);
         rooms.belong_to(&memory, &counters);
+        tracker.belong_to(&memory, &counters);
         let (peers, tasks) = (TaskTracker::new(), TaskTracker::new());
         let (draining, stop) = (CancellationToken::new(), CancellationToken::new());
         let gate = Arc::new(Gate::new(&config, tls, counters.clone()));
@@ -307,6 +319,7 @@ impl Inner {
             sessions,
             channels,
             rooms,
+            tracker,
             memory,
             counters,
             #[cfg(feature = "admin")]

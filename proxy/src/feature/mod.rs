@@ -5,5 +5,6 @@ pub mod channel;
 mod events;
 mod ice;
 pub mod room;
+pub mod tracker;
 
 pub use ice::{IceServers, TurnServer};

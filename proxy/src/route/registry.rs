@@ -152,6 +152,12 @@ impl Registry {
         }
     }
 
+    /// Whether this session holds that name at this moment.
+    pub fn is_held_by(&self, name: &Name, session: &Session) -> bool {
+        let slot = self.slots.get(name);
+        slot.is_some_and(|slot| matches!(&slot.hold, Hold::Up(claim) if claim.session.id() == session.id()))
+    }
+
     /// Nobody gets a name from now on, and nobody waits for one any more: all are told `draining`.
     pub fn drain(&self) {
         // Whoever looks at it under the lock of a slot either sees it, or is seen below.

@@ -103,9 +103,13 @@ impl StreamRouter {
     }
 
     /// What it has mounted.
-    #[cfg(feature = "admin")]
     pub(crate) fn proxies(&self) -> &[StreamServerProxy] {
         &self.proxies
+    }
+
+    /// Whether it has mounted this one.
+    pub(crate) fn has(&self, proxy: &StreamServerProxy) -> bool {
+        self.proxies.iter().any(|mounted| Arc::ptr_eq(&mounted.inner, &proxy.inner))
     }
 
     fn with(mut self, proxy: StreamServerProxy) -> Self {

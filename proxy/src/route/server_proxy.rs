@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{Events, LeaseKey, Name, connect, names::Listing, registry::Registry};
-use crate::{error::OpenError, limits::Limits};
+use crate::{error::OpenError, limits::Limits, session::Session};
 
 /// Lets peers serve under names below one prefix, and connects others to them. Cheap to clone; every clone is the same.
 ///
@@ -138,6 +138,11 @@ impl StreamServerProxy {
     /// Gives a reserved name free: the first who stands by for it has it, or whoever comes. False if it was not reserved.
     pub fn unreserve(&self, name: &str) -> bool {
         Name::try_from(name).is_ok_and(|name| self.inner.registry.unreserve(&name))
+    }
+
+    /// Whether this session holds that name at this moment.
+    pub(crate) fn is_held_by(&self, name: &str, session: &Session) -> bool {
+        Name::try_from(name).is_ok_and(|name| self.inner.registry.is_held_by(&name, session))
     }
 
     /// How many of its names are reserved.

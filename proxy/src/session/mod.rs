@@ -89,7 +89,7 @@ pub(crate) use open::{Peer, encode, parse};
 pub(crate) use opening::{Ask, late, refuse, reply};
 pub use opening::{Beginning, Opening};
 pub(crate) use permit::Permit;
-pub(crate) use rate::{Bucket, Rate};
+pub(crate) use rate::{Admission, Bucket, Rate};
 pub use send::SendError;
 pub(crate) use sessions::Newcomer;
 pub use sessions::Sessions;
@@ -178,7 +178,7 @@ struct State {
     /// What is known of the session's going when the process goes down.
     leaving: Leaving,
     /// Which bounds the peer was told of.
-    told: u64,
+    told: u128,
     /// The peer's streams that count in its quota; nothing where nobody asks who it is.
     owned: Option<Box<Counted>>,
 }

@@ -1,129 +1,16 @@
-//! What records are made of: integers, and what they are lengths of.
+//! What the records of rooms alone have: names of events, and members.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::BytesMut;
 
-use super::{BadEventName, EventName, NAMED_MAX, TEXT_MAX};
-use crate::{channel::Ending, integer};
-
-/// What is no record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadRecord {
-    /// No record begins with this byte.
-    #[error("no record begins with {0:#04x}")]
-    Kind(u8),
-    /// An integer is too long or too large, or says what cannot be.
-    #[error("an integer of a record is too long, too large, or means nothing there")]
-    Integer,
-    /// So many bytes are more than may stand there.
-    #[error("{0} bytes are more than that part of a record may have")]
-    Length(u64),
-    /// An event's arguments, or an answer, are longer than any may be.
-    #[error("{0} bytes are more than an event may have")]
-    TooLong(u64),
-    /// More members are named than may be, or none.
-    #[error("a record names {0} members")]
-    Members(u64),
-    /// An event's name cannot be one.
-    #[error(transparent)]
-    Event(#[from] BadEventName),
-}
-
-/// The records of one direction.
-pub trait Record: Sized {
-    /// Takes one record off the front, or says how long it is at least.
-    #[doc(hidden)]
-    fn read(fields: &mut Fields) -> Result<Self, Stop>;
-    /// Appends the record.
-    fn write(&self, out: &mut BytesMut);
-}
-
-/// Why no record was read.
-#[derive(Debug)]
-pub enum Stop {
-    /// It has so many bytes at least, which is more than there are.
-    Short(usize),
-    /// It is none.
-    Bad(BadRecord),
-}
-
-impl<E: Into<BadRecord>> From<E> for Stop {
-    fn from(error: E) -> Self {
-        Self::Bad(error.into())
-    }
-}
-
-/// Reads a record's fields off the front of some bytes.
-#[derive(Debug)]
-pub struct Fields {
-    rest: Bytes,
-    taken: usize,
-    /// The most bytes of an event's arguments.
-    body_max: usize,
-}
+use super::{EVENT_NAME_MAX, EventName, NAMED_MAX};
+use crate::{
+    integer,
+    record::{BadRecord, Fields, Stop},
+};
 
 impl Fields {
-    pub(super) fn new(bytes: Bytes, body_max: usize) -> Self {
-        Self { rest: bytes, taken: 0, body_max }
-    }
-
-    /// How many bytes were read.
-    pub(super) fn taken(&self) -> usize {
-        self.taken
-    }
-
-    pub(super) fn byte(&mut self) -> Result<u8, Stop> {
-        let byte = *self.rest.first().ok_or(Stop::Short(self.taken + 1))?;
-        self.skip(1);
-        Ok(byte)
-    }
-
-    pub(super) fn integer(&mut self) -> Result<u64, Stop> {
-        let mut rest = &self.rest[..];
-        let value = integer::take(&mut rest).map_err(|_| BadRecord::Integer)?;
-        let bytes = self.rest.len() - rest.len();
-        let value = value.ok_or(Stop::Short(self.taken + self.rest.len() + 1))?;
-        self.skip(bytes);
-        Ok(value)
-    }
-
-    /// An integer of 32 bits: a member's number, a code.
-    pub(super) fn small(&mut self) -> Result<u32, Stop> {
-        Ok(u32::try_from(self.integer()?).map_err(|_| BadRecord::Integer)?)
-    }
-
-    pub(super) fn flag(&mut self) -> Result<bool, Stop> {
-        match self.integer()? {
-            0 => Ok(false),
-            1 => Ok(true),
-            _ => Err(BadRecord::Integer.into()),
-        }
-    }
-
-    /// A length of at most `most`, and so many bytes.
-    pub(super) fn bytes(&mut self, most: usize) -> Result<Bytes, Stop> {
-        let length = self.integer()?;
-        let fits = usize::try_from(length).ok().filter(|&length| length <= most);
-        self.run(fits.ok_or(BadRecord::Length(length))?)
-    }
-
-    /// An event's arguments, or an answer.
-    pub(super) fn body(&mut self) -> Result<Bytes, Stop> {
-        let length = self.integer()?;
-        let fits = usize::try_from(length).ok().filter(|&length| length <= self.body_max);
-        self.run(fits.ok_or(BadRecord::TooLong(length))?)
-    }
-
     pub(super) fn name(&mut self) -> Result<EventName, Stop> {
-        Ok(EventName::new(self.bytes(super::EVENT_NAME_MAX)?)?)
-    }
-
-    pub(super) fn text(&mut self) -> Result<String, Stop> {
-        Ok(String::from_utf8_lossy(&self.bytes(TEXT_MAX)?).into_owned())
-    }
-
-    /// A code and a text.
-    pub(super) fn ending(&mut self) -> Result<Ending, Stop> {
-        Ok(Ending { code: self.small()?, text: self.text()? })
+        Ok(EventName::new(self.bytes(EVENT_NAME_MAX)?)?)
     }
 
     /// How many, and so many members' numbers: those that an event names.
@@ -135,46 +22,13 @@ impl Fields {
         let count = self.integer()?;
         let fits = usize::try_from(count).ok().filter(|count| (least..=most).contains(count));
         let count = fits.ok_or(BadRecord::Members(count))?;
-        if self.rest.len() < count {
-            return Err(Stop::Short(self.taken + count));
-        }
+        self.need(count)?;
         (0..count).map(|_| self.small()).collect()
     }
-
-    fn run(&mut self, length: usize) -> Result<Bytes, Stop> {
-        if self.rest.len() < length {
-            return Err(Stop::Short(self.taken + length));
-        }
-        self.taken += length;
-        Ok(self.rest.split_to(length))
-    }
-
-    fn skip(&mut self, bytes: usize) {
-        self.rest.advance(bytes);
-        self.taken += bytes;
-    }
-}
-
-/// Appends a record's first byte and integers.
-pub(super) fn put(kind: u8, integers: &[u64], out: &mut BytesMut) {
-    out.put_u8(kind);
-    integers.iter().for_each(|&value| integer::put(value, out));
-}
-
-/// Appends a length and the bytes.
-pub(super) fn put_bytes(bytes: &[u8], out: &mut BytesMut) {
-    integer::put(bytes.len() as u64, out);
-    out.put_slice(bytes);
 }
 
 /// Appends how many, and the numbers.
 pub(super) fn put_numbers(numbers: &[u32], out: &mut BytesMut) {
     integer::put(numbers.len() as u64, out);
     numbers.iter().for_each(|&number| integer::put(u64::from(number), out));
-}
-
-/// Appends as much of a text as a record has room for, cut between two characters.
-pub(super) fn put_text(text: &str, out: &mut BytesMut) {
-    let text = text.get(..text.floor_char_boundary(TEXT_MAX)).unwrap_or_default();
-    put_bytes(text.as_bytes(), out);
 }

@@ -2,11 +2,11 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{
-    BadRecord, EventName, PROFILE_MAX, Record, TIMEOUT_MS_MAX,
-    fields::{Fields, Stop, put, put_bytes, put_numbers, put_text},
+use super::{EventName, PROFILE_MAX, TIMEOUT_MS_MAX, fields::put_numbers};
+use crate::{
+    channel::Ending,
+    record::{BadRecord, Fields, Record, Stop, put, put_bytes, put_text},
 };
-use crate::channel::Ending;
 
 const EMIT: u8 = 1;
 const ANSWER: u8 = 2;

@@ -3,11 +3,14 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{
-    Answer, BadRecord, EventName, MEMBER_MAX, PROFILE_MAX, Record,
-    fields::{Fields, Stop, put, put_bytes, put_numbers, put_text},
+    Answer, EventName, MEMBER_MAX, PROFILE_MAX,
+    fields::put_numbers,
     said::{ASKS, VOLATILE, answer, put_answer},
 };
-use crate::channel::Ending;
+use crate::{
+    channel::Ending,
+    record::{BadRecord, Fields, Record, Stop, put, put_bytes, put_text},
+};
 
 const EVENT: u8 = 1;
 

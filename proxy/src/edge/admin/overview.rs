@@ -32,6 +32,10 @@ pub(super) struct Overview {
     pub streams: usize,
     pub channels: usize,
     pub rooms: usize,
+    /// Contents that peers of the swarm hold.
+    pub swarm_contents: usize,
+    /// Holders of them: a peer counts once for each that it holds.
+    pub swarm_holders: usize,
     /// Bytes of payload that came from peers.
     pub received: u64,
     /// Bytes of payload that went to peers.
@@ -51,6 +55,7 @@ impl Overview {
     pub fn of(inner: &Inner) -> Self {
         let traffic = inner.sessions.traffic();
         let trouble = inner.readiness.trouble();
+        let (swarm_contents, swarm_holders) = inner.tracker.count();
         let (got, freed) = (inner.counters.deeds(Deed::NameHeld), inner.counters.deeds(Deed::NameFreed));
         Self {
             version: env!("CARGO_PKG_VERSION"),
@@ -64,6 +69,8 @@ impl Overview {
             streams: traffic.opened,
             channels: inner.channels.count(),
             rooms: inner.rooms.count(),
+            swarm_contents,
+            swarm_holders,
             received: traffic.counts.bytes,
             sent: traffic.counts.bytes_sent,
             memory_used: inner.memory.used(),

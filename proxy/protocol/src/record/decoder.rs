@@ -1,15 +1,13 @@
-//! Takes the records of a member's stream apart, wherever its chunks end.
+//! Takes the records of a stream apart, wherever its chunks end.
 
 use std::mem;
 
 use bytes::{Bytes, BytesMut};
 
-use super::{
-    BODY_MAX, BadRecord, Record,
-    fields::{Fields, Stop},
-};
+use super::{BadRecord, Fields, Record, Stop};
+use crate::room::BODY_MAX;
 
-/// One direction of a member's stream: put chunks in, take whole records out. What is long in them comes out as slices of what came in.
+/// One direction of a stream of records: put chunks in, take whole records out. What is long in them comes out as slices of what came in.
 #[derive(Debug)]
 pub struct Decoder<R> {
     input: Bytes,
@@ -28,7 +26,7 @@ impl<R> Default for Decoder<R> {
 }
 
 impl<R> Decoder<R> {
-    /// One that takes no longer body of an event, or answer, than this.
+    /// One that takes no longer body of a room's event, or answer, than this.
     pub fn with_body_max(body_max: usize) -> Self {
         Self { input: Bytes::new(), held: BytesMut::new(), needed: 0, body_max, records: std::marker::PhantomData }
     }
