@@ -5,6 +5,6 @@ export type { From, Sources } from "./ledger.ts";
 export { Manifest, manifestOf } from "./manifest.ts";
 export type { Reserve } from "./policy.ts";
 export type { Store, Stored, StoreKind } from "./store.ts";
-export { type KeptContent, type Seedable, type SeedOptions, Swarm, type SwarmOptions } from "./swarm.ts";
-export type { SwarmEvents, SwarmState, SwarmStats } from "./swarm-events.ts";
+export { type Holdings, type KeptContent, type Seedable, type SeedOptions, Swarm, type SwarmOptions } from "./swarm.ts";
+export type { Served, SwarmEvents, SwarmState, SwarmStats } from "./swarm-events.ts";
 export type { TrackerState } from "./tracker.ts";
