@@ -180,6 +180,15 @@ export async function comes(fetching: { blob(): Promise<Blob> }, bytes: Bytes): 
   return came.equals(bytes) ? "ok" : `${came.length} other bytes`;
 }
 
+/** Waits for a condition: what is hashed takes time that is nobody's turn. */
+export async function happens(what: string, condition: () => unknown): Promise<void> {
+  const end = performance.now() + 20_000;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`never: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
 const ended = new WeakMap<Promise<unknown>, boolean>();
 
 /** Whether it is settled by now. */
