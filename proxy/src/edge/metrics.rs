@@ -80,7 +80,11 @@ fn did(inner: &Inner) {
     for (limit, count) in counters.iter() {
         counter!("bss_refusals_total", "limit" => limit).absolute(count);
     }
-    so_far("bss_sessions_total", "Peers that have connected.", counters.deeds(Deed::Session));
+    describe_counter!("bss_sessions_total", "Peers that have connected, by what carries their sessions.");
+    let over_http = counters.deeds(Deed::SessionOverHttp);
+    for (carrier, count) in [("websocket", counters.deeds(Deed::Session).saturating_sub(over_http)), ("http", over_http)] {
+        counter!("bss_sessions_total", "carrier" => carrier).absolute(count);
+    }
     let (got, freed) = (counters.deeds(Deed::NameHeld), counters.deeds(Deed::NameFreed));
     now("bss_names", "Names that are held.", usize::try_from(got.saturating_sub(freed)).unwrap_or(usize::MAX));
     so_far("bss_names_held_total", "Times that somebody got a name.", got);

@@ -10,11 +10,13 @@ mod http;
 mod http2;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod over_http;
 mod proxy;
 mod readiness;
 #[cfg(feature = "tls")]
 mod secure;
 mod shed;
+mod stay;
 mod stun;
 mod upgrade;
 

@@ -21,6 +21,7 @@ use super::{
     gate,
     gate::{Gate, OwnTls},
     http,
+    over_http::Connections,
     readiness::Readiness,
     shed, stun,
     stun::Stun,
@@ -76,6 +77,8 @@ pub(super) struct Inner {
     /// Connections that are no sessions, or not yet, by address.
     pub(super) callers: Arc<Addresses>,
     pub(super) readiness: Arc<Readiness>,
+    /// Of the sessions those over HTTP.
+    pub(super) over_http: Connections,
     pub(super) sessions: Sessions,
     pub(super) channels: Channels,
     pub(super) rooms: Rooms,
@@ -131,7 +134,7 @@ impl Proxy {
         self.inner.sessions.revoke(is_meant) + looking_on
     }
 
-    /// Everything over HTTP: the WebSocket at [`Config::path`], the start page, library and examples below `/`, `/healthz` (the process
+    /// Everything over HTTP: the WebSocket at [`Config::path`] and what does in its place, the start page, library and examples below `/`, `/healthz` (the process
     /// answers) and `/readyz` (new sessions are welcome: 200, or 503 with the reason).
     pub fn router(&self) -> Router {
         let readiness = self.inner.readiness.clone();
@@ -145,7 +148,7 @@ impl Proxy {
             .layer(middleware::from_fn_with_state(self.inner.gate.clone(), gate::keep))
     }
 
-    /// The WebSocket alone, for a route of one's own.
+    /// The WebSocket alone, and what does in its place, for a route of one's own.
     pub fn mux<S: Clone + Send + Sync + 'static>(&self) -> MethodRouter<S> {
         upgrade::route(self.clone()).layer(middleware::from_fn_with_state(self.inner.gate.clone(), gate::keep))
     }
@@ -304,6 +307,7 @@ impl Inner {
             addresses,
             callers,
             readiness,
+            over_http: Connections::default(),
             sessions,
             channels,
             rooms,

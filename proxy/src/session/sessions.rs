@@ -30,7 +30,7 @@ use super::{
     pulse,
     rate::Bucket,
     run,
-    transport::Transport,
+    transport::{Carrier, Transport},
 };
 use crate::{
     buffer::Buffers,
@@ -122,6 +122,9 @@ impl Sessions {
         let served = async move {
             tracing::debug!("session begins");
             session.process.counters.done(Deed::Session);
+            if T::CARRIER == Carrier::Http {
+                session.process.counters.done(Deed::SessionOverHttp);
+            }
             session.process.live.insert(session.id, session.clone());
             session.process.tell(|| Coming { session: session.id, ended: None });
             let _live = Live(&session);
