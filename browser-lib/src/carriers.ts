@@ -28,6 +28,8 @@ export class Carriers {
   /** What that was, once it is known, and whether it has its turn. */
   #found: Found | undefined;
   #isUsed = false;
+  /** It had, and nothing came of it. */
+  #hasFailed = false;
   #misses = 0;
   #told: Carrier | undefined;
   #timer: Timer | undefined;
@@ -62,9 +64,9 @@ export class Carriers {
   dial(session: Session): void {
     if (this.#isUsed && this.#found?.isFresh) return this.#found.dial(session);
     this.#isUsed = false;
-    const isLast = !this.#order.includes("websocket");
-    if (!isLast && !isKept(this.#url)) return this.#socket(session);
-    const socket = () => (isLast ? session.gone({ code: 1006, reason: "" }) : this.#socket(session));
+    const place = this.#order.indexOf("websocket");
+    if (place === 0 ? !isKept(this.#url) : place > 0 && this.#hasFailed) return this.#socket(session);
+    const socket = () => (place < 0 ? session.gone({ code: 1006, reason: "" }) : this.#socket(session));
     this.#find().then((found) => (found ? this.#use(session, found) : socket()));
   }
 
@@ -74,6 +76,7 @@ export class Carriers {
     if (this.#isUsed && this.#found?.isDialing(session)) return;
     if (this.#isUsed) {
       this.#found?.forget();
+      this.#hasFailed = true;
       return this.#reset();
     }
     this.#misses++;
@@ -88,6 +91,7 @@ export class Carriers {
 
   /** The proxy has answered over the connection. */
   proven(): void {
+    this.#hasFailed = false;
     if (this.carrier === "websocket") this.#reset();
     else this.#found?.remember();
   }
@@ -111,6 +115,7 @@ export class Carriers {
   #find(): Promise<Found | undefined> {
     this.#finding ??= import("./carriers/index.ts")
       .then(({ find }) => find(this.#url, this.#order, this.#options.protocols ?? [SUBPROTOCOL]))
+      // A proxy that is not there, whatever the reason: what is told is why there is no WebSocket.
       .catch(() => undefined)
       .then((found) => {
         this.#found = found;

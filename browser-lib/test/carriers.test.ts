@@ -1,3 +1,5 @@
+// Loaded before, so that no test waits for it.
+import "../src/carriers/index.ts";
 import { describe, expect, it, vi } from "vitest";
 import { type Carrier, MuxDemux, type MuxDemuxOptions } from "../src/index.ts";
 import { holdClock } from "./clock.ts";
@@ -72,14 +74,18 @@ describe("what carries a connection", () => {
   });
 
   it("is HTTP where WebSockets are let through only to be closed, without a byte", async () => {
-    const { proxy, dialed, welcome } = page({});
+    const { proxy, dialed, welcome } = page();
     const { mdm, dials, redialed } = dialed();
-    await mdm.ready;
-    dials[0]?.peer.cut(1000);
-    await settle();
-    const second = await redialed(2);
-    await settle();
-    second.peer.cut(1000);
+    const shut = async ({ socket, peer }: (typeof dials)[number]) => {
+      peer.isMute = true;
+      socket.onopen?.({});
+      await settle();
+      expect(mdm.state).toBe("open");
+      peer.cut(1000);
+    };
+    await shut(dials[0] as (typeof dials)[number]);
+    await vi.advanceTimersByTimeAsync(200);
+    await shut(await redialed(2));
     await vi.advanceTimersByTimeAsync(200);
     await until("another carrier", () => proxy.lines.length > 0);
     await welcome();

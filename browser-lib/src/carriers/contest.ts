@@ -46,12 +46,20 @@ export class Contest {
   /** Begins with the next; `info` is how the one before it ended. */
   #next(info: CloseInfo): void {
     clearTimeout(this.#timer);
+    // The WebSocket came, or nothing is wanted any more.
+    if (!this.#session.isConnecting) return this.#end(undefined);
     const run = this.#left.shift();
     if (!run) {
       if (this.#runners.size === 0) this.#fail(info);
       return;
     }
-    const runner = run.start();
+    let runner: Transport;
+    try {
+      runner = run.start();
+    } catch (error) {
+      // What the platform, or the page's own policy, does not allow.
+      return this.#next({ code: 1006, reason: String(error) });
+    }
     this.#runners.add(runner);
     runner.onopen = () => this.#open(run.carrier, runner);
     runner.onclose = (info) => {

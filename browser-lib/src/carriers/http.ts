@@ -79,7 +79,7 @@ export class HttpTransport implements Transport {
         this.#connection = String(connection);
         this.#batches.most(Number(up_bytes_max));
         begun();
-        this.onopen();
+        if (!this.#isOver) this.onopen();
       },
       close: (said) => {
         end = { code: 1006, reason: "", ...Object(said) };
@@ -91,19 +91,18 @@ export class HttpTransport implements Transport {
       // An end without a word is a connection that broke.
       if (done || end) return end ?? { code: 1006, reason: "" };
       const bytes = records.push(value);
-      if (bytes.length > 0) this.onmessage(bytes);
+      if (bytes.length > 0 && !this.#isOver) this.onmessage(bytes);
     }
   }
 
-  /** Sends what there is, as far as it may be under way. */
-  #pump(): void {
+  /** Sends what there is, as far as it may be under way, and says when there is room again. */
+  #pump(wasFull = this.isFull): void {
     while (!this.#isOver && this.#connection && (this.#underWay < UNDER_WAY_MAX || this.#isLeaving)) {
-      const wasFull = this.isFull;
       const body = this.#batches.next(this.#isLeaving ? PARTING_MAX : Infinity);
       if (!body) break;
       void this.#post(this.#number++, body);
-      if (wasFull && !this.isFull) this.onroom();
     }
+    if (wasFull && !this.isFull) this.onroom();
     if (this.#closing && this.#underWay === 0 && this.#batches.isEmpty) this.#end(this.#closing);
   }
 
@@ -118,8 +117,10 @@ export class HttpTransport implements Transport {
         const { status } = await this.#ask(headers, body);
         if (status === 204) {
           this.#underWay--;
+          const wasFull = this.isFull;
+          // Of a longer body there is room for more.
           this.#batches.took(body.length, performance.now() - at);
-          return this.#pump();
+          return this.#pump(wasFull);
         }
         why = `what was sent was not taken (${status})`;
         // Only what time may mend is tried again.
