@@ -30,6 +30,9 @@ pub(crate) enum Deed {
     Session,
     /// One that HTTP carries.
     SessionOverHttp,
+    /// One that WebTransport carries.
+    #[cfg(feature = "webtransport")]
+    SessionOverWebTransport,
     /// Somebody got a name.
     NameHeld,
     /// Its holder has it no longer.

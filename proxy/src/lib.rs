@@ -30,6 +30,8 @@ pub use browser_stream_protocol::channel::{
     Publishers, SubscribeError, Subscription,
 };
 pub use config::Config;
+#[cfg(feature = "webtransport")]
+pub use edge::WebTransport;
 pub use edge::{Proxy, mux};
 pub use error::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
 pub use feature::{

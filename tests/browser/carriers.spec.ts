@@ -1,5 +1,6 @@
 /** What carries a session where something on the way lets no WebSocket through. */
 
+import { startProxy } from "../harness/proxy.mjs";
 import { type Upgrades, startUpgrades } from "../harness/upgrades.mjs";
 import { expect, type Page, serveEcho, test } from "./fixture.ts";
 import { connect, expectWhole, said, serve, TOTAL, WINDOW_MAX } from "./talk.ts";
@@ -19,7 +20,7 @@ async function dial(page: Page) {
     await kept.mdm.ready;
     const [first] = kept.carriers;
     // Whoever is let through only to be closed is open for a moment: what counts is an answer.
-    await bss.StreamClient(kept.mdm).connect("nobody", { wait: 0 }).opened.catch(() => {});
+    await t.outcome(bss.StreamClient(kept.mdm).connect("nobody", { wait: 0 }).opened);
     while (kept.mdm.carrier === "websocket") await new Promise((resolve) => kept.mdm.once("carrier", resolve));
     await t.outcome(bss.StreamClient(kept.mdm).connect("nobody", { wait: 0 }).opened);
     return { first, carrier: kept.mdm.carrier, ms: performance.now() - start };
@@ -109,4 +110,46 @@ test("a proxy that is down is not asked for other carriers again and again", asy
   });
   expect(asked.length).toBeLessThanOrEqual(1);
   expect(await page.evaluate(() => kept.mdm.carrier)).toBe("websocket");
+});
+
+test("where WebSockets are answered 403 a page is through by WebTransport, with a certificate whose hash it is told", async ({
+  tab,
+  name,
+}) => {
+  const way = await startUpgrades(0, "refuse");
+  const proxy = await startProxy(["--webtransport", "--allow-origin", new URL(way.url).origin]);
+  way.to(proxy.port);
+  const [server, client] = [await tab(proxy.url), await tab(way.url)];
+  await serveEcho(server, name);
+  const through = await dial(client);
+  expect(through.carrier).toBe("webtransport");
+  expect(through.ms).toBeLessThan(THROUGH_MS);
+  const { received, sent, carrier } = await exchange(client, name, BYTES);
+  expect([received, carrier]).toEqual([sent, "webtransport"]);
+  await way.stop();
+  await proxy.stop();
+});
+
+test("where UDP is dropped a page is through by HTTP all the same", async ({ tab, name }) => {
+  const way = await startUpgrades(0, "refuse");
+  const proxy = await startProxy(["--webtransport", "--allow-origin", new URL(way.url).origin]);
+  way.to(proxy.port);
+  const [server, client] = [await tab(proxy.url), await tab(way.url)];
+  await serveEcho(server, name);
+  await client.evaluate(() => {
+    const Real = globalThis.WebTransport;
+    globalThis.WebTransport = class extends Real {
+      constructor(given: string, options: WebTransportOptions) {
+        const there = new URL(given);
+        // Nobody is there, and nobody says so.
+        there.hostname = "192.0.2.1";
+        super(there.href, options);
+      }
+    };
+  });
+  const through = await dial(client);
+  expect(through.carrier).toBe("http");
+  expect(through.ms).toBeLessThan(THROUGH_MS);
+  await way.stop();
+  await proxy.stop();
 });

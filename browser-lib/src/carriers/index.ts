@@ -5,6 +5,7 @@ import type { Session } from "../session.ts";
 import type { Transport } from "../transport.ts";
 import { Contest } from "./contest.ts";
 import { HttpTransport } from "./http.ts";
+import { announced, WebTransportTransport } from "./webtransport.ts";
 
 /** Who does not say by then what it has is not there, or as good as that. */
 const ASK_MS = 2000;
@@ -25,9 +26,11 @@ export async function find(
     signal: AbortSignal.timeout(ASK_MS),
   });
   if (!response.ok) return undefined;
-  const { carriers } = Object(await response.json());
+  const { carriers, webtransport } = Object(await response.json());
   if (!Array.isArray(carriers)) return undefined;
   const starts: Starts = { http: () => new HttpTransport(base, protocols) };
+  const over = announced(webtransport);
+  if (over) starts.webtransport = () => new WebTransportTransport(base, over);
   const order = wanted.filter((carrier) => carriers.includes(carrier) && starts[carrier]);
   return order.length > 0 ? new Found(url, order, starts) : undefined;
 }
@@ -38,22 +41,24 @@ export type Starts = { [carrier in Carrier]?: () => Transport };
 /** Carriers that there are beside WebSockets. */
 export class Found {
   readonly #url: string;
-  readonly #order: Carrier[];
+  readonly #order: readonly Carrier[];
   readonly #starts: Starts;
   #until = Infinity;
   #contest: Contest | undefined;
+  /** What carried the connection before the one that is being made. */
+  #before: Carrier | undefined;
 
   /** They are tried in this order, but for the one that came through before. */
   constructor(url: string, order: readonly Carrier[], starts: Starts) {
-    const before = kept()?.getItem(keptAs(url))?.split(" ")[0];
+    const before = tab((storage) => storage.getItem(keptAs(url)))?.split(" ")[0];
     this.#url = url;
-    this.#order = [...order].sort((a, b) => Number(b === before) - Number(a === before));
+    this.#order = first(order, before);
     this.#starts = starts;
   }
 
   /** Which one carries the last connection that was made here; none where a WebSocket came first. */
   get carrier(): Carrier | undefined {
-    return this.#contest?.winner;
+    return this.#contest?.winner ?? this.#before;
   }
 
   /** Whether it is to be used before WebSockets. */
@@ -68,10 +73,8 @@ export class Found {
   /** Makes a connection for the session, unless one is being made; the WebSocket `beside` may come first. */
   dial(session: Session, beside?: Transport): void {
     if (this.isDialing(session)) return this.#contest?.alone();
-    const { winner } = this.#contest ?? {};
-    // What came through last is what comes through.
-    const order = winner ? [winner, ...this.#order.filter((carrier) => carrier !== winner)] : this.#order;
-    const runs = order.flatMap((carrier) => {
+    this.#before = this.carrier;
+    const runs = first(this.#order, this.#before).flatMap((carrier) => {
       const start = this.#starts[carrier];
       return start ? [{ carrier, start }] : [];
     });
@@ -82,19 +85,24 @@ export class Found {
   remember(): void {
     if (this.#until < Infinity) return;
     this.#until = Date.now() + KEEP_MS;
-    kept()?.setItem(keptAs(this.#url), `${this.carrier} ${this.#until}`);
+    tab((storage) => storage.setItem(keptAs(this.#url), `${this.carrier} ${this.#until}`));
   }
 
   /** No connection comes this way. */
   forget(): void {
-    kept()?.removeItem(keptAs(this.#url));
+    tab((storage) => storage.removeItem(keptAs(this.#url)));
   }
 }
 
-/** The tab's storage; there is none in workers and in Node, and asking throws where the user forbids it. */
-function kept(): Storage | undefined {
+/** The carriers with this one before the others: what came through is what comes through. */
+function first(order: readonly Carrier[], carrier: string | undefined): Carrier[] {
+  return [...order].sort((a, b) => Number(b === carrier) - Number(a === carrier));
+}
+
+/** Asks the tab's storage. There is none in workers and in Node, and it throws where the user forbids it or it is full: then what is known lasts as long as this page. */
+function tab<T>(ask: (storage: Storage) => T): T | undefined {
   try {
-    return globalThis.sessionStorage;
+    return ask(sessionStorage);
   } catch {
     return undefined;
   }

@@ -81,8 +81,13 @@ fn did(inner: &Inner) {
         counter!("bss_refusals_total", "limit" => limit).absolute(count);
     }
     describe_counter!("bss_sessions_total", "Peers that have connected, by what carries their sessions.");
-    let over_http = counters.deeds(Deed::SessionOverHttp);
-    for (carrier, count) in [("websocket", counters.deeds(Deed::Session).saturating_sub(over_http)), ("http", over_http)] {
+    let others = [
+        ("http", counters.deeds(Deed::SessionOverHttp)),
+        #[cfg(feature = "webtransport")]
+        ("webtransport", counters.deeds(Deed::SessionOverWebTransport)),
+    ];
+    let websockets = counters.deeds(Deed::Session).saturating_sub(others.iter().map(|(_, count)| count).sum());
+    for (carrier, count) in others.into_iter().chain([("websocket", websockets)]) {
         counter!("bss_sessions_total", "carrier" => carrier).absolute(count);
     }
     let (got, freed) = (counters.deeds(Deed::NameHeld), counters.deeds(Deed::NameFreed));

@@ -19,5 +19,9 @@ mod shed;
 mod stay;
 mod stun;
 mod upgrade;
+#[cfg(feature = "webtransport")]
+mod webtransport;
 
 pub use proxy::{Proxy, mux};
+#[cfg(feature = "webtransport")]
+pub use webtransport::WebTransport;

@@ -37,7 +37,11 @@ use crate::{
     counters,
     limits::Limits,
     memory::{Memory, booked},
-    session::http::{Blocks, Down, Over, Refused, Ups, connection},
+    session::{
+        Newcomer,
+        http::{Blocks, Down, Over, Refused, Ups, connection},
+        transport::Carrier,
+    },
 };
 
 /// The connections over HTTP that there are, each under the secret that only its peer knows.
@@ -59,7 +63,7 @@ pub(super) async fn post(proxy: &Proxy, request: Request) -> Response {
     let what = request.headers().get(CARRIER).map(HeaderValue::as_bytes);
     let answered = match what {
         Some(b"down") => down(proxy, request),
-        Some(b"list") => welcomes(proxy).map(|()| list()),
+        Some(b"list") => welcomes(proxy).map(|()| list(&proxy.inner)),
         Some(b"up") => {
             let answered = up(&proxy.inner, request).await;
             answered.map(IntoResponse::into_response).or_else(|fault| {
@@ -94,8 +98,16 @@ pub(super) async fn preflight(request: Request) -> Response {
 }
 
 /// What else than a WebSocket may carry a session. Whoever has this answer knows, too, that the proxy is there and lets it in.
-fn list() -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], Json(json!({ "carriers": ["websocket", "http"] }))).into_response()
+fn list(inner: &Inner) -> Response {
+    let mut list = json!({ "carriers": ["websocket", "http"] });
+    #[cfg(feature = "webtransport")]
+    if let (Some(announced), Some(carriers)) = (inner.webtransport.get(), list["carriers"].as_array_mut()) {
+        carriers.push("webtransport".into());
+        list["webtransport"] = announced.to_json();
+    }
+    #[cfg(not(feature = "webtransport"))]
+    let _ = (inner, &mut list);
+    ([(header::CACHE_CONTROL, "no-store")], Json(list)).into_response()
 }
 
 /// Begins a session: the response is what goes to the peer.
@@ -104,11 +116,12 @@ fn down(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
     let agreed = subprotocol(request.headers(), &PROTOCOL)?;
     let staying = request.extensions().get::<Connection>().map(|connection| connection.stay.begin());
     let (newcomer, places) = arrive(proxy, &mut request)?;
+    let newcomer = Newcomer { carrier: Carrier::Http, ..newcomer };
     let inner = &proxy.inner;
     let secret = Uuid::new_v4();
     let Limits { http_ups_max, http_up_bytes_max, .. } = *inner.limits;
     let hello = json!({ "connection": secret, "ups_max": http_ups_max, "up_bytes_max": http_up_bytes_max });
-    let (carried, down, ups) = connection(hello.to_string().as_bytes(), http_ups_max);
+    let (carried, down, ups) = connection(hello.to_string().as_bytes(), PADDING_BYTES, http_ups_max);
     inner.over_http.0.insert(secret, ups);
     let entry = Entry(inner.clone(), secret);
     let session = Box::pin(inner.sessions.run_as(carried, newcomer));
@@ -253,5 +266,7 @@ const PROTOCOL: HeaderName = HeaderName::from_static("bss-protocol");
 /// Has nginx pass on what comes at once.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
+/// What scanners of viruses and the like are known to hold back at most before they pass anything on.
+const PADDING_BYTES: usize = 2 * 1024;
 /// A slice that lives on holds no more than this: as much as a read of a WebSocket.
 const BLOCK_BYTES: usize = 64 * 1024;

@@ -68,7 +68,7 @@ pub struct Proxy {
 pub(super) struct Inner {
     pub(super) config: Config,
     pub(super) limits: Arc<Limits>,
-    gate: Arc<Gate>,
+    pub(super) gate: Arc<Gate>,
     /// Who the proxy is over TLS, where it speaks that itself.
     #[cfg(feature = "tls")]
     pub(super) identity: Option<Identity>,
@@ -79,6 +79,9 @@ pub(super) struct Inner {
     pub(super) readiness: Arc<Readiness>,
     /// Of the sessions those over HTTP.
     pub(super) over_http: Connections,
+    /// What pages are told of WebTransport, once there is that.
+    #[cfg(feature = "webtransport")]
+    pub(super) webtransport: std::sync::OnceLock<super::webtransport::Announced>,
     pub(super) sessions: Sessions,
     pub(super) channels: Channels,
     pub(super) rooms: Rooms,
@@ -308,6 +311,8 @@ impl Inner {
             callers,
             readiness,
             over_http: Connections::default(),
+            #[cfg(feature = "webtransport")]
+            webtransport: std::sync::OnceLock::new(),
             sessions,
             channels,
             rooms,

@@ -29,6 +29,7 @@ use crate::{
     counters,
     session::{
         Newcomer,
+        transport::Carrier,
         websocket::{Any, Socket, WebSocket},
     },
     token::Token,
@@ -128,11 +129,19 @@ pub(super) fn arrive(proxy: &Proxy, request: &mut Request) -> Result<(Newcomer, 
     let place = visitor.map(|visitor| addresses.enter(visitor)).transpose()?.flatten();
     // Only where somebody looks on is it kept.
     let agent = proxy.inner.config.admin.and_then(|_| agent(request.headers()));
-    Ok((Newcomer { remote, token, agent }, Places(connection.map(|connection| connection.place), place)))
+    Ok((Newcomer { remote, token, agent, carrier: Carrier::WebSocket }, Places(connection.map(|connection| connection.place), place)))
 }
 
 /// A session's place among the connections, and among those of its address: kept until it is over.
 pub(super) struct Places(#[expect(dead_code)] Option<Arc<OwnedSemaphorePermit>>, #[expect(dead_code)] Option<Place>);
+
+impl Places {
+    /// Those of one whose connection is no connection of HTTP.
+    #[cfg(feature = "webtransport")]
+    pub(super) fn of(connection: OwnedSemaphorePermit, place: Option<Place>) -> Self {
+        Self(Some(Arc::new(connection)), place)
+    }
+}
 
 /// What a program or browser calls itself, as far as that is text of a bounded length.
 fn agent(headers: &HeaderMap) -> Option<Box<str>> {

@@ -109,12 +109,12 @@ impl Sessions {
         remote: Option<SocketAddr>,
         token: Option<Token>,
     ) -> impl Future<Output = ()> + Send + use<T> {
-        self.run_as(transport, Newcomer { remote, token, agent: None })
+        self.run_as(transport, Newcomer { remote, token, agent: None, carrier: Carrier::WebSocket })
     }
 
     /// The same for one of whom that is known.
     pub(crate) fn run_as<T: Transport>(&self, transport: T, newcomer: Newcomer) -> impl Future<Output = ()> + Send + use<T> {
-        let Newcomer { remote, token, agent } = newcomer;
+        let Newcomer { remote, token, agent, carrier } = newcomer;
         let (mut reader, writer) = transport.split();
         let session = self.session_of(remote, agent);
         *session.wire.lock() = Some(Wire::new(Box::new(writer), session.wake.clone()));
@@ -122,8 +122,11 @@ impl Sessions {
         let served = async move {
             tracing::debug!("session begins");
             session.process.counters.done(Deed::Session);
-            if T::CARRIER == Carrier::Http {
-                session.process.counters.done(Deed::SessionOverHttp);
+            match carrier {
+                Carrier::WebSocket => {}
+                Carrier::Http => session.process.counters.done(Deed::SessionOverHttp),
+                #[cfg(feature = "webtransport")]
+                Carrier::WebTransport => session.process.counters.done(Deed::SessionOverWebTransport),
             }
             session.process.live.insert(session.id, session.clone());
             session.process.tell(|| Coming { session: session.id, ended: None });
@@ -243,6 +246,7 @@ pub(crate) struct Newcomer {
     pub token: Option<Token>,
     /// What it calls itself.
     pub agent: Option<Box<str>>,
+    pub carrier: Carrier,
 }
 
 /// Takes a session out of the set when it is over, a panic included.

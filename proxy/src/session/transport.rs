@@ -20,21 +20,20 @@ pub trait Transport: Send + 'static {
     /// The half that sends to the peer.
     type Writer: Writer;
 
-    /// What it is, for whoever counts.
-    const CARRIER: Carrier = Carrier::WebSocket;
-
     /// Splits the connection into its two halves.
     fn split(self) -> (Self::Reader, Self::Writer);
 }
 
-/// What carries a session.
+/// What carries a session, for whoever counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Carrier {
+pub(crate) enum Carrier {
     /// A WebSocket, or what a program has in its place.
     WebSocket,
     /// A long response of HTTP, and requests.
     Http,
+    /// A stream of WebTransport.
+    #[cfg(feature = "webtransport")]
+    WebTransport,
 }
 
 /// The half of a connection that takes what the peer sends.

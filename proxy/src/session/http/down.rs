@@ -39,8 +39,11 @@ struct State {
 }
 
 impl Outbox {
-    pub(super) fn new(hello: &[u8]) -> Self {
-        let queue = VecDeque::from([record::record(Kind::Hello, hello), record::record(Kind::Padding, &[b' '; PADDING_BYTES])]);
+    pub(super) fn new(hello: &[u8], padding: usize) -> Self {
+        let mut queue = VecDeque::from([record::record(Kind::Hello, hello)]);
+        if padding > 0 {
+            queue.push_back(record::record(Kind::Padding, &vec![b' '; padding]));
+        }
         Self(Mutex::new(State { queue, ..State::default() }))
     }
 
@@ -156,7 +159,7 @@ impl Stream for Down {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = |state: &mut State| match state.queue.pop_front() {
             Some(bytes) => {
-                // The first two were never counted, for nobody waits for them.
+                // The first ones were never counted, for nobody waits for them.
                 state.queued = state.queued.saturating_sub(bytes.len());
                 state.taken += bytes.len() as u64;
                 Poll::Ready(Some(Ok(bytes)))
@@ -189,8 +192,5 @@ const ROOM: usize = 64 * 1024;
 
 /// Up to here a copy costs less than a chunk of its own.
 const SHORT: usize = 2 * 1024;
-
-/// What scanners of viruses and the like are known to hold back at most before they pass anything on.
-const PADDING_BYTES: usize = 2 * 1024;
 
 const _: () = assert!(ROOM < RECORD_BYTES_MAX);

@@ -18,7 +18,7 @@ use bytes::Bytes;
 pub use down::{Down, Outgoing};
 pub use up::{Incoming, Over, Refused, Ups};
 
-use super::transport::{Carrier, Transport};
+use super::transport::Transport;
 use down::Outbox;
 use up::Inbox;
 
@@ -28,9 +28,9 @@ pub struct Http {
     outbox: Arc<Outbox>,
 }
 
-/// A connection, and its two ends for whoever speaks HTTP. The response begins with `hello`; at most `ups_max` bodies may be under way at once.
-pub fn connection(hello: &[u8], ups_max: usize) -> (Http, Down, Ups) {
-    let (inbox, outbox) = (Arc::new(Inbox::new(ups_max)), Arc::new(Outbox::new(hello)));
+/// A connection, and its two ends for whoever speaks HTTP. The response begins with `hello`, and so much padding; at most `ups_max` bodies may be under way at once.
+pub fn connection(hello: &[u8], padding: usize, ups_max: usize) -> (Http, Down, Ups) {
+    let (inbox, outbox) = (Arc::new(Inbox::new(ups_max)), Arc::new(Outbox::new(hello, padding)));
     let http = Http { inbox: inbox.clone(), outbox: outbox.clone() };
     (http, Down::new(outbox, inbox.clone()), Ups(inbox))
 }
@@ -38,8 +38,6 @@ pub fn connection(hello: &[u8], ups_max: usize) -> (Http, Down, Ups) {
 impl Transport for Http {
     type Reader = Incoming;
     type Writer = Outgoing;
-
-    const CARRIER: Carrier = Carrier::Http;
 
     fn split(self) -> (Incoming, Outgoing) {
         (Incoming::new(self.inbox), Outgoing(self.outbox))

@@ -12,7 +12,7 @@ const HELLO: &[u8] = b"{}";
 
 /// A connection as its session and its edge have it.
 fn halves(ups_max: usize) -> (Incoming, Outgoing, Down, Ups) {
-    let (http, down, ups) = connection(HELLO, ups_max);
+    let (http, down, ups) = connection(HELLO, 2048, ups_max);
     let (incoming, outgoing) = http.split();
     (incoming, outgoing, down, ups)
 }
