@@ -64,7 +64,12 @@ const common = { bundle: true, format: "esm", target: "es2022", logLevel: "warni
 const partsBeside = {
   name: "parts-beside",
   setup(setup) {
-    const parts = { "/carriers/index.ts": CARRIERS, "/direct/direct.ts": DIRECT, "/seal/index.ts": SEAL, "/noble.ts": NOBLE };
+    const parts = {
+      "/carriers/index.ts": CARRIERS,
+      "/direct/direct.ts": DIRECT,
+      "/seal/index.ts": SEAL,
+      "/noble.ts": NOBLE,
+    };
     setup.onResolve({ filter: /\.ts$/ }, ({ path, kind }) => {
       const part = kind === "dynamic-import" && Object.keys(parts).find((end) => path.endsWith(end));
       return part ? { path: `./${parts[part]}`, external: true } : undefined;
