@@ -60,16 +60,16 @@ export async function startUpgrades(port, treatment = "refuse") {
     far.write(`${lines.join("\r\n")}\r\n\r\n`);
     far.write(head);
     upgraded.add(near);
-    for (const [from, to] of [
-      [near, far],
-      [far, near],
-    ]) {
+    /** @param {import("node:net").Socket} from @param {import("node:net").Socket} to */
+    const join = (from, to) => {
       from.on("error", () => to.destroy());
       from.on("close", () => {
         upgraded.delete(near);
         to.destroy();
       });
-    }
+    };
+    join(near, far);
+    join(far, near);
     near.pipe(far);
     if (state.treatment === "pass") {
       far.pipe(near);
