@@ -146,7 +146,7 @@ test("where UDP is dropped a page is through by HTTP all the same", async ({ tab
   await client.evaluate(() => {
     const Real = globalThis.WebTransport;
     globalThis.WebTransport = class extends Real {
-      constructor(given: string, options: WebTransportOptions) {
+      constructor(given: string | URL, options?: WebTransportOptions) {
         const there = new URL(given);
         // Nobody is there, and nobody says so.
         there.hostname = "192.0.2.1";

@@ -63,7 +63,7 @@ export function install() {
    */
   async function connect(url, name, meta, resume = true) {
     const { bss } = globalThis;
-    const carrier = new URL(url).hash.slice(1);
+    const carrier = /** @type {import("browser-stream-server").Carrier} */ (new URL(url).hash.slice(1));
     if (!sessions.has(url)) sessions.set(url, bss.MuxDemux(url, carrier ? { carriers: [carrier] } : {}));
     const sealed = name.startsWith("sealed-");
     const stream = bss.StreamClient(sessions.get(url)).connect(name, { meta, resume, sealed });
