@@ -1,5 +1,6 @@
 // browser-stream-server: a stream server in a browser tab.
 
+export type { Carrier } from "./carriers.ts";
 export type { Carried, Resumption } from "./cell.ts";
 export type { Chunk } from "./chunk.ts";
 export type { ClaimRequest, Lease } from "./claim.ts";

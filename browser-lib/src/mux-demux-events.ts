@@ -1,5 +1,6 @@
 // What a MuxDemux tells of its connections. Types only.
 
+import type { Carrier } from "./carriers.ts";
 import type { Received } from "./encoding.ts";
 import type { StreamError } from "./error.ts";
 import type { Attempt } from "./redial.ts";
@@ -19,6 +20,8 @@ export interface Reconnecting extends Attempt {
 export interface MuxDemuxEvents<D extends Received = Received> {
   /** Another state, told before what else tells of it. */
   state: [state: ConnectionState];
+  /** Something else than before carries the connection that is up now: told before "open", also of the first. */
+  carrier: [carrier: Carrier];
   /** A connection is up: the first, or the next one. */
   open: [];
   /** The connection is gone, will be, or could not be made; another will be tried, at once or later. */

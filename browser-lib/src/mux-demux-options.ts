@@ -1,5 +1,6 @@
 // How a MuxDemux dials, and what its streams give. Types only.
 
+import type { Carrier } from "./carriers.ts";
 import type { Token } from "./token.ts";
 import type { WebSocketClass } from "./websocket.ts";
 
@@ -11,6 +12,11 @@ export interface MuxDemuxOptions {
   token?: Token;
   /** The class to dial with where the platform has none (in Node 20: the `ws` package's). */
   WebSocket?: WebSocketClass | undefined;
+  /**
+   * What may carry a connection, in the order in which it is tried: `["websocket", "webtransport", "http"]` unless stated, and `["websocket"]` where `WebSocket` is
+   * given. The others are tried where the proxy answers by HTTP and no WebSocket comes through; which one did is remembered for ten minutes.
+   */
+  carriers?: readonly Carrier[] | undefined;
   /** Makes "data" of all streams give strings, unless a stream says otherwise. */
   encoding?: "utf8" | undefined;
   /** Logs every frame to the console. */

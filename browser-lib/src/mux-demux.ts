@@ -1,12 +1,14 @@
 // The user's handle on the way to a proxy: every stream of a page rides on it, over one connection after the other.
 
+import { type Carrier, Carriers } from "./carriers.ts";
 import { type Duplex, isDuplex } from "./duplex.ts";
 import { DuplexMux, type DuplexMuxOptions } from "./duplex-mux.ts";
-import type { Bytes, Plain, Received, Text } from "./encoding.ts";
+import type { Plain, Received, Text } from "./encoding.ts";
 import { StreamError } from "./error.ts";
 import { Emitter } from "./events.ts";
 import { frame, readNotes } from "./framing.ts";
 import type { Inside } from "./inside.ts";
+import type { MuxDemuxClass } from "./mux-demux-class.ts";
 import type { ConnectionState, MuxDemuxEvents } from "./mux-demux-events.ts";
 import type { MuxDemuxOptions } from "./mux-demux-options.ts";
 import type { Opening } from "./opening.ts";
@@ -20,7 +22,7 @@ import type { Stats } from "./stats.ts";
 import type { Stream, StreamOptions } from "./stream.ts";
 import { type Token, Tokens } from "./token.ts";
 import type { CloseInfo } from "./transport.ts";
-import { doubt, SUBPROTOCOL, socketUrl, WebSocketTransport } from "./websocket.ts";
+import { doubt, socketUrl } from "./websocket.ts";
 
 /** Closed for what we did, or would meet again: coming back at once would only repeat it. The 4000s are our own closes. */
 const FAULTS = [1002, 1003, 1007, 1008, 1011, 1013, 4001, 4002, 4003];
@@ -39,6 +41,7 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
   readonly #target: string;
   readonly #options: MuxDemuxOptions;
   readonly #redial: Redial;
+  readonly #carriers: Carriers;
   readonly #leaving = new Set<() => void>();
   readonly #resumables: Resumables;
   #state: ConnectionState = "connecting";
@@ -82,6 +85,7 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
     this.#resumables = new Resumables(() => this.#current(), this.#target);
     this.#options = options;
     this.#tokens = new Tokens(options.token);
+    this.#carriers = new Carriers(this.#target, options, () => this.#redial.hurry());
     this.ready = this.#ready.promise;
     this.#session = this.#fresh();
     this.#dial();
@@ -98,6 +102,11 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
   /** How it stands with the connection. */
   get state(): ConnectionState {
     return this.#state;
+  }
+
+  /** What carries the connection that there is, or was last. */
+  get carrier(): Carrier {
+    return this.#carriers.carrier;
   }
 
   /**
@@ -177,13 +186,12 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
   }
 
   get #mayReturn(): boolean {
-    return this.#options.reconnect !== false && !this.#hasFailed && !this.#isClosing;
+    return (this.#options.reconnect !== false || this.#carriers.hopes) && !this.#hasFailed && !this.#isClosing;
   }
 
   #dial(): void {
     const session = this.#session;
-    const { WebSocket, protocols = [SUBPROTOCOL] } = this.#options;
-    const connect = () => session.dial(new WebSocketTransport(this.#target, WebSocket, protocols));
+    const connect = () => this.#carriers.dial(session);
     this.#become("connecting");
     if (!this.#tokens.isLive) return connect();
     const asked = this.#tokens.take().then(connect);
@@ -224,6 +232,8 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
     if (!this.#isClosing) session.why = undefined;
     this.#become("open");
     this.#ready.resolve();
+    const { news } = this.#carriers;
+    if (news) this.emit("carrier", news);
     this.emit("open");
     this.#resumables.up(session);
     for (const old of this.#old) old.retire();
@@ -239,13 +249,16 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
 
   /** No connection came; what waits for one goes on waiting. */
   #missed(session: Session, info: CloseInfo, error: StreamError): void {
-    if (REFUSED.test(info.reason)) this.#fail(error);
+    this.#carriers.missed(session);
+    if (REFUSED.test(info.reason) && !this.#carriers.hopes) this.#fail(error);
     if (this.#mayReturn) this.#retry(error);
     else session.end(info);
   }
 
   #lost(session: Session, info: CloseInfo, error: StreamError): void {
     this.#old.delete(session);
+    // Whoever lets a WebSocket through only to close it is as good as whoever does not.
+    if (!session.isProven && !session.stats().received) this.#carriers.missed(session);
     if (this.#state === "closed" || (session !== this.#session && session !== this.#parting)) return;
     if (!this.#mayReturn) return this.#over(info, error);
     if (session === this.#session) this.#succeed();
@@ -317,6 +330,7 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
     try {
       await stream.opened;
       session.isProven = true;
+      this.#carriers.proven();
       this.#tokens.isRefused = false;
       await readNotes(stream.readable, (note, value) => this.#note(session, note, value));
     } catch (thrown) {
@@ -360,19 +374,6 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
 
 /** The way to a proxy. */
 export type MuxDemux<D extends Received = Received> = Mdm<D>;
-
-/** With or without `new`: the way to a proxy, or to the other end of a pair of streams. */
-interface MuxDemuxClass {
-  new (url?: string | URL, options?: MuxDemuxOptions & Plain): Mdm<Bytes>;
-  new (url: string | URL | undefined, options: MuxDemuxOptions & Text): Mdm<string>;
-  new (url?: string | URL, options?: MuxDemuxOptions): Mdm;
-  new (duplex: Duplex, options?: DuplexMuxOptions): DuplexMux;
-  (url?: string | URL, options?: MuxDemuxOptions & Plain): Mdm<Bytes>;
-  (url: string | URL | undefined, options: MuxDemuxOptions & Text): Mdm<string>;
-  (url?: string | URL, options?: MuxDemuxOptions): Mdm;
-  (duplex: Duplex, options?: DuplexMuxOptions): DuplexMux;
-  readonly prototype: Mdm;
-}
 
 type Args = [given?: string | URL | Duplex, options?: MuxDemuxOptions & DuplexMuxOptions];
 

@@ -98,6 +98,10 @@ export class Session implements Host {
     return this.#state === "open";
   }
 
+  get isConnecting(): boolean {
+    return this.#state === "connecting";
+  }
+
   /** Whether it takes no more streams, although it lives. */
   get isSpent(): boolean {
     return this.isOpen && !this.#core.takesStreams;

@@ -92,6 +92,9 @@ pub struct Config {
     pub lease_key: Option<PathBuf>,
     /// Where STUN is answered, over UDP: pages learn there by which address others may reach them directly. Off where it is not set.
     pub stun: Option<SocketAddr>,
+    /// The UDP port where sessions over WebTransport are taken, at the address of the WebSocket; 0 is that one's own. Off where it is not set.
+    #[cfg(feature = "webtransport")]
+    pub webtransport: Option<u16>,
     /// A TURN server beside the proxy, which takes logins that are made with [`turn_secret`](Self::turn_secret).
     pub turn: Vec<TurnUrl>,
     /// The file with the secret that the TURN server has, too.
@@ -127,6 +130,8 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             lease_key: None,
             stun: None,
+            #[cfg(feature = "webtransport")]
+            webtransport: None,
             turn: Vec::new(),
             turn_secret: None,
             admin: None,

@@ -28,6 +28,11 @@ macro_rules! refusals {
 pub(crate) enum Deed {
     /// A session began.
     Session,
+    /// One that HTTP carries.
+    SessionOverHttp,
+    /// One that WebTransport carries.
+    #[cfg(feature = "webtransport")]
+    SessionOverWebTransport,
     /// Somebody got a name.
     NameHeld,
     /// Its holder has it no longer.
@@ -82,6 +87,8 @@ refusals! {
     Gate = "gate",
     /// Upgrades: requests that are no handshake of a WebSocket, or of another version or subprotocol.
     Handshake = "handshake",
+    /// Bodies for sessions over HTTP: of no connection, out of turn, too long, or not come to their end.
+    HttpUp = "http_up",
     /// Connections to a port that speaks TLS, by a peer that does not, or not as we do.
     #[cfg_attr(not(feature = "tls"), expect(dead_code))]
     Tls = "tls",

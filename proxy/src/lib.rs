@@ -31,6 +31,8 @@ pub use browser_stream_protocol::channel::{
 };
 pub use browser_stream_protocol::swarm::ContentId;
 pub use config::Config;
+#[cfg(feature = "webtransport")]
+pub use edge::WebTransport;
 pub use edge::{Proxy, mux};
 pub use error::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
 pub use feature::{

@@ -101,6 +101,10 @@ pub struct Limits {
     pub stun_per_address_burst: usize,
     /// STUN requests that are answered in a second in all.
     pub stun_per_second: usize,
+    /// Bodies that one session over HTTP may have under way: two, and each once again where its connection broke.
+    pub http_ups_max: usize,
+    /// Bytes of one such body: a second of a fast line, and memory until its turn comes.
+    pub http_up_bytes_max: usize,
     /// Connections that may be waiting for their upgrade or be open at once.
     pub connections_max: usize,
     /// How long sessions may take to go when the program is told to end; what is left then is closed.
@@ -209,6 +213,8 @@ impl Default for Limits {
             stun_per_address_per_second: 20,
             stun_per_address_burst: 200,
             stun_per_second: 5000,
+            http_ups_max: 4,
+            http_up_bytes_max: MIB,
             connections_max: 16 * 1024,
             drain_timeout: Duration::from_secs(30),
             events_buffer: 1024,

@@ -122,6 +122,11 @@ async fn serve(config: Config, Secrets { lease_key, identity, authorizer, ice }:
         let proxy = proxy.clone();
         tokio::spawn(async move { proxy.serve_admin(listener).await });
     }
+    #[cfg(feature = "webtransport")]
+    if let Some(socket) = proxy.listen_webtransport(&listener)? {
+        let proxy = proxy.clone();
+        tokio::spawn(async move { proxy.serve_webtransport(socket).await });
+    }
     let stop = signalled(Hangup::listen(identity.clone())?)?;
     shell::welcome(&proxy.url(&listener)?, listener.local_addr()?, public, identity.as_ref())?;
     tokio::spawn(service::live());

@@ -5,6 +5,8 @@
 #[cfg(feature = "acme")]
 mod acme;
 mod certificates;
+#[cfg(feature = "webtransport")]
+mod fleeting;
 mod made;
 
 use std::{io, path::Path, path::PathBuf, sync::Arc};
@@ -16,6 +18,8 @@ use sha2::{Digest, Sha256};
 #[cfg(feature = "acme")]
 pub use acme::{Acme, LETS_ENCRYPT};
 use certificates::Certificates;
+#[cfg(feature = "webtransport")]
+pub(crate) use fleeting::Fleeting;
 
 /// Who the proxy is over TLS: a certificate and its key. For [`Proxy::with_tls`](crate::Proxy::with_tls).
 ///
@@ -173,6 +177,12 @@ impl Identity {
     /// The file of the certificate: what a client may be told to trust where it is self-signed. `None` for one of an authority.
     pub fn certificate(&self) -> Option<&Path> {
         Some(self.files()?.file())
+    }
+
+    /// Whether nobody vouches for it but the proxy itself.
+    #[cfg(feature = "webtransport")]
+    pub(crate) fn is_self_signed(&self) -> bool {
+        matches!(self.source, Source::Files(_)) && !self.names.is_empty()
     }
 
     fn files(&self) -> Option<&Certificates> {

@@ -1,5 +1,6 @@
 /** Finds the programs that the tests run: the proxy, the browsers, the interop peers, what stands in front. */
 
+import { execFileSync } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -79,6 +80,11 @@ function built(name, variable, build, profiles = ["release", "debug"]) {
 /** The proxy's program. */
 export function bss() {
   return built("bss", "BSS_BIN", "cargo build --release --bin bss");
+}
+
+/** Whether the proxy's program has an option: some are there only if it was built with a feature. @param {string} option */
+export function serves(option) {
+  return execFileSync(bss(), ["serve", "--help"], { encoding: "utf8" }).includes(option);
 }
 
 /** The program that measures, which also is what is compared with. */

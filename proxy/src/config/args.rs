@@ -55,6 +55,10 @@ pub struct Serve {
     /// Answer STUN at this UDP address, such as 0.0.0.0:3478: helps pages to find a direct way to each other
     #[arg(long, env = "BSS_STUN", value_name = "ADDRESS:PORT")]
     stun: Option<Bind>,
+    /// Take sessions over WebTransport, too, where WebSockets are blocked, at this UDP port [default: that of the WebSocket]
+    #[cfg(feature = "webtransport")]
+    #[arg(long, env = "BSS_WEBTRANSPORT", value_name = "PORT", num_args = 0..=1, require_equals = true, default_missing_value = "0")]
+    webtransport: Option<u16>,
     /// A TURN server that shares --turn-secret with the proxy, such as turn:turn.example.com:3478; may be given several times
     #[arg(long, env = "BSS_TURN", value_name = "URL", value_delimiter = ',')]
     turn: Option<Vec<TurnUrl>>,
@@ -148,6 +152,8 @@ impl Serve {
             trusted_proxies,
             lease_key,
             stun,
+            #[cfg(feature = "webtransport")]
+            webtransport,
             turn,
             turn_secret,
             admin,
@@ -171,6 +177,8 @@ impl Serve {
             trusted_proxies: self.trusted_proxies.unwrap_or(trusted_proxies),
             lease_key: self.lease_key.or(lease_key),
             stun: self.stun.map(|Bind(address)| address).or(stun),
+            #[cfg(feature = "webtransport")]
+            webtransport: self.webtransport.or(webtransport),
             admin: self.admin.map(|Bind(address)| address).or(admin),
             admin_actions: self.admin_actions.unwrap_or(admin_actions),
             log_format: self.log_format.unwrap_or(log_format),

@@ -29,6 +29,8 @@ struct File {
     trusted_proxies: Option<Vec<Text<super::Network>>>,
     lease_key: Option<PathBuf>,
     stun: Option<Text<Bind>>,
+    #[cfg(feature = "webtransport")]
+    webtransport: Option<u16>,
     turn: Option<Vec<Text<super::TurnUrl>>>,
     turn_secret: Option<PathBuf>,
     admin: Option<Text<Bind>>,
@@ -73,6 +75,8 @@ pub(super) fn write(config: &Config) -> String {
         trusted_proxies: Some(config.trusted_proxies.iter().copied().map(Text).collect()),
         lease_key: config.lease_key.clone(),
         stun: config.stun.map(|address| Text(Bind(address))),
+        #[cfg(feature = "webtransport")]
+        webtransport: config.webtransport,
         admin: config.admin.map(|address| Text(Bind(address))),
         admin_actions: Some(config.admin_actions),
         log_format: Some(Text(config.log_format)),
@@ -107,6 +111,10 @@ fn apply(text: &str, folder: &Path, config: &mut Config) -> Result<(), String> {
     set_all(&mut config.trusted_proxies, file.trusted_proxies);
     config.lease_key = file.lease_key.or_else(|| config.lease_key.take());
     config.stun = file.stun.map(|Text(Bind(address))| address).or(config.stun);
+    #[cfg(feature = "webtransport")]
+    {
+        config.webtransport = file.webtransport.or(config.webtransport);
+    }
     config.admin = file.admin.map(|Text(Bind(address))| address).or(config.admin);
     config.admin_actions = file.admin_actions.unwrap_or(config.admin_actions);
     set(&mut config.log_format, file.log_format);

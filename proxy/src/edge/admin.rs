@@ -53,6 +53,7 @@ use super::{
     proxy::{Inner, Proxy},
     readiness::{Trouble, come_back},
     shed::SHED_AT_ONCE,
+    stay::Stay,
 };
 use door::Door;
 #[cfg(feature = "admin")]
@@ -116,7 +117,7 @@ impl Proxy {
                             self.inner.counters.count(trouble.counts_as());
                         }
                         let Some((place, caller)) = place else { continue };
-                        let connection = Connection { remote, local, shed, place: Arc::new(place) };
+                        let connection = Connection { remote, local, shed, place: Arc::new(place), stay: Stay::default() };
                         let conversation = speak(socket, router.clone(), connection, self.inner.clone(), is_secure);
                         self.inner.tasks.spawn(async move {
                             let _caller = caller;

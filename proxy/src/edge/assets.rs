@@ -183,11 +183,13 @@ fn missing(path: &str) -> Response {
 fn is_library(path: &str) -> bool {
     let part = path.strip_prefix("/browser-stream-server-").and_then(|part| part.strip_suffix(".js"));
     path.starts_with("/browser-stream-server.js")
-        || part.is_some_and(|part| ["channel", "direct", "msgpack", "negotiation", "noble", "room", "seal", "swarm"].contains(&part))
+        || part.is_some_and(|part| {
+            ["carriers", "channel", "direct", "msgpack", "negotiation", "noble", "room", "seal", "swarm"].contains(&part)
+        })
 }
 
 /// Lets the page that was let in read the answer, and keeps caches from handing it to another.
-fn share(headers: &mut HeaderMap, page: Option<HeaderValue>) {
+pub(super) fn share(headers: &mut HeaderMap, page: Option<HeaderValue>) {
     headers.insert(header::VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = page {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);

@@ -41,6 +41,7 @@ use super::{
     proxy::Inner,
     readiness::{Readiness, Trouble},
     shed::{Reserve, SHED_AT_ONCE},
+    stay::Stay,
 };
 use crate::counters::Refusal;
 
@@ -54,6 +55,8 @@ pub(super) struct Connection {
     /// Why it is to be told that there is no room for it.
     pub(super) shed: Option<Trouble>,
     pub(super) place: Arc<OwnedSemaphorePermit>,
+    /// What it is kept for beyond its life.
+    pub(super) stay: Stay,
 }
 
 /// Serves `router` on `listener` until the proxy stops; then takes no more and returns. Each connection is a task of the proxy's.
@@ -99,7 +102,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, inner: &Arc<Inn
                 }
                 // One address gets no more of the answers than there are for all such: the next newcomer must not wait for it.
                 let Some(place) = place else { continue };
-                let connection = Connection { remote, local, shed, place: Arc::new(place) };
+                let connection = Connection { remote, local, shed, place: Arc::new(place), stay: Stay::default() };
                 let conversation = converse(socket, router.clone(), connection, inner.clone());
                 inner.tasks.spawn(async move {
                     // Until it ends, or is a session, which has a place of its own.
@@ -187,7 +190,7 @@ impl Conversation {
     pub(super) async fn speak<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(self, socket: S, router: Router) {
         let life = self.life();
         let Self { connection, patience, until, inner } = self;
-        let (remote, shed) = (connection.remote, connection.shed);
+        let (remote, shed, stay) = (connection.remote, connection.shed, connection.stay.clone());
         let asked = Arc::new(AtomicBool::new(false));
         let service = service_fn({
             let asked = asked.clone();
@@ -203,7 +206,7 @@ impl Conversation {
             ended = http.as_mut() => Ok(ended),
             () = late(until, &asked) => return inner.counters.count(Refusal::EstablishTimeout),
             () = inner.stop.cancelled() => Err(()),
-            () = sleep(life) => Err(()),
+            () = stay.over(life) => Err(()),
         };
         let ended = match ended {
             Ok(ended) => Some(ended),
@@ -250,7 +253,7 @@ pub(super) fn is_the_peers(error: &io::Error) -> bool {
 /// A request's head; 431 beyond. Twice what browsers send at most to a host of their own (cookies of other ports included).
 pub(super) const HEAD_BYTES_MAX: usize = 16 * 1024;
 
-/// How long a connection may stay HTTP: all a page loads is there in seconds, and the WebSocket is not HTTP any more.
+/// How long a connection may stay HTTP: all a page loads is there in seconds, and the WebSocket is not HTTP any more. What carries a session stays as long as that.
 const HTTP_LIFE: Duration = Duration::from_secs(60);
 
 /// What a connection that is shed may take for its request, and again for the answer: it holds what the next one needs.

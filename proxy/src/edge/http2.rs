@@ -1,4 +1,4 @@
-//! HTTP/2 with one peer, over TLS: pages, and never a session. Browsers open a connection of HTTP/1.1 beside it for the WebSocket.
+//! HTTP/2 with one peer, over TLS: pages, and sessions over HTTP, but no WebSocket. Browsers open a connection of HTTP/1.1 beside it for that.
 
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
@@ -9,11 +9,14 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     net::TcpStream,
     sync::watch,
-    time::{sleep, sleep_until, timeout},
+    time::{sleep_until, timeout},
 };
 use tokio_rustls::server::TlsStream;
 
-use super::http::{Conversation, HEAD_BYTES_MAX, answer};
+use super::{
+    http::{Conversation, HEAD_BYTES_MAX, answer},
+    stay::Stay,
+};
 use crate::{counters::Refusal, tls::HTTP_2};
 
 /// Whether it is what both agreed upon in the handshake.
@@ -38,7 +41,7 @@ struct Asks {
 pub(super) async fn speak(conversation: Conversation, socket: TlsStream<TcpStream>, router: Router) {
     let life = conversation.life();
     let Conversation { connection, patience, until, inner } = conversation;
-    let (remote, shed) = (connection.remote, connection.shed.is_some());
+    let (remote, shed, stay) = (connection.remote, connection.shed.is_some(), connection.stay.clone());
     let asks = Arc::new(watch::Sender::new(Asks::default()));
     let service = service_fn({
         let asks = asks.clone();
@@ -46,9 +49,9 @@ pub(super) async fn speak(conversation: Conversation, socket: TlsStream<TcpStrea
     });
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder.max_header_list_size(HEAD_BYTES_MAX as u32).max_concurrent_streams(STREAMS_MAX);
-    builder.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW).max_send_buf_size(SEND_BUFFER);
+    builder.initial_stream_window_size(STREAM_WINDOW).initial_connection_window_size(WINDOW).max_send_buf_size(SEND_BUFFER);
     let mut http = pin!(builder.serve_connection(TokioIo::new(socket), service));
-    let (mut over, mut idle) = (pin!(sleep(life)), pin!(idle(asks.subscribe(), patience)));
+    let (mut over, mut idle) = (pin!(stay.over(life)), pin!(idle(asks.subscribe(), patience, &stay)));
     let mut ending = false;
     let ended = loop {
         tokio::select! {
@@ -102,8 +105,8 @@ async fn ask(
     Ok(response)
 }
 
-/// Resolves once nothing was asked for so long and everything has its answer, or an answer was the last.
-async fn idle(mut asks: watch::Receiver<Asks>, patience: Duration) {
+/// Resolves once nothing was asked for so long and everything has its answer, or an answer was the last. A connection that carries a session is never idle.
+async fn idle(mut asks: watch::Receiver<Asks>, patience: Duration, stay: &Stay) {
     loop {
         let Asks { open, last, .. } = *asks.borrow_and_update();
         if last && open == 0 {
@@ -111,9 +114,10 @@ async fn idle(mut asks: watch::Receiver<Asks>, patience: Duration) {
         }
         let news = asks.changed();
         let news = if open > 0 { Some(news.await) } else { timeout(patience, news).await.ok() };
-        if !matches!(news, Some(Ok(()))) {
+        if !matches!(news, Some(Ok(()))) && stay.is_none() {
             return;
         }
+        stay.none().await;
     }
 }
 
@@ -128,7 +132,9 @@ fn named(mut request: Request<Incoming>) -> Request<Incoming> {
 
 /// Files that one peer loads at once: the rest waits its turn.
 const STREAMS_MAX: u32 = 64;
-/// Credit for what a peer sends: nobody reads a request's body.
-const WINDOW: u32 = 65_535;
+/// Credit for what a peer sends: the bodies of a session over HTTP, which are read as they come. Nobody else reads one.
+const WINDOW: u32 = 1024 * 1024;
+/// Of it what one request has.
+const STREAM_WINDOW: u32 = 512 * 1024;
 /// Of an answer that waits for its peer to read.
 const SEND_BUFFER: usize = 64 * 1024;

@@ -86,7 +86,16 @@ fn did(inner: &Inner) {
     for (limit, count) in counters.iter() {
         counter!("bss_refusals_total", "limit" => limit).absolute(count);
     }
-    so_far("bss_sessions_total", "Peers that have connected.", counters.deeds(Deed::Session));
+    describe_counter!("bss_sessions_total", "Peers that have connected, by what carries their sessions.");
+    let others = [
+        ("http", counters.deeds(Deed::SessionOverHttp)),
+        #[cfg(feature = "webtransport")]
+        ("webtransport", counters.deeds(Deed::SessionOverWebTransport)),
+    ];
+    let websockets = counters.deeds(Deed::Session).saturating_sub(others.iter().map(|(_, count)| count).sum());
+    for (carrier, count) in others.into_iter().chain([("websocket", websockets)]) {
+        counter!("bss_sessions_total", "carrier" => carrier).absolute(count);
+    }
     let (got, freed) = (counters.deeds(Deed::NameHeld), counters.deeds(Deed::NameFreed));
     now("bss_names", "Names that are held.", usize::try_from(got.saturating_sub(freed)).unwrap_or(usize::MAX));
     so_far("bss_names_held_total", "Times that somebody got a name.", got);

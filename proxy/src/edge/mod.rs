@@ -10,12 +10,18 @@ mod http;
 mod http2;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod over_http;
 mod proxy;
 mod readiness;
 #[cfg(feature = "tls")]
 mod secure;
 mod shed;
+mod stay;
 mod stun;
 mod upgrade;
+#[cfg(feature = "webtransport")]
+mod webtransport;
 
 pub use proxy::{Proxy, mux};
+#[cfg(feature = "webtransport")]
+pub use webtransport::WebTransport;

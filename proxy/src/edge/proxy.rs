@@ -22,6 +22,7 @@ use super::{
     gate,
     gate::{Gate, OwnTls},
     http,
+    over_http::Connections,
     readiness::Readiness,
     shed, stun,
     stun::Stun,
@@ -68,7 +69,7 @@ pub struct Proxy {
 pub(super) struct Inner {
     pub(super) config: Config,
     pub(super) limits: Arc<Limits>,
-    gate: Arc<Gate>,
+    pub(super) gate: Arc<Gate>,
     /// Who the proxy is over TLS, where it speaks that itself.
     #[cfg(feature = "tls")]
     pub(super) identity: Option<Identity>,
@@ -77,6 +78,11 @@ pub(super) struct Inner {
     /// Connections that are no sessions, or not yet, by address.
     pub(super) callers: Arc<Addresses>,
     pub(super) readiness: Arc<Readiness>,
+    /// Of the sessions those over HTTP.
+    pub(super) over_http: Connections,
+    /// What pages are told of WebTransport, once there is that.
+    #[cfg(feature = "webtransport")]
+    pub(super) webtransport: std::sync::OnceLock<super::webtransport::Announced>,
     pub(super) sessions: Sessions,
     pub(super) channels: Channels,
     pub(super) rooms: Rooms,
@@ -134,7 +140,7 @@ impl Proxy {
         self.inner.sessions.revoke(is_meant) + looking_on
     }
 
-    /// Everything over HTTP: the WebSocket at [`Config::path`], the start page, library and examples below `/`, `/healthz` (the process
+    /// Everything over HTTP: the WebSocket at [`Config::path`] and what does in its place, the start page, library and examples below `/`, `/healthz` (the process
     /// answers) and `/readyz` (new sessions are welcome: 200, or 503 with the reason).
     pub fn router(&self) -> Router {
         let readiness = self.inner.readiness.clone();
@@ -148,7 +154,7 @@ impl Proxy {
             .layer(middleware::from_fn_with_state(self.inner.gate.clone(), gate::keep))
     }
 
-    /// The WebSocket alone, for a route of one's own.
+    /// The WebSocket alone, and what does in its place, for a route of one's own.
     pub fn mux<S: Clone + Send + Sync + 'static>(&self) -> MethodRouter<S> {
         upgrade::route(self.clone()).layer(middleware::from_fn_with_state(self.inner.gate.clone(), gate::keep))
     }
@@ -316,6 +322,9 @@ impl Inner {
             addresses,
             callers,
             readiness,
+            over_http: Connections::default(),
+            #[cfg(feature = "webtransport")]
+            webtransport: std::sync::OnceLock::new(),
             sessions,
             channels,
             rooms,

@@ -21,6 +21,7 @@ use super::{
     Proxy,
     addresses::{Full, Place},
     http::Connection,
+    over_http,
     proxy::Inner,
     readiness::{Trouble, come_back},
 };
@@ -28,20 +29,26 @@ use crate::{
     counters,
     session::{
         Newcomer,
+        transport::Carrier,
         websocket::{Any, Socket, WebSocket},
     },
     token::Token,
 };
 
-/// The route that turns a request into a session of `proxy`.
+/// The route that turns a request into a session of `proxy`: a WebSocket, or what does in its place.
 pub(super) fn route<S: Clone + Send + Sync + 'static>(proxy: Proxy) -> MethodRouter<S> {
+    let over_http = proxy.clone();
     get(move |request: Request| async move { upgrade(&proxy, request) })
+        .post(move |request: Request| async move { over_http::post(&over_http, request).await })
+        .options(over_http::preflight)
 }
 
-/// Why a request does not become a WebSocket: its code, and what to do.
+/// Why a request does not become a session: its code, and what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
+pub(super) enum Refusal {
     NotAWebSocket,
+    /// Nor what does in its place.
+    Carrier,
     Version,
     Key,
     Subprotocol,
@@ -59,13 +66,13 @@ impl From<Full> for Refusal {
 
 impl Refusal {
     /// What it counts as.
-    fn counts_as(self) -> counters::Refusal {
+    pub(super) fn counts_as(self) -> counters::Refusal {
         match self {
             Self::Draining => counters::Refusal::Draining,
             Self::Budget => counters::Refusal::Budget,
             Self::Address => counters::Refusal::SessionsPerAddress,
             Self::Unguarded => counters::Refusal::Unauthorized,
-            Self::NotAWebSocket | Self::Version | Self::Key | Self::Subprotocol => counters::Refusal::Handshake,
+            Self::NotAWebSocket | Self::Carrier | Self::Version | Self::Key | Self::Subprotocol => counters::Refusal::Handshake,
         }
     }
 }
@@ -79,14 +86,34 @@ fn upgrade(proxy: &Proxy, request: Request) -> Response {
 
 /// The answer to a handshake; the session that it leads to is a task of its own.
 fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
+    welcomes(proxy)?;
+    let agreed = agree(request.method(), request.headers())?;
+    let upgraded = request.extensions_mut().remove::<OnUpgrade>().ok_or(Refusal::NotAWebSocket)?;
+    let arrived = arrive(proxy, &mut request)?;
+    let inner = proxy.inner.clone();
+    proxy.inner.peers.spawn(async move {
+        match timeout(inner.limits.establish_timeout, upgraded).await {
+            Ok(Ok(upgraded)) => serve(&inner, upgraded, arrived),
+            Ok(Err(error)) => tracing::debug!(%error, "the connection ended before it was a WebSocket"),
+            Err(_) => {
+                inner.counters.count(counters::Refusal::EstablishTimeout);
+                tracing::debug!("the peer did not take the answer to its handshake");
+            }
+        }
+    });
+    Ok(agreed.into_response())
+}
+
+/// Whether anybody new may come at all.
+pub(super) fn welcomes(proxy: &Proxy) -> Result<(), Refusal> {
     if proxy.inner.draining.is_cancelled() {
         return Err(Refusal::Draining);
     }
-    if proxy.inner.is_unguarded() {
-        return Err(Refusal::Unguarded);
-    }
-    let agreed = agree(request.method(), request.headers())?;
-    let upgraded = request.extensions_mut().remove::<OnUpgrade>().ok_or(Refusal::NotAWebSocket)?;
+    if proxy.inner.is_unguarded() { Err(Refusal::Unguarded) } else { Ok(()) }
+}
+
+/// Who comes with this request, and the places that are taken for it.
+pub(super) fn arrive(proxy: &Proxy, request: &mut Request) -> Result<(Newcomer, Places), Refusal> {
     if proxy.inner.memory.pressed() {
         return Err(Refusal::Budget);
     }
@@ -102,25 +129,19 @@ fn begin(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
     let place = visitor.map(|visitor| addresses.enter(visitor)).transpose()?.flatten();
     // Only where somebody looks on is it kept.
     let agent = proxy.inner.config.admin.and_then(|_| agent(request.headers()));
-    let inner = proxy.inner.clone();
-    proxy.inner.peers.spawn(async move {
-        match timeout(inner.limits.establish_timeout, upgraded).await {
-            Ok(Ok(upgraded)) => {
-                let places = Places(connection.map(|connection| connection.place), place);
-                serve(&inner, upgraded, (Newcomer { remote, token, agent }, places));
-            }
-            Ok(Err(error)) => tracing::debug!(%error, "the connection ended before it was a WebSocket"),
-            Err(_) => {
-                inner.counters.count(counters::Refusal::EstablishTimeout);
-                tracing::debug!("the peer did not take the answer to its handshake");
-            }
-        }
-    });
-    Ok(agreed.into_response())
+    Ok((Newcomer { remote, token, agent, carrier: Carrier::WebSocket }, Places(connection.map(|connection| connection.place), place)))
 }
 
 /// A session's place among the connections, and among those of its address: kept until it is over.
-struct Places(#[expect(dead_code)] Option<Arc<OwnedSemaphorePermit>>, #[expect(dead_code)] Option<Place>);
+pub(super) struct Places(#[expect(dead_code)] Option<Arc<OwnedSemaphorePermit>>, #[expect(dead_code)] Option<Place>);
+
+impl Places {
+    /// Those of one whose connection is no connection of HTTP.
+    #[cfg(feature = "webtransport")]
+    pub(super) fn of(connection: OwnedSemaphorePermit, place: Option<Place>) -> Self {
+        Self(Some(Arc::new(connection)), place)
+    }
+}
 
 /// What a program or browser calls itself, as far as that is text of a bounded length.
 fn agent(headers: &HeaderMap) -> Option<Box<str>> {
@@ -183,12 +204,12 @@ fn agree(method: &Method, headers: &HeaderMap) -> Result<Agreed, Refusal> {
         return Err(Refusal::Version);
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| is_key(key.as_bytes())).ok_or(Refusal::Key)?;
-    Ok(Agreed { accept: derive_accept_key(key.as_bytes()), subprotocol: subprotocol(headers)? })
+    Ok(Agreed { accept: derive_accept_key(key.as_bytes()), subprotocol: subprotocol(headers, &header::SEC_WEBSOCKET_PROTOCOL)? })
 }
 
 /// Ours if it is offered; none if none is; an error if only others are.
-fn subprotocol(headers: &HeaderMap) -> Result<Option<&'static str>, Refusal> {
-    let mut offered = tokens(headers, &header::SEC_WEBSOCKET_PROTOCOL).peekable();
+pub(super) fn subprotocol(headers: &HeaderMap, name: &HeaderName) -> Result<Option<&'static str>, Refusal> {
+    let mut offered = tokens(headers, name).peekable();
     if offered.peek().is_none() {
         return Ok(None);
     }
@@ -230,6 +251,9 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let (status, text) = match self {
             Self::NotAWebSocket => (StatusCode::UPGRADE_REQUIRED, "bad_request: this is a WebSocket; connect to it with the library\n"),
+            Self::Carrier => {
+                (StatusCode::BAD_REQUEST, "bad_request: say what this is with bss-carrier: down, up or list; connect with the library\n")
+            }
             Self::Version => (StatusCode::UPGRADE_REQUIRED, "unsupported: use version 13 of the WebSocket protocol\n"),
             Self::Key => (StatusCode::BAD_REQUEST, "bad_request: Sec-WebSocket-Key must be 16 bytes in base64\n"),
             Self::Subprotocol => {

@@ -41,6 +41,7 @@ mod survey;
 #[cfg(feature = "metrics")]
 mod traffic;
 
+pub(crate) mod http;
 pub mod transport;
 pub mod websocket;
 mod write;

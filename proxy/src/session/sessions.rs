@@ -30,7 +30,7 @@ use super::{
     pulse,
     rate::Bucket,
     run,
-    transport::Transport,
+    transport::{Carrier, Transport},
 };
 use crate::{
     buffer::Buffers,
@@ -113,12 +113,12 @@ impl Sessions {
         remote: Option<SocketAddr>,
         token: Option<Token>,
     ) -> impl Future<Output = ()> + Send + use<T> {
-        self.run_as(transport, Newcomer { remote, token, agent: None })
+        self.run_as(transport, Newcomer { remote, token, agent: None, carrier: Carrier::WebSocket })
     }
 
     /// The same for one of whom that is known.
     pub(crate) fn run_as<T: Transport>(&self, transport: T, newcomer: Newcomer) -> impl Future<Output = ()> + Send + use<T> {
-        let Newcomer { remote, token, agent } = newcomer;
+        let Newcomer { remote, token, agent, carrier } = newcomer;
         let (mut reader, writer) = transport.split();
         let session = self.session_of(remote, agent);
         *session.wire.lock() = Some(Wire::new(Box::new(writer), session.wake.clone()));
@@ -126,6 +126,12 @@ impl Sessions {
         let served = async move {
             tracing::debug!("session begins");
             session.process.counters.done(Deed::Session);
+            match carrier {
+                Carrier::WebSocket => {}
+                Carrier::Http => session.process.counters.done(Deed::SessionOverHttp),
+                #[cfg(feature = "webtransport")]
+                Carrier::WebTransport => session.process.counters.done(Deed::SessionOverWebTransport),
+            }
             session.process.live.insert(session.id, session.clone());
             session.process.tell(|| Coming { session: session.id, ended: None });
             let _live = Live(&session);
@@ -244,6 +250,7 @@ pub(crate) struct Newcomer {
     pub token: Option<Token>,
     /// What it calls itself.
     pub agent: Option<Box<str>>,
+    pub carrier: Carrier,
 }
 
 /// Takes a session out of the set when it is over, a panic included.

@@ -24,6 +24,18 @@ pub trait Transport: Send + 'static {
     fn split(self) -> (Self::Reader, Self::Writer);
 }
 
+/// What carries a session, for whoever counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    /// A WebSocket, or what a program has in its place.
+    WebSocket,
+    /// A long response of HTTP, and requests.
+    Http,
+    /// A stream of WebTransport.
+    #[cfg(feature = "webtransport")]
+    WebTransport,
+}
+
 /// The half of a connection that takes what the peer sends.
 pub trait Reader: Send + 'static {
     /// Adds what has come to `runs`, in order: none of them empty, and none at all where only the transport itself was spoken to.

@@ -9,6 +9,7 @@ use http::{Request, StatusCode, Version};
 use tokio::{io::AsyncWriteExt, time::timeout};
 
 use crate::{
+    over_http::{PING, PONG, Records},
     served::{PATIENCE, rest},
     tls::{Secure, secure},
 };
@@ -184,4 +185,29 @@ async fn threat_20_going_down_closes_connections_of_http_2() {
     assert_eq!(peer.status("https://localhost/healthz", &[]).await, 200);
     timeout(PATIENCE, secure.served.proxy.shutdown(Duration::ZERO)).await.expect("bounded");
     peer.ended().await;
+}
+
+#[tokio::test]
+async fn a_session_over_http_shares_its_connection_and_outlives_the_patience_with_who_asks_nothing() {
+    let secure = secure(|config| config.limits.establish_timeout = Duration::from_millis(200)).await;
+    let peer = Peer::of(&secure).await;
+    let mut requests = peer.requests.clone().ready().await.expect("room");
+    let request = Request::builder().method("POST").uri("https://localhost/mux").header("bss-carrier", "down");
+    let (answer, _) = requests.send_request(request.body(()).expect("a request"), true).expect("sent");
+    let mut down = timeout(PATIENCE, answer).await.expect("in time").expect("an answer").into_body();
+    let mut records = Records::default();
+    while records.hello().is_none() {
+        records.push(&down.data().await.expect("more").expect("no error"));
+    }
+    let connection = records.hello().expect("it came");
+    // Three times as long as a connection is kept that asks nothing.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let request = Request::builder().method("POST").uri("https://localhost/mux").header("bss-carrier", "up");
+    let request = request.header("bss-connection", connection).header("bss-number", "0");
+    let (answer, mut body) = requests.send_request(request.body(()).expect("a request"), false).expect("sent");
+    body.send_data(Bytes::from_static(&PING), true).expect("sent");
+    assert_eq!(timeout(PATIENCE, answer).await.expect("in time").expect("an answer").status(), StatusCode::NO_CONTENT);
+    while !records.bytes().ends_with(&PONG) {
+        records.push(&timeout(PATIENCE, down.data()).await.expect("in time").expect("more").expect("no error"));
+    }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod http2;
+mod over_http;
 mod served;
 mod stun;
 mod tls;

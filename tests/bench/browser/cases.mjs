@@ -35,6 +35,8 @@ export const CASES = [
   { name: "resumable up", run: (stage, add) => resumable(stage, add, "Up") },
   { name: "sealed down", run: (stage, add) => sealed(stage, add, "Down") },
   { name: "sealed up", run: (stage, add) => sealed(stage, add, "Up") },
+  { name: "carriers down", run: (stage, add) => carriers(stage, add, "Down") },
+  { name: "carriers up", run: (stage, add) => carriers(stage, add, "Up") },
   { name: "cost down", run: (stage, add) => cost(stage, add, "Down") },
   { name: "cost up", run: (stage, add) => cost(stage, add, "Up") },
   { name: "delay on the page's side", run: (stage, add) => delayed(stage, add, "near", stage.farMux, NAME) },
@@ -86,6 +88,23 @@ async function sealed(stage, add, way) {
   for (const [, name] of order) await transfer(page, `ours${way}`, stage.mux, WARM, name);
   for (const [key, name] of order) add(key + way, await transfer(page, `ours${way}`, stage.mux, TOTAL, name));
   await page.close();
+}
+
+/** What carries a session, one after the other in one page; who is first changes. @param {Stage} stage @param {Add} add @param {"Down" | "Up"} way */
+async function carriers(stage, add, way) {
+  const page = await stage.tab();
+  const all = ["websocket", "http", ...(stage.hasWebTransport ? ["webtransport"] : [])];
+  all.push(...all.splice(0, turns++ % all.length));
+  const run = (/** @type {string} */ carrier, /** @type {number} */ total) =>
+    transfer(page, `ours${way}`, `${stage.mux}#${carrier}`, total, LIGHT);
+  for (const carrier of all) await run(carrier, WARM);
+  for (const carrier of all) {
+    const before = stage.cpuMs();
+    add(carrier + way, await run(carrier, TOTAL));
+    add(`${carrier}${way}Cpu`, ((stage.cpuMs() - before) * MIB) / TOTAL);
+  }
+  await page.close();
+  return stage.hasWebTransport ? undefined : "WebTransport is missing: build bss with the feature webtransport";
 }
 
 /** Milliseconds of the main thread in the library's code for each MiB. @param {Stage} stage @param {Add} add @param {"Down" | "Up"} way */

@@ -6,6 +6,7 @@ const DELAYED_MIN = 32;
 const SLOW_MAX = 300;
 const PLAIN = "plain stream, the same page";
 const CLEAR = "unsealed, the same page";
+const SOCKET = "WebSocket, the same page";
 const BARE = "bare WebSocket in the same page";
 
 /**
@@ -33,6 +34,12 @@ export const FIGURES = [
   { name: "page: resumable upload", unit: "MiB/s", key: "resumableUp", baseline: ["plainUp", PLAIN], ratioMin: 0.9 },
   { name: "page: sealed download", unit: "MiB/s", key: "sealedDown", baseline: ["clearDown", CLEAR] },
   { name: "page: sealed upload", unit: "MiB/s", key: "sealedUp", baseline: ["clearUp", CLEAR] },
+  ...["http", "webtransport"].flatMap((carrier) => [
+    carried(carrier, "Down", "", "MiB/s"),
+    carried(carrier, "Up", "", "MiB/s"),
+    carried(carrier, "Down", "Cpu", "ms/MiB"),
+    carried(carrier, "Up", "Cpu", "ms/MiB"),
+  ]),
   { name: "page: Chromium's CPU, download", unit: "ms/MiB", key: "oursDownCpu", baseline: ["bareDownCpu", BARE] },
   { name: "page: Chromium's CPU, upload", unit: "ms/MiB", key: "oursUpCpu", baseline: ["bareUpCpu", BARE] },
   { name: "page: the library's code, download", unit: "ms/MiB", key: "libraryDown" },
@@ -54,3 +61,14 @@ export const FIGURES = [
   // Shows that the row above means something. A second of the clock holds one tick, give or take when it was looked at.
   { name: "page: timers behind another tab", unit: "ticks/s", key: "hiddenTicks", max: 1.5 },
 ];
+
+/**
+ * What carries a session in place of a WebSocket, beside one.
+ *
+ * @param {string} carrier @param {"Down" | "Up"} way @param {"" | "Cpu"} what @param {string} unit @returns {Figure}
+ */
+function carried(carrier, way, what, unit) {
+  const by = carrier === "http" ? "HTTP" : "WebTransport";
+  const name = `page: ${what ? "Chromium's CPU, " : ""}${way === "Down" ? "download" : "upload"} over ${by}`;
+  return { name, unit, key: carrier + way + what, baseline: [`websocket${way}${what}`, SOCKET] };
+}

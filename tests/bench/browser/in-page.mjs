@@ -57,13 +57,14 @@ export function install() {
   const sessions = new Map();
 
   /**
-   * A stream over the one session that this page has with that proxy.
+   * A stream over the one session that this page has with that proxy; a fragment of its URL says what carries that.
    *
    * @param {string} url @param {string} name @param {object} meta @param {boolean} resume
    */
   async function connect(url, name, meta, resume = true) {
     const { bss } = globalThis;
-    if (!sessions.has(url)) sessions.set(url, bss.MuxDemux(url));
+    const carrier = /** @type {import("browser-stream-server").Carrier} */ (new URL(url).hash.slice(1));
+    if (!sessions.has(url)) sessions.set(url, bss.MuxDemux(url, carrier ? { carriers: [carrier] } : {}));
     const sealed = name.startsWith("sealed-");
     const stream = bss.StreamClient(sessions.get(url)).connect(name, { meta, resume, sealed });
     await stream.opened;

@@ -6,7 +6,7 @@ import { createReadStream } from "node:fs";
 import { createServer } from "node:http";
 import { fileURLToPath } from "node:url";
 import puppeteer from "puppeteer-core";
-import { bench, chromium } from "../../harness/programs.mjs";
+import { bench, chromium, serves } from "../../harness/programs.mjs";
 import { startProxy } from "../../harness/proxy.mjs";
 import { within } from "../../harness/wait.mjs";
 import { cpuMs } from "./cpu.mjs";
@@ -48,7 +48,9 @@ export async function setStage() {
   try {
     const pages = await startPages();
     stops.push(pages.stop);
-    const proxy = await startProxy(["--allow-origin", pages.origin]);
+    const hasWebTransport = serves("--webtransport");
+    const more = hasWebTransport ? ["--webtransport"] : [];
+    const proxy = await startProxy(["--allow-origin", pages.origin, ...more]);
     stops.push(proxy.stop);
     const relay = await startProgram(stops, ["relay", "all", "websocket"]);
     const shim = await startProgram(stops, ["shim", "127.0.0.1:0", new URL(proxy.url).host, String(DELAY_MS)]);
@@ -67,6 +69,7 @@ export async function setStage() {
     stops.push(() => browser.close());
     return {
       mux: proxy.mux,
+      hasWebTransport,
       /** The same, with a delay on the way. */
       farMux: `ws://${shim}/mux`,
       relay: `ws://${relay}`,

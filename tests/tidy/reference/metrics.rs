@@ -166,6 +166,10 @@ What a frame was: {}. `data` are those with payload, `stray` those of streams th
 
 How an open was answered: {}. `application` are refusals with an application's own code, or with one that the proxy refuses no open with, the others beside `accepted` are [codes](codes.md).
 
+### carrier
+
+What carries a session (PROTOCOL.md, section 17): {}.
+
 ### limit
 
 What was refused, shed or cut:
@@ -175,6 +179,7 @@ What was refused, shed or cut:
 {limits}",
         listed("kind"),
         listed("result"),
+        listed("carrier"),
     )
 }
 
