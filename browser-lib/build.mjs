@@ -22,6 +22,8 @@ const CHANNEL = "browser-stream-server-channel.js";
 const NEGOTIATION = "browser-stream-server-negotiation.js";
 /** Rooms: the package's entry `./room`, and a file of its own for pages, which takes what it shares with the library from that, and the codec from that codec's file. */
 const ROOM = "browser-stream-server-room.js";
+/** Swarms: the package's entry `./swarm`, and a file for pages as that of channels. */
+const SWARM = "browser-stream-server-swarm.js";
 /** What makes direct connections: the library loads it when the first is wanted, from beside itself. */
 const DIRECT = "browser-stream-server-direct.js";
 /** What seals streams: the package's entry `./seal`, which the library loads when the first is wanted; and what it needs where the platform has no cryptography. */
@@ -51,6 +53,8 @@ const CHANNEL_BUDGET = 5 * 1024;
 const NEGOTIATION_BUDGET = 1024;
 /** Likewise: a room, its members, listeners and targets 2.7, what it sends and asks 1.2, seats and lines 1.8, records and values 1.8, the directory 0.6. A page loads the codec's file beside it, once. */
 const ROOM_BUDGET = 8.5 * 1024;
+/** Likewise. */
+const SWARM_BUDGET = 20 * 1024;
 /** What issue 11 allows: the admin page with all that it loads. uPlot is 22.7 KiB of it, the library without what the page does without 14, preact 5.5, their licences 1. */
 const ADMIN_BUDGET = 60 * 1024;
 
@@ -83,7 +87,7 @@ const fromSingle = {
   setup(setup) {
     setup.onResolve({ filter: /^\.\.\// }, ({ path }) => {
       // A few lines that only entries use; and what has a file of its own.
-      if (path.endsWith("/decoder.ts")) return undefined;
+      if (path.endsWith("/decoder.ts") || path.endsWith("/base64.ts")) return undefined;
       return { path: `./${path.endsWith("/msgpack.ts") ? MSGPACK : SINGLE}`, external: true };
     });
     // Behind those few lines, too.
@@ -115,6 +119,7 @@ const noble = {
 };
 const channel = { ...common, entryPoints: [join(here, "src/channel/index.ts")], minify: true, plugins: [fromSingle] };
 const negotiation = { ...channel, entryPoints: [join(here, "src/negotiation/index.ts")] };
+const swarm = { ...channel, entryPoints: [join(here, "src/swarm/index.ts")] };
 const room = { ...common, entryPoints: [join(here, "src/room/index.ts")], minify: true, plugins: [fromSingle] };
 
 /** Pages import the library from the proxy that serves them. */
@@ -130,6 +135,7 @@ const libraryFromProxy = {
       external: true,
     }));
     setup.onResolve({ filter: /^browser-stream-server\/room$/ }, () => ({ path: `/${ROOM}`, external: true }));
+    setup.onResolve({ filter: /^browser-stream-server\/swarm$/ }, () => ({ path: `/${SWARM}`, external: true }));
   },
 };
 
@@ -182,11 +188,12 @@ async function buildAll() {
   await build({ ...channel, outfile: join(dist, CHANNEL) });
   await build({ ...negotiation, outfile: join(dist, NEGOTIATION) });
   await build({ ...room, outfile: join(dist, ROOM) });
+  await build({ ...swarm, outfile: join(dist, SWARM) });
   await build({ ...seal, outfile: join(dist, SEAL) });
   // The package has it with the libraries in it, too, and depends on none.
   for (const file of [NOBLE, "seal/noble.js"]) await build({ ...noble, outfile: join(dist, file) });
   // Fails here, not in a page, where the single file lacks what it takes from there.
-  for (const file of [CHANNEL, NEGOTIATION, ROOM, SEAL]) await import(pathToFileURL(join(dist, file)).href);
+  for (const file of [CHANNEL, NEGOTIATION, ROOM, SWARM, SEAL]) await import(pathToFileURL(join(dist, file)).href);
   // For the package; where the proxy's image is made they are not there.
   for (const file of ["LICENSE-APACHE", "LICENSE-MIT"].filter((file) => existsSync(join(here, "..", file))))
     cpSync(join(here, "..", file), join(dist, file));
@@ -197,7 +204,7 @@ async function buildAll() {
 async function buildAssets() {
   rmSync(assets, { recursive: true, force: true });
   mkdirSync(assets, { recursive: true });
-  for (const file of [SINGLE, `${SINGLE}.map`, DIRECT, MSGPACK, CHANNEL, NEGOTIATION, ROOM, SEAL, NOBLE])
+  for (const file of [SINGLE, `${SINGLE}.map`, DIRECT, MSGPACK, CHANNEL, NEGOTIATION, ROOM, SWARM, SEAL, NOBLE])
     cpSync(join(dist, file), join(assets, file));
   for (const file of ["index.html", "style.css"]) {
     if (existsSync(join(examples, file))) cpSync(join(examples, file), join(assets, file));
@@ -232,6 +239,7 @@ async function size() {
   await measure(CHANNEL, channel, CHANNEL_BUDGET);
   await measure(NEGOTIATION, negotiation, NEGOTIATION_BUDGET);
   await measure(ROOM, room, ROOM_BUDGET);
+  await measure(SWARM, swarm, SWARM_BUDGET);
   await measure(SEAL, seal, SEAL_BUDGET);
   await measure(NOBLE, noble, NOBLE_BUDGET);
   const entryPoints = [join(here, "src/node/index.ts")];

@@ -9,9 +9,9 @@ export const BODY_MAX = 8 * 1024;
 export const ACCEPT_BODY_MAX = 9 * 1024;
 
 /** Frames a JSON object; `undefined` fields are left out. */
-export function frame(value: object): Uint8Array {
+export function frame(value: object, max = BODY_MAX): Uint8Array {
   const body = new TextEncoder().encode(JSON.stringify(value));
-  if (body.length > BODY_MAX) throw new StreamError("bad_request", `${body.length} bytes of JSON, ${BODY_MAX} at most`);
+  if (body.length > max) throw new StreamError("bad_request", `${body.length} bytes of JSON, ${max} at most`);
   const bytes = new Uint8Array(2 + body.length);
   bytes[0] = body.length >> 8;
   bytes[1] = body.length;
@@ -69,9 +69,10 @@ export function readNotes(
 export async function readFrames(
   readable: ReadableStream<Uint8Array>,
   onFrame: (frame: JsonObject) => void,
+  max = BODY_MAX,
 ): Promise<void> {
   const reader = readable.getReader();
-  const frames = new FrameReader(BODY_MAX);
+  const frames = new FrameReader(max);
   while (true) {
     const { done, value: chunk } = await reader.read();
     if (done) return;

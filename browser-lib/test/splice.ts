@@ -55,7 +55,10 @@ export class Leg {
       }
     }
     if (rest.length === 0 || this.hangs) return;
-    if (!this.twin) return void this.waiting.push(rest.slice());
+    if (!this.twin) {
+      this.waiting.push(rest.slice());
+      return this.line.proxy.heard(this);
+    }
     const passed = this.line.proxy.passes(rest.slice(), this);
     if (passed.length > 0) this.twin.send(passed);
   }
@@ -206,6 +209,10 @@ export class Switch {
   /** What it makes of an open or a reply, and of the bytes of a splice; an honest one leaves both as they are. */
   says = (value: JsonObject, _from: Leg): JsonObject => value;
   passes = (bytes: Uint8Array, _from: Leg): Uint8Array => bytes;
+  /** Something came on a stream that is not spliced. */
+  heard = (_: Leg): void => {};
+  /** Where its servers live. */
+  prefix = PREFIX;
   /** Takes no more connections. */
   isClosed = false;
   readonly #names = new Map<string, Line>();
@@ -238,7 +245,7 @@ export class Switch {
   }
 
   opened(leg: Leg, open: JsonObject): void {
-    const [, verb, name = ""] = String(open.path).slice(PREFIX.length).split("/");
+    const [, verb, name = ""] = String(open.path).slice(this.prefix.length).split("/");
     if (open.path === "/session") leg.send(frame({ session: "s" }));
     else if (open.path === "/ice") this.#ice(leg);
     else if (verb === "listen") {
@@ -260,16 +267,22 @@ export class Switch {
 
   /** A server lets go of its name. */
   finished(leg: Leg): void {
-    if (String(leg.first?.path).startsWith(`${PREFIX}/listen/`)) leg.finish();
+    if (String(leg.first?.path).startsWith(`${this.prefix}/listen/`)) leg.finish();
+  }
+
+  #refuse(leg: Leg): void {
+    leg.send(frame({ error: { code: "not_found", message: "nobody" } }));
+    leg.finish();
   }
 
   #connect(leg: Leg): void {
     const { path, meta, resume, seal, need } = leg.first ?? {};
     const name = String(path).split("/").at(-1) ?? "";
     const line = this.#names.get(name);
+    if (!line && leg.first?.wait === 0) return this.#refuse(leg);
     if (!line || line.isCut) return void this.#waiting.push(leg);
     const twin = line.open({
-      path: `${PREFIX}/accept/${name}`,
+      path: `${this.prefix}/accept/${name}`,
       id: "unique",
       meta,
       peer: { session: leg.line.owner },

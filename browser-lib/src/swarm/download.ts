@@ -1,0 +1,400 @@
+// Gets one content for all who fetch it: finds holders, learns the manifest, and does what the schedule orders.
+
+import { StreamError } from "../error.ts";
+import { later, type Timer } from "../later.ts";
+import type { Bitmap } from "./bitmap.ts";
+import { type Holder, Holders } from "./holders.ts";
+import { Ledger } from "./ledger.ts";
+import { CONNECT_MS, isManifest } from "./link.ts";
+import type { Links } from "./links.ts";
+import { Hashing, MANIFEST_BYTES_MAX, Manifest } from "./manifest.ts";
+import { Origin, small } from "./origin.ts";
+import { type Order, Schedule, STALL_MS } from "./schedule.ts";
+import type { Content, Shelf } from "./shelf.ts";
+import type { Tracker } from "./tracker.ts";
+import type { Demand } from "./wanted.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** What a download has of its swarm. */
+export interface Kit {
+  readonly tracker: Tracker;
+  readonly links: Links;
+  readonly shelf: Shelf;
+  readonly random: () => number;
+  /** A holder sent what is not the content. */
+  lied(name: string, id: string): void;
+  /** Nobody fetches it any more. */
+  over(download: Download): void;
+}
+
+/** Somebody who fetches the content, or a part of it. */
+export interface User {
+  /** It is known what the content is: says what of it is wanted, or throws. */
+  opened(content: Content): Demand;
+  /** A piece is there. */
+  came(piece: number): void;
+  /** So many bytes came of a content that nobody can verify yet. */
+  unverified(bytes: number): void;
+  /** All that was wanted is there; or why it will not come. */
+  over(error?: StreamError): void;
+}
+
+export interface Ways {
+  readonly origins: readonly string[];
+  readonly manifest: string | undefined;
+  readonly slow: number | undefined;
+}
+
+const CANDIDATES_MAX = 32;
+/** Manifests that are asked for at a time. */
+const MANIFESTS_MAX = 2;
+/** While fewer holders than this give, it is looked for more so often. Milliseconds. */
+const ENOUGH = 8;
+const SEEK_MS = 10_000;
+/** Holders that have nothing of what is missing may get it, within this time. Milliseconds. */
+const PATIENCE_MS = 15_000;
+
+export class Download {
+  readonly id: string;
+  readonly ledger = new Ledger();
+  content: Content | undefined;
+  readonly #kit: Kit;
+  readonly #ways: Ways;
+  readonly #users = new Map<User, Demand | undefined>();
+  readonly #holders: Holders;
+  readonly #origin: Origin;
+  readonly #abort = new AbortController();
+  /** Whose piece is being put where it stays. */
+  readonly #taking = new Map<number, Holder | undefined>();
+  #schedule: Schedule | undefined;
+  #timer: Timer | undefined;
+  #isFinding = false;
+  #isLearning = false;
+  #isLoading = false;
+  #hopeUntil = 0;
+  #seekAt = Number.POSITIVE_INFINITY;
+  /** Nobody came of the last search. */
+  #hasSought = true;
+  #progressAt = now();
+  #error: StreamError | undefined;
+  #isOver = false;
+
+  constructor(id: string, ways: Ways, kit: Kit) {
+    this.id = id;
+    this.#kit = kit;
+    this.#ways = ways;
+    this.#origin = new Origin(ways.origins);
+    this.#holders = new Holders(id, kit.links, {
+      have: (holder) => this.#have(holder),
+      got: ({ name }, piece) => this.#then(() => this.#schedule?.got(name, piece)),
+      heard: ({ name }) => this.#schedule?.heard(name, now()),
+      manifest: (holder, bytes) => void this.#learn(holder, bytes),
+      piece: (holder, piece, bytes) => void this.#take(piece, bytes, holder),
+      refused: ({ name }, piece, isFull) => this.#then(() => this.#schedule?.refused(name, piece, isFull, now())),
+      left: ({ name }) => this.#then(() => this.#schedule?.left(name)),
+    });
+    void this.#start();
+  }
+
+  join(user: User): void {
+    this.#users.set(user, undefined);
+    if (this.content) this.#open(user, this.content);
+    this.#step();
+  }
+
+  /** That one wants it no more. */
+  leave(user: User): void {
+    const demand = this.#users.get(user);
+    this.#users.delete(user);
+    if (demand) this.#schedule?.release(demand);
+    if (this.#users.size === 0) this.#finish();
+  }
+
+  /** A reader went on. */
+  moved(): void {
+    this.#step();
+  }
+
+  /** A piece is on the shelf. */
+  came(piece: number): void {
+    const isOurs = this.#taking.has(piece);
+    const holder = this.#taking.get(piece);
+    const from = holder ? holder.link.carrier : isOurs ? "origin" : "kept";
+    this.ledger.enter(piece, from, holder?.name);
+    this.#progressAt = now();
+    this.#hasSought = false;
+    if (!isOurs) this.#schedule?.arrived(piece, undefined, now());
+    for (const user of this.#users.keys()) user.came(piece);
+  }
+
+  /** A piece was on the shelf and is not any more. */
+  lost(piece: number): void {
+    this.#then(() => this.#schedule?.lost(piece));
+  }
+
+  /** It ends for everybody. */
+  fail(error: StreamError): void {
+    const users = [...this.#users.keys()];
+    this.#users.clear();
+    this.#finish();
+    for (const user of users) user.over(error);
+  }
+
+  async #start(): Promise<void> {
+    await this.#kit.shelf.ready;
+    if (this.#isOver) return;
+    const kept = this.#kit.shelf.find(this.id);
+    if (kept) this.#know(kept);
+    if (this.#isOver) return;
+    this.#isLearning = !kept && this.#ways.manifest !== undefined;
+    this.#seek(true);
+    if (this.#isLearning) await this.#fetchManifest();
+    this.#step();
+  }
+
+  /** Asks the tracker who has it. For the first time, or where nobody is left, the origin waits for what comes of it. */
+  #seek(isHoping: boolean): void {
+    if (this.#isFinding) return;
+    this.#isFinding = true;
+    this.#hasSought = true;
+    this.#seekAt = now() + SEEK_MS;
+    if (isHoping) this.#hopeUntil = now() + CONNECT_MS;
+    const { tracker } = this.#kit;
+    const abort = new AbortController();
+    const timer = later(() => abort.abort(), CONNECT_MS);
+    this.#abort.signal.addEventListener("abort", () => abort.abort(), { signal: abort.signal });
+    const found = tracker.find(this.id, CANDIDATES_MAX, abort.signal).then(({ candidates }) => {
+      if (isHoping) this.#hopeUntil = now() + CONNECT_MS;
+      if (!this.#isOver) this.#holders.approach(candidates);
+    });
+    const over = () => {
+      clearTimeout(timer);
+      this.#isFinding = false;
+      this.#step();
+    };
+    found.then(over, (error) => {
+      this.#error = StreamError.from(error);
+      over();
+    });
+  }
+
+  async #fetchManifest(): Promise<void> {
+    try {
+      const bytes = await small(`${this.#ways.manifest}`, MANIFEST_BYTES_MAX, this.#abort.signal);
+      if (await isManifest(this.id, bytes)) await this.#learned(bytes);
+      else this.#error = new StreamError("tampered", "the manifest is another content's");
+    } catch (error) {
+      this.#error = StreamError.from(error);
+    }
+    this.#isLearning = false;
+  }
+
+  async #learn(holder: Holder, bytes: Bytes): Promise<void> {
+    if (this.content || this.#isOver) return;
+    if (await isManifest(this.id, bytes)) await this.#learned(bytes);
+    else this.#lied(holder);
+    this.#step();
+  }
+
+  async #learned(bytes: Bytes): Promise<void> {
+    const content = await this.#kit.shelf.begin(this.id, Manifest.read(bytes));
+    if (!this.content && !this.#isOver) this.#know(content);
+  }
+
+  #know(content: Content): void {
+    this.content = content;
+    content.pins++;
+    const { manifest, has } = content;
+    for (let piece = 0; piece < manifest.pieces; piece++) if (has.has(piece)) this.ledger.enter(piece, "kept");
+    this.#schedule = new Schedule({
+      has,
+      lengthOf: (piece) => manifest.lengthOf(piece),
+      random: this.#kit.random,
+      hasOrigin: this.#origin.isThere,
+      slow: this.#ways.slow,
+    });
+    for (const user of [...this.#users.keys()]) this.#open(user, content);
+    for (const holder of this.#holders.all) if (holder.has) this.#have(holder);
+    this.#step();
+  }
+
+  #open(user: User, content: Content): void {
+    try {
+      const demand = user.opened(content);
+      this.#users.set(user, demand);
+      this.#schedule?.demand(demand);
+    } catch (error) {
+      this.#users.delete(user);
+      user.over(StreamError.from(error));
+    }
+  }
+
+  #have(holder: Holder): void {
+    const { name, has } = holder;
+    if (this.content && has && has.length !== this.content.manifest.pieces) return this.#lied(holder);
+    this.#then(() => this.#schedule?.have(name, has as Bitmap));
+  }
+
+  #lied(holder: Holder): void {
+    this.#kit.lied(holder.name, this.id);
+    this.#holders.drop(holder, "lied");
+  }
+
+  /** A piece came, from a holder or from the origin; whether it is the content's. */
+  async #take(piece: number, bytes: Bytes, holder?: Holder): Promise<boolean> {
+    const { content } = this;
+    if (!content || this.#isOver) return true;
+    const isNew = !content.has.has(piece) && !this.#taking.has(piece);
+    if (isNew) this.#taking.set(piece, holder);
+    const isGood = content.has.has(piece) || (await this.#kit.shelf.put(content, piece, bytes));
+    if (isNew) this.#taking.delete(piece);
+    if (!isGood || !isNew) this.ledger.wasted += bytes.length;
+    if (this.#isOver) return isGood;
+    if (isGood) this.#schedule?.arrived(piece, holder?.name, now());
+    else if (holder) {
+      this.#kit.lied(holder.name, this.id);
+      this.#schedule?.lied(holder.name);
+    }
+    this.#step();
+    return isGood;
+  }
+
+  #then(act: () => unknown): void {
+    if (this.#isOver) return;
+    act();
+    this.#step();
+  }
+
+  /** Does what is to be done now, and comes back when time has changed that. */
+  #step(): void {
+    if (this.#isOver) return;
+    clearTimeout(this.#timer);
+    const at = now();
+    const wake = this.#schedule ? this.#fetch(this.#schedule, at) : this.#learnMore(at);
+    if (this.#isOver) return;
+    if (this.#holders.size < ENOUGH && !this.#isFinding && at >= this.#seekAt) this.#seek(false);
+    const next = Math.min(wake, this.#seekAt > at ? this.#seekAt : Number.POSITIVE_INFINITY);
+    if (next < Number.POSITIVE_INFINITY) this.#timer = later(() => this.#step(), Math.max(1, next - at));
+  }
+
+  get #isHoping(): boolean {
+    return (this.#isFinding || this.#holders.isConnecting) && this.#hopeUntil > now();
+  }
+
+  #fetch(schedule: Schedule, at: number): number {
+    schedule.hope(this.#isHoping ? this.#hopeUntil : 0);
+    for (const [user, demand] of [...this.#users]) {
+      if (!demand || !schedule.isMet(demand)) continue;
+      this.#users.delete(user);
+      schedule.release(demand);
+      user.over();
+    }
+    if (this.#users.size === 0) {
+      this.#finish();
+      return Number.POSITIVE_INFINITY;
+    }
+    for (const order of schedule.plan(at)) this.#obey(order);
+    if (!schedule.hasWays(at)) return this.#wait(at);
+    return schedule.wake(at);
+  }
+
+  /** Nobody has what is missing. */
+  #wait(at: number): number {
+    if (this.#isHoping) return this.#hopeUntil;
+    if (this.#isFinding) return Number.POSITIVE_INFINITY;
+    const patience = this.#progressAt + PATIENCE_MS;
+    if (this.#holders.size > 0 && at < patience) return patience;
+    if (this.#hasSought) this.fail(this.#origin.error ?? this.#nobody);
+    else this.#seek(true);
+    return Number.POSITIVE_INFINITY;
+  }
+
+  get #nobody(): StreamError {
+    const why = this.#error && this.#error.code !== "cancelled" ? ` (${this.#error.message})` : "";
+    return new StreamError("not_found", `nobody who can be reached has it${why}`);
+  }
+
+  #obey(order: Order): void {
+    if (order.type === "request") return void this.#request(order.first, order.count);
+    const holder = this.#holders.find(order.peer);
+    if (!holder) return;
+    if (order.type === "drop") this.#holders.drop(holder, order.why);
+    else holder.wanting?.[order.type](order.piece);
+  }
+
+  async #request(first: number, count: number): Promise<void> {
+    const { content } = this;
+    if (!content) return;
+    const take = async (piece: number, bytes: Bytes) => {
+      if (!(await this.#take(piece, bytes)))
+        throw new StreamError("tampered", `piece ${piece} of the origin is another`);
+    };
+    const wait = await this.#origin.request(content.manifest, first, count, this.#abort.signal, take);
+    this.#then(() => this.#schedule?.requested(wait === undefined ? undefined : now() + wait));
+  }
+
+  /** There is no manifest yet: from holders, from its own address, or by the whole content. */
+  #learnMore(at: number): number {
+    let wake = this.#isHoping ? this.#hopeUntil : Number.POSITIVE_INFINITY;
+    let asked = 0;
+    for (const holder of this.#holders.all) {
+      if (!holder.has) continue;
+      if (holder.manifestAt === undefined && asked < MANIFESTS_MAX) {
+        holder.manifestAt = at;
+        holder.wanting?.askManifest();
+      } else if (holder.manifestAt !== undefined && at >= holder.manifestAt + STALL_MS) {
+        this.#holders.drop(holder, "stalled");
+        return at;
+      }
+      if (holder.manifestAt === undefined) continue;
+      asked++;
+      wake = Math.min(wake, holder.manifestAt + STALL_MS);
+    }
+    if (this.#isHoping || asked > 0 || this.#isLearning || this.#isLoading || this.#seekAt === Number.POSITIVE_INFINITY)
+      return wake;
+    if (this.#origin.isThere) void this.#load();
+    else this.fail(this.#origin.error ?? this.#nobody);
+    return wake;
+  }
+
+  /** Gets all of it from the origin, and verifies it at its end: nobody gets any of it before. */
+  async #load(): Promise<void> {
+    this.#isLoading = true;
+    const wait = await this.#origin.whole(this.#abort.signal, (pieces) => this.#verify(pieces));
+    if (this.content || this.#isOver) return;
+    if (wait !== undefined) await new Promise<void>((resolve) => later(resolve, wait));
+    this.#isLoading = false;
+    this.#step();
+  }
+
+  async #verify(pieces: AsyncGenerator<Bytes>): Promise<void> {
+    const hashing = new Hashing();
+    // Blobs, which a browser may keep elsewhere than in memory.
+    const parts: Blob[] = [];
+    for await (const piece of pieces) {
+      await hashing.push(piece);
+      parts.push(new Blob([piece]));
+      for (const user of this.#users.keys()) user.unverified(hashing.size);
+    }
+    const manifest = hashing.manifest();
+    if ((await manifest.id()) !== this.id) throw new StreamError("tampered", "the origin has another content");
+    if (this.#isOver) return;
+    await this.#learned(manifest.bytes);
+    for (const [piece, part] of parts.entries()) await this.#take(piece, new Uint8Array(await part.arrayBuffer()));
+  }
+
+  #finish(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#abort.abort();
+    this.#holders.close();
+    if (this.content) this.content.pins--;
+    this.#kit.over(this);
+  }
+}
+
+function now(): number {
+  return performance.now();
+}
