@@ -15,3 +15,4 @@ export type { Store, Stored, StoreKind } from "./store.ts";
 export { type KeptContent, type Seedable, type SeedOptions, Swarm, type SwarmOptions } from "./swarm.ts";
 export type { SwarmEvents, SwarmState, SwarmStats } from "./swarm-events.ts";
 export type { TrackerState } from "./tracker.ts";
+export { type SwarmAddress, SwarmWorker, type SwarmWorkerOptions, swarmWorker } from "./worker.ts";
