@@ -29,6 +29,8 @@ async function show(page: Page, html: string, options: { atOnce?: number } = {})
       };
       [kept.wanted, kept.happened, kept.answers, kept.aborted] = [[], [], new Map(), []];
       document.body.innerHTML = html;
+      const far = document.getElementById("far");
+      if (far) far.style.blockSize = "9000px";
       const hear = (event: Event) => kept.happened.push(`${event.type} ${(event.target as Element).id}`);
       for (const type of ["load", "error"]) document.body.addEventListener(type, hear, true);
       const swarm = {
@@ -67,14 +69,14 @@ test("what is seen comes first, then the rest, and what is lazy when somebody is
   await show(page, `${image("a")}<p id="far"></p>${image("c", "loading=lazy")}${image("d")}${image("e")}`, {
     atOnce: 1,
   });
-  await page.evaluate(() => {
-    const far = document.getElementById("far") as HTMLElement;
-    far.style.blockSize = "9000px";
-  });
   await expect.poll(() => wanted(page)).toEqual(["a"]);
   await give(page, "a");
   await expect.poll(() => wanted(page), "one at a time").toEqual(["a", "d"]);
-  await page.evaluate(() => document.getElementById("e")?.scrollIntoView({ block: "end" }));
+  await page.evaluate(async () => {
+    document.getElementById("e")?.scrollIntoView({ block: "end" });
+    // What is seen is told with the next picture of the page.
+    for (let frame = 0; frame < 3; frame++) await new Promise((resolve) => requestAnimationFrame(resolve));
+  });
   await give(page, "d");
   await expect.poll(() => wanted(page), "in the order of the page among those that are near").toEqual(["a", "d", "c"]);
   await give(page, "c");
@@ -86,9 +88,7 @@ test("what is seen comes first, then the rest, and what is lazy when somebody is
 test("an image that is lazy and far away holds nobody up", async ({ tab }) => {
   const page = await tab();
   await show(page, `${image("a")}<p id="far"></p>`);
-  await page.evaluate(async () => {
-    const far = document.getElementById("far") as HTMLElement;
-    far.style.blockSize = "9000px";
+  await page.evaluate(() => {
     const lazy = new Image();
     Object.assign(lazy, { id: "z", loading: "lazy", alt: "z" });
     Object.assign(lazy.dataset, { swarm: "z", src: "/origin/z" });
@@ -180,7 +180,7 @@ test("an image that the browser chooses or has loaded already is left alone, and
   await expect.poll(() => happened(page)).toEqual(["load chosen"]);
   await page.evaluate(async () => {
     const early = Object.assign(new Image(), { id: "early", src: "/origin/early" });
-    await early.decode();
+    await new Promise((resolve) => early.addEventListener("load", resolve));
     early.dataset.swarm = "early";
     const plain = Object.assign(new Image(), { id: "plain", src: "/origin/plain" });
     plain.dataset.swarm = "plain";
