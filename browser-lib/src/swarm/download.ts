@@ -294,6 +294,8 @@ export class Download {
       this.#finish();
       return Number.POSITIVE_INFINITY;
     }
+    // What came of the origin as a whole is being put where it stays.
+    if (this.#isLoading) return Number.POSITIVE_INFINITY;
     for (const order of schedule.plan(at)) this.#obey(order);
     if (!schedule.hasWays(at)) return this.#wait(at);
     return schedule.wake(at);
@@ -362,8 +364,7 @@ export class Download {
   async #load(): Promise<void> {
     this.#isLoading = true;
     const wait = await this.#origin.whole(this.#abort.signal, (pieces) => this.#verify(pieces));
-    if (this.content || this.#isOver) return;
-    if (wait !== undefined) await new Promise<void>((resolve) => later(resolve, wait));
+    if (wait) await new Promise<void>((resolve) => later(resolve, wait));
     this.#isLoading = false;
     this.#step();
   }

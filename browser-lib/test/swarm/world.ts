@@ -170,8 +170,10 @@ export function install(): void {
   });
 }
 
-export async function bytesOf(fetching: { blob(): Promise<Blob> }): Promise<Bytes> {
-  return new Uint8Array(await (await fetching.blob()).arrayBuffer());
+/** What came of a fetch: `"ok"` where it is those bytes. */
+export async function comes(fetching: { blob(): Promise<Blob> }, bytes: Bytes): Promise<string> {
+  const came = Buffer.from(await (await fetching.blob()).arrayBuffer());
+  return came.equals(bytes) ? "ok" : `${came.length} other bytes`;
 }
 
 export type { FetchOptions };
