@@ -1,7 +1,7 @@
 /** Pages that are in swarms. */
 
 import type { SwarmOptions } from "../../browser-lib/src/swarm/index.ts";
-import type { Page } from "./fixture.ts";
+import { expect, type Page } from "./fixture.ts";
 
 /** Puts a swarm into the page as `kept.swarm`. */
 export async function join(page: Page, options: SwarmOptions = {}): Promise<void> {
@@ -45,4 +45,10 @@ export async function fetchIn(
     },
     { id, number, bytes, options },
   );
+}
+
+/** Waits until others can find it: whoever seeds it is about to announce it. */
+export async function findable(page: Page, id: string): Promise<void> {
+  const found = () => page.evaluate((id) => t.outcome(kept.swarm.fetch(id, { range: [0, 0] }).done), id);
+  await expect.poll(async () => (await found()).ok).toBe(true);
 }

@@ -3,7 +3,7 @@
 import { startOrigin } from "../../examples/image-swarm/serve.mjs";
 import { PIECE } from "../harness/evil.mjs";
 import { expect, type Page, test } from "./fixture.ts";
-import { join, seed } from "./swarm-tab.ts";
+import { findable, join, seed } from "./swarm-tab.ts";
 
 /** Makes a page answer for the service worker; what its swarm is asked for is kept. */
 async function answerFrom(page: Page): Promise<void> {
@@ -112,6 +112,7 @@ test("media is played from where somebody jumps to, and only that is fetched", a
     view.setUint32(40, bytes.length - 44, true);
     return await kept.swarm.seed(bytes);
   }, SECONDS);
+  await findable(page, id);
   const at = await page.evaluate(async (id) => {
     const media = document.createElement("video");
     media.preload = "metadata";
