@@ -62,9 +62,14 @@ export class FarStream {
 
   /** The notes that came. */
   get notes(): JsonObject[] {
+    return this.notesOf(8 * 1024);
+  }
+
+  /** The same, of so many bytes at most. */
+  notesOf(max: number): JsonObject[] {
     const notes: JsonObject[] = [];
     let rest = this.bytes;
-    const frames = new FrameReader(8 * 1024);
+    const frames = new FrameReader(max);
     while (rest.length > 0) {
       const { used, value } = frames.push(rest);
       rest = rest.subarray(used);

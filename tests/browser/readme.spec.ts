@@ -145,6 +145,19 @@ test("the README's room has two members who answer each other", async ({ realPro
   await expect.poll(() => ada.said.at(-1)).toBe("<b>Eve</b> went: gone");
 });
 
+test("the README's swarm gives what was seeded", async ({ realProxy, tab }) => {
+  const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+  const shown = snippets(readme, "js", "import { Swarm }");
+  expect(shown.length).toBe(1);
+  const page = await tab();
+  const said: string[] = [];
+  page.on("console", (message) => said.push(message.text()));
+  const body = `<script type="module">${shown[0]}</script>`;
+  await page.route(`${realProxy.url}readme-swarm`, (route) => route.fulfill({ contentType: "text/html", body }));
+  await page.goto(`${realProxy.url}readme-swarm`);
+  await expect.poll(() => said).toEqual(["64", "600000 600000"]);
+});
+
 test("the README's sealed stream comes back, under the key of its address", async ({ realProxy, tab, name }) => {
   const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
   const shown = snippets(readme, "js", "sealed: true").map((code) => code.replace('"NAME"', `"${name}"`));

@@ -2,8 +2,12 @@
 
 import * as main from "../../browser-lib/dist/index.js";
 import * as rooms from "../../browser-lib/dist/room/index.js";
+import * as swarms from "../../browser-lib/dist/swarm/index.js";
 
 export const { MuxDemux, StreamClient, StreamServer } = /** @type {typeof import("browser-stream-server")} */ (
   /** @type {unknown} */ (main)
 );
 export const { Room } = /** @type {typeof import("/browser-stream-server-room.js")} */ (/** @type {unknown} */ (rooms));
+export const { Swarm } = /** @type {typeof import("/browser-stream-server-swarm.js")} */ (
+  /** @type {unknown} */ (swarms)
+);

@@ -37,8 +37,8 @@ export interface Supply {
   find(id: string): Content | undefined;
   /** A piece, verified. */
   read(content: Content, piece: number): Promise<Bytes | undefined>;
-  /** So many bytes of that content left. */
-  served(content: Content, bytes: number, carrier: "proxy" | "direct"): void;
+  /** A piece of that content left, for the peer with this session. */
+  served(content: Content, piece: number, carrier: "proxy" | "direct", peer: string | undefined): void;
 }
 
 interface Asked {
@@ -176,8 +176,8 @@ export class Client {
       const turn = this.#supply.uplink.take(slice.length);
       if (turn) await turn;
       await this.#writer.write(slice);
-      this.#supply.served(content, slice.length, this.#stream.carrier);
     }
+    this.#supply.served(content, piece, this.#stream.carrier, this.#stream.peer?.session);
     this.#behind = undefined;
     for (const said of behind) this.#say(said);
   }

@@ -5,11 +5,12 @@ import { later, type Timer } from "../later.ts";
 import type { Bitmap } from "./bitmap.ts";
 import { type Holder, Holders } from "./holders.ts";
 import { Ledger } from "./ledger.ts";
-import { CONNECT_MS, isManifest } from "./link.ts";
+import { Learning } from "./learning.ts";
+import { CONNECT_MS } from "./link.ts";
 import type { Links } from "./links.ts";
-import { Hashing, MANIFEST_BYTES_MAX, Manifest } from "./manifest.ts";
-import { Origin, small } from "./origin.ts";
-import { type Order, Schedule, STALL_MS } from "./schedule.ts";
+import { Manifest } from "./manifest.ts";
+import { Origin } from "./origin.ts";
+import { type Order, Schedule } from "./schedule.ts";
 import type { Content, Shelf } from "./shelf.ts";
 import type { Tracker } from "./tracker.ts";
 import type { Demand } from "./wanted.ts";
@@ -24,6 +25,8 @@ export interface Kit {
   readonly random: () => number;
   /** A holder sent what is not the content. */
   lied(name: string, id: string): void;
+  /** So many bytes came twice, or were not the content's. */
+  wasted(bytes: number): void;
   /** Nobody fetches it any more. */
   over(download: Download): void;
 }
@@ -47,8 +50,6 @@ export interface Ways {
 }
 
 const CANDIDATES_MAX = 32;
-/** Manifests that are asked for at a time. */
-const MANIFESTS_MAX = 2;
 /** While fewer holders than this give, it is looked for more so often. Milliseconds. */
 const ENOUGH = 8;
 const SEEK_MS = 10_000;
@@ -60,7 +61,9 @@ export class Download {
   readonly ledger = new Ledger();
   content: Content | undefined;
   readonly #kit: Kit;
-  readonly #ways: Ways;
+  readonly #slow: number | undefined;
+  readonly #manifest: string | undefined;
+  readonly #learning: Learning;
   readonly #users = new Map<User, Demand | undefined>();
   readonly #holders: Holders;
   readonly #origin: Origin;
@@ -70,29 +73,39 @@ export class Download {
   #schedule: Schedule | undefined;
   #timer: Timer | undefined;
   #isFinding = false;
-  #isLearning = false;
-  #isLoading = false;
   #hopeUntil = 0;
-  #seekAt = Number.POSITIVE_INFINITY;
+  #seekAt: number | undefined;
   /** Nobody came of the last search. */
   #hasSought = true;
   #progressAt = now();
   #error: StreamError | undefined;
   #isOver = false;
 
-  constructor(id: string, ways: Ways, kit: Kit) {
+  constructor(id: string, { origins, manifest, slow }: Ways, kit: Kit) {
     this.id = id;
     this.#kit = kit;
-    this.#ways = ways;
-    this.#origin = new Origin(ways.origins);
+    this.#manifest = manifest;
+    this.#slow = slow;
+    this.#origin = new Origin(origins);
     this.#holders = new Holders(id, kit.links, {
       have: (holder) => this.#have(holder),
       got: ({ name }, piece) => this.#then(() => this.#schedule?.got(name, piece)),
       heard: ({ name }) => this.#schedule?.heard(name, now()),
-      manifest: (holder, bytes) => void this.#learn(holder, bytes),
+      manifest: (holder, bytes) => {
+        if (!this.content && !this.#isOver) void this.#learning.heard(holder, bytes);
+      },
       piece: (holder, piece, bytes) => void this.#take(piece, bytes, holder),
       refused: ({ name }, piece, isFull) => this.#then(() => this.#schedule?.refused(name, piece, isFull, now())),
       left: ({ name }) => this.#then(() => this.#schedule?.left(name)),
+    });
+    this.#learning = new Learning(id, this.#holders, this.#origin, this.#abort.signal, {
+      learned: (bytes) => this.#learned(bytes),
+      lied: (holder) => this.#lied(holder),
+      unverified: (bytes) => {
+        for (const user of this.#users.keys()) user.unverified(bytes);
+      },
+      take: (piece, bytes) => this.#take(piece, bytes),
+      step: () => this.#step(),
     });
     void this.#start();
   }
@@ -101,6 +114,11 @@ export class Download {
     this.#users.set(user, undefined);
     if (this.content) this.#open(user, this.content);
     this.#step();
+  }
+
+  /** Somebody knows more origins of it. */
+  widen({ origins }: Ways): void {
+    if (this.#origin.add(origins)) this.#schedule?.originIsThere();
   }
 
   /** That one wants it no more. */
@@ -147,10 +165,8 @@ export class Download {
     const kept = this.#kit.shelf.find(this.id);
     if (kept) this.#know(kept);
     if (this.#isOver) return;
-    this.#isLearning = !kept && this.#ways.manifest !== undefined;
+    if (!kept && this.#manifest !== undefined) void this.#learning.fetch(this.#manifest);
     this.#seek(true);
-    if (this.#isLearning) await this.#fetchManifest();
-    this.#step();
   }
 
   /** Asks the tracker who has it. For the first time, or where nobody is left, the origin waits for what comes of it. */
@@ -179,24 +195,6 @@ export class Download {
     });
   }
 
-  async #fetchManifest(): Promise<void> {
-    try {
-      const bytes = await small(`${this.#ways.manifest}`, MANIFEST_BYTES_MAX, this.#abort.signal);
-      if (await isManifest(this.id, bytes)) await this.#learned(bytes);
-      else this.#error = new StreamError("tampered", "the manifest is another content's");
-    } catch (error) {
-      this.#error = StreamError.from(error);
-    }
-    this.#isLearning = false;
-  }
-
-  async #learn(holder: Holder, bytes: Bytes): Promise<void> {
-    if (this.content || this.#isOver) return;
-    if (await isManifest(this.id, bytes)) await this.#learned(bytes);
-    else this.#lied(holder);
-    this.#step();
-  }
-
   async #learned(bytes: Bytes): Promise<void> {
     const content = await this.#kit.shelf.begin(this.id, Manifest.read(bytes));
     if (!this.content && !this.#isOver) this.#know(content);
@@ -212,7 +210,7 @@ export class Download {
       lengthOf: (piece) => manifest.lengthOf(piece),
       random: this.#kit.random,
       hasOrigin: this.#origin.isThere,
-      slow: this.#ways.slow,
+      slow: this.#slow,
     });
     for (const user of [...this.#users.keys()]) this.#open(user, content);
     for (const holder of this.#holders.all) if (holder.has) this.#have(holder);
@@ -249,7 +247,7 @@ export class Download {
     if (isNew) this.#taking.set(piece, holder);
     const isGood = content.has.has(piece) || (await this.#kit.shelf.put(content, piece, bytes));
     if (isNew) this.#taking.delete(piece);
-    if (!isGood || !isNew) this.ledger.wasted += bytes.length;
+    if (!isGood || !isNew) this.#waste(bytes.length);
     if (this.#isOver) return isGood;
     if (isGood) this.#schedule?.arrived(piece, holder?.name, now());
     else if (holder) {
@@ -258,6 +256,11 @@ export class Download {
     }
     this.#step();
     return isGood;
+  }
+
+  #waste(bytes: number): void {
+    this.ledger.wasted += bytes;
+    this.#kit.wasted(bytes);
   }
 
   #then(act: () => unknown): void {
@@ -271,19 +274,30 @@ export class Download {
     if (this.#isOver) return;
     clearTimeout(this.#timer);
     const at = now();
-    const wake = this.#schedule ? this.#fetch(this.#schedule, at) : this.#learnMore(at);
+    // It is not known yet what is here.
+    if (this.#seekAt === undefined && !this.#schedule) return;
+    const wake = this.#schedule ? this.#fetch(this.#schedule, at) : this.#learn(at);
     if (this.#isOver) return;
-    if (this.#holders.size < ENOUGH && !this.#isFinding && at >= this.#seekAt) this.#seek(false);
-    const next = Math.min(wake, this.#seekAt > at ? this.#seekAt : Number.POSITIVE_INFINITY);
+    const seekAt = this.#seekAt ?? Number.POSITIVE_INFINITY;
+    if (this.#holders.size < ENOUGH && !this.#isFinding && at >= seekAt) this.#seek(false);
+    const next = Math.min(wake, seekAt > at ? seekAt : Number.POSITIVE_INFINITY);
     if (next < Number.POSITIVE_INFINITY) this.#timer = later(() => this.#step(), Math.max(1, next - at));
   }
 
-  get #isHoping(): boolean {
-    return (this.#isFinding || this.#holders.isConnecting) && this.#hopeUntil > now();
+  /** Until when peers may come for whom the origin waits. */
+  get #hope(): number {
+    return this.#isFinding || this.#holders.isConnecting ? this.#hopeUntil : 0;
+  }
+
+  #learn(at: number): number {
+    const wake = this.#learning.plan(at, this.#hope);
+    if (wake !== undefined) return wake;
+    this.fail(this.#origin.error ?? this.#nobody);
+    return Number.POSITIVE_INFINITY;
   }
 
   #fetch(schedule: Schedule, at: number): number {
-    schedule.hope(this.#isHoping ? this.#hopeUntil : 0);
+    schedule.hope(this.#hope);
     for (const [user, demand] of [...this.#users]) {
       if (!demand || !schedule.isMet(demand)) continue;
       this.#users.delete(user);
@@ -295,7 +309,7 @@ export class Download {
       return Number.POSITIVE_INFINITY;
     }
     // What came of the origin as a whole is being put where it stays.
-    if (this.#isLoading) return Number.POSITIVE_INFINITY;
+    if (this.#learning.isLoading) return Number.POSITIVE_INFINITY;
     for (const order of schedule.plan(at)) this.#obey(order);
     if (!schedule.hasWays(at)) return this.#wait(at);
     return schedule.wake(at);
@@ -303,7 +317,7 @@ export class Download {
 
   /** Nobody has what is missing. */
   #wait(at: number): number {
-    if (this.#isHoping) return this.#hopeUntil;
+    if (this.#hope > at) return this.#hope;
     if (this.#isFinding) return Number.POSITIVE_INFINITY;
     const patience = this.#progressAt + PATIENCE_MS;
     if (this.#holders.size > 0 && at < patience) return patience;
@@ -313,7 +327,8 @@ export class Download {
   }
 
   get #nobody(): StreamError {
-    const why = this.#error && this.#error.code !== "cancelled" ? ` (${this.#error.message})` : "";
+    const error = this.#learning.error ?? this.#error;
+    const why = error && error.code !== "cancelled" ? ` (${error.message})` : "";
     return new StreamError("not_found", `nobody who can be reached has it${why}`);
   }
 
@@ -334,55 +349,6 @@ export class Download {
     };
     const wait = await this.#origin.request(content.manifest, first, count, this.#abort.signal, take);
     this.#then(() => this.#schedule?.requested(wait === undefined ? undefined : now() + wait));
-  }
-
-  /** There is no manifest yet: from holders, from its own address, or by the whole content. */
-  #learnMore(at: number): number {
-    let wake = this.#isHoping ? this.#hopeUntil : Number.POSITIVE_INFINITY;
-    let asked = 0;
-    for (const holder of this.#holders.all) {
-      if (!holder.has) continue;
-      if (holder.manifestAt === undefined && asked < MANIFESTS_MAX) {
-        holder.manifestAt = at;
-        holder.wanting?.askManifest();
-      } else if (holder.manifestAt !== undefined && at >= holder.manifestAt + STALL_MS) {
-        this.#holders.drop(holder, "stalled");
-        return at;
-      }
-      if (holder.manifestAt === undefined) continue;
-      asked++;
-      wake = Math.min(wake, holder.manifestAt + STALL_MS);
-    }
-    if (this.#isHoping || asked > 0 || this.#isLearning || this.#isLoading || this.#seekAt === Number.POSITIVE_INFINITY)
-      return wake;
-    if (this.#origin.isThere) void this.#load();
-    else this.fail(this.#origin.error ?? this.#nobody);
-    return wake;
-  }
-
-  /** Gets all of it from the origin, and verifies it at its end: nobody gets any of it before. */
-  async #load(): Promise<void> {
-    this.#isLoading = true;
-    const wait = await this.#origin.whole(this.#abort.signal, (pieces) => this.#verify(pieces));
-    if (wait) await new Promise<void>((resolve) => later(resolve, wait));
-    this.#isLoading = false;
-    this.#step();
-  }
-
-  async #verify(pieces: AsyncGenerator<Bytes>): Promise<void> {
-    const hashing = new Hashing();
-    // Blobs, which a browser may keep elsewhere than in memory.
-    const parts: Blob[] = [];
-    for await (const piece of pieces) {
-      await hashing.push(piece);
-      parts.push(new Blob([piece]));
-      for (const user of this.#users.keys()) user.unverified(hashing.size);
-    }
-    const manifest = hashing.manifest();
-    if ((await manifest.id()) !== this.id) throw new StreamError("tampered", "the origin has another content");
-    if (this.#isOver) return;
-    await this.#learned(manifest.bytes);
-    for (const [piece, part] of parts.entries()) await this.#take(piece, new Uint8Array(await part.arrayBuffer()));
   }
 
   #finish(): void {

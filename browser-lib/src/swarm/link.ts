@@ -1,13 +1,13 @@
 // Our stream to one holder: all contents that are fetched from it are asked for here.
 
 import { StreamError } from "../error.ts";
-import { fromHex, toHex } from "../hex.ts";
+import { fromHex } from "../hex.ts";
 import { later } from "../later.ts";
 import { Fifo } from "../mux/queue.ts";
 import { settler } from "../settler.ts";
 import type { Stream } from "../stream.ts";
 import type { Bitmap } from "./bitmap.ts";
-import { digest, PIECE_BYTES } from "./manifest.ts";
+import { PIECE_BYTES } from "./manifest.ts";
 import {
   type Answer,
   Answers,
@@ -266,11 +266,6 @@ export class Link {
       this.say(record(ASK, ref, piece));
     }
   }
-}
-
-/** Whether these bytes are the manifest with that id. */
-export async function isManifest(id: string, bytes: Bytes): Promise<boolean> {
-  return toHex(await digest(bytes)) === id;
 }
 
 function ignore(): void {}

@@ -74,6 +74,11 @@ export async function digest(bytes: Bytes): Promise<Bytes> {
   return subtle ? new Uint8Array(await subtle.digest("SHA-256", bytes)) : sha256(bytes);
 }
 
+/** Whether these bytes are the manifest with that id. */
+export async function isManifest(id: string, bytes: Bytes): Promise<boolean> {
+  return toHex(await digest(bytes)) === id;
+}
+
 /** Throws `bad_request` for what is no id of a content. */
 export function checkId(id: string): void {
   if (!ID.test(id)) throw new StreamError("bad_request", "an id of a content is 64 lower-case hex digits");

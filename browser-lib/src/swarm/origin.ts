@@ -23,14 +23,24 @@ const PASSING = [408, 425, 429, 500, 502, 503, 504];
 export type TakePiece = (piece: number, bytes: Bytes) => Promise<void>;
 
 export class Origin {
-  readonly #urls: string[];
+  readonly #urls: string[] = [];
+  /** All that were ever named: one that failed for good is not tried again. */
+  readonly #known = new Set<string>();
   #at = 0;
   #failures = 0;
   /** Why the last one failed. */
   error: StreamError | undefined;
 
   constructor(urls: readonly string[]) {
-    this.#urls = [...urls];
+    this.add(urls);
+  }
+
+  /** Whether there are more of them now. */
+  add(urls: readonly string[]): boolean {
+    const fresh = urls.filter((url) => !this.#known.has(url));
+    for (const url of fresh) this.#known.add(url);
+    this.#urls.push(...fresh);
+    return fresh.length > 0;
   }
 
   get isThere(): boolean {
@@ -132,7 +142,7 @@ class Patience {
         controller.enqueue(chunk);
       },
     });
-    return body.pipeThrough(seen);
+    return body.pipeThrough(seen, { signal: this.signal });
   }
 
   end(): void {
@@ -161,6 +171,7 @@ async function range(
   for await (const bytes of inPieces(patience.watch(bodyOf(response)))) {
     left -= bytes.length;
     if (left < 0) throw tampered(url, "is longer than the content");
+    if (bytes.length < manifest.lengthOf(piece)) break;
     await take(piece++, bytes);
     patience.restart();
   }

@@ -70,13 +70,13 @@ export function wishDecoder(): Decoder<Wish> {
     const type = from.byte();
     switch (type) {
       case WANT:
-        return { type, ref: from.small(), id: from.bytes(ID_BYTES) };
+        return { type, ref: from.integer(), id: from.bytes(ID_BYTES) };
       case DROP:
       case MANIFEST:
-        return { type, ref: from.small() };
+        return { type, ref: from.integer() };
       case ASK:
       case CANCEL:
-        return { type, ref: from.small(), index: from.small(0, PIECES_MAX - 1) };
+        return { type, ref: from.integer(), index: from.small(0, PIECES_MAX - 1) };
       default:
         throw breach(`a record of the type ${type}`);
     }
@@ -122,12 +122,13 @@ export class Answers {
 function head(from: Parser): Head {
   const type = from.byte();
   if (type < HAVE || type > REFUSED) throw breach(`a record of the type ${type}`);
-  const ref = from.small();
+  const ref = from.integer();
   const index = () => from.small(0, PIECES_MAX - 1);
   switch (type) {
     case HAVE: {
       const pieces = from.small(0, PIECES_MAX);
       const length = from.small(0, Math.ceil(PIECES_MAX / 8));
+      if (length !== 0 && length !== Math.ceil(pieces / 8)) throw breach("a bitmap of another length");
       const bitmap = length === 0 ? Bitmap.full(pieces) : Bitmap.read(pieces, from.bytes(length));
       return { type, ref, bitmap };
     }

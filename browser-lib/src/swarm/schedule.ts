@@ -175,6 +175,11 @@ export class Schedule {
     this.#originFrom = next ?? 0;
   }
 
+  /** There is an origin, be it one that there was not before. */
+  originIsThere(): void {
+    this.#hasOrigin = true;
+  }
+
   /** Orders as of now. */
   plan(now: number): Order[] {
     for (const peer of this.#peers.values()) {

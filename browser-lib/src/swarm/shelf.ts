@@ -93,9 +93,12 @@ export class Shelf {
     const store = await this.#opened;
     try {
       await this.#makeRoom(store, content, bytes.length);
-      await store.put(id, piece, bytes);
       this.#bytes += bytes.length;
       this.#written += bytes.length;
+      await store.put(id, piece, bytes).catch((error) => {
+        this.#bytes -= bytes.length;
+        throw error;
+      });
     } catch (error) {
       this.#fallShort(error);
       await this.#spare.begin(id, content.manifest.bytes);

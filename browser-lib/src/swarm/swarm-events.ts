@@ -17,8 +17,8 @@ export type SwarmState =
 export interface SwarmEvents {
   /** A fetch is done. */
   fetched: [fetched: { readonly id: string; readonly sources: Sources }];
-  /** Bytes of a content left for a peer. */
-  served: [served: { readonly id: string; readonly bytes: number; readonly carrier: "proxy" | "direct" }];
+  /** A piece left for a peer: the proxy's word on which connection that is. */
+  served: [served: Served];
   /** A piece is here. */
   piece: [piece: { readonly id: string; readonly index: number; readonly from: From }];
   /** We are connected to a holder, or not any more. */
@@ -31,6 +31,14 @@ export interface SwarmEvents {
   close: [];
 }
 
+export interface Served {
+  readonly id: string;
+  readonly piece: number;
+  readonly bytes: number;
+  readonly carrier: "proxy" | "direct";
+  readonly peer: string | undefined;
+}
+
 /** What went, in bytes, since the swarm began. */
 export interface SwarmStats {
   /** What came from peers: `direct` and `proxy` together, and each. It is what the origin was saved, too. */
@@ -40,9 +48,11 @@ export interface SwarmStats {
   readonly origin: number;
   /** What fetches wanted and was there. */
   readonly kept: number;
+  /** What came twice, or was not the content's. */
+  readonly wasted: number;
   /** What was given to peers. */
   readonly up: number;
-  /** Who fetches from us, and whom we fetch from, now. */
+  /** Peers that we are connected to, or about to, and peers that are connected to us. */
+  readonly links: number;
   readonly clients: number;
-  readonly holders: number;
 }

@@ -57,6 +57,12 @@ export interface KeptContent {
   readonly have: number;
 }
 
+/** How many have a content. */
+export interface Holdings {
+  readonly seeders: number;
+  readonly partial: number;
+}
+
 class Swarms extends Emitter<SwarmEvents> {
   readonly #shelf: Shelf;
   readonly #tracker: Tracker;
@@ -66,7 +72,14 @@ class Swarms extends Emitter<SwarmEvents> {
   readonly #uplink: Uplink;
   readonly #announcer: Announcer;
   readonly #downloads = new Map<string, Download>();
-  readonly #sums: Record<From | "up", number> = { direct: 0, proxy: 0, origin: 0, kept: 0, up: 0 };
+  readonly #sums: Record<From | "up" | "wasted", number> = {
+    direct: 0,
+    proxy: 0,
+    origin: 0,
+    kept: 0,
+    up: 0,
+    wasted: 0,
+  };
   #isClosed = false;
   readonly #leaving: Set<() => void>;
   readonly #depart = (): void => void this.close();
@@ -115,9 +128,10 @@ class Swarms extends Emitter<SwarmEvents> {
         uplink: this.#uplink,
         find: (id) => this.#shelf.find(id),
         read: (content, piece) => this.#shelf.read(content, piece),
-        served: ({ id }, bytes, carrier) => {
+        served: ({ id, manifest }, piece, carrier, peer) => {
+          const bytes = manifest.lengthOf(piece);
           this.#sums.up += bytes;
-          this.emit("served", { id, bytes, carrier });
+          this.emit("served", { id, piece, bytes, carrier, peer });
         },
         named: () => this.#tracker.again(),
         failed: (error) => this.#tell({ about: "serving", is: "off", error }),
@@ -160,20 +174,23 @@ class Swarms extends Emitter<SwarmEvents> {
     const { origin = [], manifest, slow } = options;
     const origins = typeof origin === "string" || origin instanceof URL ? [origin] : origin;
     let download = this.#downloads.get(id);
+    const ways = { origins: origins.map(String), manifest: manifest === undefined ? undefined : `${manifest}`, slow };
     if (!download) {
-      const ways = { origins: origins.map(String), manifest: manifest === undefined ? undefined : `${manifest}`, slow };
       download = new Download(id, ways, {
         tracker: this.#tracker,
         links: this.#links,
         shelf: this.#shelf,
         random: Math.random,
         lied: (name) => this.emit("liar", { name, id }),
+        wasted: (bytes) => {
+          this.#sums.wasted += bytes;
+        },
         over: (over) => {
           if (this.#downloads.get(id) === over) this.#downloads.delete(id);
         },
       });
       this.#downloads.set(id, download);
-    }
+    } else download.widen(ways);
     const fetching = new Fetching(id, options, { shelf: this.#shelf, download });
     fetching.done.then(
       () => {
@@ -184,6 +201,16 @@ class Swarms extends Emitter<SwarmEvents> {
       () => {},
     );
     return fetching;
+  }
+
+  /**
+   * How many others have all of a content, and a part of it. Waits for the tracker, for as long as it takes: give a `signal` that bounds it. Rejects `not_found` where the proxy has no
+   * tracker, `forbidden`, `limit`, `cancelled`.
+   */
+  async find(id: string, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Holdings> {
+    checkId(id);
+    const { seeders, partial } = await this.#tracker.find(id, 1, signal ?? new AbortController().signal);
+    return { seeders, partial };
   }
 
   /** What is here, once the store was read: contents, whole or in part. */
@@ -207,8 +234,8 @@ class Swarms extends Emitter<SwarmEvents> {
     return {
       ...this.#sums,
       peers: direct + proxy,
+      links: this.#links.all.length,
       clients: this.#serving.clients,
-      holders: this.#links.all.length,
     };
   }
 

@@ -51,6 +51,8 @@ const BITMAP_PIECES_MAX = 8_192;
 const CONTENTS_MAX = 256;
 const BITMAPS_CHARS_MAX = 24 * 1024;
 const RENEW_MS = 60_000;
+/** A tracker that broke off is tried again after this time. Milliseconds. */
+const AGAIN_MS = 5_000;
 
 interface Ask {
   readonly id: string;
@@ -66,6 +68,8 @@ export class Tracker {
   readonly #asks = new Map<number, Ask>();
   #writer: WritableStreamDefaultWriter<Uint8Array> | undefined;
   #stream: Stream | undefined;
+  /** The last stream was accepted. */
+  #wasUp = false;
   #isNone = false;
   #isClosed = false;
   #next = 0;
@@ -133,27 +137,33 @@ export class Tracker {
     this.#fail(new StreamError("cancelled"));
   }
 
+  /** One stream after the other. */
   async #hold(): Promise<void> {
-    let { session } = this.#inside;
-    while (!this.#isClosed) {
-      try {
-        await this.#run(session);
-        if (!this.#isClosed) throw new StreamError("lost", "the tracker ended");
-        return;
-      } catch (thrown) {
-        const error = StreamError.from(thrown);
-        if (this.#isClosed) return;
-        if (thrown !== MOVED) this.#hooks.state("away", error);
-        const isOver = thrown !== MOVED && !session.leavesOver(error);
-        const next = isOver ? undefined : await this.#inside.after(session).catch(() => undefined);
-        if (!next) return this.#end(error);
-        session = next;
-      }
+    let session: Session | undefined = this.#inside.session;
+    while (session && !this.#isClosed) {
+      const current: Session = session;
+      const ended = await this.#run(current).catch((thrown) => thrown);
+      if (this.#isClosed) return;
+      const error = StreamError.from(ended ?? new StreamError("lost", "the tracker ended"));
+      const leaves = ended === MOVED || current.leavesOver(error);
+      if (ended !== MOVED) this.#hooks.state("away", error);
+      // Refused, it would be again; one that broke off may be back.
+      if (!leaves && !this.#wasUp) return this.#end(error);
+      session = leaves ? await this.#inside.after(current).catch(() => undefined) : await this.#pause();
+      if (!session) this.#end(error);
     }
+  }
+
+  async #pause(): Promise<Session> {
+    await new Promise<void>((resolve) => {
+      this.#timer = later(resolve, AGAIN_MS);
+    });
+    return this.#inside.session;
   }
 
   /** One stream, to its end, or until there is another session. */
   async #run(session: Session): Promise<void> {
+    this.#wasUp = false;
     let renewMs = RENEW_MS;
     const replied = ({ swarm }: JsonObject) => {
       const { renew_ms: told } = Object(swarm) as JsonObject;
@@ -165,6 +175,7 @@ export class Tracker {
     try {
       await Promise.race([stream.opened, moved]);
       this.#writer = stream.writable.getWriter();
+      this.#wasUp = true;
       this.#hooks.state("up");
       this.again();
       for (const [ask, { id, max }] of this.#asks) this.#note("find", { ask, id, max });

@@ -4,8 +4,8 @@ import { expect, it } from "vitest";
 import { Bitmap } from "../../src/swarm/bitmap.ts";
 import { MANIFEST_BYTES_MAX, PIECE_BYTES } from "../../src/swarm/manifest.ts";
 import {
-  ASK,
   Answers,
+  ASK,
   CANCEL,
   DROP,
   GOT,
@@ -51,7 +51,13 @@ const refused = (act: () => unknown) => expect(act).toThrowError(expect.objectCo
 
 it("a holder reads what a fetcher wrote", () => {
   const id = new Uint8Array(32).fill(7);
-  const said = join(want(300, id), record(MANIFEST, 300), record(ASK, 300, 65_535), record(CANCEL, 300, 1), record(DROP, 300));
+  const said = join(
+    want(300, id),
+    record(MANIFEST, 300),
+    record(ASK, 300, 65_535),
+    record(CANCEL, 300, 1),
+    record(DROP, 300),
+  );
   expect(wishes(said)).toEqual([
     { type: WANT, ref: 300, id },
     { type: MANIFEST, ref: 300 },

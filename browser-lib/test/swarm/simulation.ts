@@ -71,7 +71,13 @@ export class Simulation {
     });
     this.demand = { first: 0, last: plan.pieces - 1, order: plan.order, at: 0 };
     this.schedule.demand(this.demand);
-    this.#peers = plan.peers.map((peer, at) => ({ ...peer, name: `p${at}`, queue: [], isLive: false, isSending: false }));
+    this.#peers = plan.peers.map((peer, at) => ({
+      ...peer,
+      name: `p${at}`,
+      queue: [],
+      isLive: false,
+      isSending: false,
+    }));
     for (const peer of this.#peers) this.#in(peer.joinsAt, () => this.#join(peer));
   }
 
@@ -112,7 +118,8 @@ export class Simulation {
       else {
         const peer = this.#peers.find(({ name }) => name === order.peer) as SimPeer;
         if (order.type === "ask") this.#ask(peer, order.piece);
-        else if (order.type === "cancel") peer.queue.splice(0, peer.queue.length, ...peer.queue.filter((p) => p !== order.piece));
+        else if (order.type !== "drop")
+          peer.queue.splice(0, peer.queue.length, ...peer.queue.filter((p) => p !== order.piece));
         else {
           this.dropped.push(`${peer.name} ${order.why}`);
           peer.isLive = false;
@@ -124,7 +131,8 @@ export class Simulation {
   #ask(peer: SimPeer, piece: number): void {
     this.asks++;
     if (!peer.isLive) throw new Error(`${peer.name} was asked although it is gone`);
-    if (peer.kind === "full") return this.#in(REFUSAL_MS, () => this.schedule.refused(peer.name, piece, true, this.now));
+    if (peer.kind === "full")
+      return this.#in(REFUSAL_MS, () => this.schedule.refused(peer.name, piece, true, this.now));
     if (peer.kind === "dead") return;
     peer.queue.push(piece);
     if (!peer.isSending) this.#send(peer);
@@ -149,7 +157,9 @@ export class Simulation {
     this.requests++;
     for (let piece = first; piece < first + count; piece++) {
       this.fromOrigin.push(piece);
-      const isServed = this.#peers.some(({ isLive, kind, has }) => isLive && kind === "honest" && has[piece % has.length]);
+      const isServed = this.#peers.some(
+        ({ isLive, kind, has }) => isLive && kind === "honest" && has[piece % has.length],
+      );
       if (isServed) this.needless.push(piece);
     }
     if (this.#fails > 0) {

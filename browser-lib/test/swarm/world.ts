@@ -3,8 +3,8 @@
 import { vi } from "vitest";
 import { FrameReader, frame } from "../../src/framing.ts";
 import type { JsonObject } from "../../src/json.ts";
-import { Manifest, manifestOf, PIECE_BYTES } from "../../src/swarm/manifest.ts";
-import { type FetchOptions, Swarm, type SwarmOptions } from "../../src/swarm/index.ts";
+import { Swarm, type SwarmOptions } from "../../src/swarm/index.ts";
+import { type Manifest, manifestOf, PIECE_BYTES } from "../../src/swarm/manifest.ts";
 import { type Leg, Switch } from "../splice.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -26,8 +26,10 @@ export class World extends Switch {
   readonly ghosts: string[] = [];
   /** Takes finds and says nothing. */
   isSilent = false;
-  /** There is no such route. */
+  /** There is such a route. */
   hasTracker = true;
+  /** Connects to these names are never answered. */
+  hangsFor = new Set<string>();
 
   constructor() {
     super();
@@ -47,15 +49,17 @@ export class World extends Switch {
     return note === undefined ? all : all.filter((one) => one.note === note);
   }
 
-  /** The tracker forgets everything, and its streams break. */
-  restartTracker(): void {
-    for (const { leg, held } of this.tracks) {
-      held.clear();
-      leg.reset(14);
-    }
+  /** Who holds it, as far as the tracker knows. */
+  holders(id: string): string[] {
+    return this.#live.filter(({ held }) => held.has(id)).map(({ name }) => `${name}`);
+  }
+
+  get #live(): Track[] {
+    return this.tracks.filter(({ leg }) => !leg.line.isCut && leg.line.legs.has(leg));
   }
 
   override opened(leg: Leg, open: JsonObject): void {
+    if (this.hangsFor.has(String(open.path).split("/").at(-1) ?? "")) return;
     if (open.path !== "/swarm/track") return super.opened(leg, open);
     if (!this.hasTracker) {
       leg.send(frame({ error: { code: "not_found", message: "no such route" } }));
@@ -93,7 +97,7 @@ export class World extends Switch {
     }
     if (said.note === "find" && !this.isSilent) {
       const ghosts = this.ghosts.map((name) => ({ name, pieces: 1, share: 0.5 }));
-      const live = this.tracks.filter((other) => !other.leg.line.isCut && other.leg.line.owner !== track.leg.line.owner);
+      const live = this.#live.filter((other) => other.leg.line.owner !== track.leg.line.owner);
       const candidates = live.flatMap(({ name, held }) => {
         const content = held.get(String(id));
         return content ? [{ ...content, name, id: undefined }] : [];
@@ -176,4 +180,14 @@ export async function comes(fetching: { blob(): Promise<Blob> }, bytes: Bytes): 
   return came.equals(bytes) ? "ok" : `${came.length} other bytes`;
 }
 
-export type { FetchOptions };
+const ended = new WeakMap<Promise<unknown>, boolean>();
+
+/** Whether it is settled by now. */
+export function settled(promise: Promise<unknown>): boolean {
+  if (!ended.has(promise)) {
+    ended.set(promise, false);
+    const end = () => void ended.set(promise, true);
+    promise.then(end, end);
+  }
+  return ended.get(promise) === true;
+}
