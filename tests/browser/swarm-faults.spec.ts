@@ -5,7 +5,7 @@ import { announce, type Evil, PIECE, pictures } from "../harness/evil.mjs";
 import { type RunningProxy, startProxy } from "../harness/proxy.mjs";
 import { test as base, expect, type Page } from "./fixture.ts";
 import { ALL, expectAll, ONE, totals } from "./image-swarm.ts";
-import { fetchIn, join, seed } from "./swarm-tab.ts";
+import { fetchIn, findable, join, seed } from "./swarm-tab.ts";
 
 interface Fixtures {
   /** The example's page, with an origin, at a proxy whose tracker knows nobody else. */
@@ -112,8 +112,9 @@ test("threat_25_without_webrtc_everything_comes_through_the_proxy", async ({ tab
     await join(one, { store: "memory" });
   }
   const id = await seed(seeder, 11, 3 * PIECE + 5);
+  await findable(page, id);
   const sources = { proxy: 3 * PIECE + 5, direct: 0, origin: 0 };
-  await expect.poll(() => fetchIn(page, id, 11, 3 * PIECE + 5)).toMatchObject({ isRight: true, sources });
+  expect(await fetchIn(page, id, 11, 3 * PIECE + 5)).toMatchObject({ isRight: true, sources });
 });
 
 test("threat_25_with_nobody_but_the_origin_the_page_is_as_without_a_swarm", async ({ tab, site }) => {
@@ -138,8 +139,8 @@ test("a page that gives nothing is nobody's source, and neither is one that is h
   const size = PIECE + 1;
   const id = await seed(seeder, 12, size);
   for (const page of [taker, hidden]) {
-    // It is found as soon as its seeder has announced it.
-    await expect.poll(() => fetchIn(page, id, 12, size)).toMatchObject({ isRight: true, sources: { peers: size } });
+    await findable(page, id);
+    expect(await fetchIn(page, id, 12, size)).toMatchObject({ isRight: true, sources: { peers: size } });
   }
   await seeder.close();
   expect(await fetchIn(late, id, 12, size)).toMatchObject({ code: "not_found" });
@@ -147,7 +148,6 @@ test("a page that gives nothing is nobody's source, and neither is one that is h
     kept.isHidden = false;
     document.dispatchEvent(new Event("visibilitychange"));
   });
-  await expect
-    .poll(async () => await fetchIn(late, id, 12, size), { timeout: 20_000 })
-    .toMatchObject({ isRight: true, sources: { peers: size } });
+  await findable(late, id);
+  expect(await fetchIn(late, id, 12, size)).toMatchObject({ isRight: true, sources: { peers: size } });
 });

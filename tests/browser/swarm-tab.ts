@@ -47,8 +47,7 @@ export async function fetchIn(
   );
 }
 
-/** Waits until others can find it: whoever seeds it is about to announce it. */
+/** Waits until the page is told of somebody who has all of it: who seeds it is about to say so. */
 export async function findable(page: Page, id: string): Promise<void> {
-  const found = () => page.evaluate((id) => t.outcome(kept.swarm.fetch(id, { range: [0, 0] }).done), id);
-  await expect.poll(async () => (await found()).ok).toBe(true);
+  await expect.poll(() => page.evaluate(async (id) => (await kept.swarm.find(id)).seeders, id)).toBeGreaterThan(0);
 }
