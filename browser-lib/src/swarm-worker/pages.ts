@@ -6,8 +6,9 @@ import { type Client, scope } from "./scope.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** A page that has a swarm says so sooner, unless it is frozen. */
+/** A page that has a swarm says so sooner, unless it is frozen, or its device has much to do: where there is no origin to go to that is waited for longer. */
 const HERE_MS = 1_000;
+const HERE_ALONE_MS = 10_000;
 /** How often it is looked whether a page that is silent is still there, and how often before it counts as frozen. */
 const LOOK_MS = 1_000;
 const LOOKS = 30;
@@ -33,6 +34,7 @@ export class Line {
 
   /** To the first page that says that it can, and is none of `tried`; nothing where there is none. */
   static async first(question: Question, tried: ReadonlySet<string>): Promise<Line | undefined> {
+    const patience = question.origins.length > 0 ? HERE_MS : HERE_ALONE_MS;
     const clients = (await scope.clients.matchAll({ type: "window" })).filter(({ id }) => !tried.has(id));
     if (clients.length === 0) return undefined;
     const lines = clients.map((client) => new Line(client, question));
@@ -40,7 +42,7 @@ export class Line {
       if ((await line.#next()).is !== "here") throw new TypeError("not now");
       return line;
     });
-    const line = await Promise.race([Promise.any(here).catch(() => undefined), passed(HERE_MS)]);
+    const line = await Promise.race([Promise.any(here).catch(() => undefined), passed(patience)]);
     for (const other of lines) if (other !== line) other.leave();
     return line;
   }
