@@ -270,10 +270,13 @@ export class Schedule {
     if (!this.#hasOrigin || this.#isRequested || now < this.#originFrom || now < this.#hopeUntil) return;
     const peers = this.#isSlow() ? [] : [...this.#peers.values()].filter(({ pausedUntil }) => pausedUntil <= now);
     const isForOrigin = (piece: number) => !peers.some(({ has }) => has?.has(piece));
-    const first = this.#wanted.next(isForOrigin);
+    const isDue = (piece: number) => this.#wanted.isOpen(piece) && isForOrigin(piece);
+    let first = this.#wanted.next(isForOrigin);
     if (first === undefined) return;
+    // From the start of its block on: others who begin elsewhere leave no gaps, and each asks for whole blocks.
+    while (first % RUN > 0 && isDue(first - 1)) first--;
     let end = first;
-    for (; end < first + RUN && this.#wanted.isOpen(end) && isForOrigin(end); end++) this.#run.add(end);
+    for (; end < first + RUN && isDue(end); end++) this.#run.add(end);
     for (const piece of this.#run) this.#wanted.asked(piece);
     this.#isRequested = true;
     this.#due.push({ type: "request", first, count: end - first });

@@ -83,6 +83,9 @@ export class Simulation {
 
   /** Runs until all is there; how long that took, or nothing where it was not after so long. */
   run(untilMs: number): number | undefined {
+    // Who is there from the start is there before anything is asked.
+    for (const { act } of this.#events.filter(({ at }) => at === 0)) act();
+    this.#events = this.#events.filter(({ at }) => at > 0);
     this.#obey(this.schedule.plan(this.now));
     while (!this.schedule.isMet(this.demand)) {
       this.#events.sort((one, other) => one.at - other.at);

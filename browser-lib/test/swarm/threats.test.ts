@@ -8,11 +8,13 @@ import { PIECE_BYTES } from "../../src/swarm/manifest.ts";
 import { have, MANIFEST_IS, PIECE, record, type Wish, wishDecoder } from "../../src/swarm/records.ts";
 import { holdClock } from "../clock.ts";
 import { outcome } from "../peer.ts";
-import { passes } from "../splice.ts";
-import { comes, identify, install, pieces, Server, settled, World } from "./world.ts";
+import { comes, identify, install, passes, pieces, Server, settled, World, watchElsewhere } from "./world.ts";
 
 holdClock();
-beforeEach(install);
+beforeEach(() => {
+  install();
+  watchElsewhere();
+});
 afterEach(() => void vi.unstubAllGlobals());
 
 const ORIGIN = "https://origin.test/content";
@@ -70,7 +72,7 @@ async function fetched(world: World, bytes: Uint8Array<ArrayBuffer>, origin?: st
   const from = performance.now();
   const fetching = swarm.fetch(id, origin === undefined ? {} : { origin });
   const coming = comes(fetching, bytes);
-  await passes("the end of the fetch", () => settled(coming), 60_000);
+  await passes("the end of the fetch", () => settled(coming));
   return {
     swarm,
     fetching,
@@ -178,7 +180,7 @@ it("threat_25_a_tracker_that_was_restarted_is_told_everything_again", async () =
   const seeding = await seeder(world, bytes);
   world.line("seeder").cut();
   await passes("the tracker's forgetting", () => world.holders(id).length === 0);
-  await passes("the second announcement", () => world.holders(id).length === 1, 60_000);
+  await passes("the second announcement", () => world.holders(id).length === 1);
   expect(world.said("seeder", "announce").length).toBeGreaterThan(1);
   const { came, fetching } = await fetched(world, bytes);
   expect(came).toBe("ok");

@@ -180,6 +180,49 @@ export async function comes(fetching: { blob(): Promise<Blob> }, bytes: Bytes): 
   return came.equals(bytes) ? "ok" : `${came.length} other bytes`;
 }
 
+/** What is computed or read elsewhere, which takes time that no clock of a test knows. */
+let elsewhere = 0;
+
+/** Lets a held clock stand while such is under way; before each test that holds its clock. */
+export function watchElsewhere(): void {
+  elsewhere = 0;
+  const count = (target: object, name: string) => {
+    const real = Reflect.get(target, name) as (...args: unknown[]) => Promise<unknown>;
+    vi.spyOn(target as Record<string, (...args: unknown[]) => unknown>, name).mockImplementation(async function (
+      this: unknown,
+      ...args: unknown[]
+    ) {
+      elsewhere++;
+      try {
+        return await real.apply(this, args);
+      } finally {
+        elsewhere--;
+      }
+    });
+  };
+  count(crypto.subtle, "digest");
+  count(Blob.prototype, "arrayBuffer");
+}
+
+/** Waits for a condition while the held clock runs, a millisecond at a time. */
+export async function passes(what: string, condition: () => unknown, ms = 60_000): Promise<void> {
+  for (let at = 0; at < ms; at++) {
+    if (condition()) return;
+    for (let turn = 0; turn < 4 || elsewhere > 0; turn++) await new Promise((resolve) => setImmediate(resolve));
+    await vi.advanceTimersByTimeAsync(1);
+  }
+  throw new Error(`never: ${what}`);
+}
+
+/** Waits for a condition: what is hashed takes time that is nobody's turn. */
+export async function happens(what: string, condition: () => unknown): Promise<void> {
+  const end = performance.now() + 20_000;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`never: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
 const ended = new WeakMap<Promise<unknown>, boolean>();
 
 /** Whether it is settled by now. */
