@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         Some(Command::Completions(completions)) => completions.run(),
         Some(Command::Man(page)) => page.run(),
         Some(Command::Send(Client { task, far })) => shell::run(&far, Task::Send(task)),
+        Some(Command::Seed(client)) => shell::seed(client),
         Some(Command::Recv(client)) => {
             let (far, task) = client.invited();
             shell::run(&far, task)

@@ -7,9 +7,13 @@ use std::{
     time::Duration,
 };
 
-use browser_stream_client::{Channel, ChannelOptions, Code, Peer, RefusalCode, room::Room};
+use browser_stream_client::{
+    Channel, ChannelOptions, Code, Peer, RefusalCode,
+    room::Room,
+    swarm::{Announced, ContentId, Extent, PeerName, Portion, Told, Tracker, Why},
+};
 use browser_stream_server::{
-    Config, Proxy, StreamRouter, StreamServerProxy,
+    Config, Limits, Proxy, StreamRouter, StreamServerProxy,
     token::{Asking, Authorizer, Identity, Refused, Rights, Verb},
 };
 use futures::{FutureExt, future::BoxFuture};
@@ -35,9 +39,14 @@ impl Served {
 
     /// The same where a head has so long.
     async fn with(establish_timeout: Duration, change: impl FnOnce(Proxy) -> Proxy) -> Self {
+        Self::shaped(|limits| limits.establish_timeout = establish_timeout, change).await
+    }
+
+    /// The same with limits of its own.
+    async fn shaped(limit: impl FnOnce(&mut Limits), change: impl FnOnce(Proxy) -> Proxy) -> Self {
         let mut config = Config::default();
-        config.limits.establish_timeout = establish_timeout;
         config.limits.names_per_session_max = 1;
+        limit(&mut config.limits);
         config.admin = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
         let names = StreamServerProxy::with_limits("/browser-server", Arc::new(config.limits.clone()));
         let proxy = change(Proxy::new(config, StreamRouter::new().mount(names)));
@@ -193,6 +202,8 @@ async fn threat_21_each_metric_moves_and_none_has_a_name_or_an_address() {
             moved.extend(some);
             waits = all.difference(&moved).cloned().collect();
             waits.remove("bss_draining");
+            // Those of the swarm have a test of their own.
+            waits.retain(|metric| !metric.starts_with("bss_swarm_"));
             if waits.is_empty() {
                 break;
             }
@@ -228,6 +239,52 @@ async fn threat_21_each_metric_moves_and_none_has_a_name_or_an_address() {
     within(async { while !served.text().await.contains("bss_draining 1") {} }).await;
     going.abort();
     pouring.abort();
+}
+
+#[tokio::test]
+async fn each_metric_of_the_swarm_moves() {
+    let served = Served::shaped(|limits| limits.swarm_renew = Duration::from_millis(50), |proxy| proxy).await;
+    let (holder, name) = (served.peer().await, PeerName::random());
+    let _listener = holder.server().with_prefix("/swarm").listen(name.to_string()).await.expect("the name is free");
+    let mut tracker = Tracker::open(&holder, "/swarm").await.expect("it may come");
+    let ids = [ContentId([1; 32]), ContentId([2; 32])];
+    let held = |id| Announced { id, extent: Extent { pieces: 1, portion: Portion::All } };
+    // The second is not renewed, and is forgotten when its time is over.
+    tracker.announce(name, &ids.map(held));
+    tracker.renew();
+    let mut moved = BTreeSet::new();
+    for _ in 0..3 {
+        let asker = served.peer().await;
+        let mut asks = Tracker::open(&asker, "/swarm").await.expect("it may come");
+        tracker.announce(name, &[held(ids[0])]);
+        // When this is answered, that was heard.
+        tracker.find(1, ids[0], None);
+        within(tracker.next()).await.expect("an answer");
+        asks.find(1, ids[0], None);
+        let Some(Told::Found(found)) = within(asks.next()).await else { panic!("an answer") };
+        assert_eq!(found.candidates[0].name, name);
+        moved.extend(families(&served.text().await).1);
+        asks.failed(name, Why::Stalled);
+        asks.find(2, ids[0], None);
+        within(asks.next()).await.expect("an answer");
+    }
+    let notes = ["announce", "failed", "find", "renew", "withdraw"];
+    tracker.withdraw(&ids[..1]);
+    within(async {
+        loop {
+            let text = served.text().await;
+            let (all, some) = families(&text);
+            moved.extend(some);
+            let samples = samples(&text);
+            let told = values(&samples, "bss_swarm_notes_total", "note");
+            assert_eq!(told.keys().copied().collect::<Vec<_>>(), notes);
+            if all.difference(&moved).all(|metric| !metric.starts_with("bss_swarm_")) && counted(&told).len() == notes.len() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ mod sending;
 mod silence;
 mod standby;
 mod tokens;
+mod tracker;
 mod violations;
 mod waiting;
 mod watch;

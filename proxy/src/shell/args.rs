@@ -21,6 +21,7 @@ use super::{
     keys::{self, Keygen},
     list::List,
     listen::Listen,
+    seed::{self, Seed, Seeding},
     shown::Shown,
     token::Token,
     trace::{self, Trace},
@@ -76,6 +77,9 @@ pub enum Command {
     /// Receive the files of a link or a code
     #[command(after_help = STATUSES, after_long_help = recv())]
     Recv(Client<Receive>),
+    /// Serve files to a swarm, by what is in them; or put the ids of its images into a page
+    #[command(after_help = STATUSES, after_long_help = with(seed::HELP))]
+    Seed(Client<Seed>),
     /// Tell what passes between peers and a proxy, live or from a capture
     #[command(after_help = STATUSES, after_long_help = with(trace::HELP))]
     Trace(Box<Trace>),
@@ -102,6 +106,7 @@ pub enum Task {
     List(List),
     Send(Send),
     Receive(Receive),
+    Seed(Seeding),
 }
 
 impl Client<Receive> {
@@ -122,9 +127,9 @@ pub struct Far {
     /// Where it is: ws://…/mux, wss://…/mux, the same with http, or host:port
     #[arg(long, env = "BSS_URL", value_name = "URL", default_value = "ws://127.0.0.1:8080/mux", value_parser = NonEmptyStringValueParser::new())]
     pub url: String,
-    /// Below which prefix the names are
-    #[arg(long, value_name = "PATH", default_value = "/browser-server")]
-    pub prefix: RoutePath,
+    /// Below which prefix the names are [default: /browser-server, to seed /swarm]
+    #[arg(long, value_name = "PATH")]
+    pub prefix: Option<RoutePath>,
     /// Who we are, for a proxy that asks: a token, or @FILE with one; better there or in the environment, where no other user reads it
     #[arg(long, env = "BSS_TOKEN", value_name = "TOKEN|@FILE", hide_env_values = true)]
     pub token: Option<Shown>,

@@ -1,7 +1,7 @@
 //! Names from the shell: `bss` as a peer.
 //!
 //! `args` is what one types, `shown` the token in it, `token` what `bss` has to do with tokens, `peer` the connection to the proxy, `pipe` carries a stream to and from files, `tcp` to and from a socket, `exec` to and
-//! from a process; `connect`, `listen`, `forward`, `list`, `trace`, and `send` and `receive` of `exchange` are the commands, `failure` how they end when they do not end well,
+//! from a process; `connect`, `listen`, `forward`, `list`, `trace`, `seed`, and `send` and `receive` of `exchange` are the commands, `failure` how they end when they do not end well,
 //! `admin` asks the port for whoever runs the proxy, `describe` what the program says of itself, `escape` how a terminal is shown what a peer chose.
 
 mod admin;
@@ -26,6 +26,7 @@ mod peer;
 mod pipe;
 mod progress;
 mod rate;
+mod seed;
 pub mod service;
 mod shown;
 mod standard;
@@ -37,7 +38,7 @@ mod welcome;
 
 use std::{process::ExitCode, time::Duration};
 
-use browser_stream_client::Listener;
+use browser_stream_client::{Listener, swarm::SWARM_PREFIX};
 use tokio::{runtime::Runtime, time::timeout};
 
 use args::Far;
@@ -48,6 +49,7 @@ pub use identity::identity;
 use interrupt::Interrupt;
 pub use log::log;
 use peer::Proxy;
+use seed::Seed;
 pub use token::{authorizer, keep_fresh};
 pub use welcome::welcome;
 
@@ -74,7 +76,7 @@ pub fn run(far: &Far, task: Task) -> ExitCode {
 async fn perform(far: &Far, task: Task) -> Result<(), Failure> {
     let mut interrupt = Interrupt::listen().map_err(|error| Failure::local("signals", &error))?;
     let proxy = tokio::select! {
-        proxy = Proxy::dial(far) => proxy?,
+        proxy = Proxy::dial(far, task.prefix()) => proxy?,
         failure = interrupt.comes() => return Err(failure),
     };
     let done = tokio::select! {
@@ -101,7 +103,25 @@ impl Task {
             Self::List(list) => list.run(proxy).await,
             Self::Send(send) => send.run(proxy).await,
             Self::Receive(receive) => receive.run(proxy).await,
+            Self::Seed(seeding) => seeding.run(proxy).await,
         }
+    }
+
+    /// Below which prefix its names are, where nothing else is said.
+    fn prefix(&self) -> &'static str {
+        match self {
+            Self::Seed(_) => SWARM_PREFIX,
+            _ => "/browser-server",
+        }
+    }
+}
+
+/// Hashes files, or writes a page, and then serves what is to be served.
+pub fn seed(Client { task, far }: Client<Seed>) -> ExitCode {
+    match task.prepare() {
+        Ok(Some(seeding)) => run(&far, Task::Seed(seeding)),
+        Ok(None) => ExitCode::SUCCESS,
+        Err(failure) => failure.exit(),
     }
 }
 

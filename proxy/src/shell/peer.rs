@@ -3,6 +3,7 @@
 use std::{io::IsTerminal, time::Duration};
 
 use browser_stream_client::{Peer, State, StreamClient, StreamServer, seal::FilePins};
+use browser_stream_server::config::RoutePath;
 use futures::StreamExt;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -54,8 +55,8 @@ impl Voice {
 }
 
 impl Proxy {
-    /// Dials it. From then on it is dialled again whenever that is needed, and that is told.
-    pub async fn dial(far: &Far) -> Result<Self, Failure> {
+    /// Dials it, for names below this prefix unless another was said. From then on it is dialled again whenever that is needed, and that is told.
+    pub async fn dial(far: &Far, prefix: &str) -> Result<Self, Failure> {
         let url = url(&far.url);
         let mut dial = Peer::dial(&url);
         if let Some(token) = far.token.as_ref().map(Shown::read).transpose()?.flatten() {
@@ -71,9 +72,10 @@ impl Proxy {
             dial = dial.grace(grace);
         }
         let peer = dial.await.map_err(|error| Failure::dial(&url, &error))?;
+        let prefix = far.prefix.as_ref().map_or(prefix, RoutePath::as_str).to_owned();
         let voice = Voice::of(far);
         let told = voice.connection.then(|| AbortOnDropHandle::new(tokio::spawn(tell(peer.clone()))));
-        Ok(Self { peer, prefix: far.prefix.as_str().to_owned(), url, grace: far.grace, voice, _told: told })
+        Ok(Self { peer, prefix, url, grace: far.grace, voice, _told: told })
     }
 
     pub fn client(&self) -> StreamClient {
@@ -101,6 +103,15 @@ impl Proxy {
 
     pub fn server(&self) -> StreamServer {
         self.peer.server().with_prefix(&self.prefix)
+    }
+
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    /// Below which prefix its names are.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// Where it was dialled.

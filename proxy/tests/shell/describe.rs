@@ -6,7 +6,8 @@ use tokio::process::Command;
 
 use crate::program::{Program, bss};
 
-const COMMANDS: [&str; 11] = ["serve", "connect", "listen", "forward", "ls", "keygen", "send", "recv", "trace", "completions", "man"];
+const COMMANDS: [&str; 12] =
+    ["serve", "connect", "listen", "forward", "ls", "keygen", "send", "recv", "seed", "trace", "completions", "man"];
 
 async fn printed(args: &[&str]) -> String {
     Program::start(&mut bss(args)).ended().await.stdout()

@@ -16,6 +16,7 @@ mod log;
 mod program;
 mod readme;
 mod sealed;
+mod seed;
 mod service;
 mod terminal;
 mod tls;

@@ -106,7 +106,16 @@ impl Proxy {
     }
 
     pub async fn with(args: &[&str]) -> Self {
-        let mut command = bss(&["serve", "--bind", "127.0.0.1:0"]);
+        Self::serve("127.0.0.1:0", args).await
+    }
+
+    /// One where another was.
+    pub async fn at(address: SocketAddr) -> Self {
+        Self::serve(&address.to_string(), &[]).await
+    }
+
+    async fn serve(bind: &str, args: &[&str]) -> Self {
+        let mut command = bss(&["serve", "--bind", bind]);
         let mut program = Program::start(command.args(args).stderr(Stdio::null()));
         let line = program.line().await;
         let address = line.trim_end_matches('/').rsplit('/').next().and_then(|address| address.parse().ok());

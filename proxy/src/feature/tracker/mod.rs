@@ -6,6 +6,8 @@
 mod failures;
 mod holdings;
 mod rank;
+#[cfg(test)]
+mod tests;
 mod track;
 
 use std::sync::{Arc, OnceLock};

@@ -113,9 +113,10 @@ impl Attending {
 
     /// Forgets what is over, and sees how far the peer is.
     fn look(&self) {
+        let rtt = self.session.rtt();
         let mut holdings = self.inner.holdings.lock();
         let over = holdings.expire(Instant::now().into_std());
-        holdings.measured(self.ticket, self.session.rtt());
+        holdings.measured(self.ticket, rtt);
         drop(holdings);
         self.did(Deed::SwarmExpired, over);
     }
@@ -170,10 +171,10 @@ impl Attending {
             // What it is lets no longer is withdrawn when it renews.
             let _permit = self.session.permit(Verb::Publish, &announced.id.right())?;
         }
-        let (count, now) = (announce.contents.len(), Instant::now().into_std());
+        let (count, now, rtt) = (announce.contents.len(), Instant::now().into_std(), self.session.rtt());
         let mut holdings = self.inner.holdings.lock();
         let refused = holdings.announce(self.ticket, announce, &self.inner.books().memory, now);
-        holdings.measured(self.ticket, self.session.rtt());
+        holdings.measured(self.ticket, rtt);
         drop(holdings);
         self.did(Deed::SwarmAnnounce, 1);
         refused.iter().for_each(|(_, why)| self.session.count(*why));
@@ -201,9 +202,10 @@ impl Attending {
             let over: Vec<_> = contents.into_iter().filter(|id| !may(id)).collect();
             self.inner.holdings.lock().withdraw(self.ticket, Some(&over));
         }
+        let rtt = self.session.rtt();
         let mut holdings = self.inner.holdings.lock();
         holdings.renew(self.ticket, Instant::now().into_std());
-        holdings.measured(self.ticket, self.session.rtt());
+        holdings.measured(self.ticket, rtt);
         drop(holdings);
         self.did(Deed::SwarmRenew, 1);
         Ok(())
