@@ -24,6 +24,8 @@ const NEGOTIATION = "browser-stream-server-negotiation.js";
 const ROOM = "browser-stream-server-room.js";
 /** Swarms: the package's entry `./swarm`, and a file for pages as that of channels. */
 const SWARM = "browser-stream-server-swarm.js";
+/** The service worker that gives contents of swarms addresses: the package's entry `./swarm-worker`, a script that needs nothing beside it. */
+const SWARM_WORKER = "browser-stream-server-swarm-worker.js";
 /** What makes direct connections: the library loads it when the first is wanted, from beside itself. */
 const DIRECT = "browser-stream-server-direct.js";
 /** What carries a connection where no WebSocket comes through, likewise. */
@@ -59,6 +61,8 @@ const NEGOTIATION_BUDGET = 1024;
 const ROOM_BUDGET = 8.5 * 1024;
 /** Likewise: what is asked of whom, and the fetches 5.5, links and their records 2, the origin 1.1, the tracker and manifests 1.8, giving 1.7, stores 2.2, what a page sees 2.2; images of a page and its side of the service worker 2.3. */
 const SWARM_BUDGET = 20 * 1024;
+/** Likewise, all of it: what a request wants and is answered 1.8, pages and the origin 1.7, manifests with a SHA-256 1.5. */
+const SWARM_WORKER_BUDGET = 5.25 * 1024;
 /** What issue 11 allows: the admin page with all that it loads. uPlot is 22.7 KiB of it, the library without what the page does without 14, preact 5.5, their licences 1. */
 const ADMIN_BUDGET = 60 * 1024;
 
@@ -130,6 +134,13 @@ const noble = {
 const channel = { ...common, entryPoints: [join(here, "src/channel/index.ts")], minify: true, plugins: [fromSingle] };
 const negotiation = { ...channel, entryPoints: [join(here, "src/negotiation/index.ts")] };
 const swarm = { ...channel, entryPoints: [join(here, "src/swarm/index.ts")] };
+/** A classic script: browsers without modules in service workers run it, too. */
+const swarmWorker = {
+  ...common,
+  entryPoints: [join(here, "src/swarm-worker/worker.ts")],
+  minify: true,
+  format: "iife",
+};
 const room = { ...common, entryPoints: [join(here, "src/room/index.ts")], minify: true, plugins: [fromSingle] };
 
 /** Pages import the library from the proxy that serves them. */
@@ -200,6 +211,7 @@ async function buildAll() {
   await build({ ...negotiation, outfile: join(dist, NEGOTIATION) });
   await build({ ...room, outfile: join(dist, ROOM) });
   await build({ ...swarm, outfile: join(dist, SWARM) });
+  await build({ ...swarmWorker, outfile: join(dist, SWARM_WORKER) });
   await build({ ...seal, outfile: join(dist, SEAL) });
   // The package has it with the libraries in it, too, and depends on none.
   for (const file of [NOBLE, "seal/noble.js"]) await build({ ...noble, outfile: join(dist, file) });
@@ -215,7 +227,20 @@ async function buildAll() {
 async function buildAssets() {
   rmSync(assets, { recursive: true, force: true });
   mkdirSync(assets, { recursive: true });
-  for (const file of [SINGLE, `${SINGLE}.map`, CARRIERS, DIRECT, MSGPACK, CHANNEL, NEGOTIATION, ROOM, SWARM, SEAL, NOBLE])
+  for (const file of [
+    SINGLE,
+    `${SINGLE}.map`,
+    CARRIERS,
+    DIRECT,
+    MSGPACK,
+    CHANNEL,
+    NEGOTIATION,
+    ROOM,
+    SWARM,
+    SWARM_WORKER,
+    SEAL,
+    NOBLE,
+  ])
     cpSync(join(dist, file), join(assets, file));
   for (const file of ["index.html", "style.css"]) {
     if (existsSync(join(examples, file))) cpSync(join(examples, file), join(assets, file));
@@ -252,6 +277,7 @@ async function size() {
   await measure(NEGOTIATION, negotiation, NEGOTIATION_BUDGET);
   await measure(ROOM, room, ROOM_BUDGET);
   await measure(SWARM, swarm, SWARM_BUDGET);
+  await measure(SWARM_WORKER, swarmWorker, SWARM_WORKER_BUDGET);
   await measure(SEAL, seal, SEAL_BUDGET);
   await measure(NOBLE, noble, NOBLE_BUDGET);
   const entryPoints = [join(here, "src/node/index.ts")];

@@ -76,7 +76,7 @@ export class Download {
   #hopeUntil = 0;
   #seekAt: number | undefined;
   /** Nobody came of the last search. */
-  #hasSought = true;
+  #hasSought = false;
   #progressAt = now();
   #error: StreamError | undefined;
   #isOver = false;

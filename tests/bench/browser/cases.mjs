@@ -5,6 +5,7 @@ import { profile } from "./cost.mjs";
 import { MIB } from "./size.mjs";
 import { startSlowLink } from "./slow-link.mjs";
 import { LIGHT, NAME, startPeer } from "./stage.mjs";
+import { faults, together } from "./swarm.mjs";
 
 const TOTAL = 256 * MIB;
 /** Of a delayed transfer, the first part is not counted: in it the windows grow. */
@@ -43,6 +44,8 @@ export const CASES = [
   { name: "delay on the peer's side", run: (stage, add) => delayed(stage, add, "far", stage.mux, `far-${NAME}`) },
   { name: "slow link", run: slowLink },
   { name: "background", run: background },
+  { name: "swarm of four", run: together },
+  { name: "swarm with faults", run: faults },
 ];
 
 /** Bare and ours in the same page, one after the other; who is first changes. @param {Stage} stage @param {Add} add @param {"Down" | "Up"} way */

@@ -60,6 +60,21 @@ export const FIGURES = [
   },
   // Shows that the row above means something. A second of the clock holds one tick, give or take when it was looked at.
   { name: "page: timers behind another tab", unit: "ticks/s", key: "hiddenTicks", max: 1.5 },
+  // Each holder gives 1 MiB in a second at most.
+  {
+    name: "page: swarm of four holders, 1 MiB/s each",
+    unit: "MiB/s",
+    key: "swarmFour",
+    baseline: ["swarmOne", "one of them"],
+    ratioMin: 3,
+  },
+  // Of eleven who announce all of them ten are dead, silent, lie or leave.
+  {
+    name: "page: 20 pictures, ten of eleven peers do harm",
+    unit: "ms",
+    key: "swarmFaults",
+    baseline: ["originAlone", "their origin alone, unchecked"],
+  },
 ];
 
 /**
