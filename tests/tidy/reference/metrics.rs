@@ -166,6 +166,10 @@ What a frame was: {}. `data` are those with payload, `stray` those of streams th
 
 How an open was answered: {}. `application` are refusals with an application's own code, or with one that the proxy refuses no open with, the others beside `accepted` are [codes](codes.md).
 
+### note
+
+What a peer said to the tracker of the swarm: {}. Of `failed` those count that were believed.
+
 ### limit
 
 What was refused, shed or cut:
@@ -175,6 +179,7 @@ What was refused, shed or cut:
 {limits}",
         listed("kind"),
         listed("result"),
+        listed("note"),
     )
 }
 
