@@ -95,7 +95,7 @@ test-format:
 test-biome: $(LIBRARY) $(TESTS)
 	cd browser-lib && npm run lint
 
-test-types: $(ASSETS) $(TESTS)
+test-types: $(ASSETS) $(TESTS) $(DOCS)
 	cd browser-lib && npm run check
 	cd tests && npm run --if-present check
 

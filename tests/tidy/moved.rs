@@ -4,7 +4,7 @@
 use crate::source::{Findings, root};
 
 /// What counts (`limit` of `bss_refusals_total`), and where it is seen to.
-const SEEN: [(&str, &str, &str); 61] = [
+const SEEN: [(&str, &str, &str); 69] = [
     ("connections", "proxy/tests/shedding.rs", "threat_19_one_connection_too_many_is_told_to_come_back"),
     ("descriptors", "proxy/tests/shell/admin.rs", "threat_19_connections_that_no_descriptor_is_left_for_are_counted"),
     ("connections_per_address", "proxy/tests/edge/tls.rs", "threat_18_the_limits_of_an_address_hold_over_tls"),
@@ -59,6 +59,14 @@ const SEEN: [(&str, &str, &str); 61] = [
     ("room_asks", "tests/proxy/room/acks.rs", "so_many_asks_of_one_member_wait_and_no_more_and_each_has_its_own_number"),
     ("room_rate_slowed", "tests/proxy/room/bounds.rs", "threat_24_one_event_to_many_members_costs_its_sender_as_much_as_many"),
     ("room_watchers", "tests/proxy/room/directory.rs", "so_many_watch_and_no_more"),
+    ("http_up", "proxy/tests/edge/over_http.rs", "threat_33_without_its_secret_nobody_sends_for_a_connection"),
+    ("swarm_note", "tests/proxy/tracker/bounds.rs", "threat_25_what_is_no_note_is_refused_and_the_stream_goes_on"),
+    ("swarm_name", "tests/proxy/tracker/bounds.rs", "threat_25_nobody_announces_under_a_name_that_is_not_its_own"),
+    ("swarm_contents", "tests/proxy/tracker/bounds.rs", "threat_25_contents_and_holders_are_bounded"),
+    ("swarm_contents_per_session", "tests/proxy/tracker/bounds.rs", "threat_25_contents_and_holders_are_bounded"),
+    ("swarm_holders", "tests/proxy/tracker/bounds.rs", "threat_25_contents_and_holders_are_bounded"),
+    ("swarm_rate", "tests/proxy/tracker/bounds.rs", "threat_25_a_flood_of_notes_is_refused_and_then_cut"),
+    ("swarm_rate_cut", "tests/proxy/tracker/bounds.rs", "threat_25_a_flood_of_notes_is_refused_and_then_cut"),
     ("queue_busy", "tests/proxy/ladder.rs", "threat_08_above_eight_mebibytes_queued_opens_to_that_server_are_busy_until_it_takes_them"),
     ("queue_reset", "tests/proxy/ladder.rs", "threat_06_beyond_the_last_rung_the_fullest_stream_is_reset_at_both_ends_and_the_others_live"),
     ("waiting_bytes", "tests/proxy/ladder.rs", "bytes_that_wait_for_an_answer_are_bounded_and_the_newest_open_pays"),

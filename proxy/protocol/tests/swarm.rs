@@ -251,17 +251,15 @@ fn a_piece_may_be_written_behind_its_head() {
 
 #[test]
 fn threat_25_what_is_no_record_is_refused_at_the_latest_with_its_last_byte() {
-    fn refusal<R: Record + Debug>(bytes: &[u8]) -> Result<(), BadRecord> {
+    fn refusal<R: Record + Debug>(bytes: &[u8]) -> Result<Option<R>, BadRecord> {
         let mut decoder = Decoder::<R>::default();
         decoder.push(Bytes::copy_from_slice(bytes));
-        while let Some(record) = decoder.next()? {
-            panic!("{record:?}");
-        }
-        Ok(())
+        decoder.next()
     }
     for bad in vectors().refused {
-        let refused = if bad.direction == "wanted" { refusal::<Wanted>(&bytes(&bad.hex)) } else { refusal::<Held>(&bytes(&bad.hex)) };
-        assert!(refused.is_err(), "{}: {}", bad.direction, bad.name);
+        let bytes = bytes(&bad.hex);
+        let is_refused = if bad.direction == "wanted" { refusal::<Wanted>(&bytes).is_err() } else { refusal::<Held>(&bytes).is_err() };
+        assert!(is_refused, "{}: {}", bad.direction, bad.name);
     }
 }
 

@@ -84,7 +84,7 @@ async fn threat_25_a_flood_of_notes_is_refused_and_then_cut() {
     member.say("find", json!({ "ask": 3, "id": content(1) }));
     let refused = member.hear().await;
     assert_eq!((&refused["value"]["code"], &refused["value"]["ask"]), (&json!("limit"), &json!(3)));
-    assert_eq!(proxy.tracker.contents().len(), 1);
+    assert_eq!((proxy.tracker.contents().len(), proxy.refused("swarm_rate")), (1, 2));
     sleep(Duration::from_secs(1)).await;
     member.settled().await;
     for _ in 0..250 {

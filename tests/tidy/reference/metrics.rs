@@ -170,6 +170,10 @@ How an open was answered: {}. `application` are refusals with an application's o
 
 What carries a session (PROTOCOL.md, section 17): {}.
 
+### note
+
+What a peer said to the tracker of the swarm: {}. Of `failed` those count that were believed.
+
 ### limit
 
 What was refused, shed or cut:
@@ -180,6 +184,8 @@ What was refused, shed or cut:
         listed("kind"),
         listed("result"),
         listed("carrier"),
+
+        listed("note"),
     )
 }
 

@@ -161,7 +161,7 @@ impl Office {
         Ok((self.session(session)?, number))
     }
 
-    /// The names of a prefix, and the one of them that is meant: by its key, or by itself where there is one prefix.
+    /// The names of a prefix, and the one of them that is meant: by its key, or by itself where there is one prefix beside the swarm's.
     pub(super) fn name(&self, key: &str) -> Result<(StreamServerProxy, String), Fault> {
         let inner = self.inner()?;
         let below = |names: &&StreamServerProxy| key.strip_prefix(names.prefix()).is_some_and(|rest| rest.starts_with('/'));
@@ -169,7 +169,9 @@ impl Office {
         if let Some(names) = inner.names.iter().filter(below).max_by_key(|names| names.prefix().len()) {
             return Ok((names.clone(), key[names.prefix().len() + 1..].to_owned()));
         }
-        match &inner.names[..] {
+        // Nobody types a random name without looking at its key.
+        let others: Vec<_> = inner.names.iter().filter(|names| names.prefix() != inner.tracker.names().prefix()).collect();
+        match others[..] {
             [names] => Ok((names.clone(), key.to_owned())),
             _ => Err(Fault::bad("there are several prefixes: write the key of the name, its prefix in front")),
         }

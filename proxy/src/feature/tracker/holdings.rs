@@ -301,6 +301,7 @@ impl Holdings {
     }
 
     /// How many contents there are, and how many holdings of them.
+    #[cfg(any(test, feature = "metrics"))]
     pub fn count(&self) -> (usize, usize) {
         (self.contents.len(), self.count)
     }
