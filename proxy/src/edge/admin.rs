@@ -48,7 +48,7 @@ use tokio::{
 use super::http::converse;
 use super::{
     addresses::{Addresses, Place},
-    http::{Connection, Conversation, is_the_peers},
+    http::{Busy, Connection, Conversation, is_the_peers},
     metrics,
     proxy::{Inner, Proxy},
     readiness::{Trouble, come_back},
@@ -98,7 +98,7 @@ impl Proxy {
                             self.inner.counters.count(trouble.counts_as());
                         }
                         let Some((place, caller)) = place else { continue };
-                        let connection = Connection { remote, local, shed, place: Arc::new(place) };
+                        let connection = Connection { remote, local, shed, place: Arc::new(place), busy: Busy::default() };
                         let conversation = speak(socket, router.clone(), connection, self.inner.clone(), is_secure);
                         self.inner.tasks.spawn(async move {
                             let _caller = caller;

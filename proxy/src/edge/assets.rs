@@ -183,7 +183,7 @@ fn missing(path: &str) -> Response {
 fn is_library(path: &str) -> bool {
     let part = path.strip_prefix("/browser-stream-server-").and_then(|part| part.strip_suffix(".js"));
     path.starts_with("/browser-stream-server.js")
-        || part.is_some_and(|part| ["channel", "direct", "msgpack", "negotiation", "noble", "room", "seal"].contains(&part))
+        || part.is_some_and(|part| ["channel", "direct", "http", "msgpack", "negotiation", "noble", "room", "seal"].contains(&part))
 }
 
 /// Lets the page that was let in read the answer, and keeps caches from handing it to another.

@@ -27,7 +27,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -54,6 +54,44 @@ pub(super) struct Connection {
     /// Why it is to be told that there is no room for it.
     pub(super) shed: Option<Trouble>,
     pub(super) place: Arc<OwnedSemaphorePermit>,
+    /// What a server is asked for over it.
+    pub(super) busy: Busy,
+}
+
+/// How many requests to servers are under way over a connection: bounds of their own hold for them, and it is not too old before they have ended.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Busy(Arc<watch::Sender<usize>>);
+
+/// One of them, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Busied(Busy);
+
+impl Busy {
+    /// One more.
+    pub(super) fn begin(&self) -> Busied {
+        self.0.send_modify(|under_way| *under_way += 1);
+        Busied(self.clone())
+    }
+
+    /// Resolves when there are none. Cancel-safe.
+    pub(super) async fn rests(&self) {
+        // The sender is here.
+        let _ = self.0.subscribe().wait_for(|under_way| *under_way == 0).await;
+    }
+
+    /// Resolves when there have been none for so long at a stretch. Cancel-safe.
+    pub(super) async fn rests_for(&self, long: Duration) {
+        while {
+            self.rests().await;
+            timeout(long, self.0.subscribe().wait_for(|under_way| *under_way > 0)).await.is_ok()
+        } {}
+    }
+}
+
+impl Drop for Busied {
+    fn drop(&mut self) {
+        self.0.0.send_modify(|under_way| *under_way -= 1);
+    }
 }
 
 /// Serves `router` on `listener` until the proxy stops; then takes no more and returns. Each connection is a task of the proxy's.
@@ -99,7 +137,7 @@ pub(super) async fn serve(listener: TcpListener, router: Router, inner: &Arc<Inn
                 }
                 // One address gets no more of the answers than there are for all such: the next newcomer must not wait for it.
                 let Some(place) = place else { continue };
-                let connection = Connection { remote, local, shed, place: Arc::new(place) };
+                let connection = Connection { remote, local, shed, place: Arc::new(place), busy: Busy::default() };
                 let conversation = converse(socket, router.clone(), connection, inner.clone());
                 inner.tasks.spawn(async move {
                     // Until it ends, or is a session, which has a place of its own.
@@ -187,7 +225,7 @@ impl Conversation {
     pub(super) async fn speak<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(self, socket: S, router: Router) {
         let life = self.life();
         let Self { connection, patience, until, inner } = self;
-        let (remote, shed) = (connection.remote, connection.shed);
+        let (remote, shed, busy) = (connection.remote, connection.shed, connection.busy.clone());
         let asked = Arc::new(AtomicBool::new(false));
         let service = service_fn({
             let asked = asked.clone();
@@ -197,19 +235,24 @@ impl Conversation {
             }
         });
         let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(HEAD_BYTES_MAX).keep_alive(shed.is_none());
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(patience)
+            .max_buf_size(inner.head_bytes_max())
+            .max_header_size(inner.head_bytes_max())
+            .keep_alive(shed.is_none());
         let mut http = pin!(builder.serve_connection(TokioIo::new(socket), service).with_upgrades());
         let ended = tokio::select! {
             ended = http.as_mut() => Ok(ended),
             () = late(until, &asked) => return inner.counters.count(Refusal::EstablishTimeout),
             () = inner.stop.cancelled() => Err(()),
-            () = sleep(life) => Err(()),
+            () = over(life, &busy) => Err(()),
         };
         let ended = match ended {
             Ok(ended) => Some(ended),
             Err(()) => {
                 http.as_mut().graceful_shutdown();
-                timeout(patience, http).await.ok()
+                tokio::select! { ended = http => Some(ended), () = busy.rests_for(patience) => None }
             }
         };
         if let Some(Err(error)) = ended {
@@ -221,6 +264,12 @@ impl Conversation {
             tracing::trace!(%remote, %error, "connection ended");
         }
     }
+}
+
+/// Resolves when a connection is too old, and no server is asked for anything over it.
+pub(super) async fn over(life: Duration, busy: &Busy) {
+    sleep(life).await;
+    busy.rests().await;
 }
 
 /// Resolves if nothing has been asked by then.

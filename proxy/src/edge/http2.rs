@@ -1,4 +1,4 @@
-//! HTTP/2 with one peer, over TLS: pages, and never a session. Browsers open a connection of HTTP/1.1 beside it for the WebSocket.
+//! HTTP/2 with one peer, over TLS: pages and requests to servers, and never a session. Browsers open a connection of HTTP/1.1 beside it for the WebSocket.
 
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
@@ -9,11 +9,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     net::TcpStream,
     sync::watch,
-    time::{sleep, sleep_until, timeout},
+    time::{sleep_until, timeout},
 };
 use tokio_rustls::server::TlsStream;
 
-use super::http::{Conversation, HEAD_BYTES_MAX, answer};
+use super::http::{Conversation, answer, over};
 use crate::{counters::Refusal, tls::HTTP_2};
 
 /// Whether it is what both agreed upon in the handshake.
@@ -38,17 +38,17 @@ struct Asks {
 pub(super) async fn speak(conversation: Conversation, socket: TlsStream<TcpStream>, router: Router) {
     let life = conversation.life();
     let Conversation { connection, patience, until, inner } = conversation;
-    let (remote, shed) = (connection.remote, connection.shed.is_some());
+    let (remote, shed, busy) = (connection.remote, connection.shed.is_some(), connection.busy.clone());
     let asks = Arc::new(watch::Sender::new(Asks::default()));
     let service = service_fn({
         let asks = asks.clone();
         move |request| ask(asks.clone(), shed, answer(router.clone(), connection.clone(), named(request)))
     });
     let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder.max_header_list_size(HEAD_BYTES_MAX as u32).max_concurrent_streams(STREAMS_MAX);
-    builder.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW).max_send_buf_size(SEND_BUFFER);
+    builder.max_header_list_size(u32::try_from(inner.head_bytes_max()).unwrap_or(u32::MAX)).max_concurrent_streams(STREAMS_MAX);
+    builder.initial_stream_window_size(WINDOW).initial_connection_window_size(CONNECTION_WINDOW).max_send_buf_size(SEND_BUFFER);
     let mut http = pin!(builder.serve_connection(TokioIo::new(socket), service));
-    let (mut over, mut idle) = (pin!(sleep(life)), pin!(idle(asks.subscribe(), patience)));
+    let (mut over, mut idle) = (pin!(over(life, &busy)), pin!(idle(asks.subscribe(), patience)));
     let mut ending = false;
     let ended = loop {
         tokio::select! {
@@ -70,7 +70,7 @@ pub(super) async fn speak(conversation: Conversation, socket: TlsStream<TcpStrea
         Some(ended) => Some(ended),
         None => {
             http.as_mut().graceful_shutdown();
-            timeout(patience, http).await.ok()
+            tokio::select! { ended = http => Some(ended), () = busy.rests_for(patience) => None }
         }
     };
     if let Some(Err(error)) = ended {
@@ -128,7 +128,9 @@ fn named(mut request: Request<Incoming>) -> Request<Incoming> {
 
 /// Files that one peer loads at once: the rest waits its turn.
 const STREAMS_MAX: u32 = 64;
-/// Credit for what a peer sends: nobody reads a request's body.
+/// Credit for what a peer sends: nobody but servers reads a request's body.
 const WINDOW: u32 = 65_535;
+/// The same for all requests of a connection, so that a server which does not read does not hold up what is sent to the next.
+const CONNECTION_WINDOW: u32 = 4 * WINDOW;
 /// Of an answer that waits for its peer to read.
 const SEND_BUFFER: usize = 64 * 1024;

@@ -17,5 +17,6 @@ mod secure;
 mod shed;
 mod stun;
 mod upgrade;
+mod visit;
 
 pub use proxy::{Proxy, mux};

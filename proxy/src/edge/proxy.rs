@@ -25,6 +25,7 @@ use super::{
     shed, stun,
     stun::Stun,
     upgrade,
+    visit::{self, Visits},
 };
 #[cfg(feature = "admin")]
 use crate::route::StreamServerProxy;
@@ -67,7 +68,7 @@ pub struct Proxy {
 pub(super) struct Inner {
     pub(super) config: Config,
     pub(super) limits: Arc<Limits>,
-    gate: Arc<Gate>,
+    pub(super) gate: Arc<Gate>,
     /// Who the proxy is over TLS, where it speaks that itself.
     #[cfg(feature = "tls")]
     pub(super) identity: Option<Identity>,
@@ -76,6 +77,8 @@ pub(super) struct Inner {
     /// Connections that are no sessions, or not yet, by address.
     pub(super) callers: Arc<Addresses>,
     pub(super) readiness: Arc<Readiness>,
+    /// Requests by HTTP to servers.
+    pub(super) visits: Option<Visits>,
     pub(super) sessions: Sessions,
     pub(super) channels: Channels,
     pub(super) rooms: Rooms,
@@ -132,17 +135,21 @@ impl Proxy {
     }
 
     /// Everything over HTTP: the WebSocket at [`Config::path`], the start page, library and examples below `/`, `/healthz` (the process
-    /// answers) and `/readyz` (new sessions are welcome: 200, or 503 with the reason).
+    /// answers) and `/readyz` (new sessions are welcome: 200, or 503 with the reason). Where names have hosts, requests to those are their servers': [`Config::http_hosts`].
     pub fn router(&self) -> Router {
         let readiness = self.inner.readiness.clone();
-        Router::new()
+        let router = Router::new()
             .route(self.inner.config.path.as_str(), upgrade::route(self.clone()))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(async move || readiness.answer()))
             .fallback(assets::serve)
             .with_state(Arc::new(Places::new(&self.inner.config)))
             .layer(middleware::from_fn(shed::keep))
-            .layer(middleware::from_fn_with_state(self.inner.gate.clone(), gate::keep))
+            .layer(middleware::from_fn_with_state(self.inner.gate.clone(), gate::keep));
+        if self.inner.visits.is_none() {
+            return router;
+        }
+        router.layer(middleware::from_fn_with_state(self.clone(), visit::keep))
     }
 
     /// The WebSocket alone, for a route of one's own.
@@ -281,7 +288,6 @@ impl Proxy {
 impl Inner {
     pub(super) fn new(config: Config, router: StreamRouter, tls: Option<OwnTls>, counters: Arc<Counters>) -> Self {
         let limits = Arc::new(config.limits.clone());
-        #[cfg(feature = "admin")]
         let names = router.proxies().to_vec();
         let channels = Channels::new(limits.clone());
         let rooms = Rooms::new(limits.clone());
@@ -295,6 +301,8 @@ impl Inner {
         let addresses = Arc::new(Addresses::new(limits.sessions_per_address_max, &config.trusted_proxies));
         let callers = Arc::new(Addresses::new(limits.connections_per_address_max, &config.trusted_proxies));
         let readiness = Arc::new(Readiness::new(&limits, memory.clone(), draining.clone()));
+        // Those of the first prefix: a host has no room for another.
+        let visits = names.first().and_then(|names| Visits::new(names, &config));
         Self {
             config,
             limits,
@@ -304,6 +312,7 @@ impl Inner {
             addresses,
             callers,
             readiness,
+            visits,
             sessions,
             channels,
             rooms,
@@ -335,8 +344,17 @@ impl Inner {
 
     /// What answers on a port that speaks TLS who comes without.
     #[cfg(feature = "tls")]
-    pub(super) fn elsewhere(&self) -> Router {
-        secure::elsewhere().layer(middleware::from_fn(shed::keep)).layer(middleware::from_fn_with_state(self.gate.clone(), gate::keep))
+    pub(super) fn elsewhere(self: &Arc<Self>) -> Router {
+        secure::elsewhere()
+            .layer(middleware::from_fn(shed::keep))
+            .layer(middleware::from_fn_with_state(self.gate.clone(), gate::keep))
+            .layer(middleware::from_fn_with_state(self.clone(), visit::elsewhere))
+    }
+
+    /// The most bytes of a request's head: servers are sent more than the proxy itself needs.
+    pub(super) fn head_bytes_max(&self) -> usize {
+        let servers = self.visits.as_ref().map_or(0, |_| self.limits.http_head_bytes_max);
+        servers.max(http::HEAD_BYTES_MAX)
     }
 
     pub(super) fn is_secure(&self) -> bool {

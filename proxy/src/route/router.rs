@@ -103,7 +103,6 @@ impl StreamRouter {
     }
 
     /// What it has mounted.
-    #[cfg(feature = "admin")]
     pub(crate) fn proxies(&self) -> &[StreamServerProxy] {
         &self.proxies
     }

@@ -99,7 +99,7 @@ impl State {
 
     /// Tells the peer, once for each, that it met with a bound of the proxy.
     pub(super) fn say_limit(&mut self, bound: Refusal) {
-        let bit = 1_u64 << bound as u32;
+        let bit = 1_u128 << bound as u32;
         if self.control.is_some() && self.told & bit == 0 {
             self.told |= bit;
             self.say(&Note::with("limit", bound.name()));

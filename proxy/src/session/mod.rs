@@ -178,7 +178,7 @@ struct State {
     /// What is known of the session's going when the process goes down.
     leaving: Leaving,
     /// Which bounds the peer was told of.
-    told: u64,
+    told: u128,
     /// The peer's streams that count in its quota; nothing where nobody asks who it is.
     owned: Option<Box<Counted>>,
 }
