@@ -1,5 +1,6 @@
 /** The browser library as it is built, for programs in Node, with the types of its source. */
 
+import * as https from "../../browser-lib/dist/http/index.js";
 import * as main from "../../browser-lib/dist/index.js";
 import * as rooms from "../../browser-lib/dist/room/index.js";
 
@@ -7,3 +8,4 @@ export const { MuxDemux, StreamClient, StreamServer } = /** @type {typeof import
   /** @type {unknown} */ (main)
 );
 export const { Room } = /** @type {typeof import("/browser-stream-server-room.js")} */ (/** @type {unknown} */ (rooms));
+export const http = /** @type {typeof import("/browser-stream-server-http.js")} */ (/** @type {unknown} */ (https));

@@ -30,7 +30,7 @@ const CARGOS = [".cargo_vcs_info.json", "Cargo.lock", "Cargo.toml.orig"];
 const PROXYS = ["build.rs", "CHANGELOG.md", "PROTOCOL.md", "RESUME.md", "SEAL.md", "SECURITY.md"];
 
 /** Built of several modules, for pages and for what has libraries in it. */
-const SINGLE_FILES = ["", "-channel", "-direct", "-msgpack", "-negotiation", "-noble", "-room", "-seal"];
+const SINGLE_FILES = ["", "-channel", "-direct", "-http", "-msgpack", "-negotiation", "-noble", "-room", "-seal"];
 
 test("each crate has what it is built of and what says how to use it, and nothing else", async () => {
   for (const { name, folder } of CRATES) {
