@@ -18,6 +18,8 @@ const SINGLE = "browser-stream-server.js";
 const MSGPACK = "browser-stream-server-msgpack.js";
 /** Channels: the package's entry `./channel`, and a file of its own for pages, which takes what it shares with the library from that. */
 const CHANNEL = "browser-stream-server-channel.js";
+/** HTTP into a tab: the package's entry `./http`, and a file for pages as that of channels. */
+const HTTP = "browser-stream-server-http.js";
 /** Connections of a page's own: the package's entry `./negotiation`, and a file for pages as that of channels. */
 const NEGOTIATION = "browser-stream-server-negotiation.js";
 /** Rooms: the package's entry `./room`, and a file of its own for pages, which takes what it shares with the library from that, and the codec from that codec's file. */
@@ -55,6 +57,8 @@ const CARRIERS_BUDGET = 3.25 * 1024;
 const MSGPACK_BUDGET = 7.75 * 1024;
 /** What channels add to the library, in the same way. */
 const CHANNEL_BUDGET = 5 * 1024;
+/** What HTTP into a tab adds, likewise. */
+const HTTP_BUDGET = 7.25 * 1024;
 /** What the negotiation of a page's own connections adds, likewise. */
 const NEGOTIATION_BUDGET = 1024;
 /** Likewise: a room, its members, listeners and targets 2.7, what it sends and asks 1.2, seats and lines 1.8, records and values 1.8, the directory 0.6. A page loads the codec's file beside it, once. */
@@ -132,6 +136,7 @@ const noble = {
   banner: { js: `/*! Contains @noble/ciphers, @noble/curves and @noble/hashes. ${licence("@noble/curves")} */` },
 };
 const channel = { ...common, entryPoints: [join(here, "src/channel/index.ts")], minify: true, plugins: [fromSingle] };
+const http = { ...channel, entryPoints: [join(here, "src/http/index.ts")] };
 const negotiation = { ...channel, entryPoints: [join(here, "src/negotiation/index.ts")] };
 const swarm = { ...channel, entryPoints: [join(here, "src/swarm/index.ts")] };
 /** A classic script: browsers without modules in service workers run it, too. */
@@ -151,6 +156,7 @@ const libraryFromProxy = {
     setup.onResolve({ filter: /^browser-stream-server\/msgpack$/ }, () => ({ path: `/${MSGPACK}`, external: true }));
     setup.onResolve({ filter: /^browser-stream-server\/seal$/ }, () => ({ path: `/${SEAL}`, external: true }));
     setup.onResolve({ filter: /^browser-stream-server\/channel$/ }, () => ({ path: `/${CHANNEL}`, external: true }));
+    setup.onResolve({ filter: /^browser-stream-server\/http$/ }, () => ({ path: `/${HTTP}`, external: true }));
     setup.onResolve({ filter: /^browser-stream-server\/negotiation$/ }, () => ({
       path: `/${NEGOTIATION}`,
       external: true,
@@ -208,6 +214,7 @@ async function buildAll() {
   // Rooms load it in pages, and the package's entries have it with the library in it, too.
   for (const file of [MSGPACK, "msgpack.js"]) await build({ ...msgpack, outfile: join(dist, file) });
   await build({ ...channel, outfile: join(dist, CHANNEL) });
+  await build({ ...http, outfile: join(dist, HTTP) });
   await build({ ...negotiation, outfile: join(dist, NEGOTIATION) });
   await build({ ...room, outfile: join(dist, ROOM) });
   await build({ ...swarm, outfile: join(dist, SWARM) });
@@ -216,7 +223,7 @@ async function buildAll() {
   // The package has it with the libraries in it, too, and depends on none.
   for (const file of [NOBLE, "seal/noble.js"]) await build({ ...noble, outfile: join(dist, file) });
   // Fails here, not in a page, where the single file lacks what it takes from there.
-  for (const file of [CHANNEL, NEGOTIATION, ROOM, SWARM, SEAL]) await import(pathToFileURL(join(dist, file)).href);
+  for (const file of [CHANNEL, HTTP, NEGOTIATION, ROOM, SWARM, SEAL]) await import(pathToFileURL(join(dist, file)).href);
   // For the package; where the proxy's image is made they are not there.
   for (const file of ["LICENSE-APACHE", "LICENSE-MIT"].filter((file) => existsSync(join(here, "..", file))))
     cpSync(join(here, "..", file), join(dist, file));
@@ -234,6 +241,7 @@ async function buildAssets() {
     DIRECT,
     MSGPACK,
     CHANNEL,
+    HTTP,
     NEGOTIATION,
     ROOM,
     SWARM,
@@ -274,6 +282,7 @@ async function size() {
   await measure(CARRIERS, carriers, CARRIERS_BUDGET);
   await measure(MSGPACK, msgpack, MSGPACK_BUDGET);
   await measure(CHANNEL, channel, CHANNEL_BUDGET);
+  await measure(HTTP, http, HTTP_BUDGET);
   await measure(NEGOTIATION, negotiation, NEGOTIATION_BUDGET);
   await measure(ROOM, room, ROOM_BUDGET);
   await measure(SWARM, swarm, SWARM_BUDGET);

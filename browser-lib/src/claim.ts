@@ -18,6 +18,12 @@ export interface Lease {
   readonly attempt: number;
 }
 
+/** Where a server is found by HTTP: scheme and port are the proxy's. */
+export interface HttpPlace {
+  readonly host?: string;
+  readonly path?: string;
+}
+
 /** What a claim asks for. */
 export interface ClaimRequest {
   /** Waits in line for a name that somebody else holds, instead of being refused. */
@@ -33,9 +39,11 @@ export interface ClaimHooks {
   notes(): [note: string, value?: number][];
   /** What clients may need. */
   readonly capabilities?: string[] | undefined;
+  /** Whoever comes by HTTP is let in. */
+  readonly http?: boolean | undefined;
   take(opening: Opening): void;
   /** The name is ours: for the first time, or again after it was suspended. */
-  held(id: string | undefined): void;
+  held(id: string | undefined, http: HttpPlace | undefined): void;
   /** The connection is gone, and the name kept for us. */
   suspended(): void;
   /** The name is no longer ours, or never was. */
@@ -51,6 +59,7 @@ export class Claim {
   readonly #instance = randomHex(16);
   readonly #keep: Keep | undefined;
   #proof: object | undefined;
+  #place: HttpPlace | undefined;
   /** Rises with each claim: of two that show one lease the higher one has the name. */
   #attempt = -1;
   /** The newest control stream, its session, and the one by which the name is held. */
@@ -160,9 +169,11 @@ export class Claim {
         attempt: ++this.#attempt,
         lease: this.#proof ?? lease,
         standby,
+        http: this.#hooks.http,
       },
       patience: Infinity,
-      replied: ({ lease }) => {
+      replied: ({ lease, http }) => {
+        this.#place = http as HttpPlace | undefined;
         if (typeof lease === "object" && lease !== null) this.#proof = lease;
       },
     });
@@ -179,7 +190,7 @@ export class Claim {
     if (this.#told === "held") return;
     if (this.#told === "nothing") this.#unlock = stayAwake();
     this.#told = "held";
-    this.#hooks.held(control.id);
+    this.#hooks.held(control.id, this.#place);
   }
 
   /** Goes on with the next session, where there is one to wait for. */

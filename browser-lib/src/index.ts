@@ -3,7 +3,7 @@
 export type { Carrier } from "./carriers.ts";
 export type { Carried, Resumption } from "./cell.ts";
 export type { Chunk } from "./chunk.ts";
-export type { ClaimRequest, Lease } from "./claim.ts";
+export type { ClaimRequest, HttpPlace, Lease } from "./claim.ts";
 export type { Duplex } from "./duplex.ts";
 export type { DuplexMux, DuplexMuxEvents, DuplexMuxOptions } from "./duplex-mux.ts";
 export { StreamError } from "./error.ts";

@@ -1,7 +1,7 @@
 // Serves under a name: holds the claim and takes its clients' streams.
 
 import { callable } from "./callable.ts";
-import { Claim, type ClaimRequest, type Lease } from "./claim.ts";
+import { Claim, type ClaimRequest, type HttpPlace, type Lease } from "./claim.ts";
 import type { Plain, Received, Text } from "./encoding.ts";
 import { StreamError } from "./error.ts";
 import { Emitter, report } from "./events.ts";
@@ -50,6 +50,8 @@ export interface StreamServerOptions {
    * Takes sealed streams only, which the proxy cannot read: with these keys, or with new ones for as long as this server lives. Clients connect to `server.address`.
    */
   sealed?: boolean | SealKeys | undefined;
+  /** Lets in who comes by HTTP, without a token: each request is a client, whose stream is a connection of HTTP/1.1. `serveHttp` of `browser-stream-server/http` reads them. */
+  http?: boolean | undefined;
   /** Makes "data" of the clients' streams give strings. */
   encoding?: "utf8" | undefined;
 }
@@ -63,6 +65,8 @@ export interface ListenOptions extends ClaimRequest {
 export interface HeldName {
   readonly name: string;
   readonly id: string | undefined;
+  /** Of a server that lets in who comes by HTTP: its own host, and its path at the proxy's, as far as the proxy has such. */
+  readonly http?: HttpPlace | undefined;
 }
 
 export interface StreamServerEvents<D extends Received = Received> {
@@ -176,8 +180,9 @@ class Server<D extends Received = Received> extends Emitter<StreamServerEvents<D
         return this.#isPaused ? [most, ["pause"]] : [most];
       },
       capabilities: this.#seal && ["seal"],
+      http: this.#options.http,
       take: (opening) => void this.#take(opening, normal),
-      held: (id) => this.#held({ name: normal, id }),
+      held: (id, http) => this.#held(http ? { name: normal, id, http } : { name: normal, id }),
       suspended: () => this.emit("suspended"),
       over: (error) => this.#over(error),
     });

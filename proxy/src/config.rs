@@ -7,6 +7,7 @@ mod acme;
 mod args;
 mod bind;
 mod file;
+mod http;
 mod limits;
 mod log;
 mod network;
@@ -21,6 +22,7 @@ use std::{net::SocketAddr, path::PathBuf};
 #[doc(hidden)]
 pub use args::{Serve, Start};
 use bind::Bind;
+pub use http::{HttpHost, HttpHostError};
 pub use log::{LogFormat, LogFormatError};
 pub use network::{Network, NetworkError};
 pub(crate) use origin::{Authority, Host};
@@ -84,6 +86,11 @@ pub struct Config {
     /// Whether every peer may list the names; where it is not said, only where nobody beyond this machine is expected: see
     /// [`lists_names`](Self::lists_names).
     pub list_names: Option<bool>,
+    /// Under which hosts servers that are open to HTTP are reached by it, each name as a host of its own; the first is what they are told. Where it is not said: see
+    /// [`http_hosts`](Self::http_hosts). Certificate and DNS must have the wildcard, too.
+    pub http_host: Option<Vec<HttpHost>>,
+    /// Whether they are reached below `/~NAME/` of the proxy's own host as well: sandboxed there, for all of them share an origin.
+    pub http_path: bool,
     /// Proxies in front, through which peers come: sessions from their addresses are counted for whom their `X-Forwarded-For` names, and not by address where it
     /// names nobody.
     pub trusted_proxies: Vec<Network>,
@@ -127,6 +134,8 @@ impl Default for Config {
             token_revoked: None,
             anonymous_rights: Vec::new(),
             list_names: None,
+            http_host: None,
+            http_path: false,
             trusted_proxies: Vec::new(),
             lease_key: None,
             stun: None,
@@ -155,6 +164,21 @@ impl Config {
         self.list_names.unwrap_or(self.tokens.is_some() || !self.open && self.public_url.is_none())
     }
 
+    /// Under which hosts servers are reached by HTTP: as it was said, else `*.localhost` where [`lists_names`](Self::lists_names) takes the proxy for this machine's own.
+    pub fn http_hosts(&self) -> Vec<HttpHost> {
+        match &self.http_host {
+            Some(hosts) => hosts.clone(),
+            None if self.open || self.tokens.is_some() || self.public_url.is_some() => Vec::new(),
+            None => Some(HttpHost::of_this_machine()).into_iter().filter(|tabs| self.taken(std::slice::from_ref(tabs)).is_none()).collect(),
+        }
+    }
+
+    /// The host of ours, or of a page that may use the proxy, that these would give to a name: a tab's page must not be taken for such.
+    fn taken(&self, tabs: &[HttpHost]) -> Option<&Host> {
+        let ours = self.public_url.iter().map(|PublicUrl(url)| url).chain(&self.allow_origin);
+        ours.map(|origin| &origin.authority.host).find(|host| tabs.iter().any(|tabs| tabs.before(host).is_some()))
+    }
+
     /// What no single part can know: whether the parts fit one another.
     fn check(&self) -> Result<(), ConfigError> {
         if self.tokens.is_none() && (self.token_audience.is_some() || self.token_revoked.is_some() || !self.anonymous_rights.is_empty()) {
@@ -169,6 +193,9 @@ impl Config {
         if let Some(admin) = self.admin.filter(|admin| self.tokens.is_none() && !admin.ip().to_canonical().is_loopback()) {
             return Err(ConfigError::Admin(admin));
         }
+        if let Some(host) = self.taken(&self.http_hosts()) {
+            return Err(ConfigError::HttpHost(Authority { host: host.clone(), port: None }.to_string()));
+        }
         if self.stun.is_some_and(|bind| bind.port() == 0) {
             return Err(ConfigError::Stun);
         }
@@ -180,7 +207,8 @@ impl Config {
                 return Err(ConfigError::Prefix(prefix.clone()));
             }
         }
-        if self.path.is_ours() { Err(ConfigError::Path(self.path.clone())) } else { Ok(()) }
+        let is_a_names = self.http_path && self.path.as_str().starts_with("/~");
+        if self.path.is_ours() || is_a_names { Err(ConfigError::Path(self.path.clone())) } else { Ok(()) }
     }
 }
 
@@ -235,6 +263,9 @@ pub enum ConfigError {
     /// A prefix stands there twice, or is the protocol's own.
     #[error("--prefix {0} cannot be used: it is given twice, or is the protocol's own path")]
     Prefix(RoutePath),
+    /// One of ours is a name's.
+    #[error("--http-host takes {0} in, which --public-url or --allow-origin has: tabs need hosts of their own, such as *.tabs.example.org")]
+    HttpHost(String),
     /// Pages are told the port, so it must be known.
     #[error("--stun needs a port: 0.0.0.0:3478 is the usual one")]
     Stun,

@@ -94,6 +94,18 @@ refusals! {
     Tls = "tls",
     /// Requests whose head is too large.
     HeaderTooLarge = "header_too_large",
+    /// Requests by HTTP to servers: as many are under way as may be.
+    HttpRequests = "http_requests",
+    /// Such requests: as many are under way to that name.
+    HttpRequestsPerName = "http_requests_per_name",
+    /// Such requests: as many are under way from that address.
+    HttpRequestsPerAddress = "http_requests_per_address",
+    /// Such requests that are none: without a host, of another version, or of a method that is no server's to answer.
+    HttpRequest = "http_request",
+    /// Answers of servers that are none, or whose heads are too large.
+    HttpResponse = "http_response",
+    /// Such requests that a server did not answer in time, or that moved nothing for too long.
+    HttpTimeout = "http_timeout",
     /// STUN requests that were not answered: too many from one address, or in all.
     StunRate = "stun_rate",
     /// Connections that did not become a session in time.
@@ -219,7 +231,7 @@ impl Refusal {
     }
 }
 
-/// So that a set of them fits into one word.
+/// So that a set of them fits into two words.
 const _: () = assert!(REFUSALS.len() <= u128::BITS as usize);
 
 /// One counter for each [`Refusal`], each [`Deed`], and each way in which an open is answered.

@@ -105,6 +105,20 @@ pub struct Limits {
     pub http_ups_max: usize,
     /// Bytes of one such body: a second of a fast line, and memory until its turn comes.
     pub http_up_bytes_max: usize,
+    /// Requests by HTTP to servers that are under way at once, WebSockets among them: each holds a stream.
+    pub http_requests_max: usize,
+    /// Those of them to one name: what a tab can well do at once, and half of the clients that it takes.
+    pub http_requests_per_name_max: usize,
+    /// Those of them from one address, which is counted as for sessions: a browser asks six times, or over HTTP/2 64 times at once.
+    pub http_requests_per_address_max: usize,
+    /// Bytes of the head of a request to a server, and of that of its answer.
+    pub http_head_bytes_max: usize,
+    /// How long a server may take to begin its answer, from when it was sent something last.
+    pub http_response_timeout: Duration,
+    /// How long such a request or its answer may move nothing: long enough for a film that is paused, and an end for what somebody forgot. Events are to be sent more often.
+    pub http_idle_timeout: Duration,
+    /// The same for a WebSocket to a server.
+    pub http_websocket_idle_timeout: Duration,
     /// Connections that may be waiting for their upgrade or be open at once.
     pub connections_max: usize,
     /// How long sessions may take to go when the program is told to end; what is left then is closed.
@@ -215,6 +229,13 @@ impl Default for Limits {
             stun_per_second: 5000,
             http_ups_max: 4,
             http_up_bytes_max: MIB,
+            http_requests_max: 4096,
+            http_requests_per_name_max: 256,
+            http_requests_per_address_max: 128,
+            http_head_bytes_max: 32 * 1024,
+            http_response_timeout: Duration::from_secs(30),
+            http_idle_timeout: Duration::from_secs(5 * 60),
+            http_websocket_idle_timeout: Duration::from_secs(10 * 60),
             connections_max: 16 * 1024,
             drain_timeout: Duration::from_secs(30),
             events_buffer: 1024,

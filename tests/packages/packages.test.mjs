@@ -34,6 +34,7 @@ const SINGLE_FILES = [
   "",
   "-channel",
   "-direct",
+  "-http",
   "-msgpack",
   "-negotiation",
   "-noble",

@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    ListenError,
+    HttpPlace, ListenError,
     answer::{Unanswered, answer},
     backoff::Backoff,
     lease::{Given, Lease},
@@ -41,6 +41,7 @@ pub(crate) struct Claim {
     attempt: u64,
     lease: Option<Lease>,
     standby: bool,
+    http: bool,
     /// What its server has that others may need.
     capabilities: &'static [&'static str],
 }
@@ -48,6 +49,8 @@ pub(crate) struct Claim {
 /// A claim that the proxy granted.
 pub(crate) struct Held {
     pub(crate) id: String,
+    /// Where others reach it by HTTP.
+    pub(crate) http: Option<HttpPlace>,
     control: Control,
     generation: u64,
     told: Wishes,
@@ -67,6 +70,8 @@ struct Granted {
     id: String,
     #[serde(default)]
     lease: Option<Given>,
+    #[serde(default)]
+    http: Option<HttpPlace>,
 }
 
 /// How the holding of a claim on one session ended.
@@ -78,7 +83,7 @@ enum Over {
 }
 
 impl Claim {
-    pub(crate) fn new(shared: Arc<Shared>, path: String, leased: bool, standby: bool, sealed: bool) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, path: String, leased: bool, (standby, http): (bool, bool), sealed: bool) -> Self {
         let instance = format!("{:032x}", rand::random::<u128>());
         Self {
             shared,
@@ -87,6 +92,7 @@ impl Claim {
             attempt: 0,
             lease: leased.then_some(Lease::Wanted),
             standby,
+            http,
             capabilities: if sealed { seal::NEED } else { &[] },
         }
     }
@@ -138,13 +144,14 @@ impl Claim {
     async fn ask(&mut self, live: &Live, wishes: &Wishes) -> Result<Held, Unanswered> {
         let mut control = Control(live.mux.open().map_err(|_| Unanswered::Lost)?);
         self.attempt += 1;
-        let Self { path, instance, attempt, lease, standby, capabilities, .. } = &*self;
+        let Self { path, instance, attempt, lease, standby, http, capabilities, .. } = &*self;
         let open = Open {
             path,
             instance: Some(instance),
             attempt: Some(*attempt),
             lease: lease.as_ref(),
             standby: *standby,
+            http: *http,
             capabilities,
             ..Open::default()
         };
@@ -153,12 +160,12 @@ impl Claim {
         if wishes.is_paused {
             control.tell("pause", None);
         }
-        let Granted { id, lease } = self.shared.patiently(answer(&mut control.0)).await?;
+        let Granted { id, lease, http } = self.shared.patiently(answer(&mut control.0)).await?;
         // A proxy may have no leases.
         if let (Some(ours), Some(given)) = (&mut self.lease, lease) {
             *ours = Lease::Held(given);
         }
-        Ok(Held { id, control, generation: live.generation, told: wishes.clone() })
+        Ok(Held { id, http, control, generation: live.generation, told: wishes.clone() })
     }
 
     /// Claims the name again after its session went, for as long as it may still be ours.

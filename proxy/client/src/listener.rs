@@ -11,7 +11,7 @@ use browser_stream_protocol::Name;
 use futures::{FutureExt, Stream};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::{Connection, ListenError, Peer, claim::Wishes};
+use crate::{Connection, HttpPlace, ListenError, Peer, claim::Wishes};
 
 /// A name that this program serves under: a stream of the [`Connection`]s of its clients.
 ///
@@ -36,6 +36,7 @@ use crate::{Connection, ListenError, Peer, claim::Wishes};
 pub struct Listener {
     name: Name,
     id: String,
+    http: Option<HttpPlace>,
     connections: mpsc::Receiver<Connection>,
     wishes: watch::Sender<Wishes>,
     /// `None` once it was told.
@@ -48,7 +49,7 @@ impl Listener {
     pub(crate) fn new<K: Future<Output = Result<(), ListenError>> + Send + 'static>(
         peer: Peer,
         name: Name,
-        id: String,
+        (id, http): (String, Option<HttpPlace>),
         connections: mpsc::Receiver<Connection>,
         wishes: Wishes,
         keep: impl FnOnce(watch::Receiver<Wishes>) -> K,
@@ -60,7 +61,7 @@ impl Listener {
             // Nobody need be there to hear it.
             let _ = tell.send(keeping.await);
         });
-        Self { name, id, connections, wishes, outcome: Some(outcome), peer }
+        Self { name, id, http, connections, wishes, outcome: Some(outcome), peer }
     }
 
     /// The name, as it is.
@@ -71,6 +72,11 @@ impl Listener {
     /// The id that the proxy gave the claim.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Where others reach it by HTTP, if it asked for that and the proxy has such a place.
+    pub fn http(&self) -> Option<&HttpPlace> {
+        self.http.as_ref()
     }
 
     /// Lets new clients wait, for as long as the proxy is willing to: 15 s.

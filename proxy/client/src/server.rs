@@ -75,7 +75,7 @@ impl StreamServer {
     /// with a `#`, is no name: `bad_request`.
     pub fn listen(&self, name: impl Into<String>) -> Listen {
         let wishes = Wishes { clients_max: CLIENTS_MAX, is_paused: false, is_over: false };
-        Listen { server: self.clone(), name: name.into(), wishes, leased: true, standby: false, keys: None }
+        Listen { server: self.clone(), name: name.into(), wishes, leased: true, standby: false, http: false, keys: None }
     }
 
     /// What it serves over.
@@ -96,6 +96,7 @@ pub struct Listen {
     wishes: Wishes,
     leased: bool,
     standby: bool,
+    http: bool,
     keys: Option<Keys>,
 }
 
@@ -124,6 +125,12 @@ impl Listen {
         self
     }
 
+    /// Lets in who comes by HTTP, without asking for a token: each request is a client, whose stream is a connection of HTTP/1.1. [`Listener::http`] tells where that is.
+    pub fn http(mut self) -> Self {
+        self.http = true;
+        self
+    }
+
     /// Takes sealed streams only, by these keys: clients need the address, [`Keys::address`] of the name, or pin the key that they are told first.
     pub fn sealed(mut self, keys: &Keys) -> Self {
         self.keys = Some(keys.clone());
@@ -145,9 +152,10 @@ impl Listen {
         let Ok(Some((route, connections))) = timeout(most, routes.take(path("accept"), name.as_str(), self.keys.as_ref())).await else {
             return Err(OpenError::new(Code::NameTaken, "this peer serves under that name already").into());
         };
-        let claim = Claim::new(Arc::clone(peer.shared()), path("listen"), self.leased, self.standby, self.keys.is_some());
+        let claim = Claim::new(Arc::clone(peer.shared()), path("listen"), self.leased, (self.standby, self.http), self.keys.is_some());
         let (claim, held) = claim.begin(&self.wishes, most).await?;
-        Ok(Listener::new(peer, name, held.id.clone(), connections, self.wishes, |wishes| claim.keep(held, route, wishes)))
+        let told = (held.id.clone(), held.http.clone());
+        Ok(Listener::new(peer, name, told, connections, self.wishes, |wishes| claim.keep(held, route, wishes)))
     }
 }
 

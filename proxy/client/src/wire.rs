@@ -41,6 +41,9 @@ pub(crate) struct Open<'a> {
     /// Wait until the name is free.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) standby: bool,
+    /// To listen: let in who comes by HTTP.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) http: bool,
     /// What the other end must have.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     pub(crate) need: &'a [&'a str],

@@ -23,6 +23,6 @@ pub mod swarm;
 
 #[doc(hidden)]
 pub use integer::INTEGER_MAX;
-pub use name::{BadName, NAME_BYTES_MAX, Name};
+pub use name::{BadName, LABEL_BYTES_MAX, NAME_BYTES_MAX, Name, is_label};
 pub use pattern::{BadPattern, PATTERN_BYTES_MAX, Pattern};
 pub use refusal::{APPLICATION_CODE_MIN, OpenError, RefusalCode};

@@ -93,6 +93,15 @@ impl Name {
     }
 }
 
+/// Whether it can stand in a host as it is: a label of DNS in lower case (RFC 1123 section 2.1).
+pub fn is_label(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=LABEL_BYTES_MAX).contains(&text.len()) && text.bytes().all(fits) && !text.starts_with('-') && !text.ends_with('-')
+}
+
+/// The most bytes that a label of DNS has.
+pub const LABEL_BYTES_MAX: usize = 63;
+
 impl Borrow<str> for Name {
     fn borrow(&self) -> &str {
         &self.0

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Bind, Config, ConfigError, LogFormat, Network, Origin, PublicUrl, RoutePath, TurnUrl, file, tls};
+use super::{Bind, Config, ConfigError, HttpHost, LogFormat, Network, Origin, PublicUrl, RoutePath, TurnUrl, file, tls};
 use crate::token::Right;
 
 /// Settings: the command line goes before the environment, that before the file, that before the default.
@@ -46,6 +46,14 @@ pub struct Serve {
     #[arg(long, env = "BSS_LIST_NAMES", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     #[arg(hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new())]
     list_names: Option<bool>,
+    /// Servers that are open to HTTP are reached by it as NAME in the place of the *, such as *.tabs.example.com; may be given several times [default: *.localhost, without
+    /// --open, --tokens and --public-url]
+    #[arg(long, env = "BSS_HTTP_HOST", value_name = "*.HOST", value_delimiter = ',')]
+    http_host: Option<Vec<HttpHost>>,
+    /// Reach them below /~NAME/ as well: sandboxed, without cookies and storage
+    #[arg(long, env = "BSS_HTTP_PATH", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(hide_possible_values = true, value_parser = clap::builder::BoolishValueParser::new())]
+    http_path: Option<bool>,
     /// Peers come through a proxy at this address or network: count their sessions for whom its X-Forwarded-For names, not for itself; may be given several times
     #[arg(long, env = "BSS_TRUSTED_PROXIES", value_name = "ADDRESS[/BITS]", value_delimiter = ',')]
     trusted_proxies: Option<Vec<Network>>,
@@ -149,6 +157,8 @@ impl Serve {
             token_revoked,
             anonymous_rights,
             list_names,
+            http_host,
+            http_path,
             trusted_proxies,
             lease_key,
             stun,
@@ -174,6 +184,8 @@ impl Serve {
             token_revoked: self.token_revoked.or(token_revoked),
             anonymous_rights: self.anonymous_rights.unwrap_or(anonymous_rights),
             list_names: self.list_names.or(list_names),
+            http_host: self.http_host.or(http_host),
+            http_path: self.http_path.unwrap_or(http_path),
             trusted_proxies: self.trusted_proxies.unwrap_or(trusted_proxies),
             lease_key: self.lease_key.or(lease_key),
             stun: self.stun.map(|Bind(address)| address).or(stun),
@@ -230,6 +242,25 @@ mod tests {
         ] {
             assert_eq!(args(line).config().expect("a configuration").lists_names(), lists, "{line:?}");
         }
+    }
+
+    #[test]
+    fn tabs_have_hosts_of_their_own_on_this_machine_and_elsewhere_where_it_is_said() {
+        for (line, hosts) in [
+            (&[][..], &["*.localhost"][..]),
+            (&["--open"], &[]),
+            (&["--public-url", "https://c/"], &[]),
+            (&["--open", "--http-host", "*.tabs.example,*.other.example"], &["*.tabs.example", "*.other.example"]),
+        ] {
+            let config = args(line).config().expect("a configuration");
+            assert_eq!(config.http_hosts().iter().map(HttpHost::to_string).collect::<Vec<_>>(), hosts, "{line:?}");
+        }
+        for ours in [["--public-url", "https://bss.tabs.example"], ["--allow-origin", "https://app.tabs.example:8443"]] {
+            let line = [&ours[..], &["--http-host", "*.tabs.example"]].concat();
+            assert!(refused(&line).contains("tabs need hosts of their own"), "{line:?}");
+        }
+        let config = args(&["--allow-origin", "http://app.localhost:3000"]).config().expect("a configuration");
+        assert!(config.http_hosts().is_empty(), "nobody asked for them");
     }
 
     #[test]

@@ -26,6 +26,8 @@ struct File {
     token_revoked: Option<PathBuf>,
     anonymous_rights: Option<Vec<Text<crate::token::Right>>>,
     list_names: Option<bool>,
+    http_host: Option<Vec<Text<super::HttpHost>>>,
+    http_path: Option<bool>,
     trusted_proxies: Option<Vec<Text<super::Network>>>,
     lease_key: Option<PathBuf>,
     stun: Option<Text<Bind>>,
@@ -72,6 +74,8 @@ pub(super) fn write(config: &Config) -> String {
         token_revoked: config.token_revoked.clone(),
         anonymous_rights: Some(config.anonymous_rights.iter().cloned().map(Text).collect()),
         list_names: config.list_names,
+        http_host: config.http_host.clone().map(|hosts| hosts.into_iter().map(Text).collect()),
+        http_path: Some(config.http_path),
         trusted_proxies: Some(config.trusted_proxies.iter().copied().map(Text).collect()),
         lease_key: config.lease_key.clone(),
         stun: config.stun.map(|address| Text(Bind(address))),
@@ -108,6 +112,10 @@ fn apply(text: &str, folder: &Path, config: &mut Config) -> Result<(), String> {
     config.token_revoked = file.token_revoked.or_else(|| config.token_revoked.take());
     set_all(&mut config.anonymous_rights, file.anonymous_rights);
     config.list_names = file.list_names.or(config.list_names);
+    if let Some(hosts) = file.http_host {
+        config.http_host = Some(hosts.into_iter().map(|Text(host)| host).collect());
+    }
+    config.http_path = file.http_path.unwrap_or(config.http_path);
     set_all(&mut config.trusted_proxies, file.trusted_proxies);
     config.lease_key = file.lease_key.or_else(|| config.lease_key.take());
     config.stun = file.stun.map(|Text(Bind(address))| address).or(config.stun);
@@ -212,6 +220,8 @@ mod tests {
         config.token_audience = Some("bss".into());
         config.token_revoked = Some("/etc/bss/revoked".into());
         config.anonymous_rights = vec!["connect=public-*".parse().expect("a right")];
+        config.http_host = Some(vec!["*.tabs.example".parse().expect("a wildcard host")]);
+        config.http_path = true;
         config.stun = Some(SocketAddr::from(([192, 0, 2, 1], 3478)));
         config.admin = Some(SocketAddr::from(([127, 0, 0, 1], 9090)));
         config.admin_actions = true;
@@ -267,6 +277,7 @@ mod tests {
             ("open = \"yes\"\n", "write true or false"),
             ("\nallow_origin = [\"*\"]\n", "line 2: \"*\": not an origin"),
             ("trusted_proxies = [\"10.0.0.1/8\"]\n", "line 1: \"10.0.0.1/8\": not an address or network"),
+            ("http_host = [\"tabs.example\"]\n", "line 1: \"tabs.example\": not a wildcard host"),
             ("prefix = [\"/a/\"]\n", "not a path"),
             ("tls = \"yes\"\n", "line 1: \"yes\": write self-signed or off"),
             ("log_format = \"xml\"\n", "line 1: \"xml\": write pretty or json"),

@@ -52,7 +52,8 @@ impl Addresses {
         named.find(|address| address.is_none_or(|address| !self.trusts(address))).flatten()
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether it is that of a proxy in front.
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|network| network.contains(address))
     }
 

@@ -184,7 +184,7 @@ fn is_library(path: &str) -> bool {
     let part = path.strip_prefix("/browser-stream-server-").and_then(|part| part.strip_suffix(".js"));
     path.starts_with("/browser-stream-server.js")
         || part.is_some_and(|part| {
-            ["carriers", "channel", "direct", "msgpack", "negotiation", "noble", "room", "seal", "swarm"].contains(&part)
+            ["carriers", "channel", "direct", "http", "msgpack", "negotiation", "noble", "room", "seal", "swarm"].contains(&part)
         })
 }
 

@@ -90,18 +90,16 @@ impl Gate {
 
     /// Lets a request in or says why not; `local` is the socket's own address, where it is known.
     pub(super) fn check(&self, uri: &Uri, headers: &HeaderMap, local: Option<SocketAddr>) -> Result<Option<Page>, Refusal> {
-        let host = only(headers, &header::HOST).map_err(|_| Refusal::BadHost)?.ok_or(Refusal::BadHost)?;
-        let host: Authority = host.to_str().ok().and_then(|text| text.parse().ok()).ok_or(Refusal::BadHost)?;
-        // `GET http://evil.example/ HTTP/1.1` names a host of its own, which HTTP puts above the header.
-        if uri.authority().is_some_and(|named| named.as_str().parse().as_ref() != Ok(&host)) {
-            return Err(Refusal::BadHost);
-        }
-        if !self.is_ours(&host, local) {
-            return Err(Refusal::ForbiddenHost(host));
-        }
+        let host = self.check_host(uri, headers, local)?;
         let Some(value) = only(headers, &header::ORIGIN).map_err(|_| Refusal::BadOrigin)? else { return Ok(None) };
         let origin = value.to_str().ok().and_then(|text| Origin::of_header(text).ok()).ok_or(Refusal::BadOrigin)?;
         if self.is_allowed(&origin, &host) { Ok(Some(Page(value.clone()))) } else { Err(Refusal::ForbiddenOrigin(origin)) }
+    }
+
+    /// The host of a request, if that is ours.
+    pub(super) fn check_host(&self, uri: &Uri, headers: &HeaderMap, local: Option<SocketAddr>) -> Result<Authority, Refusal> {
+        let host = host(uri, headers)?;
+        if self.is_ours(&host, local) { Ok(host) } else { Err(Refusal::ForbiddenHost(host)) }
     }
 
     fn is_ours(&self, host: &Authority, local: Option<SocketAddr>) -> bool {
@@ -128,7 +126,16 @@ impl Gate {
     }
 }
 
-/// The middleware: every route lies behind it.
+/// Whom a request names: exactly one host, whichever way it says so.
+pub(super) fn host(uri: &Uri, headers: &HeaderMap) -> Result<Authority, Refusal> {
+    let host = only(headers, &header::HOST).map_err(|_| Refusal::BadHost)?.ok_or(Refusal::BadHost)?;
+    let host: Authority = host.to_str().ok().and_then(|text| text.parse().ok()).ok_or(Refusal::BadHost)?;
+    // `GET http://evil.example/ HTTP/1.1` names a host of its own, which HTTP puts above the header.
+    let contradicts = uri.authority().is_some_and(|named| named.as_str().parse().as_ref() != Ok(&host));
+    if contradicts { Err(Refusal::BadHost) } else { Ok(host) }
+}
+
+/// The middleware: every route of the proxy's own lies behind it.
 pub(super) async fn keep(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
     let local = request.extensions().get::<Connection>().map(|connection| connection.local);
     match gate.check(request.uri(), request.headers(), local) {

@@ -27,7 +27,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{Instant, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
@@ -200,7 +200,12 @@ impl Conversation {
             }
         });
         let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(patience).max_buf_size(HEAD_BYTES_MAX).keep_alive(shed.is_none());
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(patience)
+            .max_buf_size(inner.head_bytes_max())
+            .max_header_size(inner.head_bytes_max())
+            .keep_alive(shed.is_none());
         let mut http = pin!(builder.serve_connection(TokioIo::new(socket), service).with_upgrades());
         let ended = tokio::select! {
             ended = http.as_mut() => Ok(ended),
@@ -212,7 +217,7 @@ impl Conversation {
             Ok(ended) => Some(ended),
             Err(()) => {
                 http.as_mut().graceful_shutdown();
-                timeout(patience, http).await.ok()
+                tokio::select! { ended = http => Some(ended), () = stay.none_for(patience) => None }
             }
         };
         if let Some(Err(error)) = ended {

@@ -1,4 +1,4 @@
-//! HTTP/2 with one peer, over TLS: pages, and sessions over HTTP, but no WebSocket. Browsers open a connection of HTTP/1.1 beside it for that.
+//! HTTP/2 with one peer, over TLS: pages, requests to servers, and sessions over HTTP, but no WebSocket. Browsers open a connection of HTTP/1.1 beside it for that.
 
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 use super::{
-    http::{Conversation, HEAD_BYTES_MAX, answer},
+    http::{Conversation, answer},
     stay::Stay,
 };
 use crate::{counters::Refusal, tls::HTTP_2};
@@ -48,7 +48,7 @@ pub(super) async fn speak(conversation: Conversation, socket: TlsStream<TcpStrea
         move |request| ask(asks.clone(), shed, answer(router.clone(), connection.clone(), named(request)))
     });
     let mut builder = http2::Builder::new(TokioExecutor::new());
-    builder.max_header_list_size(HEAD_BYTES_MAX as u32).max_concurrent_streams(STREAMS_MAX);
+    builder.max_header_list_size(u32::try_from(inner.head_bytes_max()).unwrap_or(u32::MAX)).max_concurrent_streams(STREAMS_MAX);
     builder.initial_stream_window_size(STREAM_WINDOW).initial_connection_window_size(WINDOW).max_send_buf_size(SEND_BUFFER);
     let mut http = pin!(builder.serve_connection(TokioIo::new(socket), service));
     let (mut over, mut idle) = (pin!(stay.over(life)), pin!(idle(asks.subscribe(), patience, &stay)));
@@ -73,7 +73,7 @@ pub(super) async fn speak(conversation: Conversation, socket: TlsStream<TcpStrea
         Some(ended) => Some(ended),
         None => {
             http.as_mut().graceful_shutdown();
-            timeout(patience, http).await.ok()
+            tokio::select! { ended = http => Some(ended), () = stay.none_for(patience) => None }
         }
     };
     if let Some(Err(error)) = ended {
@@ -132,7 +132,8 @@ fn named(mut request: Request<Incoming>) -> Request<Incoming> {
 
 /// Files that one peer loads at once: the rest waits its turn.
 const STREAMS_MAX: u32 = 64;
-/// Credit for what a peer sends: the bodies of a session over HTTP, which are read as they come. Nobody else reads one.
+/// Credit for what a peer sends: the bodies of a session over HTTP, which are read as they come, and of requests to servers. Of all that one has, so that a server which does not
+/// read does not hold up what is sent to the next.
 const WINDOW: u32 = 1024 * 1024;
 /// Of it what one request has.
 const STREAM_WINDOW: u32 = 512 * 1024;

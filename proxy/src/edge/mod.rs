@@ -19,6 +19,7 @@ mod shed;
 mod stay;
 mod stun;
 mod upgrade;
+mod visit;
 #[cfg(feature = "webtransport")]
 mod webtransport;
 

@@ -27,6 +27,7 @@ use super::{
     shed, stun,
     stun::Stun,
     upgrade,
+    visit::{self, Visits},
 };
 #[cfg(feature = "admin")]
 use crate::route::StreamServerProxy;
@@ -83,6 +84,8 @@ pub(super) struct Inner {
     /// What pages are told of WebTransport, once there is that.
     #[cfg(feature = "webtransport")]
     pub(super) webtransport: std::sync::OnceLock<super::webtransport::Announced>,
+    /// Requests by HTTP to servers.
+    pub(super) visits: Option<Visits>,
     pub(super) sessions: Sessions,
     pub(super) channels: Channels,
     pub(super) rooms: Rooms,
@@ -141,17 +144,21 @@ impl Proxy {
     }
 
     /// Everything over HTTP: the WebSocket at [`Config::path`] and what does in its place, the start page, library and examples below `/`, `/healthz` (the process
-    /// answers) and `/readyz` (new sessions are welcome: 200, or 503 with the reason).
+    /// answers) and `/readyz` (new sessions are welcome: 200, or 503 with the reason). Where names have hosts, requests to those are their servers': [`Config::http_hosts`].
     pub fn router(&self) -> Router {
         let readiness = self.inner.readiness.clone();
-        Router::new()
+        let router = Router::new()
             .route(self.inner.config.path.as_str(), upgrade::route(self.clone()))
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(async move || readiness.answer()))
             .fallback(assets::serve)
             .with_state(Arc::new(Places::new(&self.inner.config)))
             .layer(middleware::from_fn(shed::keep))
-            .layer(middleware::from_fn_with_state(self.inner.gate.clone(), gate::keep))
+            .layer(middleware::from_fn_with_state(self.inner.gate.clone(), gate::keep));
+        if self.inner.visits.is_none() {
+            return router;
+        }
+        router.layer(middleware::from_fn_with_state(self.clone(), visit::keep))
     }
 
     /// The WebSocket alone, and what does in its place, for a route of one's own.
@@ -300,7 +307,6 @@ impl Inner {
         let swarm = router.proxies().iter().find(|names| names.prefix() == SWARM_PREFIX).cloned();
         let tracker = swarm.map_or_else(|| Tracker::new(limits.clone()), |names| Tracker::over(names, limits.clone()));
         let router = tracker.mount(rooms.mount(channels.mount(router)));
-        #[cfg(feature = "admin")]
         let names = router.proxies().to_vec();
         let sessions = Sessions::counting(limits.clone(), Arc::new(router), counters.clone());
         let memory = sessions.memory().clone();
@@ -313,6 +319,8 @@ impl Inner {
         let addresses = Arc::new(Addresses::new(limits.sessions_per_address_max, &config.trusted_proxies));
         let callers = Arc::new(Addresses::new(limits.connections_per_address_max, &config.trusted_proxies));
         let readiness = Arc::new(Readiness::new(&limits, memory.clone(), draining.clone()));
+        // Those of the first prefix: a host has no room for another.
+        let visits = names.iter().find(|names| names.prefix() != SWARM_PREFIX).and_then(|names| Visits::new(names, &config));
         Self {
             config,
             limits,
@@ -325,6 +333,7 @@ impl Inner {
             over_http: Connections::default(),
             #[cfg(feature = "webtransport")]
             webtransport: std::sync::OnceLock::new(),
+            visits,
             sessions,
             channels,
             rooms,
@@ -357,8 +366,17 @@ impl Inner {
 
     /// What answers on a port that speaks TLS who comes without.
     #[cfg(feature = "tls")]
-    pub(super) fn elsewhere(&self) -> Router {
-        secure::elsewhere().layer(middleware::from_fn(shed::keep)).layer(middleware::from_fn_with_state(self.gate.clone(), gate::keep))
+    pub(super) fn elsewhere(self: &Arc<Self>) -> Router {
+        secure::elsewhere()
+            .layer(middleware::from_fn(shed::keep))
+            .layer(middleware::from_fn_with_state(self.gate.clone(), gate::keep))
+            .layer(middleware::from_fn_with_state(self.clone(), visit::elsewhere))
+    }
+
+    /// The most bytes of a request's head: servers are sent more than the proxy itself needs.
+    pub(super) fn head_bytes_max(&self) -> usize {
+        let servers = self.visits.as_ref().map_or(0, |_| self.limits.http_head_bytes_max);
+        servers.max(http::HEAD_BYTES_MAX)
     }
 
     pub(super) fn is_secure(&self) -> bool {

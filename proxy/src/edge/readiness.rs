@@ -114,8 +114,12 @@ impl IntoResponse for Trouble {
 
 /// A refusal that time may lift. Those who are told at the same moment are not to come back at the same moment.
 pub(super) fn come_back(status: StatusCode, text: &'static str) -> Response {
-    let after = rand::rng().random_range(RETRY_AFTER_SECONDS);
-    (status, [(header::RETRY_AFTER, after.to_string()), (header::CACHE_CONTROL, "no-store".to_owned())], text).into_response()
+    (status, [(header::RETRY_AFTER, retry_after().to_string()), (header::CACHE_CONTROL, "no-store".to_owned())], text).into_response()
+}
+
+/// After how many seconds that may be.
+pub(super) fn retry_after() -> u32 {
+    rand::rng().random_range(RETRY_AFTER_SECONDS)
 }
 
 /// Long enough for a crowd to spread, short enough for a person to wait.

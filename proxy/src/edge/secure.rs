@@ -35,12 +35,15 @@ pub(super) async fn secure(socket: TcpStream, identity: &Identity) -> io::Result
 
 /// Sends whoever asks to the same address over TLS. The gate stands in front, so it is one of ours.
 pub(super) fn elsewhere() -> Router {
-    Router::new().fallback(async |request: Request| -> Response {
-        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let place = format!("https://{host}{}", request.uri().path_and_query().map_or("/", |path| path.as_str()));
-        let text = "bad_request: this port speaks TLS; write https:// in place of http://, and wss:// in place of ws://\n";
-        (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, place.as_str()), (header::CACHE_CONTROL, "no-store")], text).into_response()
-    })
+    Router::new().fallback(async |request: Request| redirect(&request))
+}
+
+/// To the same host and path.
+pub(super) fn redirect(request: &Request) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let place = format!("https://{host}{}", request.uri().path_and_query().map_or("/", |path| path.as_str()));
+    let text = "bad_request: this port speaks TLS; write https:// in place of http://, and wss:// in place of ws://\n";
+    (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, place.as_str()), (header::CACHE_CONTROL, "no-store")], text).into_response()
 }
 
 /// The first byte of a TLS connection: a record of the handshake (RFC 8446 section 5.1). No method of HTTP begins with it.

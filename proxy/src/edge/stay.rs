@@ -2,9 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::watch, time::sleep};
+use tokio::{
+    sync::watch,
+    time::{sleep, timeout},
+};
 
-/// How many answers of one connection carry a session. Clones are the same.
+/// How many answers of one connection carry a session, or are a server's. Clones are the same.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Stay(Arc<watch::Sender<usize>>);
 
@@ -28,6 +31,14 @@ impl Stay {
     pub(super) async fn none(&self) {
         // The sender lives: it is ours.
         let _ = self.0.subscribe().wait_for(|count| *count == 0).await;
+    }
+
+    /// Resolves when there has been none for so long at a stretch. Cancel-safe.
+    pub(super) async fn none_for(&self, long: Duration) {
+        while {
+            self.none().await;
+            timeout(long, self.0.subscribe().wait_for(|count| *count > 0)).await.is_ok()
+        } {}
     }
 
     /// Resolves when so much time has gone and there is none.

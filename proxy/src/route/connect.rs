@@ -13,7 +13,10 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::{ConnectOptions, Event, Name, Reason, StreamServerProxy, registry::Seat};
+use super::{
+    ConnectOptions, Event, Name, Reason, StreamServerProxy,
+    registry::{Seat, not_found},
+};
 #[cfg(feature = "admin")]
 use crate::session::Destination;
 use crate::{
@@ -90,12 +93,31 @@ async fn seat(
 
 /// Connects from inside the process: the same way, with a local stream for the client's end. Dropped before the end, it resets the server's stream.
 pub(super) async fn from_inside(proxy: &StreamServerProxy, name: &Name, options: ConnectOptions) -> Result<Stream, OpenError> {
+    let wait = options.wait.unwrap_or(proxy.inner.limits.wait_default);
+    let seat = proxy.inner.registry.seat(name, wait).await?;
+    take(proxy, seat, options.meta).await
+}
+
+/// The same for somebody who came by HTTP: to servers that let such in, and as if there were no others.
+pub(super) async fn by_http(proxy: &StreamServerProxy, name: &Name, meta: Box<RawValue>) -> Result<Stream, OpenError> {
+    if !proxy.inner.registry.takes_http(name) {
+        return Err(not_found());
+    }
+    let seat = proxy.inner.registry.seat(name, Duration::ZERO).await?;
+    // Who has the name may be another by now.
+    if !seat.claim.http {
+        return Err(not_found());
+    }
+    take(proxy, seat, Some(meta)).await
+}
+
+/// Has the server take a client whose end of the stream is here.
+async fn take(proxy: &StreamServerProxy, seat: Seat, meta: Option<Box<RawValue>>) -> Result<Stream, OpenError> {
     let limits = &proxy.inner.limits;
-    let seat = proxy.inner.registry.seat(name, options.wait.unwrap_or(limits.wait_default)).await?;
     let (id, server) = (Uuid::new_v4(), seat.claim.session.clone());
     let mut stream = server.open_stream()?;
-    let path = format!("{}/accept/{}", proxy.prefix(), name.segment());
-    stream.write_frame(&encode(&Open { id: Some(id.to_string()), meta: options.meta, ..Open::to(path) }));
+    let path = format!("{}/accept/{}", proxy.prefix(), seat.claim.name.segment());
+    stream.write_frame(&encode(&Open { id: Some(id.to_string()), meta, ..Open::to(path) }));
     let answer = tokio::time::timeout(limits.reply_timeout, session::reply(&server, &mut stream)).await;
     let answer = answer.unwrap_or_else(|_| Err(session::late(&server))).and_then(|reply| accepted(&server, reply));
     seat.replied(answer.is_ok());

@@ -6,7 +6,7 @@ use browser_stream_mux::{Code, FrameError, Stream, StreamError};
 use serde::Serialize;
 
 use super::{
-    Name, Reason, StreamServerProxy,
+    HttpPlace, Name, Reason, StreamServerProxy,
     lease::{self, Asked, Lease},
     registry::{Applicant, Claim, Claimed, Right, Taken},
 };
@@ -23,6 +23,9 @@ struct Granted {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     lease: Option<Lease>,
+    /// Where others reach it by HTTP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http: Option<HttpPlace>,
 }
 
 /// Claims the name for the peer and holds it until its control stream ends.
@@ -36,7 +39,8 @@ pub(super) async fn listen(proxy: StreamServerProxy, mut opening: Opening, segme
         let info = &claim.info;
         proxy.inner.key.lease(proxy.prefix(), &info.name, (title.instance, generation), info.sub.as_deref())
     });
-    let mut stream = opening.accept_aside(&Granted { id: title.id.to_string(), lease });
+    let http = proxy.http_place(&claim.info.name).filter(|_| claim.info.http);
+    let mut stream = opening.accept_aside(&Granted { id: title.id.to_string(), lease, http });
     // After the reply, so that no client stands before it in the queue.
     claim.told();
     claim.reason = match hold(&proxy, &claim, &mut stream).await {
@@ -94,6 +98,7 @@ fn applicant(proxy: &StreamServerProxy, opening: &Opening, (asked, attempt): (As
         attempt,
         right,
         capabilities: open.capabilities.clone(),
+        http: open.http,
     }
 }
 

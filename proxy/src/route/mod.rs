@@ -2,6 +2,7 @@
 
 mod connect;
 mod events;
+mod http;
 mod lease;
 mod lease_key;
 mod listen;
@@ -14,6 +15,8 @@ mod watch;
 pub use browser_stream_protocol::{BadName, Name};
 pub(crate) use connect::wait;
 pub use events::{Event, Events, Reason};
+use http::HttpPlace;
+pub(crate) use http::HttpPlaces;
 pub use lease_key::{LeaseKey, LeaseKeyError};
 #[cfg(feature = "admin")]
 pub(crate) use registry::SeenName;

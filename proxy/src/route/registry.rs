@@ -34,7 +34,7 @@ pub(super) use claim::{Applicant, Claim, ClaimInfo, Right, Taken};
 #[cfg(feature = "admin")]
 pub(crate) use operator::SeenName;
 use seat::Places;
-pub(super) use seat::Seat;
+pub(super) use seat::{Seat, not_found};
 use slot::{Hold, Slot, Standing, Suspended, Title};
 pub(super) use standby::Claimed;
 use standby::Freed;
@@ -200,7 +200,7 @@ impl Registry {
 
     /// Makes the applicant the owner. Whoever it follows, if anybody, is told.
     fn install(self: &Arc<Self>, slot: &mut Slot, name: &Name, applicant: Applicant, place: Place, standing: Standing) -> Claim {
-        let Applicant { session, sub, instance, attempt, right, capabilities } = applicant;
+        let Applicant { session, sub, instance, attempt, right, capabilities, http } = applicant;
         let generation = match right {
             Right::None => None,
             Right::New => Some(self.next_generation()),
@@ -214,7 +214,7 @@ impl Registry {
         let title = Title { id, instance, attempt, generation, since_ms };
         // Who shows a lease has heard of it.
         let places = Places::new(self.limits.clients_max, matches!(right, Right::Held(_)));
-        let info = Arc::new(ClaimInfo::new(self.clone(), name.clone(), title, (session, sub), capabilities, places));
+        let info = Arc::new(ClaimInfo::new(self.clone(), name.clone(), title, (session, sub), (capabilities, http), places));
         let former = std::mem::replace(&mut slot.hold, Hold::Up(info.clone()));
         // All under the slot's lock, so that the events of a name come in order for everybody.
         let at = SystemTime::now();
@@ -278,6 +278,7 @@ impl Registry {
         Some(Suspended {
             title: claim.info.title,
             sub: claim.info.sub.clone(),
+            http: claim.info.http,
             heard: claim.info.was_heard(),
             serial,
             _lapse: AbortOnDropHandle::new(lapse),

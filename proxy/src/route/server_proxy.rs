@@ -1,12 +1,17 @@
 //! The stream server proxy: the names of one prefix, their events, and connecting to them from inside the process.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, sync::OnceLock, time::Duration};
 
 use browser_stream_mux::{Code, Stream};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Events, LeaseKey, Name, connect, names::Listing, registry::Registry};
+use super::{
+    Events, LeaseKey, Name, connect,
+    http::{HttpPlace, HttpPlaces, Visitor},
+    names::Listing,
+    registry::Registry,
+};
 use crate::{error::OpenError, limits::Limits, session::Session};
 
 /// Lets peers serve under names below one prefix, and connects others to them. Cheap to clone; every clone is the same.
@@ -39,6 +44,8 @@ pub(super) struct Inner {
     pub registry: Arc<Registry>,
     pub key: LeaseKey,
     pub listing: Listing,
+    /// Where servers that let in who comes by HTTP are found, if anywhere.
+    pub http: OnceLock<HttpPlaces>,
     pub limits: Arc<Limits>,
 }
 
@@ -93,7 +100,7 @@ impl StreamServerProxy {
     pub fn with_lease_key(prefix: &str, limits: Arc<Limits>, key: LeaseKey) -> Self {
         let prefix = prefix.trim_end_matches('/').to_owned();
         let (registry, listing) = (Registry::new(&prefix, limits.clone()), Listing::new(&limits));
-        Self { inner: Arc::new(Inner { prefix, registry, key, listing, limits }) }
+        Self { inner: Arc::new(Inner { prefix, registry, key, listing, http: OnceLock::new(), limits }) }
     }
 
     /// Whether every peer may list the names below the prefix: not unless stated, for a name that nobody knows is one that nobody connects to.
@@ -122,6 +129,21 @@ impl StreamServerProxy {
     pub async fn connect_with(&self, name: &str, options: ConnectOptions) -> Result<Stream, OpenError> {
         let name = Name::try_from(name).map_err(|error| OpenError::new(Code::BadRequest, error.to_string()))?;
         connect::from_inside(self, &name, options).await
+    }
+
+    /// Connects somebody who came by HTTP to a server that lets such in: as [`connect`](Self::connect) does, but a name that nobody holds is not waited for.
+    pub(crate) async fn connect_http(&self, name: &Name, remote: Option<IpAddr>) -> Result<Stream, OpenError> {
+        connect::by_http(self, name, Visitor::meta(remote)).await
+    }
+
+    /// Servers that let in who comes by HTTP are told from now on where that is. The first time counts.
+    pub(crate) fn reached_at(&self, places: HttpPlaces) {
+        let _ = self.inner.http.set(places);
+    }
+
+    /// Where others reach the server of that name by HTTP, if it lets them in.
+    pub(super) fn http_place(&self, name: &Name) -> Option<HttpPlace> {
+        self.inner.http.get()?.of(name)
     }
 
     /// Takes a name away from whoever holds it, as an operator; its owner is told `released`. One that is suspended is free at once. False if

@@ -45,6 +45,9 @@ pub struct Open {
     /// To listen: wait until the name is free.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub standby: bool,
+    /// To listen: let in who comes by HTTP, without asking for a right to connect.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub http: bool,
     /// Resumption's field, end to end: passed on as it is and never logged, for it holds a secret.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub resume: Option<Box<RawValue>>,

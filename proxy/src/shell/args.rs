@@ -252,7 +252,8 @@ environment, and is killed with all that it started when the client gives up. Ho
   bss listen song --once --stdin < song.ogg        send to the first who comes
   bss listen echo --exec cat                       a process for each client
   bss listen web --to 127.0.0.1:8000               a TCP service behind a name
-  bss listen web --to 8000 --sealed                the same for sealed streams only; says its address, NAME#key
+  bss listen web --to 8000 --http                  a web site for everybody, at http://web.localhost:8080/ for one
+  bss listen web --to 8000 --sealed                a TCP service for sealed streams only; says its address, NAME#key
   bss listen web --to 8000 --sealed=web.key        by the keys of that file, which is made if it is not there
 
 A program of --exec finds what a sealed client said in BSS_META, and the client's key, if it has one, in BSS_KEY. Somebody who
@@ -386,6 +387,8 @@ mod tests {
             (&["listen", "n", "--exec", "cat", "--to", "h:1"], "cannot be used with"),
             (&["listen", "n", "--once", "--to", "h:1"], "cannot be used with"),
             (&["listen", "n", "--stdin"], "--once"),
+            (&["listen", "n", "--http"], "--to"),
+            (&["listen", "n", "--to", "h:1", "--http", "--sealed"], "cannot be used with"),
             (&["forward", "web", "9000"], "write it as 8000"),
             (&["ls", "--quiet", "--verbose"], "cannot be used with"),
             (&["ls", "--ca", "f", "--fingerprint", "00"], "64 hex digits"),

@@ -34,6 +34,9 @@ pub struct Listen {
     /// Clients of --exec and --to at the same time; others hear `busy`
     #[arg(long, value_name = "COUNT", default_value = "64", value_parser = clap::value_parser!(u16).range(1..))]
     max: u16,
+    /// Let in who comes by HTTP, without a token: each request becomes a connection to the service, and the address is printed
+    #[arg(long, requires = "to", conflicts_with = "sealed")]
+    http: bool,
     /// Wait for the name where another has it
     #[arg(long)]
     standby: bool,
@@ -53,6 +56,7 @@ impl Listen {
     pub async fn run(mut self, proxy: &Proxy) -> Result<(), Failure> {
         let claim = proxy.server().listen(&self.name);
         let claim = if self.standby { claim.standby() } else { claim };
+        let claim = if self.http { claim.http() } else { claim };
         let keys = match self.sealed.take() {
             None => None,
             Some(Some(keys)) => Some(keys),
@@ -62,6 +66,15 @@ impl Listen {
         let listener = claim.await.map_err(|error| Failure::listen(&self.name, &error))?;
         if proxy.voice.connection {
             say(&format!("{}: serving", self.name));
+        }
+        if self.http && proxy.voice.address {
+            say(&match listener.http() {
+                Some(place) => format!("{}: at {}", self.name, place.url(proxy.url())),
+                None => format!(
+                    "{}: has no address, for the proxy has no host for it: see --http-host, which takes names of a-z, 0-9 and -",
+                    self.name
+                ),
+            });
         }
         if let Some(keys) = keys.filter(|_| proxy.voice.address) {
             say(&format!("sealed: the address is {}", keys.address(&self.name)));

@@ -28,6 +28,8 @@ pub(in super::super) struct Applicant {
     pub attempt: u64,
     pub right: Right,
     pub capabilities: Vec<String>,
+    /// Whoever comes by HTTP is let in, too.
+    pub http: bool,
 }
 
 /// What an applicant has, or wants, beside the name.
@@ -50,6 +52,8 @@ pub(in super::super) struct ClaimInfo {
     /// Whose it is, where the proxy asks.
     pub sub: Option<Arc<str>>,
     pub capabilities: Vec<String>,
+    /// Whoever comes by HTTP is let in, too.
+    pub http: bool,
     /// The path on which its holder is told of a client, as JSON.
     pub path: Box<RawValue>,
     /// Whom its holder serves. Locked for moments only, also under the lock of its slot.
@@ -92,13 +96,13 @@ impl ClaimInfo {
         name: Name,
         title: Title,
         (session, sub): (Arc<Session>, Option<Arc<str>>),
-        capabilities: Vec<String>,
+        (capabilities, http): (Vec<String>, bool),
         places: Places,
     ) -> Self {
         // A text has no way to fail.
         let path = to_raw_value(&format!("{}{}", registry.accept, name.segment())).unwrap_or_default();
         let (places, received, sent) = (Mutex::new(places), AtomicU64::new(0), AtomicU64::new(0));
-        Self { registry, name, title, session, sub, capabilities, path, places, received, sent, taken: SetOnce::new() }
+        Self { registry, name, title, session, sub, capabilities, http, path, places, received, sent, taken: SetOnce::new() }
     }
 
     /// Whether its holder knows its lease for sure, or somebody else may know its instance.

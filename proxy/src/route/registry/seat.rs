@@ -91,6 +91,11 @@ impl Registry {
         if seat.as_ref().is_ok_and(Seat::is_void) { None } else { Some(seat) }
     }
 
+    /// Whether whoever holds the name, or may come back to it, lets in who comes by HTTP.
+    pub fn takes_http(&self, name: &Name) -> bool {
+        self.slots.get(name).is_some_and(|slot| slot.takes_http())
+    }
+
     /// Whether somebody holds the name, or may come back to it.
     fn is_held(&self, name: &Name) -> bool {
         self.slots.get(name).is_some_and(|slot| !matches!(slot.hold, Hold::Free))
@@ -230,6 +235,6 @@ impl Drop for Ticket {
     }
 }
 
-pub(super) fn not_found() -> OpenError {
+pub(in super::super) fn not_found() -> OpenError {
     OpenError::new(Code::NotFound, "nobody serves under this name: is the server's page open?")
 }

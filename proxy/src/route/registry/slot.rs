@@ -35,6 +35,7 @@ pub(super) enum Hold {
 pub(super) struct Suspended {
     pub title: Title,
     pub sub: Option<Arc<str>>,
+    pub http: bool,
     pub heard: bool,
     /// No two suspensions are alike.
     pub serial: u64,
@@ -101,6 +102,15 @@ impl Slot {
             Hold::Free => None,
             Hold::Up(claim) => Some(&claim.title),
             Hold::Suspended(suspended) => Some(&suspended.title),
+        }
+    }
+
+    /// Whether whoever has the name lets in who comes by HTTP.
+    pub fn takes_http(&self) -> bool {
+        match &self.hold {
+            Hold::Free => false,
+            Hold::Up(claim) => claim.http,
+            Hold::Suspended(suspended) => suspended.http,
         }
     }
 
