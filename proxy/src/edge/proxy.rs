@@ -7,10 +7,7 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use browser_stream_protocol::swarm::SWARM_PREFIX;
-use tokio::{
-    net::{TcpListener, UdpSocket},
-    time::timeout,
-};
+use tokio::{net::TcpListener, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 #[cfg(feature = "tls")]
@@ -24,9 +21,7 @@ use super::{
     http,
     over_http::Connections,
     readiness::Readiness,
-    shed, stun,
-    stun::Stun,
-    upgrade,
+    shed, upgrade,
     visit::{self, Visits},
 };
 #[cfg(feature = "admin")]
@@ -233,23 +228,6 @@ impl Proxy {
             () = ending => {}
         }
         Ok(())
-    }
-
-    /// Listens for STUN at [`Config::stun`], where that is set: hand the socket to [`serve_stun`](Self::serve_stun).
-    ///
-    /// # Errors
-    /// As the system gives them, with a text that says what to do.
-    pub async fn listen_stun(&self) -> io::Result<Option<UdpSocket>> {
-        match self.inner.config.stun {
-            Some(bind) => stun::listen(bind).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// Tells who asks by STUN (RFC 8489) by which address it is seen, within the limits, until the proxy is shut down.
-    pub async fn serve_stun(&self, socket: UdpSocket) {
-        let stun = Stun::new(&self.inner.limits, self.inner.counters.clone());
-        self.inner.stop.run_until_cancelled(stun.serve(socket)).await;
     }
 
     /// The live sessions.

@@ -9,11 +9,30 @@ use stun_types::{
 };
 use tokio::{net::UdpSocket, time};
 
-use super::addresses::holder;
+use super::{addresses::holder, proxy::Proxy};
 use crate::{
     counters::{Counters, Refusal},
     limits::Limits,
 };
+
+impl Proxy {
+    /// Listens for STUN at [`Config::stun`], where that is set: hand the socket to [`serve_stun`](Self::serve_stun).
+    ///
+    /// # Errors
+    /// As the system gives them, with a text that says what to do.
+    pub async fn listen_stun(&self) -> io::Result<Option<UdpSocket>> {
+        match self.inner.config.stun {
+            Some(bind) => listen(bind).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Tells who asks by STUN (RFC 8489) by which address it is seen, within the limits, until the proxy is shut down.
+    pub async fn serve_stun(&self, socket: UdpSocket) {
+        let stun = Stun::new(&self.inner.limits, self.inner.counters.clone());
+        self.inner.stop.run_until_cancelled(stun.serve(socket)).await;
+    }
+}
 
 /// Answers binding requests, so many for each address and so many in all.
 pub(super) struct Stun {
