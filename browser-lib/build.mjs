@@ -223,7 +223,8 @@ async function buildAll() {
   // The package has it with the libraries in it, too, and depends on none.
   for (const file of [NOBLE, "seal/noble.js"]) await build({ ...noble, outfile: join(dist, file) });
   // Fails here, not in a page, where the single file lacks what it takes from there.
-  for (const file of [CHANNEL, HTTP, NEGOTIATION, ROOM, SWARM, SEAL]) await import(pathToFileURL(join(dist, file)).href);
+  for (const file of [CHANNEL, HTTP, NEGOTIATION, ROOM, SWARM, SEAL])
+    await import(pathToFileURL(join(dist, file)).href);
   // For the package; where the proxy's image is made they are not there.
   for (const file of ["LICENSE-APACHE", "LICENSE-MIT"].filter((file) => existsSync(join(here, "..", file))))
     cpSync(join(here, "..", file), join(dist, file));

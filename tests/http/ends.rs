@@ -13,7 +13,10 @@ use crate::site::{PATIENCE, Site, next, status};
 
 /// What a visitor gets of an answer that begins with these bytes, and then ends by what `end` does to the server's stream.
 async fn answered(begins: &str, end: impl FnOnce(&mut Stream)) -> String {
-    let site = Site::start(|_| {}).await;
+    answered_at(&Site::start(|_| {}).await, begins, end).await
+}
+
+async fn answered_at(site: &Site, begins: &str, end: impl FnOnce(&mut Stream)) -> String {
     let mut listener = site.listen("a").await;
     let asking = site.ask("GET / HTTP/1.1\r\nhost: a.localhost\r\nconnection: close\r\n\r\n");
     let answering = async {
@@ -52,7 +55,9 @@ async fn a_server_that_goes_before_it_answers_or_answers_nonsense_is_a_bad_gatew
         "HTTP/1.1 200 OK\r\na b: c\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\n\r\n",
     ] {
-        assert_eq!(status(&answered(nonsense, Stream::finish).await), 502, "{nonsense}");
+        let site = Site::start(|_| {}).await;
+        let answer = answered_at(&site, nonsense, Stream::finish).await;
+        assert_eq!((status(&answer), site.refusals("http_response")), (502, 1), "{nonsense}");
     }
     let large = format!("HTTP/1.1 200 OK\r\na: {}\r\n\r\n", "b".repeat(40_000));
     assert_eq!(status(&answered(&large, Stream::finish).await), 502);

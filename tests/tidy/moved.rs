@@ -4,7 +4,7 @@
 use crate::source::{Findings, root};
 
 /// What counts (`limit` of `bss_refusals_total`), and where it is seen to.
-const SEEN: [(&str, &str, &str); 69] = [
+const SEEN: [(&str, &str, &str); 75] = [
     ("connections", "proxy/tests/shedding.rs", "threat_19_one_connection_too_many_is_told_to_come_back"),
     ("descriptors", "proxy/tests/shell/admin.rs", "threat_19_connections_that_no_descriptor_is_left_for_are_counted"),
     ("connections_per_address", "proxy/tests/edge/tls.rs", "threat_18_the_limits_of_an_address_hold_over_tls"),
@@ -59,6 +59,12 @@ const SEEN: [(&str, &str, &str); 69] = [
     ("room_asks", "tests/proxy/room/acks.rs", "so_many_asks_of_one_member_wait_and_no_more_and_each_has_its_own_number"),
     ("room_rate_slowed", "tests/proxy/room/bounds.rs", "threat_24_one_event_to_many_members_costs_its_sender_as_much_as_many"),
     ("room_watchers", "tests/proxy/room/directory.rs", "so_many_watch_and_no_more"),
+    ("http_requests", "tests/http/visits.rs", "threat_34_one_visitor_too_many_is_told_so_and_a_place_is_free_again"),
+    ("http_requests_per_name", "tests/http/visits.rs", "threat_34_one_visitor_too_many_is_told_so_and_a_place_is_free_again"),
+    ("http_requests_per_address", "proxy/src/edge/visit/places.rs", "each_bound_holds_by_itself_and_a_freed_place_is_taken_again"),
+    ("http_request", "tests/http/smuggling.rs", "what_no_server_can_be_asked_is_said"),
+    ("http_response", "tests/http/ends.rs", "a_server_that_goes_before_it_answers_or_answers_nonsense_is_a_bad_gateway"),
+    ("http_timeout", "tests/http/ends.rs", "threat_34_a_server_that_does_not_answer_in_time_is_a_gateway_timeout_and_loses_its_stream"),
     ("http_up", "proxy/tests/edge/over_http.rs", "threat_33_without_its_secret_nobody_sends_for_a_connection"),
     ("swarm_note", "tests/proxy/tracker/bounds.rs", "threat_25_what_is_no_note_is_refused_and_the_stream_goes_on"),
     ("swarm_name", "tests/proxy/tracker/bounds.rs", "threat_25_nobody_announces_under_a_name_that_is_not_its_own"),

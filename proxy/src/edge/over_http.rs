@@ -120,7 +120,7 @@ fn down(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
     let inner = &proxy.inner;
     let secret = Uuid::new_v4();
     let Limits { http_ups_max, http_up_bytes_max, .. } = *inner.limits;
-    let hello = json!({ "connection": secret, "ups_max": http_ups_max, "up_bytes_max": http_up_bytes_max });
+    let hello = json!({ "connection": secret.to_string(), "ups_max": http_ups_max, "up_bytes_max": http_up_bytes_max });
     let (carried, down, ups) = connection(hello.to_string().as_bytes(), PADDING_BYTES, http_ups_max);
     inner.over_http.0.insert(secret, ups);
     let entry = Entry(inner.clone(), secret);

@@ -338,8 +338,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        use clap::CommandFactory;
-        Args::command().debug_assert();
+        <Args as clap::CommandFactory>::command().debug_assert();
     }
 
     #[test]
@@ -372,9 +371,8 @@ mod tests {
 
     #[test]
     fn who_acts_for_sealed_clients_is_warned_of_opens_that_come_again() {
-        use clap::CommandFactory;
-        let mut args = Args::command();
-        let help = args.find_subcommand_mut("listen").expect("a command").render_long_help().to_string();
+        let help =
+            <Args as clap::CommandFactory>::command().find_subcommand_mut("listen").expect("a command").render_long_help().to_string();
         assert!(help.contains("once the first bytes have come"), "{help}");
     }
 
