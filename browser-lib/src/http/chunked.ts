@@ -20,7 +20,7 @@ export class Chunked {
     return this.#state === "done";
   }
 
-  /** The data in the next bytes. What stands behind the body is not looked at. Throws {@link BadRequest}. */
+  /** The data in the next bytes. What stands behind the body is not looked at. Throws `BadRequest`. */
   take(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>[] {
     const data: Uint8Array<ArrayBuffer>[] = [];
     let at = 0;

@@ -38,7 +38,7 @@ export class Frames {
     this.#most = most;
   }
 
-  /** What was said in the next bytes. Throws {@link Violation}; nothing behind that, or behind a close, means anything. */
+  /** What was said in the next bytes. Throws `Violation`; nothing behind that, or behind a close, means anything. */
   *take(bytes: Bytes): Generator<Said, void, undefined> {
     this.#bytes = this.#bytes.length === 0 ? bytes : join([this.#bytes, bytes]);
     while (!this.#isClosed) {

@@ -21,7 +21,7 @@ const LINE = new RegExp(`^(${TOKEN}) (/[^\\x00-\\x20\\x7f]*|\\*) HTTP/1\\.1$`);
 /** No space in front of the colon, and no control character but a tab in a value. */
 const FIELD = new RegExp(`^(${TOKEN}):[ \\t]*((?:[^\\x00-\\x08\\x0a-\\x1f\\x7f]*[^\\x00-\\x20\\x7f])?)[ \\t]*$`);
 
-/** Reads a head without the empty line behind it; each character is a byte. Throws {@link BadRequest}. */
+/** Reads a head without the empty line behind it; each character is a byte. Throws `BadRequest`. */
 export function parseHead(text: string): Head {
   const [first = "", ...lines] = text.split("\r\n");
   const line = LINE.exec(first);

@@ -16,7 +16,7 @@ export class Incoming {
     this.#reader = readable.getReader();
   }
 
-  /** The head; `undefined` where nothing came at all. Throws {@link BadRequest}, and what the stream fails with. */
+  /** The head; `undefined` where nothing came at all. Throws `BadRequest`, and what the stream fails with. */
   async head(): Promise<Head | undefined> {
     let text = "";
     while (true) {

@@ -6,7 +6,7 @@ import { type Head, values } from "./head.ts";
 /** The proxy's own word about who comes; whoever comes as a client of the mux has none. */
 const FORWARDED = /^(forwarded|x-forwarded-.*|x-real-ip)$/;
 
-/** The request that this head begins. `isTrusted`: the proxy itself made the head. Throws {@link BadRequest} where no such request can be. */
+/** The request that this head begins. `isTrusted`: the proxy itself made the head. Throws `BadRequest` where no such request can be. */
 export function requestOf(
   head: Head,
   body: ReadableStream<Uint8Array<ArrayBuffer>>,

@@ -1,5 +1,5 @@
 //! Streams to and from browser tabs, for Rust programs: [`StreamClient`] connects to a name, [`StreamServer`] serves under one, a [`Channel`] goes from
-//! one to many, in a [room](room::Room) many send to each other, and in a [swarm] peers hand each other contents.
+//! one to many, in a [room](room::Room) many send to each other.
 //!
 //! ```no_run
 //! use browser_stream_client::{Peer, StreamClient};
@@ -60,6 +60,7 @@ pub mod seal;
 mod server;
 mod state;
 mod stream;
+#[doc(hidden)]
 pub mod swarm;
 mod token;
 mod upgrade;

@@ -9,13 +9,21 @@ use super::origin::Host;
 /// A wildcard host, as in `*.tabs.example.org`: the host of each name that stands in the place of the `*`.
 ///
 /// Made by parsing. Case makes no difference; a port, a path and another place for the `*` are errors.
+///
+/// ```
+/// use browser_stream_server::config::{HttpHost, HttpHostError};
+///
+/// let host: HttpHost = "*.Tabs.example.org".parse().unwrap();
+/// assert_eq!(host.to_string(), "*.tabs.example.org");
+/// assert_eq!("tabs.example.org".parse::<HttpHost>(), Err(HttpHostError));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpHost {
     /// What stands behind each name, with the dot in front.
     suffix: String,
 }
 
-/// A text that is not a wildcard host.
+/// A text that is not a wildcard host. See [`HttpHost`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a wildcard host: write it as *.tabs.example.org, without a scheme and a port")]
 pub struct HttpHostError;

@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Proxy {
-    /// Listens for STUN at [`Config::stun`], where that is set: hand the socket to [`serve_stun`](Self::serve_stun).
+    /// Listens for STUN at [`Config::stun`](crate::Config::stun), where that is set: hand the socket to [`serve_stun`](Self::serve_stun).
     ///
     /// # Errors
     /// As the system gives them, with a text that says what to do.

@@ -59,7 +59,7 @@ struct Books {
     counters: Arc<Counters>,
 }
 
-/// A content as it is held at this moment.
+/// A content as it is held at this moment. See [`Tracker`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ContentStatus {
