@@ -39,8 +39,10 @@ export class Frame {
     this.#mark(pieces);
   }
 
-  isMissing(): void {
-    this.#show("failed", "Nobody who has it is here.");
+  /** The browser may still show it, from its origin. */
+  isMissing(code: string, isLeftToOrigin: boolean): void {
+    if (this.#item) this.#item.dataset.code = code;
+    this.#show("failed", isLeftToOrigin ? "From the origin as ever, unchecked." : "Nobody who has it is here.");
     this.#mark([undefined]);
   }
 

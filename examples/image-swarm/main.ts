@@ -40,9 +40,9 @@ async function start(): Promise<void> {
     totals.came(sources);
     show();
   });
-  images.on("failed", ({ img }) => {
+  images.on("failed", ({ img, error }) => {
     missing.add(img);
-    frames.get(img)?.isMissing();
+    frames.get(img)?.isMissing(error.code, img.hasAttribute("src"));
     show();
   });
   setInterval(() => missing.size > 0 && images.retry(), AGAIN_MS);

@@ -8,7 +8,16 @@ export const ALL = 20 * ONE;
 
 /** Waits until all pictures are there; they are whole, for each was checked and can be seen. */
 export async function expectAll(page: Page): Promise<void> {
-  await expect(page.locator("#told")).toHaveText("All 20 are here, and each piece was checked.", { timeout: 60_000 });
+  const failed = page.locator(".gallery li[data-code]");
+  await expect
+    .poll(
+      async () => [
+        await page.locator("#told").textContent(),
+        await failed.evaluateAll((all) => all.map((li) => (li as HTMLElement).dataset.code)),
+      ],
+      { timeout: 60_000 },
+    )
+    .toEqual(["All 20 are here, and each piece was checked.", []]);
   const widths = await page
     .locator(".gallery img")
     .evaluateAll((all) => all.map((img) => (img as HTMLImageElement).naturalWidth));

@@ -46,6 +46,8 @@ export class Shelf {
   /** Bytes in the store, as far as we know. */
   #bytes = 0;
   #written = 0;
+  /** Pieces that are being written, by content and piece. */
+  readonly #writing = new Map<string, Promise<void>>();
   #isShort = false;
 
   constructor(kind: StoreKind | Store, bytesMax: number, hooks: ShelfHooks) {
@@ -89,6 +91,19 @@ export class Shelf {
   async put(content: Content, piece: number, bytes: Bytes): Promise<boolean> {
     if (!(await content.manifest.isPiece(piece, bytes))) return false;
     if (content.has.has(piece)) return true;
+    // One that was asked for twice may come twice: written again, it could not be read meanwhile.
+    const key = `${content.id} ${piece}`;
+    const writing = this.#writing.get(key) ?? this.#write(content, piece, bytes);
+    this.#writing.set(key, writing);
+    try {
+      await writing;
+    } finally {
+      this.#writing.delete(key);
+    }
+    return true;
+  }
+
+  async #write(content: Content, piece: number, bytes: Bytes): Promise<void> {
     const { id } = content;
     const store = await this.#opened;
     try {
@@ -106,7 +121,6 @@ export class Shelf {
       content.spare.add(piece);
     }
     if (content.has.add(piece)) this.#hooks.came(content, piece);
-    return true;
   }
 
   /** A piece, verified again; nothing where it is not there any more. */
