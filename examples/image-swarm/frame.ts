@@ -41,13 +41,16 @@ export class Frame {
 
   /** The browser may still show it, from its origin. */
   isMissing(code: string, isLeftToOrigin: boolean): void {
-    if (this.#item) this.#item.dataset.code = code;
     this.#show("failed", isLeftToOrigin ? "From the origin as ever, unchecked." : "Nobody who has it is here.");
+    if (this.#item) this.#item.dataset.code = code;
     this.#mark([undefined]);
   }
 
   #show(state: string, text: string): void {
-    if (this.#item) this.#item.dataset.state = state;
+    if (this.#item) {
+      this.#item.dataset.state = state;
+      delete this.#item.dataset.code;
+    }
     this.#told.textContent = text;
   }
 
