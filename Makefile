@@ -66,8 +66,9 @@ reference: $(ASSETS) ## write the reference of proxy/docs anew from the code
 api: docs ## write what is kept of the API anew: proxy/api and browser-lib/api.txt
 	cd tests && WRITE=1 node --test --test-name-pattern='^the API of' packages/api.test.mjs
 
+# One crate after the other: a page leads to another crate only where that crate's pages are written already.
 docs: $(ASSETS) $(DOCS) ## write the API's documents: target/doc (Rust) and target/typedoc (the library); a link that leads nowhere fails
-	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --quiet $(CRATES:%=-p %)
+	set -e; for crate in $(CRATES); do RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --quiet -p $$crate; done
 	tests/packages/node_modules/.bin/typedoc --options tests/packages/typedoc.json --logLevel Warn
 
 clean: ## remove everything that was built or installed
