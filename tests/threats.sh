@@ -30,7 +30,8 @@ awk -v table=proxy/SECURITY.md '
     /threat_[0-9][0-9]_/ && called($0, before) {
         name = substr($0, RSTART, RLENGTH)
         sub(/^.*[ "`(]threat_/, "threat_", name)
-        if (match(name, /^threat_[0-9][0-9]_[A-Za-z0-9_]+/)) name = substr(name, 1, RLENGTH)
+        gsub(/[^A-Za-z0-9_%]+/, "_", name)
+        sub(/_+$/, "", name)
         row = substr(name, 8, 2) + 0
         if (!((FILENAME, name) in seen)) {
             seen[FILENAME, name] = 1
