@@ -73,7 +73,7 @@ describe("asking", () => {
     expect(room.live).toBe(true);
   });
 
-  it("threat_25_rejects_with_the_first_refusal once everybody said something: a code of their own, or that they went", async () => {
+  it("rejects with the first refusal once everybody said something: a code of their own, or that they went", async () => {
     const { room, far } = await joined({}, 2, 3, 4);
     const asked = room.emitWithAck("x");
     far.send(tells.asked(1, 2, 3, 4)).send(tells.refusal(1, 3, 4001, "not me"));
