@@ -30,6 +30,8 @@ export class Carriers {
   #isUsed = false;
   /** It had, and nothing came of it. */
   #hasFailed = false;
+  /** It was looked for, and there is nothing. */
+  #isHopeless = false;
   #misses = 0;
   #told: Carrier | undefined;
   #timer: Timer | undefined;
@@ -57,7 +59,7 @@ export class Carriers {
 
   /** Whether there may yet be another way than those that were tried. */
   get hopes(): boolean {
-    return !this.#isUsed && !!(this.#finding ?? this.#found);
+    return !this.#isUsed && !this.#isHopeless && !!(this.#finding ?? this.#found);
   }
 
   /** Makes a connection for the session. */
@@ -91,7 +93,7 @@ export class Carriers {
 
   /** The proxy has answered over the connection. */
   proven(): void {
-    this.#hasFailed = false;
+    this.#hasFailed = this.#isHopeless = false;
     if (this.carrier === "websocket") this.#reset();
     else this.#found?.remember();
   }
@@ -119,6 +121,7 @@ export class Carriers {
       .catch(() => undefined)
       .then((found) => {
         this.#found = found;
+        this.#isHopeless = !found;
         const again = () => {
           this.#finding = undefined;
         };

@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from "vitest";
 import { type Carrier, MuxDemux, type MuxDemuxOptions } from "../src/index.ts";
 import { holdClock } from "./clock.ts";
 import { httpProxy, type Line } from "./http-proxy.ts";
+import { settled } from "./joined.ts";
 import { dialing, Peer, settle, until } from "./peer.ts";
 import { greet } from "./up.ts";
 
@@ -106,6 +107,21 @@ describe("what carries a connection", () => {
     dials.at(-1)?.peer.cut();
     await settle();
     expect(proxy.asked).toBe(2);
+  });
+
+  it("is nothing where the proxy does not answer and nothing may be tried again: two WebSockets, and what waits is lost", async () => {
+    const { proxy, dialed } = page({ hold: true, reconnect: false });
+    proxy.carriers = undefined;
+    const { mdm, dials, redialed, told } = dialed();
+    const opened = settled(mdm.createStream().opened);
+    const ready = settled(mdm.ready);
+    dials[0]?.peer.cut();
+    await until("an answer by HTTP", () => proxy.asked > 0);
+    (await redialed(2)).peer.cut();
+    await settle();
+    expect([mdm.state, opened.how, ready.how, told]).toEqual(["closed", "lost", "lost", ["lost"]]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([dials.length, proxy.asked]).toEqual([2, 1]);
   });
 
   it("is asked for beside a WebSocket that does not come, and the first that is there wins", async () => {
