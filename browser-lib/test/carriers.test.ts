@@ -1,11 +1,11 @@
 // Loaded before, so that no test waits for it.
 import "../src/carriers/index.ts";
 import { describe, expect, it, vi } from "vitest";
-import { type Carrier, MuxDemux, type MuxDemuxOptions } from "../src/index.ts";
+import { type Carrier, MuxDemux, type MuxDemuxOptions, StreamClient } from "../src/index.ts";
 import { holdClock } from "./clock.ts";
 import { httpProxy, type Line } from "./http-proxy.ts";
 import { settled } from "./joined.ts";
-import { dialing, Peer, settle, until } from "./peer.ts";
+import { dialing, outcome, Peer, settle, until } from "./peer.ts";
 import { greet } from "./up.ts";
 
 holdClock();
@@ -47,6 +47,7 @@ function page(options: MuxDemuxOptions & { hold?: boolean } = { hold: true }) {
     await until("a first body", () => peer);
     await greet(peer as Peer);
     await settle();
+    return peer as Peer;
   };
   return { proxy, stored, dialed, welcome };
 }
@@ -84,13 +85,18 @@ describe("what carries a connection", () => {
       expect(mdm.state).toBe("open");
       peer.cut(1000);
     };
+    const asked = outcome(StreamClient(mdm).connect("nobody").opened);
     await shut(dials[0] as (typeof dials)[number]);
     await vi.advanceTimersByTimeAsync(200);
     await shut(await redialed(2));
     await vi.advanceTimersByTimeAsync(200);
     await until("another carrier", () => proxy.lines.length > 0);
-    await welcome();
+    const peer = await welcome();
     expect(mdm.carrier).toBe("http");
+    const open = await peer.opened("/browser-server/connect/nobody");
+    open.frame({ error: { code: "not_found", message: "nobody serves under that name" } }).finish();
+    // The first that may have been heard is the first: nothing is waited for any more.
+    expect(await asked).toBe("not_found");
   });
 
   it("stays a WebSocket where the proxy does not answer at all, which costs one request more", async () => {

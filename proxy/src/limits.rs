@@ -109,7 +109,7 @@ pub struct Limits {
     pub http_requests_max: usize,
     /// Those of them to one name: what a tab can well do at once, and half of the clients that it takes.
     pub http_requests_per_name_max: usize,
-    /// Those of them from one address, which is counted as for sessions: a browser asks six times, or over HTTP/2 64 times at once.
+    /// Those of them from one address, which is counted as for sessions: a browser asks six times, or over HTTP/2 100 times at once.
     pub http_requests_per_address_max: usize,
     /// Bytes of the head of a request to a server, and of that of its answer.
     pub http_head_bytes_max: usize,

@@ -2,13 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use browser_stream_server::{Config, Proxy, StreamRouter};
+use browser_stream_server::{Config, Proxy, StreamRouter, tls::Identity};
 use data_encoding::BASE64;
+use rustls::{RootCertStore, crypto::ring, pki_types::CertificateDer};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream, UdpSocket},
+    task::JoinHandle,
     time::timeout,
 };
 use wtransport::{
@@ -27,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 struct Served {
     proxy: Proxy,
     tcp: SocketAddr,
+    peers: JoinHandle<()>,
 }
 
 impl Served {
@@ -34,23 +37,31 @@ impl Served {
         let mut config = Config::default();
         config.webtransport = Some(0);
         change(&mut config);
-        let proxy = Proxy::new(config, StreamRouter::new());
+        Self::of(Proxy::new(config, StreamRouter::new())).await
+    }
+
+    async fn of(proxy: Proxy) -> Self {
         let (listener, webtransport) = listen(&proxy).await;
         let tcp = listener.local_addr().expect("an address");
         let (pages, peers) = (proxy.clone(), proxy.clone());
         tokio::spawn(async move { pages.serve(listener).await });
-        tokio::spawn(async move { peers.serve_webtransport(webtransport).await });
-        Self { proxy, tcp }
+        let peers = tokio::spawn(async move { peers.serve_webtransport(webtransport).await });
+        Self { proxy, tcp, peers }
     }
 
     /// What pages are told.
     async fn told(&self) -> serde_json::Value {
-        let mut socket = TcpStream::connect(self.tcp).await.expect("a connection");
-        let request = "POST /mux HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nbss-carrier: list\r\ncontent-length: 0\r\n\r\n";
-        socket.write_all(request.as_bytes()).await.expect("sent");
-        let mut answer = String::new();
-        timeout(PATIENCE, socket.read_to_string(&mut answer)).await.expect("in time").expect("text");
+        let socket = TcpStream::connect(self.tcp).await.expect("a connection");
+        let answer = answer(socket, "POST /mux HTTP/1.1\r\nhost: localhost\r\nbss-carrier: list\r\ncontent-length: 0\r\n").await;
         serde_json::from_str(answer.split_once("\r\n\r\n").expect("a body").1).expect("JSON")
+    }
+
+    /// The same as a page of theirs has it, whose host is `localhost`.
+    async fn policy(&self) -> String {
+        let socket = TcpStream::connect(self.tcp).await.expect("a connection");
+        let answer = answer(socket, &format!("GET / HTTP/1.1\r\nhost: localhost:{}\r\n", self.tcp.port())).await;
+        let line = answer.lines().find_map(|line| line.strip_prefix("content-security-policy: "));
+        line.unwrap_or_else(|| panic!("a policy in {answer}")).to_owned()
     }
 
     /// A session as a page of this origin asks for it, that takes the certificate whose hash it was told.
@@ -71,6 +82,14 @@ impl Served {
     fn refusals(&self, name: &str) -> u64 {
         self.proxy.refusals().find(|&(found, _)| found == name).expect("a reason").1
     }
+}
+
+/// The whole answer to a request of these lines.
+async fn answer(mut socket: impl AsyncRead + AsyncWrite + Unpin, lines: &str) -> String {
+    socket.write_all(format!("{lines}connection: close\r\n\r\n").as_bytes()).await.expect("sent");
+    let mut answer = Vec::new();
+    timeout(PATIENCE, socket.read_to_end(&mut answer)).await.expect("in time").expect("no error");
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// Sockets for both: UDP's port is TCP's, which somebody else may have.
@@ -107,9 +126,85 @@ async fn a_session_over_webtransport_is_the_mux_on_a_stream_that_the_proxy_opens
     send.write_all(&PING).await.expect("sent");
     assert!(until(&mut receive, &PONG).await.ends_with(&[&[0, 0, 0, 12], &PONG[..]].concat()), "a record with the answer");
     assert_eq!(served.proxy.sessions().len(), 1);
+    assert!(served.policy().await.contains(&format!("connect-src 'self' https://localhost:{} ", served.tcp.port())));
     served.proxy.shutdown(Duration::ZERO).await;
     let close = until(&mut receive, b"}").await;
     assert!(String::from_utf8_lossy(&close).contains("1012"), "{close:?}");
+    timeout(PATIENCE, served.peers).await.expect("it ends in time").expect("no panic");
+}
+
+/// A certificate for this machine in two files, and a client that believes no other.
+fn certificate(files: [&Path; 2]) -> rustls::ClientConfig {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    for (file, text) in files.into_iter().zip([made.cert.pem(), made.signing_key.serialize_pem()]) {
+        std::fs::write(file, text).expect("written");
+    }
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from(made.cert)).expect("it is one");
+    let builder = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_protocol_versions(&[&rustls::version::TLS13]).expect("a version");
+    let mut tls = builder.with_root_certificates(roots).with_no_client_auth();
+    tls.alpn_protocols = vec![b"h3".to_vec()];
+    // Who comes back is shown no certificate.
+    tls.resumption = rustls::client::Resumption::disabled();
+    tls
+}
+
+#[tokio::test]
+async fn a_certificate_that_was_renewed_is_shown_from_then_on_and_cuts_nobody() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let files = [folder.path().join("cert.pem"), folder.path().join("key.pem")];
+    let files = [files[0].as_path(), files[1].as_path()];
+    let old = certificate(files);
+    let identity = Identity::of_files(files[0], files[1]).expect("an identity");
+    let mut config = Config::default();
+    config.webtransport = Some(0);
+    let served = Served::of(Proxy::with_tls(config, StreamRouter::new(), identity.clone())).await;
+    let url = format!("https://127.0.0.1:{}/mux", served.tcp.port());
+    let dial = async |tls: &rustls::ClientConfig| {
+        let config = ClientConfig::builder().with_bind_default().with_custom_tls(tls.clone()).build();
+        let endpoint: Endpoint<Client> = Endpoint::client(config).expect("a port");
+        timeout(PATIENCE, endpoint.connect(&url)).await.expect("in time")
+    };
+    let session = dial(&old).await.expect("a session");
+    let (mut send, mut receive) = timeout(PATIENCE, session.accept_bi()).await.expect("in time").expect("a stream");
+    let new = certificate(files);
+    assert!(dial(&new).await.is_err(), "nobody has read it");
+    identity.reload().expect("read again");
+    assert!(dial(&new).await.is_ok());
+    assert!(dial(&old).await.is_err(), "it is shown no more");
+    send.write_all(&PING).await.expect("sent");
+    assert!(until(&mut receive, &PONG).await.ends_with(&PONG), "who was there goes on");
+}
+
+#[tokio::test]
+async fn threat_15_a_handshake_over_udp_that_does_not_end_is_given_up_in_time() {
+    let served = Served::start(|config| {
+        config.limits.establish_timeout = Duration::from_millis(400);
+        config.limits.connections_per_address_max = 1;
+    })
+    .await;
+    // What the proxy answers never arrives.
+    let deaf = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+    let dumb = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+    let (url, proxy) = (format!("https://127.0.0.1:{}/mux", deaf.local_addr().expect("an address").port()), served.tcp);
+    tokio::spawn(async move {
+        let mut packet = [0; 2048];
+        while let Ok(length) = deaf.recv(&mut packet).await {
+            let _ = dumb.send_to(&packet[..length], proxy).await;
+        }
+    });
+    let config = ClientConfig::builder().with_bind_default().with_native_certs().build();
+    let endpoint: Endpoint<Client> = Endpoint::client(config).expect("a port");
+    let _asking = tokio::spawn(async move { endpoint.connect(url).await.map(drop) });
+    let counted = async |reason: &str| {
+        while served.refusals(reason) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    timeout(PATIENCE, counted("establish_timeout")).await.expect("it is given up");
+    // By now its place is another's; while it was there, there was none.
+    assert!(timeout(PATIENCE, async { while served.dial("/mux", None).await.is_err() {} }).await.is_ok());
 }
 
 #[tokio::test]

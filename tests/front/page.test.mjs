@@ -1,4 +1,4 @@
-/** A real page behind nginx and Caddy: it comes over HTTP/2 and TLS, and its WebSocket goes the same way. */
+/** A real page behind nginx and Caddy: it comes over HTTP/2 and TLS, and its WebSocket goes the same way, or its session over HTTP. */
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -28,26 +28,41 @@ after(async () => {
   await browser?.close();
 });
 
-for (const kind of [NGINX, CADDY]) {
-  test(`a page behind ${kind.name} serves another over HTTP/2 and wss`, { timeout: 60_000 }, async (context) => {
+for (const [kind, carrier, over] of /** @type {const} */ ([
+  [NGINX, "websocket", "wss"],
+  [CADDY, "websocket", "wss"],
+  [NGINX, "http", "a session over HTTP"],
+  [CADDY, "http", "a session over HTTP"],
+])) {
+  test(`a page behind ${kind.name} serves another over HTTP/2 and ${over}`, { timeout: 60_000 }, async (context) => {
     const scene = await startScene(kind);
     context.after(() => scene.stop());
     const pages = await browser.newContext({ ignoreHTTPSErrors: true });
     await pages.addInitScript(install);
     const [server, client] = [await open(pages, scene), await open(pages, scene)];
-    await server.evaluate(async () => {
+    await server.evaluate(async (carrier) => {
       const { bss } = globalThis;
-      const handler = bss.StreamServer(bss.MuxDemux(), (stream) => {
+      const handler = bss.StreamServer(bss.MuxDemux(undefined, { carriers: [carrier] }), (stream) => {
         stream.readable.pipeTo(stream.writable);
       });
       await handler.listen("page").listening;
-    });
-    const { sent, received } = await client.evaluate(async (bytes) => {
-      const { bss, t } = globalThis;
-      return await t.converse(bss.StreamClient(bss.MuxDemux()).connect("page"), 4, bytes);
-    }, 8 * MIB);
+    }, carrier);
+    const { sent, received, carried, ms } = await client.evaluate(
+      async ([carrier, bytes]) => {
+        const { bss, t } = globalThis;
+        const mdm = bss.MuxDemux(undefined, { carriers: [carrier] });
+        const since = performance.now();
+        await bss.StreamClient(mdm).connect("page").opened;
+        const ms = performance.now() - since;
+        const { sent, received } = await t.converse(bss.StreamClient(mdm).connect("page"), 4, bytes);
+        return { sent, received, carried: mdm.carrier, ms };
+      },
+      /** @type {const} */ ([carrier, 8 * MIB]),
+    );
     assert.equal(sent.bytes, 8 * MIB);
     assert.deepEqual(received, sent);
+    assert.equal(carried, carrier);
+    assert.ok(ms < 3000, `nothing holds back what is small: ${ms} ms`);
     await pages.close();
   });
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { WebSocket } from "ws";
-import { freePort, lookup, NAME, startFront } from "../harness/front.mjs";
+import { freePort, lookup, NAME, SITES, startFront } from "../harness/front.mjs";
 import { install } from "../harness/in-page.mjs";
 import { startProxy } from "../harness/proxy.mjs";
 
@@ -22,6 +22,9 @@ const CHUNK = 64 << 10;
 /** Sent before and after what happens in mid-transfer. */
 const PART = 4 * MIB;
 const SENT_MAX = 1024 * MIB;
+const TRUSTING = ["--trusted-proxies", "127.0.0.1"];
+/** Servers by HTTP have a host for each name, and a path. */
+const BY_HTTP = ["--http-host", `*.${SITES}`, "--http-path"];
 
 /**
  * @typedef {object} Scene
@@ -43,7 +46,7 @@ const SENT_MAX = 1024 * MIB;
  * @param {Change} change
  * @returns {Promise<Scene>}
  */
-export async function startScene(kind, { args = ["--trusted-proxies", "127.0.0.1"], limits = {}, edit } = {}) {
+export async function startScene(kind, { args = TRUSTING, limits = {}, edit } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "scene-"));
   const config = join(folder, "bss.toml");
   writeFileSync(
@@ -58,6 +61,7 @@ export async function startScene(kind, { args = ["--trusted-proxies", "127.0.0.1
     config,
     "--lease-key",
     join(folder, "key"),
+    ...BY_HTTP,
     ...args,
   ];
   let proxy = await startProxy(own);

@@ -1,6 +1,6 @@
 /**
  * nginx and Caddy in front of the proxy, as `proxy/deploy` tells users to set them up: the very files, with another address, another
- * certificate, and what a test edits.
+ * certificate, and what a test edits. Both have the hosts of servers by HTTP, too.
  */
 
 import { execFileSync, spawn } from "node:child_process";
@@ -14,6 +14,8 @@ import { until, within } from "./wait.mjs";
 
 /** The name that users read in both files; `lookup` knows where it is. */
 export const NAME = "bss.example.com";
+/** Below it stand the hosts of servers by HTTP. */
+export const SITES = "tabs.example.net";
 const START_MS = 10_000;
 const STOP_MS = 5_000;
 /** How much of the log is kept for an error message. */
@@ -52,7 +54,8 @@ const LOG_CHARS = 8_000;
 export const NGINX = {
   name: "nginx",
   configuration(folder, port, { upstream, edit = (text) => text }) {
-    writeFileSync(join(folder, "bss.conf"), edit(settled("nginx.conf", folder, port, upstream)));
+    const [own, sites] = ["nginx.conf", "nginx-sites.conf"].map((file) => settled(file, folder, port, upstream));
+    writeFileSync(join(folder, "bss.conf"), edit(`${own}${sites}`));
     return `
       ${process.getuid?.() === 0 ? "user root;" : ""}
       worker_processes 1;
@@ -83,7 +86,7 @@ export const CADDY = {
     const site = settled("Caddyfile", folder, port, upstream);
     const trusted = site.replace(/^\treverse_proxy/m, `\ttls ${folder}/cert.pem ${folder}/key.pem\n$&`);
     const own = `{\n\tadmin unix/${folder}/admin\n\tauto_https off\n}\n`;
-    return edit(own + trusted);
+    return edit(own + trusted + settled("Caddyfile.sites", folder, port, upstream));
   },
   command: (_, file) => [front("caddy"), "run", "--adapter", "caddyfile", "--config", file],
   async reload(_, folder) {
@@ -99,9 +102,9 @@ function settled(file, folder, port, upstream) {
   return text
     .replaceAll("127.0.0.1:8080", `127.0.0.1:${upstream}`)
     .replace("listen 443", `listen 127.0.0.1:${port}`)
-    .replace(/\S+\/bss\.example\.com\.pem/, `${folder}/cert.pem`)
-    .replace(/\S+\/bss\.example\.com\.key/, `${folder}/key.pem`)
-    .replace(new RegExp(`^${NAME} {`, "m"), `https://${NAME}:${port} {\n\tbind 127.0.0.1`);
+    .replace(/\S+\/[a-z.]+\.pem/, `${folder}/cert.pem`)
+    .replace(/\S+\/[a-z.]+\.key/, `${folder}/key.pem`)
+    .replace(/^(\S+\.example\.\w+) {/m, `https://$1:${port} {\n\tbind 127.0.0.1`);
 }
 
 /**
@@ -221,7 +224,7 @@ export function answers(port) {
 }
 
 /**
- * Where a visitor of `NAME` has to go, as `node:net` asks for it.
+ * Where a visitor of `NAME`, or of a host of `SITES`, has to go, as `node:net` asks for it.
  *
  * @type {import("node:net").LookupFunction}
  */
@@ -246,7 +249,16 @@ function certify(folder) {
     front("openssl"),
     [
       ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"],
-      ...["-subj", `/CN=${NAME}`, "-addext", `subjectAltName=DNS:${NAME}`, "-keyout", key, "-out", certificate],
+      ...[
+        "-subj",
+        `/CN=${NAME}`,
+        "-addext",
+        `subjectAltName=DNS:${NAME},DNS:*.${SITES}`,
+        "-keyout",
+        key,
+        "-out",
+        certificate,
+      ],
     ],
     { stdio: "ignore" },
   );

@@ -1,12 +1,15 @@
 //! A proxy on a port of its own, a server under a name, and raw bytes to and from both.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use browser_stream_client::{Connection, HttpPlace, Listener, Stream, StreamServer as Server};
-use browser_stream_server::{Config, Proxy, StreamRouter, StreamServerProxy};
+use browser_stream_server::{Config, Proxy, StreamRouter, StreamServerProxy, tls::Identity};
 use futures::StreamExt;
+use harness::{Control, Memory, Peer};
+use serde_json::json;
+use tempfile::{TempDir, tempdir};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     time::timeout,
 };
@@ -21,15 +24,27 @@ impl Site {
     pub async fn start(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         change(&mut config);
+        Self::serve(config, Proxy::new).await
+    }
+
+    async fn serve(config: Config, make: impl FnOnce(Config, StreamRouter) -> Proxy) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let names = StreamServerProxy::with_limits("/browser-server", std::sync::Arc::new(config.limits.clone()));
-        let proxy = Proxy::new(config, StreamRouter::new().mount(names));
+        let proxy = make(config, StreamRouter::new().mount(names));
         tokio::spawn({
             let proxy = proxy.clone();
             async move { proxy.serve(listener).await }
         });
         Self { proxy, address }
+    }
+
+    /// A peer in memory, for where no socket of ours would be let in.
+    fn peer(&self) -> Peer {
+        let (near, far) = tokio::io::duplex(1 << 20);
+        let sessions = self.proxy.sessions().clone();
+        tokio::spawn(async move { sessions.run(Memory(far), None).await });
+        Peer::over(near)
     }
 
     async fn server(&self) -> Server {
@@ -90,7 +105,7 @@ pub async fn next(listener: &mut Listener) -> (Stream, String) {
     (stream, head)
 }
 
-async fn head(stream: &mut Stream) -> String {
+async fn head(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
     while !bytes.windows(4).any(|window| window == b"\r\n\r\n") {
         let read = timeout(PATIENCE, stream.read_buf(&mut bytes)).await.expect("a head in time").expect("no error");
@@ -99,8 +114,39 @@ async fn head(stream: &mut Stream) -> String {
     String::from_utf8(bytes).expect("text")
 }
 
+/// A proxy that speaks TLS, and so HTTP/2; the server `a` answers with what it is asked, `b` by hand.
+pub struct Secure {
+    pub site: Site,
+    pub by_hand: Peer,
+    pub certificate: PathBuf,
+    _claim: Control,
+    _folder: TempDir,
+}
+
+pub async fn secure() -> Secure {
+    let folder = tempdir().expect("a folder");
+    let identity = Identity::self_signed(folder.path(), &[]).expect("an identity");
+    let certificate = identity.certificate().expect("a file").to_owned();
+    let site = Site::serve(Config::default(), |config, router| Proxy::with_tls(config, router, identity)).await;
+    let (mut mirror, by_hand) = (site.peer(), site.peer());
+    let claims = [mirror.claim_with("a", json!({ "http": true })).await, by_hand.claim_with("b", json!({ "http": true })).await];
+    let [a, b] = claims.map(|claim| claim.expect("the name"));
+    tokio::spawn(async move {
+        let _claim = a;
+        loop {
+            let (_, stream) = mirror.accept().await;
+            tokio::spawn(answer(stream));
+        }
+    });
+    Secure { site, by_hand, certificate, _claim: b, _folder: folder }
+}
+
 async fn mirror(connection: Connection) {
-    let mut stream = connection.accept();
+    answer(connection.accept()).await;
+}
+
+/// Answers with what it is asked.
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     let mut said = head(&mut stream).await;
     let length = said.split("content-length: ").nth(1).and_then(|rest| rest.split('\r').next()?.parse::<usize>().ok());
     let whole = |said: &str| {
@@ -116,7 +162,9 @@ async fn mirror(connection: Connection) {
     }
     let answer = format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\r\n{said}", said.len());
     if stream.write_all(answer.as_bytes()).await.is_ok() {
-        stream.finish();
+        // Its visitor may have gone. Dropped sooner, it would be reset.
+        let _ = stream.shutdown().await;
+        let _ = stream.read_to_end(&mut Vec::new()).await;
     }
 }
 

@@ -5,12 +5,14 @@ import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { WebSocket } from "ws";
 import { http, MuxDemux } from "../harness/library.mjs";
+import { bss } from "../harness/programs.mjs";
 import { startProxy } from "../harness/proxy.mjs";
 import { until, within } from "../harness/wait.mjs";
 
@@ -336,6 +338,26 @@ test("a handler that fails is a 500, and is told", async () => {
   assert.match((await curl("-i", url)).text, /^HTTP\/1\.1 500 [\s\S]*internal: /);
   assert.deepEqual(told.map(String), ["Error: no idea"]);
   mdm.close();
+});
+
+test("what listens on a port is reached the same way, behind bss listen --to", { timeout: 60_000 }, async (context) => {
+  const server = createServer(({ method, url, headers }, response) => {
+    response.end(`${method} ${url} by ${headers["x-forwarded-for"]}`);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  const child = spawn(bss(), ["listen", "files", "--to", `${port}`, "--http", "--url", proxy.mux], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  context.after(() => {
+    child.kill();
+    server.close();
+  });
+  const url = `http://files.localhost:${proxy.port}/`;
+  const [said] = await within(10_000, "the address", once(child.stderr, "data"));
+  assert.match(`${said}`, new RegExp(url));
+  assert.equal((await curl(`${url}x?y`)).text, "GET /x?y by 127.0.0.1");
 });
 
 test("cookies are for the host alone, and below a path there are none", async () => {

@@ -83,6 +83,24 @@ async fn each_kind_of_frame_counts_as_what_it_was() {
     .await;
 }
 
+#[tokio::test]
+async fn each_session_counts_as_what_carries_it() {
+    let told = Told::new(|proxy| proxy);
+    let peer = told.peer();
+    peer.claim("NAME").await.expect("it is free");
+    let here = ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 1)));
+    let request = Request::post("/mux").header("host", "localhost").header("bss-carrier", "down").extension(here);
+    let answer = told.0.router().oneshot(request.body(Body::empty()).expect("a request")).await.expect("it answers");
+    assert_eq!(answer.status(), 200);
+    let each = ["http", "websocket"].map(|carrier| (carrier.to_owned(), 1));
+    within(async {
+        while told.counted("bss_sessions_total").await != BTreeMap::from(each.clone()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
 /// Lets whoever shows something wait for ever, and nobody in.
 struct Judge;
 

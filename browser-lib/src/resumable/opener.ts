@@ -96,15 +96,13 @@ export class Opener {
   }
 
   #carrier(stream: Resumable, session: Session, kind: Kind): Carrier {
-    const cell: Cell = new Cell(session, BODY_MAX, (reply) =>
-      this.#answered(stream, carrier, reply, session.isRefused),
-    );
+    const cell: Cell = new Cell(session, BODY_MAX, (reply) => this.#answered(stream, carrier, reply, session));
     const carrier = stream.adopt(new Carrier(cell, stream, kind));
     return carrier;
   }
 
   /** The answer to the open of a carrier came, or there will be none. */
-  #answered(stream: Resumable, carrier: Carrier, reply: JsonObject | StreamError, isRefused: boolean): void {
+  #answered(stream: Resumable, carrier: Carrier, reply: JsonObject | StreamError, session: Session): void {
     const { endpoint } = stream;
     const { cell } = carrier;
     const said = reply as JsonObject;
@@ -114,7 +112,9 @@ export class Opener {
       stream.carriers.delete(carrier);
       carrier.owner = undefined;
       resetRefused(cell, error, reply);
-      if (error.code === "lost" || isRefused || carrier.kind === "direct") endpoint.closed(carrier.id, now());
+      const { isRefused } = session;
+      if (error.code === "lost" || isRefused || carrier.kind === "direct")
+        endpoint.closed(carrier.id, now(), isRefused || !session.stats().received);
       else endpoint.refused(carrier.id, { code: error.code, message: error.detail }, now());
     } else if (sealed) sealed.answered(cell, said, () => this.#accepted(stream, carrier, said));
     else if (!endpoint.isReplied) this.#accepted(stream, carrier, said);

@@ -8,6 +8,8 @@ export class Client {
   isReplied = false;
   /** Birth opens that went out. */
   births = 0;
+  /** Those of them that no proxy can have answered. */
+  unheard = 0;
   openDeadline: number;
   /** The last error that a repeated birth open was answered with. */
   refusal: Reason | undefined;

@@ -229,7 +229,7 @@ export class Endpoint extends Arrivals {
     const isBirth = carrier.stage === "birth";
     this.remove(carrier, undefined, now);
     // What a proxy that goes down answers is the first open's answer no more than a repeated one's.
-    const isFirst = client.births === 1 && reason.code !== "draining";
+    const isFirst = client.births - client.unheard === 1 && reason.code !== "draining";
     if (isBirth && (isFirst || isFinal)) this.end({ type: "refused", reason }, "freed", now);
     else if (isBirth) client.refusal = reason;
     else if (isFinal && !this.isProven) this.lose(now);
@@ -293,10 +293,11 @@ export class Endpoint extends Arrivals {
     this.settle(now);
   }
 
-  /** A carrier ended, or is known to be dead: its records may be lost from anywhere on. */
-  closed(id: number, now: number): void {
+  /** A carrier ended, or is known to be dead: its records may be lost from anywhere on. One that went out on a connection without an answer, `unheard`, was no birth. */
+  closed(id: number, now: number, unheard = false): void {
     const carrier = this.#find(id);
     if (carrier) this.remove(carrier, undefined, now);
+    if (unheard && carrier?.stage === "birth" && this.client) this.client.unheard++;
     this.settle(now);
   }
 

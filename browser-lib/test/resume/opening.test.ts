@@ -74,6 +74,22 @@ describe("a birth open", () => {
     if (!isOver) expect(client.advance(17 * SECOND).endpoint.outcome, "the last error is reported").toEqual(outcome);
   });
 
+  it("that left on a connection without an answer is not counted, but keeps its time", () => {
+    const client = new End("client");
+    client.endpoint.birth(1, 0);
+    client.endpoint.closed(1, 0, true);
+    client.endpoint.birth(2, client.advance(10 * SECOND).now);
+    expect(client.advance(7 * SECOND - 1).endpoint.outcome).toBeUndefined();
+    const reason = { code: "not_found", message: "" };
+    client.endpoint.refused(2, reason, client.now);
+    expect(client.endpoint.outcome).toEqual({ type: "refused", reason });
+    const late = new End("client");
+    late.endpoint.birth(1, 0);
+    late.endpoint.closed(1, 0, true);
+    late.endpoint.birth(2, late.advance(10 * SECOND).now);
+    expect(late.advance(7 * SECOND).endpoint.outcome).toMatchObject({ type: "refused", reason: { code: "timeout" } });
+  });
+
   it("whose stream is reset before the reply says so after it", () => {
     const client = new End("client");
     client.write(10);

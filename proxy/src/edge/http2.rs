@@ -130,8 +130,8 @@ fn named(mut request: Request<Incoming>) -> Request<Incoming> {
     request
 }
 
-/// Files that one peer loads at once: the rest waits its turn.
-const STREAMS_MAX: u32 = 64;
+/// What one peer may ask for at once, files and servers: the rest waits its turn. Fewer is advised against (RFC 9113 section 6.5.2).
+const STREAMS_MAX: u32 = 100;
 /// Credit for what a peer sends: the bodies of a session over HTTP, which are read as they come, and of requests to servers. Of all that one has, so that a server which does not
 /// read does not hold up what is sent to the next.
 const WINDOW: u32 = 1024 * 1024;

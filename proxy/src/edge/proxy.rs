@@ -147,9 +147,11 @@ impl Proxy {
             .route("/healthz", get(|| async { "ok\n" }))
             .route("/readyz", get(async move || readiness.answer()))
             .fallback(assets::serve)
-            .with_state(Arc::new(Places::new(&self.inner.config)))
-            .layer(middleware::from_fn(shed::keep))
-            .layer(middleware::from_fn_with_state(self.inner.gate.clone(), gate::keep));
+            .with_state(Arc::new(Places::new(&self.inner.config)));
+        #[cfg(feature = "webtransport")]
+        let router = router.layer(middleware::from_fn_with_state(self.clone(), super::webtransport::allow));
+        let router =
+            router.layer(middleware::from_fn(shed::keep)).layer(middleware::from_fn_with_state(self.inner.gate.clone(), gate::keep));
         if self.inner.visits.is_none() {
             return router;
         }

@@ -9,6 +9,11 @@ use std::{
     time::Duration,
 };
 
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
 use bytes::{Bytes, BytesMut};
 use data_encoding::BASE64;
 use futures::StreamExt;
@@ -24,7 +29,7 @@ use wtransport::{
 };
 
 use super::{
-    Proxy,
+    Proxy, gate,
     proxy::Inner,
     upgrade::{Places, welcomes},
 };
@@ -60,6 +65,21 @@ impl Announced {
         let hashes: Vec<_> = self.fleeting.iter().map(|fleeting| BASE64.encode(&fleeting.hash())).collect();
         json!({ "port": self.port, "hashes": hashes })
     }
+}
+
+/// Lets pages of the proxy's own dial it, by their host: its port may be another than theirs, to which alone their policy lets them connect.
+pub(super) async fn allow(State(proxy): State<Proxy>, request: Request, next: Next) -> Response {
+    let host = gate::host(request.uri(), request.headers());
+    let mut response = next.run(request).await;
+    let (Some(Announced { port, .. }), Ok(Authority { host, .. })) = (proxy.inner.webtransport.get(), host) else { return response };
+    let place = Authority { host, port: Some(*port) };
+    if let Some(policy) = response.headers_mut().get_mut(header::CONTENT_SECURITY_POLICY)
+        && let Ok(text) = policy.to_str()
+        && let Ok(wider) = text.replacen(OWN, &format!("{OWN} https://{place}"), 1).parse()
+    {
+        *policy = wider;
+    }
+    response
 }
 
 impl Proxy {
@@ -260,6 +280,8 @@ fn quic() -> QuicTransportConfig {
     quic
 }
 
+/// How the policy of pages begins to say where they connect.
+const OWN: &str = "connect-src 'self'";
 /// Connections that shake hands at once. Beyond half of them who comes shows first that it is where it says.
 const HANDSHAKES_MAX: usize = 256;
 /// Each waits for the one before it.

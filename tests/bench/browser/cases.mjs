@@ -6,6 +6,7 @@ import { MIB } from "./size.mjs";
 import { startSlowLink } from "./slow-link.mjs";
 import { LIGHT, NAME, startPeer } from "./stage.mjs";
 import { faults, together } from "./swarm.mjs";
+import { visits } from "./visits.mjs";
 
 const TOTAL = 256 * MIB;
 /** Of a delayed transfer, the first part is not counted: in it the windows grow. */
@@ -46,6 +47,7 @@ export const CASES = [
   { name: "background", run: background },
   { name: "swarm of four", run: together },
   { name: "swarm with faults", run: faults },
+  { name: "visits by HTTP", run: (_, add) => visits(add) },
 ];
 
 /** Bare and ours in the same page, one after the other; who is first changes. @param {Stage} stage @param {Add} add @param {"Down" | "Up"} way */

@@ -7,6 +7,7 @@ const SLOW_MAX = 300;
 const PLAIN = "plain stream, the same page";
 const CLEAR = "unsealed, the same page";
 const SOCKET = "WebSocket, the same page";
+const ALONE = "the server alone, a connection each";
 const BARE = "bare WebSocket in the same page";
 
 /**
@@ -75,6 +76,10 @@ export const FIGURES = [
     key: "swarmFaults",
     baseline: ["originAlone", "their origin alone, unchecked"],
   },
+  // No page is in it: 1 KiB to sixteen who ask at once. The last row is what could be gained at most by keeping connections to the server.
+  { name: "HTTP through bss listen --to", unit: "1/s", key: "visits", baseline: ["visitsAlone", ALONE] },
+  { name: "HTTP through bss listen --to, median", unit: "ms", key: "visitsMs", baseline: ["visitsAloneMs", ALONE] },
+  { name: "HTTP to the server, kept connections", unit: "1/s", key: "visitsKept", baseline: ["visitsAlone", ALONE] },
 ];
 
 /**

@@ -168,7 +168,7 @@ How an open was answered: {}. `application` are refusals with an application's o
 
 ### carrier
 
-What carries a session (PROTOCOL.md, section 17): {}.
+What carries a session (PROTOCOL.md, section 17): {}, and `webtransport` where the proxy was built for it.
 
 ### note
 
