@@ -1,7 +1,14 @@
 // Which piece is asked of whom, and when: facts go in, orders come out. It knows neither sockets nor clocks.
+//
+// The origin is asked for a piece that no holder is trusted with: none has it but those that have no room now, or are *late*. Late is who was asked and
+// - has proved nothing, and sends nothing for the patience of `trust.ts` (half a second, or eight words to the proxy and back), or no whole piece in 2 s;
+// - has *proved* itself, by a piece that was verified, and sends no other in 2 s, nor in four times what a piece took it so far.
+// So no piece that a proved holder has is asked of the origin as long as that holder goes on giving; and a fetch with an origin waits for strangers once,
+// and not for long. Who is late stays asked, and is trusted again with the first piece that it sends; who sends nothing for `STALL_MS` is dropped.
 
 import type { Bitmap } from "./bitmap.ts";
 import { Rate } from "./rate.ts";
+import { patienceFor, Trust } from "./trust.ts";
 import { type Demand, Wanted } from "./wanted.ts";
 
 /** What is to be done. */
@@ -22,6 +29,8 @@ export interface Terms {
   readonly hasOrigin: boolean;
   /** Peers that together give a sequential reader less than this are helped by the origin. Bytes a second. */
   readonly slow?: number | undefined;
+  /** What a peer that has proved nothing may take for its first byte. Milliseconds. */
+  readonly patience?: (() => number) | undefined;
 }
 
 /** A peer that owes us something and sends nothing for so long is none. */
@@ -46,6 +55,9 @@ interface Peer {
   has: Bitmap | undefined;
   readonly asks: Set<number>;
   readonly rate: Rate;
+  readonly trust: Trust;
+  /** When it was asked for the first of what it owes. */
+  askedAt: number;
   heardAt: number;
   pausedUntil: number;
   refusals: number;
@@ -57,7 +69,7 @@ export class Schedule {
   readonly #peers = new Map<string, Peer>();
   /** Who was asked for it: peers. */
   readonly #askers = new Map<number, Peer[]>();
-  readonly #due: Order[] = [];
+  readonly #orders: Order[] = [];
   /** What the origin was asked for and did not give yet. */
   readonly #run = new Set<number>();
   #isRequested = false;
@@ -65,6 +77,7 @@ export class Schedule {
   #originFrom = 0;
   #hopeUntil = 0;
   #hedges = 0;
+  #reopened = 0;
 
   constructor(terms: Terms) {
     this.#terms = terms;
@@ -75,6 +88,11 @@ export class Schedule {
   /** Pieces that were asked twice so far. */
   get hedges(): number {
     return this.#hedges;
+  }
+
+  /** Pieces that were open again although those who were late with them might still send them. */
+  get reopened(): number {
+    return this.#reopened;
   }
 
   demand(demand: Demand): void {
@@ -94,9 +112,9 @@ export class Schedule {
     this.#hopeUntil = until;
   }
 
-  /** A peer that has these. What it had before is what it has no more. */
-  have(name: string, bitmap: Bitmap): void {
-    const peer = this.#peers.get(name) ?? this.#join(name);
+  /** A peer that has these, with what is known of it. What it had before is what it has no more. */
+  have(name: string, bitmap: Bitmap, trust = new Trust()): void {
+    const peer = this.#peers.get(name) ?? this.#join(name, trust);
     this.#count(peer, -1);
     peer.has = bitmap.copy();
     this.#count(peer, 1);
@@ -130,13 +148,17 @@ export class Schedule {
     const peer = from === undefined ? undefined : this.#peers.get(from);
     if (peer) {
       peer.rate.add(this.#terms.lengthOf(piece), now);
+      peer.trust.gave(now);
       peer.heardAt = now;
       peer.refusals = 0;
+      peer.asks.delete(piece);
     }
     this.#run.delete(piece);
     for (const asker of this.#askers.get(piece) ?? []) {
+      // Who is late shows with this one whether it gives anything.
+      if (asker === peer || asker.trust.isLate) continue;
       asker.asks.delete(piece);
-      if (asker !== peer) this.#due.push({ type: "cancel", peer: asker.name, piece });
+      this.#orders.push({ type: "cancel", peer: asker.name, piece });
     }
     this.#askers.delete(piece);
     return this.#wanted.arrived(piece);
@@ -184,18 +206,23 @@ export class Schedule {
   plan(now: number): Order[] {
     for (const peer of this.#peers.values()) {
       if (peer.asks.size > 0 && now >= peer.heardAt + STALL_MS) this.#drop(peer.name, "stalled");
+      else this.#doubt(peer, now);
     }
     this.#askPeers(now);
     this.#askOrigin(now);
     this.#hedge(now);
-    return this.#due.splice(0);
+    this.#tryLate(now);
+    return this.#orders.splice(0);
   }
 
   /** When to plan again, if nothing happens before. */
   wake(now: number): number {
     let at = Number.POSITIVE_INFINITY;
-    for (const { asks, heardAt, pausedUntil } of this.#peers.values()) {
+    for (const peer of this.#peers.values()) {
+      const { asks, heardAt, pausedUntil, trust } = peer;
       if (asks.size > 0) at = Math.min(at, heardAt + (heardAt + SILENT_MS > now ? SILENT_MS : STALL_MS));
+      if (asks.size > 0 && !trust.isLate) at = Math.min(at, this.#due(peer));
+      if (asks.size === 0 && trust.isLate && trust.trialAt > now) at = Math.min(at, trust.trialAt);
       if (pausedUntil > now) at = Math.min(at, pausedUntil);
     }
     if (this.#hasOrigin && !this.#isRequested)
@@ -209,12 +236,48 @@ export class Schedule {
     return [...this.#peers.values()].some((peer) => this.#wanted.next(serves(peer)) !== undefined);
   }
 
-  #join(name: string): Peer {
+  /** When a peer is late with what it owes. */
+  #due({ trust, askedAt, heardAt, rate }: Peer): number {
+    const patience = this.#terms.patience?.() ?? patienceFor();
+    return trust.due(askedAt, heardAt > askedAt, (PIECE * 1000) / rate.value, patience);
+  }
+
+  /** What is owed by those who are late, and by nobody else, is open again. */
+  #doubt(peer: Peer, now: number): void {
+    const { asks, trust } = peer;
+    if (asks.size === 0) return;
+    if (!trust.isLate) {
+      if (now < this.#due(peer)) return;
+      trust.late(now);
+    }
+    for (const piece of asks) {
+      const isOwed = this.#askers.get(piece)?.every((asker) => asker.trust.isLate);
+      if (isOwed && !this.#run.has(piece) && this.#wanted.missed(piece)) this.#reopened++;
+    }
+  }
+
+  /** Peers that are late are tried again: with what nobody else gives, and else now and then. */
+  #tryLate(now: number): void {
+    for (const peer of this.#peers.values()) {
+      if (!peer.trust.isLate || peer.asks.size > 0 || peer.pausedUntil > now) continue;
+      const isAlone = !this.#hasOrigin || now < this.#originFrom;
+      if (!isAlone && now < peer.trust.trialAt) continue;
+      const serve = serves(peer);
+      const piece = this.#wanted.next(serve) ?? (isAlone ? undefined : [...this.#run].find(serve));
+      if (piece === undefined) continue;
+      peer.trust.late(now);
+      this.#ask(peer, piece, now);
+    }
+  }
+
+  #join(name: string, trust: Trust): Peer {
     const peer: Peer = {
       name,
       has: undefined,
       asks: new Set(),
       rate: new Rate(),
+      trust,
+      askedAt: 0,
       heardAt: 0,
       pausedUntil: 0,
       refusals: 0,
@@ -226,7 +289,7 @@ export class Schedule {
   #drop(name: string, why: "stalled" | "lied"): void {
     if (!this.#peers.has(name)) return;
     this.left(name);
-    this.#due.push({ type: "drop", peer: name, why });
+    this.#orders.push({ type: "drop", peer: name, why });
   }
 
   /** The peer will not give it any more. */
@@ -245,20 +308,20 @@ export class Schedule {
 
   #ask(peer: Peer, piece: number, now: number): void {
     if (peer.asks.size === 0) {
-      peer.heardAt = now;
+      peer.askedAt = peer.heardAt = now;
       peer.rate.begin(now);
     }
     peer.asks.add(piece);
     this.#askers.set(piece, [...(this.#askers.get(piece) ?? []), peer]);
     this.#wanted.asked(piece);
-    this.#due.push({ type: "ask", peer: peer.name, piece });
+    this.#orders.push({ type: "ask", peer: peer.name, piece });
   }
 
   /** One piece after the other goes to whoever is expected to be done with it first. */
   #askPeers(now: number): void {
-    const free = new Set([...this.#peers.values()].filter((peer) => peer.pausedUntil <= now && hasRoom(peer)));
+    const free = new Set([...this.#peers.values()].filter((peer) => isReady(peer, now) && hasRoom(peer)));
     while (free.size > 0) {
-      const peer = [...free].reduce((best, other) => (expected(other, 1) < expected(best, 1) ? other : best));
+      const peer = [...free].reduce((best, other) => (hoped(other) < hoped(best) ? other : best));
       const piece = this.#wanted.next(serves(peer));
       if (piece !== undefined) this.#ask(peer, piece, now);
       if (piece === undefined || !hasRoom(peer)) free.delete(peer);
@@ -268,7 +331,7 @@ export class Schedule {
   /** The origin gives what no peer would. */
   #askOrigin(now: number): void {
     if (!this.#hasOrigin || this.#isRequested || now < this.#originFrom || now < this.#hopeUntil) return;
-    const peers = this.#isSlow() ? [] : [...this.#peers.values()].filter(({ pausedUntil }) => pausedUntil <= now);
+    const peers = this.#isSlow() ? [] : [...this.#peers.values()].filter((peer) => isReady(peer, now));
     const isForOrigin = (piece: number) => !peers.some(({ has }) => has?.has(piece));
     const isDue = (piece: number) => this.#wanted.isOpen(piece) && isForOrigin(piece);
     let first = this.#wanted.next(isForOrigin);
@@ -279,7 +342,7 @@ export class Schedule {
     for (; end < first + RUN && isDue(end); end++) this.#run.add(end);
     for (const piece of this.#run) this.#wanted.asked(piece);
     this.#isRequested = true;
-    this.#due.push({ type: "request", first, count: end - first });
+    this.#orders.push({ type: "request", first, count: end - first });
   }
 
   /** Whether a sequential reader waits, and peers give it less than it was said to need. */
@@ -293,7 +356,7 @@ export class Schedule {
   /** Near the end who has nothing to do is asked for what another is slow with. */
   #hedge(now: number): void {
     for (const peer of this.#peers.values()) {
-      if (peer.asks.size > 0 || peer.pausedUntil > now || !peer.has) continue;
+      if (peer.asks.size > 0 || !isReady(peer, now) || !peer.has) continue;
       let [worst, gain]: [number | undefined, number] = [undefined, HEDGE_GAIN];
       for (const [piece, [asker, ...others]] of this.#askers) {
         if (!asker || others.length > 0 || !peer.has.has(piece)) continue;
@@ -308,6 +371,11 @@ export class Schedule {
   }
 }
 
+/** Whether it is asked for anything now. */
+function isReady({ pausedUntil, trust }: Peer, now: number): boolean {
+  return pausedUntil <= now && !trust.isLate;
+}
+
 function hasRoom({ asks, rate }: Peer): boolean {
   const ahead = Math.ceil((rate.value * AHEAD_MS) / 1000 / PIECE);
   return asks.size < Math.min(Math.max(ahead, 1), ASKS_MAX);
@@ -318,6 +386,12 @@ function expected({ asks, rate }: Peer, more: number): number {
   return ((asks.size + more) * PIECE * 1000) / rate.value;
 }
 
-function serves({ has }: Peer): (piece: number) => boolean {
-  return (piece) => has?.has(piece) === true;
+/** The same, with whom to begin: a peer that has proved itself before one of which nothing is known. */
+function hoped(peer: Peer): number {
+  return expected(peer, 1) * (peer.trust.isProved ? 1 : 2);
+}
+
+/** What it can be asked for. */
+function serves({ has, asks }: Peer): (piece: number) => boolean {
+  return (piece) => has?.has(piece) === true && !asks.has(piece);
 }
