@@ -67,8 +67,9 @@ export class Holders {
     let until = 0;
     for (const { has, since, link } of this.#all.values()) {
       if (has || link.trust.isSilent) continue;
-      if (now >= since + patienceMs) link.trust.isSilent = true;
-      else until = Math.max(until, since + patienceMs);
+      const due = link.trust.due(since, patienceMs);
+      if (now >= due) link.trust.isSilent = true;
+      else until = Math.max(until, due);
     }
     return until;
   }

@@ -84,7 +84,7 @@ export class Learning {
       }
       if (holder.manifestAt === undefined) continue;
       const until = holder.manifestAt + STALL_MS;
-      const lateAt = holder.manifestAt + patienceMs;
+      const lateAt = holder.link.trust.due(holder.manifestAt, patienceMs);
       if (at >= until) this.#holders.drop(holder, "stalled");
       else if (at >= lateAt) late++;
       else asked++;

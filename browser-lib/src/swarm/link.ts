@@ -215,6 +215,7 @@ export class Link {
       this.#isUp = true;
       this.#up.resolve();
       for await (const chunk of this.#stream) {
+        this.trust.heardAt = performance.now();
         for (const { taker } of this.#wanting.values()) taker.heard();
         this.#answers.push(chunk);
         for (let answer = this.#answers.next(); answer; answer = this.#answers.next()) this.#take(answer);

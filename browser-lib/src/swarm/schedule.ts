@@ -3,10 +3,12 @@
 // The origin is asked for a piece that no holder is trusted with: none has it but those that have no room now, or are *late*. Late is who was asked and
 // - has proved nothing, and sends nothing for the patience of `trust.ts` (half a second, or eight words to the proxy and back), or no whole piece in 2 s;
 // - has *proved* itself, by a piece that was verified, and sends no other in 2 s, nor in four times what a piece took it so far.
+// Once a stranger was late, others hold the origin back only from what they were asked for.
 // So no piece that a proved holder has is asked of the origin as long as that holder goes on giving; and a fetch with an origin waits for strangers once,
 // and not for long. Who is late stays asked, and is trusted again with the first piece that it sends; who sends nothing for `STALL_MS` is dropped.
 
 import type { Bitmap } from "./bitmap.ts";
+import { expected, hasRoom, hoped, isReady, type Peer, pieceMs, serves } from "./peer.ts";
 import { Rate } from "./rate.ts";
 import { patienceFor, Trust } from "./trust.ts";
 import { type Demand, Wanted } from "./wanted.ts";
@@ -37,9 +39,6 @@ export interface Terms {
 export const STALL_MS = 4_000;
 /** After so long without a byte it is expected to take as long again, and another is asked near the end. */
 const SILENT_MS = 1_000;
-/** So much of what a peer gives is asked ahead: as much as comes in a second, from one piece to sixteen. */
-const AHEAD_MS = 1_000;
-const ASKS_MAX = 16;
 /** A peer that has no room is asked again after half a second, then ever later. */
 const REFUSED_MS = 500;
 const REFUSED_MS_MAX = 8_000;
@@ -48,20 +47,6 @@ const RUN = 16;
 /** A piece is asked twice where the other one is expected so much earlier, and so often: 8 times, and once for each 16 pieces. */
 const HEDGE_GAIN = 1.5;
 export const hedgesMax = (pieces: number): number => 8 + Math.floor(pieces / 16);
-const PIECE = 256 * 1024;
-
-interface Peer {
-  readonly name: string;
-  has: Bitmap | undefined;
-  readonly asks: Set<number>;
-  readonly rate: Rate;
-  readonly trust: Trust;
-  /** When it was asked for the first of what it owes. */
-  askedAt: number;
-  heardAt: number;
-  pausedUntil: number;
-  refusals: number;
-}
 
 export class Schedule {
   readonly #terms: Terms;
@@ -78,6 +63,8 @@ export class Schedule {
   #hopeUntil = 0;
   #hedges = 0;
   #reopened = 0;
+  /** A stranger was late: no other stranger holds the origin back. */
+  #isWary = false;
 
   constructor(terms: Terms) {
     this.#terms = terms;
@@ -140,7 +127,7 @@ export class Schedule {
   /** Something came from that peer, be it for somebody else. */
   heard(name: string, now: number): void {
     const peer = this.#peers.get(name);
-    if (peer) peer.heardAt = now;
+    if (peer) peer.heardAt = peer.trust.heardAt = now;
   }
 
   /** A piece is there, verified: from a peer, from the origin (`undefined`), or by another way. Whether it was missing. */
@@ -237,9 +224,8 @@ export class Schedule {
   }
 
   /** When a peer is late with what it owes. */
-  #due({ trust, askedAt, heardAt, rate }: Peer): number {
-    const patience = this.#terms.patience?.() ?? patienceFor();
-    return trust.due(askedAt, heardAt > askedAt, (PIECE * 1000) / rate.value, patience);
+  #due({ trust, askedAt, rate }: Peer): number {
+    return trust.due(askedAt, this.#terms.patience?.() ?? patienceFor(), pieceMs(rate));
   }
 
   /** What is owed by those who are late, and by nobody else, is open again. */
@@ -249,6 +235,7 @@ export class Schedule {
     if (!trust.isLate) {
       if (now < this.#due(peer)) return;
       trust.late(now);
+      this.#isWary ||= !trust.isProved;
     }
     for (const piece of asks) {
       const isOwed = this.#askers.get(piece)?.every((asker) => asker.trust.isLate);
@@ -331,7 +318,7 @@ export class Schedule {
   /** The origin gives what no peer would. */
   #askOrigin(now: number): void {
     if (!this.#hasOrigin || this.#isRequested || now < this.#originFrom || now < this.#hopeUntil) return;
-    const peers = this.#isSlow() ? [] : [...this.#peers.values()].filter((peer) => isReady(peer, now));
+    const peers = this.#isSlow() ? [] : [...this.#peers.values()].filter((peer) => this.#isTrusted(peer, now));
     const isForOrigin = (piece: number) => !peers.some(({ has }) => has?.has(piece));
     const isDue = (piece: number) => this.#wanted.isOpen(piece) && isForOrigin(piece);
     let first = this.#wanted.next(isForOrigin);
@@ -343,6 +330,10 @@ export class Schedule {
     for (const piece of this.#run) this.#wanted.asked(piece);
     this.#isRequested = true;
     this.#orders.push({ type: "request", first, count: end - first });
+  }
+
+  #isTrusted(peer: Peer, now: number): boolean {
+    return isReady(peer, now) && (peer.trust.isProved || !this.#isWary);
   }
 
   /** Whether a sequential reader waits, and peers give it less than it was said to need. */
@@ -369,29 +360,4 @@ export class Schedule {
       this.#ask(peer, worst, now);
     }
   }
-}
-
-/** Whether it is asked for anything now. */
-function isReady({ pausedUntil, trust }: Peer, now: number): boolean {
-  return pausedUntil <= now && !trust.isLate;
-}
-
-function hasRoom({ asks, rate }: Peer): boolean {
-  const ahead = Math.ceil((rate.value * AHEAD_MS) / 1000 / PIECE);
-  return asks.size < Math.min(Math.max(ahead, 1), ASKS_MAX);
-}
-
-/** How long it takes a peer to give what it was asked, and so many pieces more. Milliseconds. */
-function expected({ asks, rate }: Peer, more: number): number {
-  return ((asks.size + more) * PIECE * 1000) / rate.value;
-}
-
-/** The same, with whom to begin: a peer that has proved itself before one of which nothing is known. */
-function hoped(peer: Peer): number {
-  return expected(peer, 1) * (peer.trust.isProved ? 1 : 2);
-}
-
-/** What it can be asked for. */
-function serves({ has, asks }: Peer): (piece: number) => boolean {
-  return (piece) => has?.has(piece) === true && !asks.has(piece);
 }

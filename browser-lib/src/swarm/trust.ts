@@ -18,6 +18,8 @@ export function patienceFor(roundTripMs = 0): number {
 export class Trust {
   /** It has not said what it has, although it had the time. */
   isSilent = false;
+  /** When something came of it. */
+  heardAt = Number.NEGATIVE_INFINITY;
   #isProved = false;
   #isLate = false;
   #gaveAt = Number.NEGATIVE_INFINITY;
@@ -45,9 +47,10 @@ export class Trust {
     this.#isLate = false;
   }
 
-  /** When it is late with a piece that it was asked for at `askedAt`: it said something then or did not, and a piece takes it `pieceMs`. */
-  due(askedAt: number, hasSpoken: boolean, pieceMs: number, patienceMs: number): number {
-    const ms = this.#isProved ? Math.max(PIECE_MS, PIECE_TIMES * pieceMs) : hasSpoken ? PIECE_MS : patienceMs;
+  /** When it is late with what it was asked for at `askedAt`: a piece, of which each takes it `pieceMs`, or a word, which may come behind one. */
+  due(askedAt: number, patienceMs: number, pieceMs = 0): number {
+    const isGiving = this.#isProved || this.heardAt > askedAt;
+    const ms = isGiving ? Math.max(PIECE_MS, this.#isProved ? PIECE_TIMES * pieceMs : 0) : patienceMs;
     return Math.max(askedAt, this.#gaveAt) + Math.max(ms, patienceMs);
   }
 
