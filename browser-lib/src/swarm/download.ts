@@ -58,6 +58,8 @@ const SEEK_MS = 10_000;
 const FIND_MS = 1_000;
 /** Holders that have nothing of what is missing may get it, within this time. Milliseconds. */
 const PATIENCE_MS = 15_000;
+/** Holders that have no room are asked for so long without a piece from anybody, where there is no origin. Milliseconds. */
+const FULL_MS = 30_000;
 
 export class Download {
   readonly id: string;
@@ -328,6 +330,10 @@ export class Download {
     // What came of the origin as a whole is being put where it stays.
     if (this.#learning.isLoading) return Number.POSITIVE_INFINITY;
     for (const order of schedule.plan(at)) this.#obey(order);
+    if (schedule.isRefused(at, FULL_MS)) {
+      this.fail(new StreamError("busy", "those who have it have no room"));
+      return Number.POSITIVE_INFINITY;
+    }
     if (!schedule.hasWays(at)) return this.#wait(at);
     return schedule.wake(at);
   }

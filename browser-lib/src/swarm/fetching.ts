@@ -102,7 +102,7 @@ export class Fetching {
   }
 
   /**
-   * Resolves when all that was wanted is here, verified. Rejects with a {@link StreamError}: `not_found` where nobody has it, `unresponsive`, `forbidden`, `busy`,
+   * Resolves when all that was wanted is here, verified. Rejects with a {@link StreamError}: `not_found` where nobody has it, `busy` where nobody who has it had room for half a minute, `unresponsive`, `forbidden`, `busy`,
    * `tampered` and `timeout` of the last origin, `cancelled` where it was given up.
    */
   get done(): Promise<void> {

@@ -63,6 +63,8 @@ export class Schedule {
   #hopeUntil = 0;
   #hedges = 0;
   #reopened = 0;
+  /** Since when peers had no room, and no piece came. */
+  #refusedSince: number | undefined;
   /** A stranger was late: no other stranger holds the origin back. */
   #isWary = false;
 
@@ -140,6 +142,7 @@ export class Schedule {
       peer.refusals = 0;
       peer.asks.delete(piece);
     }
+    this.#refusedSince = undefined;
     this.#run.delete(piece);
     for (const asker of this.#askers.get(piece) ?? []) {
       // Who is late shows with this one whether it gives anything.
@@ -171,6 +174,7 @@ export class Schedule {
       if (peer.has?.delete(piece)) this.#wanted.holds(piece, -1);
       return;
     }
+    this.#refusedSince ??= now;
     if (peer.pausedUntil > now) return;
     peer.pausedUntil = now + Math.min(REFUSED_MS * 2 ** peer.refusals++, REFUSED_MS_MAX);
   }
@@ -215,6 +219,11 @@ export class Schedule {
     if (this.#hasOrigin && !this.#isRequested)
       at = Math.min(at, ...[this.#originFrom, this.#hopeUntil].filter((when) => when > now));
     return at;
+  }
+
+  /** Whether nothing is left but peers that have had no room for so long. */
+  isRefused(now: number, ms: number): boolean {
+    return !this.#hasOrigin && this.#askers.size === 0 && now >= (this.#refusedSince ?? now) + ms;
   }
 
   /** Whether something is under way, or would be as soon as it may. */
