@@ -33,6 +33,8 @@ export interface Terms {
   readonly slow?: number | undefined;
   /** What a peer that has proved nothing may take for its first byte. Milliseconds. */
   readonly patience?: (() => number) | undefined;
+  /** From when on the origin may be asked for what a peer has that is not trusted with it. */
+  readonly doubt?: ((now: number) => number) | undefined;
 }
 
 /** A peer that owes us something and sends nothing for so long is none. */
@@ -60,6 +62,7 @@ export class Schedule {
   #isRequested = false;
   #hasOrigin: boolean;
   #originFrom = 0;
+  #doubtFrom = 0;
   #hopeUntil = 0;
   #hedges = 0;
   #reopened = 0;
@@ -217,7 +220,7 @@ export class Schedule {
       if (pausedUntil > now) at = Math.min(at, pausedUntil);
     }
     if (this.#hasOrigin && !this.#isRequested)
-      at = Math.min(at, ...[this.#originFrom, this.#hopeUntil].filter((when) => when > now));
+      at = Math.min(at, ...[this.#originFrom, this.#hopeUntil, this.#doubtFrom].filter((when) => when > now));
     return at;
   }
 
@@ -332,6 +335,10 @@ export class Schedule {
     const isDue = (piece: number) => this.#wanted.isOpen(piece) && isForOrigin(piece);
     let first = this.#wanted.next(isForOrigin);
     if (first === undefined) return;
+    if ([...this.#peers.values()].some(({ has, trust }) => has?.has(first as number) && !trust.isProved)) {
+      this.#doubtFrom = this.#terms.doubt?.(now) ?? now;
+      if (this.#doubtFrom > now) return;
+    }
     // From the start of its block on: others who begin elsewhere leave no gaps, and each asks for whole blocks.
     while (first % RUN > 0 && isDue(first - 1)) first--;
     let end = first;

@@ -45,7 +45,7 @@ async function fetchAll(world: World): Promise<{ ms: number; peers: number }> {
   return { ms: performance.now() - from, peers: all.reduce((sum, { sources }) => sum + sources.peers, 0) };
 }
 
-it("threat_25_peers_of_no_use_cost_a_fetch_with_an_origin_about_half_a_second_once", async () => {
+it("threat_25_peers_of_no_use_cost_a_fetch_with_an_origin_a_second_at_most_once", async () => {
   const alone = new World();
   for (const [at, bytes] of contents.entries()) new Server(bytes, origin(at));
   const without = await fetchAll(alone);
@@ -53,7 +53,7 @@ it("threat_25_peers_of_no_use_cost_a_fetch_with_an_origin_about_half_a_second_on
   await harm(world);
   const beside = await fetchAll(world);
   expect(beside.peers).toBe(0);
-  expect(beside.ms - without.ms).toBeLessThan(700);
+  expect(beside.ms - without.ms).toBeLessThan(1_100);
 });
 
 it("one good peer among them gives what it is asked for, and the origin the rest", async () => {
@@ -65,7 +65,7 @@ it("one good peer among them gives what it is asked for, and the origin the rest
   await passes("a seeder", () => settled(seeding));
   const { ms, peers } = await fetchAll(world);
   expect(peers).toBeGreaterThan(0);
-  expect(ms).toBeLessThan(700);
+  expect(ms).toBeLessThan(1_100);
 });
 
 it("where a peer has proved itself the origin is asked for nothing", async () => {
