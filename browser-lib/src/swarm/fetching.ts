@@ -50,6 +50,8 @@ export interface Opened {
 export interface FetchWay {
   readonly shelf: Shelf;
   readonly download: Download;
+  /** Gets these bytes once more: the store lost them. */
+  again(range: readonly [first: number, last: number]): Promise<void>;
 }
 
 export class Fetching {
@@ -252,11 +254,19 @@ export class Fetching {
     const content = this.#content as Content;
     if (this.#demand) this.#demand.at = piece;
     download.moved();
-    while (true) {
+    for (let isAgain = false; ; ) {
       const bytes = await shelf.read(content, piece);
       if (bytes) return this.#cut(piece, bytes);
       if (this.#error) throw this.#error;
-      if (this.#isOver) throw new StreamError("gone", "the store lost a piece before it was read");
+      if (this.#isOver) {
+        // What the store had is spoilt, or another page removed it.
+        const isThere = shelf.find(this.id) === content;
+        if (isAgain || !isThere) throw new StreamError("gone", "the store lost a piece before it was read");
+        isAgain = true;
+        const at = piece * PIECE_BYTES;
+        await this.#way.again([at, at]);
+        continue;
+      }
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
         if (content.has.has(piece) || this.#isOver) resolve();

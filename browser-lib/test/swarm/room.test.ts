@@ -8,6 +8,19 @@ import { comes, happens, install, pieces, World } from "./world.ts";
 beforeEach(install);
 afterEach(() => void vi.unstubAllGlobals());
 
+it("a piece that is spoilt in the store is fetched anew before anybody gets it", async () => {
+  const world = new World();
+  const bytes = pieces(3);
+  const id = await world.join("seeder").seed(new Blob([bytes]));
+  await happens("the announcement", () => world.holders(id).length === 1);
+  const store = new MemoryStore();
+  const reader = world.join("reader", { store, serve: false });
+  expect(await comes(reader.fetch(id), bytes)).toBe("ok");
+  await store.put(id, 1, new Uint8Array(PIECE_BYTES));
+  expect(await comes(reader.fetch(id), bytes)).toBe("ok");
+  expect(reader.stats().peers).toBe(bytes.length + PIECE_BYTES);
+});
+
 it("what somebody reads stays until it is read, although others need its room", async () => {
   const world = new World();
   const [bytes, other] = [pieces(2, 1), pieces(2, 2)];
