@@ -106,7 +106,6 @@ export class Download {
     this.#learning = new Learning(id, this.#holders, this.#origin, this.#abort.signal, {
       learned: (bytes) => this.#learned(bytes),
       lied: (holder) => this.#lied(holder),
-      doubt: (at) => this.#doubt(at),
       isKnown: () => this.content !== undefined,
       unverified: (bytes) => {
         for (const user of this.#users.keys()) user.unverified(bytes);
@@ -220,7 +219,6 @@ export class Download {
       hasOrigin: this.#origin.isThere,
       slow: this.#slow,
       patience: () => this.#patience,
-      doubt: (at) => this.#doubt(at),
     });
     for (const user of [...this.#users.keys()]) this.#open(user, content);
     for (const holder of this.#holders.all) if (holder.has) this.#have(holder);
@@ -261,7 +259,6 @@ export class Download {
     if (isNew) this.#taking.delete(piece);
     if (!isGood || !isNew) this.#waste(bytes.length);
     if (this.#isOver) return isGood;
-    if (isGood && holder) this.#kit.links.doubt.settle();
     if (isGood) this.#schedule?.arrived(piece, holder?.name, now());
     else if (holder) {
       this.#kit.lied(holder.name, this.id);
@@ -300,10 +297,6 @@ export class Download {
   /** What a holder may take that has proved nothing. Milliseconds. */
   get #patience(): number {
     return patienceFor(this.#kit.tracker.roundTripMs);
-  }
-
-  #doubt(at: number): number {
-    return this.#kit.links.doubt.from(this, at, this.#patience);
   }
 
   /** Until when peers may come for whom the origin waits; where there is none, for as long as connecting may take. */

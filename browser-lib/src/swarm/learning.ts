@@ -16,8 +16,6 @@ export interface LearningHooks {
   /** The manifest, which is the one with that id. */
   learned(bytes: Bytes): Promise<void>;
   lied(holder: Holder): void;
-  /** From when on the origin may be asked although there are holders. */
-  doubt(now: number): number;
   /** Whether it is known by now. */
   isKnown(): boolean;
   /** So many bytes came of a content that nobody can verify yet. */
@@ -94,8 +92,6 @@ export class Learning {
     }
     if (isHoping || asked > 0 || this.#isAsking || this.#isLoading) return wake;
     if (!this.#origin.isThere) return late > 0 ? wake : undefined;
-    const from = this.#holders.size > 0 ? this.#hooks.doubt(at) : at;
-    if (from > at) return Math.min(wake, from);
     void this.#load();
     return wake;
   }

@@ -2,7 +2,6 @@
 
 import type { StreamError } from "../error.ts";
 import type { Stream } from "../stream.ts";
-import { Doubt } from "./doubt.ts";
 import { Link } from "./link.ts";
 
 /** Why a holder is reported. */
@@ -20,8 +19,6 @@ export interface LinksHooks {
 const SHUN_MS = 30_000;
 
 export class Links {
-  /** Of those that we are linked to. */
-  readonly doubt = new Doubt();
   readonly #hooks: LinksHooks;
   readonly #links = new Map<string, Link>();
   readonly #shunned = new Map<string, number>();

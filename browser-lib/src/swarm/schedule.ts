@@ -1,7 +1,7 @@
 // Which piece is asked of whom, and when: facts go in, orders come out. It knows neither sockets nor clocks.
 //
 // The origin is asked for a piece that no holder is trusted with: none has it but those that have no room now, or are *late*. Late is who was asked and
-// - has proved nothing, and sends nothing for the patience of `trust.ts` (half a second, or eight words to the proxy and back), or no whole piece in 2 s;
+// - has proved nothing, and sends nothing for the patience of `trust.ts` (1.5 s, or eight words to the proxy and back, 3 s at most), or no whole piece in 2 s;
 // - has *proved* itself, by a piece that was verified, and sends no other in 2 s, nor in four times what a piece took it so far.
 // Once a stranger was late, others hold the origin back only from what they were asked for.
 // So no piece that a proved holder has is asked of the origin as long as that holder goes on giving; and a fetch with an origin waits for strangers once,
@@ -33,8 +33,6 @@ export interface Terms {
   readonly slow?: number | undefined;
   /** What a peer that has proved nothing may take for its first byte. Milliseconds. */
   readonly patience?: (() => number) | undefined;
-  /** From when on the origin may be asked for what a peer has that is not trusted with it. */
-  readonly doubt?: ((now: number) => number) | undefined;
 }
 
 /** A peer that owes us something and sends nothing for so long is none. */
@@ -62,7 +60,6 @@ export class Schedule {
   #isRequested = false;
   #hasOrigin: boolean;
   #originFrom = 0;
-  #doubtFrom = 0;
   #hopeUntil = 0;
   #hedges = 0;
   #reopened = 0;
@@ -220,7 +217,7 @@ export class Schedule {
       if (pausedUntil > now) at = Math.min(at, pausedUntil);
     }
     if (this.#hasOrigin && !this.#isRequested)
-      at = Math.min(at, ...[this.#originFrom, this.#hopeUntil, this.#doubtFrom].filter((when) => when > now));
+      at = Math.min(at, ...[this.#originFrom, this.#hopeUntil].filter((when) => when > now));
     return at;
   }
 
@@ -335,10 +332,6 @@ export class Schedule {
     const isDue = (piece: number) => this.#wanted.isOpen(piece) && isForOrigin(piece);
     let first = this.#wanted.next(isForOrigin);
     if (first === undefined) return;
-    if ([...this.#peers.values()].some(({ has, trust }) => has?.has(first as number) && !trust.isProved)) {
-      this.#doubtFrom = this.#terms.doubt?.(now) ?? now;
-      if (this.#doubtFrom > now) return;
-    }
     // From the start of its block on: others who begin elsewhere leave no gaps, and each asks for whole blocks.
     while (first % RUN > 0 && isDue(first - 1)) first--;
     let end = first;

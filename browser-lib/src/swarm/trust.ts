@@ -1,8 +1,8 @@
 // How far a holder is trusted with what an origin could give at once: of each link, for all contents that are fetched over it.
 
-/** What a holder that has proved nothing may take for its first byte: eight times as long as a word to the proxy and back, within these. Milliseconds. */
+/** What a holder that has proved nothing may take for its first byte: eight times as long as a word to the proxy and back, within these; an honest one on a busy machine takes a second. Milliseconds. */
 const WAYS = 8;
-const PATIENCE_MS = 500;
+export const PATIENCE_MS = 1_500;
 const PATIENCE_MS_MAX = 3_000;
 /** In this time a holder that sends something sends a piece; one that is slower, but has proved itself, in four times what a piece takes it. Milliseconds. */
 const PIECE_MS = 2_000;
