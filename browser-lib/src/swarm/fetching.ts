@@ -104,8 +104,8 @@ export class Fetching {
   }
 
   /**
-   * Resolves when all that was wanted is here, verified. Rejects with a {@link StreamError}: `not_found` where nobody has it, `busy` where nobody who has it had room for half a minute, `unresponsive`, `forbidden`, `busy`,
-   * `tampered` and `timeout` of the last origin, `cancelled` where it was given up.
+   * Resolves when all that was wanted is here, verified. Rejects with a {@link StreamError}: `not_found` where nobody has it; `busy` where nobody who has it had room for half a minute,
+   * or the last origin had none; `unresponsive`, `forbidden`, `tampered` and `timeout` of the last origin; `cancelled` where it was given up.
    */
   get done(): Promise<void> {
     return this.#done.promise;
