@@ -57,6 +57,9 @@ export class Client {
   #isSending = false;
   /** What is to be said behind the piece that is being sent. */
   #behind: Uint8Array[] | undefined;
+  /** Contents of which it was refused a piece for want of room. */
+  readonly #refused = new Set<number>();
+  readonly #again = (): void => this.#inviteAgain();
 
   constructor(stream: Stream, supply: Supply) {
     this.#stream = stream;
@@ -79,6 +82,7 @@ export class Client {
       this.#stream.reset(code === "bad_request" || code === "limit" ? code : undefined);
     } finally {
       this.#forget(() => true);
+      this.#supply.uplink.forget(this.#again);
     }
   }
 
@@ -135,9 +139,22 @@ export class Client {
     if (!content?.has.has(piece)) return this.#say(record(REFUSED, ref, piece, NOT_FOUND));
     if (this.#queue.length >= UNANSWERED_MAX) throw new StreamError("limit");
     const bytes = content.manifest.lengthOf(piece);
-    if (!this.#supply.uplink.promise(bytes)) return this.#say(record(REFUSED, ref, piece, LIMIT));
+    if (!this.#supply.uplink.promise(bytes)) {
+      this.#refused.add(ref);
+      this.#supply.uplink.hasRoom(this.#again);
+      return this.#say(record(REFUSED, ref, piece, LIMIT));
+    }
     this.#queue.push({ ref, piece, bytes });
     if (!this.#isSending) void this.#send();
+  }
+
+  /** There is room again: what we have, said once more, makes it ask. */
+  #inviteAgain(): void {
+    for (const ref of this.#refused) {
+      const content = this.#supply.find(this.#refs.get(ref) ?? "");
+      if (content) this.#say(have(ref, content.has));
+    }
+    this.#refused.clear();
   }
 
   /** What was asked so is not wanted any more. */

@@ -13,6 +13,7 @@ import { Origin } from "./origin.ts";
 import { type Order, Schedule } from "./schedule.ts";
 import type { Content, Shelf } from "./shelf.ts";
 import type { Tracker } from "./tracker.ts";
+import { patienceFor } from "./trust.ts";
 import type { Demand } from "./wanted.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -53,8 +54,12 @@ const CANDIDATES_MAX = 32;
 /** While fewer holders than this give, it is looked for more so often. Milliseconds. */
 const ENOUGH = 8;
 const SEEK_MS = 10_000;
+/** The first answer of the tracker, which may wait for the connection to the proxy, is worth so much to who has an origin. Milliseconds. */
+const FIND_MS = 1_000;
 /** Holders that have nothing of what is missing may get it, within this time. Milliseconds. */
 const PATIENCE_MS = 15_000;
+/** Holders that have no room are asked for so long without a piece from anybody, where there is no origin. Milliseconds. */
+const FULL_MS = 30_000;
 
 export class Download {
   readonly id: string;
@@ -101,6 +106,7 @@ export class Download {
     this.#learning = new Learning(id, this.#holders, this.#origin, this.#abort.signal, {
       learned: (bytes) => this.#learned(bytes),
       lied: (holder) => this.#lied(holder),
+      isKnown: () => this.content !== undefined,
       unverified: (bytes) => {
         for (const user of this.#users.keys()) user.unverified(bytes);
       },
@@ -167,6 +173,7 @@ export class Download {
     if (this.#isOver) return;
     if (!kept && this.#manifest !== undefined) void this.#learning.fetch(this.#manifest);
     this.#seek(true);
+    this.#step();
   }
 
   /** Asks the tracker who has it. For the first time, or where nobody is left, the origin waits for what comes of it. */
@@ -211,6 +218,7 @@ export class Download {
       random: this.#kit.random,
       hasOrigin: this.#origin.isThere,
       slow: this.#slow,
+      patience: () => this.#patience,
     });
     for (const user of [...this.#users.keys()]) this.#open(user, content);
     for (const holder of this.#holders.all) if (holder.has) this.#have(holder);
@@ -229,9 +237,9 @@ export class Download {
   }
 
   #have(holder: Holder): void {
-    const { name, has } = holder;
+    const { name, has, link } = holder;
     if (this.content && has && has.length !== this.content.manifest.pieces) return this.#lied(holder);
-    this.#then(() => this.#schedule?.have(name, has as Bitmap));
+    this.#then(() => this.#schedule?.have(name, has as Bitmap, link.trust));
   }
 
   #lied(holder: Holder): void {
@@ -245,7 +253,9 @@ export class Download {
     if (!content || this.#isOver) return true;
     const isNew = !content.has.has(piece) && !this.#taking.has(piece);
     if (isNew) this.#taking.set(piece, holder);
-    const isGood = content.has.has(piece) || (await this.#kit.shelf.put(content, piece, bytes));
+    const isGood = content.has.has(piece)
+      ? await content.manifest.isPiece(piece, bytes)
+      : await this.#kit.shelf.put(content, piece, bytes);
     if (isNew) this.#taking.delete(piece);
     if (!isGood || !isNew) this.#waste(bytes.length);
     if (this.#isOver) return isGood;
@@ -284,13 +294,22 @@ export class Download {
     if (next < Number.POSITIVE_INFINITY) this.#timer = later(() => this.#step(), Math.max(1, next - at));
   }
 
-  /** Until when peers may come for whom the origin waits. */
+  /** What a holder may take that has proved nothing. Milliseconds. */
+  get #patience(): number {
+    return patienceFor(this.#kit.tracker.roundTripMs);
+  }
+
+  /** Until when peers may come for whom the origin waits; where there is none, for as long as connecting may take. */
   get #hope(): number {
+    if (this.#origin.isThere) {
+      const until = this.#holders.hopeUntil(now(), this.#patience);
+      return this.#isFinding ? Math.max(until, this.#kit.tracker.silentSince + FIND_MS) : until;
+    }
     return this.#isFinding || this.#holders.isConnecting ? this.#hopeUntil : 0;
   }
 
   #learn(at: number): number {
-    const wake = this.#learning.plan(at, this.#hope);
+    const wake = this.#learning.plan(at, this.#hope, this.#patience);
     if (wake !== undefined) return wake;
     this.fail(this.#origin.error ?? this.#nobody);
     return Number.POSITIVE_INFINITY;
@@ -311,6 +330,10 @@ export class Download {
     // What came of the origin as a whole is being put where it stays.
     if (this.#learning.isLoading) return Number.POSITIVE_INFINITY;
     for (const order of schedule.plan(at)) this.#obey(order);
+    if (schedule.isRefused(at, FULL_MS)) {
+      this.fail(new StreamError("busy", "those who have it have no room"));
+      return Number.POSITIVE_INFINITY;
+    }
     if (!schedule.hasWays(at)) return this.#wait(at);
     return schedule.wake(at);
   }

@@ -50,6 +50,8 @@ export interface Opened {
 export interface FetchWay {
   readonly shelf: Shelf;
   readonly download: Download;
+  /** Gets these bytes once more: the store lost them. */
+  again(range: readonly [first: number, last: number]): Promise<void>;
 }
 
 export class Fetching {
@@ -67,6 +69,9 @@ export class Fetching {
   #readable: ReadableStream<Bytes> | undefined;
   #error: StreamError | undefined;
   #isOver = false;
+  /** Who reads what came needs it to stay, though the fetch is over. */
+  #readers = 0;
+  #isPinned = false;
   #wake = (): void => {};
   readonly #user: User = {
     opened: (content) => this.#begin(content),
@@ -99,8 +104,8 @@ export class Fetching {
   }
 
   /**
-   * Resolves when all that was wanted is here, verified. Rejects with a {@link StreamError}: `not_found` where nobody has it, `unresponsive`, `forbidden`, `busy`,
-   * `tampered` and `timeout` of the last origin, `cancelled` where it was given up.
+   * Resolves when all that was wanted is here, verified. Rejects with a {@link StreamError}: `not_found` where nobody has it; `busy` where nobody who has it had room for half a minute,
+   * or the last origin had none; `unresponsive`, `forbidden`, `tampered` and `timeout` of the last origin; `cancelled` where it was given up.
    */
   get done(): Promise<void> {
     return this.#done.promise;
@@ -124,12 +129,17 @@ export class Fetching {
 
   /** All of it, of the type that was given. */
   async blob(): Promise<Blob> {
-    if (!this.#readable) await this.done;
-    const parts: Bytes[] = [];
-    const reader = this.readable.getReader();
-    for (let next = await reader.read(); !next.done; next = await reader.read()) parts.push(next.value);
-    this.#readable = undefined;
-    return new Blob(parts, { type: this.#options.type ?? "" });
+    this.#reads(1);
+    try {
+      if (!this.#readable) await this.done;
+      const parts: Bytes[] = [];
+      const reader = this.readable.getReader();
+      for (let next = await reader.read(); !next.done; next = await reader.read()) parts.push(next.value);
+      this.#readable = undefined;
+      return new Blob(parts, { type: this.#options.type ?? "" });
+    } finally {
+      this.#reads(-1);
+    }
   }
 
   /** An address of it in this page, for `img.src` and the like. `URL.revokeObjectURL` frees it. */
@@ -153,6 +163,8 @@ export class Fetching {
     const first = Math.floor(from / PIECE_BYTES);
     const last = Math.min(Math.floor(to / PIECE_BYTES), manifest.pieces - 1);
     this.#content = content;
+    content.pins++;
+    this.#isPinned = true;
     this.#demand = { first, last, order, at: first };
     for (let piece = first; piece <= last; piece++) if (has.has(piece)) this.#bytes += manifest.lengthOf(piece);
     this.#opened.resolve({ size: manifest.size, pieces: manifest.pieces, manifest: manifest.bytes });
@@ -185,6 +197,15 @@ export class Fetching {
       this.#done.reject(error);
     } else this.#done.resolve();
     this.#wake();
+    this.#reads(0);
+  }
+
+  /** One more reads what came, or one less. */
+  #reads(by: number): void {
+    this.#readers += by;
+    if (!this.#isOver || this.#readers > 0 || !this.#isPinned || !this.#content) return;
+    this.#isPinned = false;
+    this.#content.pins--;
   }
 
   get #total(): number | undefined {
@@ -196,16 +217,32 @@ export class Fetching {
 
   #read(): ReadableStream<Bytes> {
     let piece: number | undefined;
+    let reads = 1;
+    this.#reads(reads);
+    const over = () => {
+      this.#reads(-reads);
+      reads = 0;
+    };
     return new ReadableStream<Bytes>(
       {
         pull: async (controller) => {
-          await this.opened;
-          piece ??= this.#demand?.first ?? 0;
-          const bytes = piece <= (this.#demand?.last ?? -1) ? await this.#piece(piece++) : undefined;
-          if (bytes) controller.enqueue(bytes);
-          if (piece > (this.#demand?.last ?? -1)) controller.close();
+          try {
+            await this.opened;
+            piece ??= this.#demand?.first ?? 0;
+            const bytes = piece <= (this.#demand?.last ?? -1) ? await this.#piece(piece++) : undefined;
+            if (bytes) controller.enqueue(bytes);
+            if (piece <= (this.#demand?.last ?? -1)) return;
+          } catch (error) {
+            over();
+            throw error;
+          }
+          over();
+          controller.close();
         },
-        cancel: () => this.cancel(),
+        cancel: () => {
+          over();
+          this.cancel();
+        },
       },
       { highWaterMark: 0 },
     );
@@ -217,11 +254,19 @@ export class Fetching {
     const content = this.#content as Content;
     if (this.#demand) this.#demand.at = piece;
     download.moved();
-    while (true) {
+    for (let isAgain = false; ; ) {
       const bytes = await shelf.read(content, piece);
       if (bytes) return this.#cut(piece, bytes);
       if (this.#error) throw this.#error;
-      if (this.#isOver) throw new StreamError("gone", "the store lost a piece before it was read");
+      if (this.#isOver) {
+        // What the store had is spoilt, or another page removed it.
+        const isThere = shelf.find(this.id) === content;
+        if (isAgain || !isThere) throw new StreamError("gone", "the store lost a piece before it was read");
+        isAgain = true;
+        const at = piece * PIECE_BYTES;
+        await this.#way.again([at, at]);
+        continue;
+      }
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
         if (content.has.has(piece) || this.#isOver) resolve();

@@ -13,6 +13,8 @@ const HOLDERS_MAX = 16;
 export interface Holder {
   readonly name: string;
   readonly link: Link;
+  /** Since when it could have said what it has. */
+  readonly since: number;
   wanting?: Wanting;
   /** What it says that it has; nothing as long as it has said nothing. */
   has?: Bitmap;
@@ -60,6 +62,18 @@ export class Holders {
     return this.all.some(({ has }) => !has);
   }
 
+  /** Until when somebody may say what it has who was not known to be silent; nothing where there is nobody to wait for. */
+  hopeUntil(now: number, patienceMs: number): number {
+    let until = 0;
+    for (const { has, since, link } of this.#all.values()) {
+      if (has || link.trust.isSilent) continue;
+      const due = link.trust.due(since, patienceMs);
+      if (now >= due) link.trust.isSilent = true;
+      else until = Math.max(until, due);
+    }
+    return until;
+  }
+
   find(name: string): Holder | undefined {
     return this.#all.get(name);
   }
@@ -89,7 +103,8 @@ export class Holders {
       const name = this.#reserve.shift();
       if (name === undefined) return;
       const link = this.#links.to(name);
-      if (link && !this.#all.has(name)) this.#connect({ name, link });
+      if (link && !this.#all.has(name))
+        this.#connect({ name, link, since: link.isUp ? performance.now() : link.since });
     }
   }
 
@@ -102,6 +117,7 @@ export class Holders {
         heard: () => this.#hooks.heard(holder),
         have: (bitmap) => {
           holder.has = bitmap;
+          holder.link.trust.isSilent = false;
           this.#hooks.have(holder);
         },
         got: (piece) => {

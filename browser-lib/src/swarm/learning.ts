@@ -9,13 +9,15 @@ import { STALL_MS } from "./schedule.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Manifests that are asked for at a time. */
+/** Manifests that are asked for at a time, of holders that are not late with it. */
 const ASKED_MAX = 2;
 
 export interface LearningHooks {
   /** The manifest, which is the one with that id. */
   learned(bytes: Bytes): Promise<void>;
   lied(holder: Holder): void;
+  /** Whether it is known by now. */
+  isKnown(): boolean;
   /** So many bytes came of a content that nobody can verify yet. */
   unverified(bytes: number): void;
   /** A piece of the content that came as a whole. */
@@ -69,11 +71,11 @@ export class Learning {
     this.#hooks.step();
   }
 
-  /** Does what is to be done, and says when to come back; nothing where there is no way. */
-  plan(at: number, hopeUntil: number): number | undefined {
+  /** Does what is to be done, and says when to come back; nothing where there is no way. A holder is late after `patienceMs`: another is asked, or the origin. */
+  plan(at: number, hopeUntil: number, patienceMs: number): number | undefined {
     const isHoping = hopeUntil > at;
     let wake = isHoping ? hopeUntil : Number.POSITIVE_INFINITY;
-    let asked = 0;
+    let [asked, late] = [0, 0];
     for (const holder of this.#holders.all) {
       if (!holder.has) continue;
       if (holder.manifestAt === undefined && asked < ASKED_MAX) {
@@ -82,19 +84,19 @@ export class Learning {
       }
       if (holder.manifestAt === undefined) continue;
       const until = holder.manifestAt + STALL_MS;
+      const lateAt = holder.link.trust.due(holder.manifestAt, patienceMs);
       if (at >= until) this.#holders.drop(holder, "stalled");
-      else {
-        asked++;
-        wake = Math.min(wake, until);
-      }
+      else if (at >= lateAt) late++;
+      else asked++;
+      if (at < until) wake = Math.min(wake, at < lateAt ? lateAt : until);
     }
     if (isHoping || asked > 0 || this.#isAsking || this.#isLoading) return wake;
-    if (!this.#origin.isThere) return undefined;
+    if (!this.#origin.isThere) return late > 0 ? wake : undefined;
     void this.#load();
     return wake;
   }
 
-  /** Gets all of it from the origin, and verifies it at its end: nobody gets any of it before. */
+  /** Gets all of it from the origin, and verifies it at its end: nobody gets any of it before, unless a holder says meanwhile what it is. */
   async #load(): Promise<void> {
     this.#isLoading = true;
     const wait = await this.#origin.whole(this.#signal, (pieces) => this.#verify(pieces));
@@ -111,10 +113,13 @@ export class Learning {
       await hashing.push(piece);
       parts.push(new Blob([piece]));
       this.#hooks.unverified(hashing.size);
+      if (this.#hooks.isKnown()) break;
     }
-    const manifest = hashing.manifest();
-    if ((await manifest.id()) !== this.#id) throw new StreamError("tampered", "the origin has another content");
-    await this.#hooks.learned(manifest.bytes);
+    if (!this.#hooks.isKnown()) {
+      const manifest = hashing.manifest();
+      if ((await manifest.id()) !== this.#id) throw new StreamError("tampered", "the origin has another content");
+      await this.#hooks.learned(manifest.bytes);
+    }
     for (const [piece, part] of parts.entries())
       await this.#hooks.take(piece, new Uint8Array(await part.arrayBuffer()));
   }

@@ -25,6 +25,8 @@ import {
   record,
   want,
 } from "./records.ts";
+import { STALL_MS } from "./schedule.ts";
+import { Trust } from "./trust.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -53,7 +55,7 @@ const UNANSWERED_MAX = 60;
 /** One content on a link. */
 export class Wanting {
   readonly id: string;
-  readonly taker: Taker;
+  taker: Taker;
   readonly ref: number;
   readonly #link: Link;
   /** What was asked, and whether the holder knows, or whether that waits. */
@@ -94,6 +96,9 @@ export class Wanting {
 
 export class Link {
   readonly name: string;
+  readonly trust = new Trust();
+  /** When we began to connect. */
+  readonly since = performance.now();
   /** Resolves when the holder accepted us; rejects with why there is no link. */
   readonly up: Promise<void>;
   readonly #up = settler();
@@ -121,6 +126,11 @@ export class Link {
     this.#writer = stream.writable.getWriter();
     this.#writer.closed.catch(ignore);
     void this.#run();
+  }
+
+  /** The holder accepted us. */
+  get isUp(): boolean {
+    return this.#isUp;
   }
 
   /** Whether there is none any more. */
@@ -156,6 +166,34 @@ export class Link {
   }
 
   drop(wanting: Wanting): void {
+    if (!this.#wanting.has(wanting.ref)) return;
+    if (this.trust.isLate && wanting.asked.size > 0) this.#collect(wanting);
+    else this.#let(wanting);
+  }
+
+  /** Nobody needs what a late holder owes any more; but whether it gives it shows whether it is one. */
+  #collect(wanting: Wanting): void {
+    const timer = later(() => this.close(new StreamError("unresponsive", `${this.name} sends nothing`)), STALL_MS);
+    const over = () => clearTimeout(timer);
+    const paid = () => {
+      over();
+      this.trust.paid();
+      this.#let(wanting);
+    };
+    const nothing = () => {};
+    wanting.taker = {
+      heard: nothing,
+      have: nothing,
+      got: nothing,
+      manifest: nothing,
+      none: over,
+      over,
+      piece: paid,
+      refused: paid,
+    };
+  }
+
+  #let(wanting: Wanting): void {
     if (!this.#wanting.delete(wanting.ref)) return;
     this.say(record(DROP, wanting.ref));
     this.#excuse(wanting.unanswered);
@@ -177,6 +215,7 @@ export class Link {
       this.#isUp = true;
       this.#up.resolve();
       for await (const chunk of this.#stream) {
+        this.trust.heardAt = performance.now();
         for (const { taker } of this.#wanting.values()) taker.heard();
         this.#answers.push(chunk);
         for (let answer = this.#answers.next(); answer; answer = this.#answers.next()) this.#take(answer);

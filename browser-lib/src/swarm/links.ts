@@ -37,7 +37,8 @@ export class Links {
       if (!wasUp) this.shun(name, "connect", error.code === "cancelled");
       else {
         if (error.code === "bad_request") this.shun(name, "lied");
-        else if (isOwed) this.shun(name, "left", error.code === "cancelled");
+        else if (isOwed)
+          this.shun(name, error.code === "unresponsive" ? "stalled" : "left", error.code === "cancelled");
         this.#hooks.left(link, error);
       }
     });

@@ -191,7 +191,14 @@ class Swarms extends Emitter<SwarmEvents> {
       });
       this.#downloads.set(id, download);
     } else download.widen(ways);
-    const fetching = new Fetching(id, options, { shelf: this.#shelf, download });
+    const fetching = new Fetching(id, options, {
+      shelf: this.#shelf,
+      download,
+      again: (range) => {
+        const { signal } = options;
+        return this.fetch(id, { origin, manifest, slow, signal, range }).done;
+      },
+    });
     fetching.done.then(
       () => {
         const { sources } = fetching;

@@ -57,6 +57,8 @@ const AGAIN_MS = 5_000;
 interface Ask {
   readonly id: string;
   readonly max: number;
+  /** When it was said to the tracker, if it was. */
+  saidAt: number | undefined;
   readonly found: (found: Found) => void;
   readonly failed: (error: StreamError) => void;
 }
@@ -74,6 +76,8 @@ export class Tracker {
   #isClosed = false;
   #next = 0;
   #timer: Timer | undefined;
+  #roundTripMs: number | undefined;
+  #silentSince: number | undefined;
 
   /** Speaks over `inside`, to the route `path`. */
   constructor(inside: Inside, path: string, hooks: TrackerHooks) {
@@ -81,6 +85,16 @@ export class Tracker {
     this.#path = path;
     this.#hooks = hooks;
     queueMicrotask(() => void this.#hold());
+  }
+
+  /** How long it took with its last answer, if it has given one. */
+  get roundTripMs(): number | undefined {
+    return this.#roundTripMs;
+  }
+
+  /** Since when it answers nothing that is asked; now, where it has nothing to answer. */
+  get silentSince(): number {
+    return this.#silentSince ?? performance.now();
   }
 
   /** There is no tracker. */
@@ -125,8 +139,9 @@ export class Tracker {
         reject(error);
       };
       signal.addEventListener("abort", abort);
-      this.#asks.set(ask, { id, max, found, failed });
-      this.#note("find", { ask, id, max });
+      this.#silentSince ??= performance.now();
+      this.#asks.set(ask, { id, max, saidAt: undefined, found, failed });
+      this.#ask(ask);
     });
   }
 
@@ -178,7 +193,7 @@ export class Tracker {
       this.#wasUp = true;
       this.#hooks.state("up");
       this.again();
-      for (const [ask, { id, max }] of this.#asks) this.#note("find", { ask, id, max });
+      for (const ask of this.#asks.keys()) this.#ask(ask);
       this.#renew(renewMs);
       await Promise.race([readFrames(stream.readable, (said) => this.#hear(said), NOTE_BYTES_MAX), moved]);
     } finally {
@@ -208,6 +223,13 @@ export class Tracker {
     }, ms);
   }
 
+  #ask(number: number): void {
+    const ask = this.#asks.get(number);
+    if (!ask || !this.#writer) return;
+    ask.saidAt = performance.now();
+    this.#note("find", { ask: number, id: ask.id, max: ask.max });
+  }
+
   #note(note: string, value?: unknown): void {
     this.#writer?.write(frame({ note, value }, NOTE_BYTES_MAX)).catch(() => {});
   }
@@ -215,6 +237,8 @@ export class Tracker {
   #hear({ note, value }: JsonObject): void {
     const said = Object(value) as JsonObject;
     const ask = this.#asks.get(said.ask as number);
+    if (ask) this.#silentSince = undefined;
+    if (ask?.saidAt !== undefined) this.#roundTripMs = performance.now() - ask.saidAt;
     if (note === "found") ask?.found(readFound(said));
     if (note !== "refused") return;
     const { code, message } = said;

@@ -18,6 +18,8 @@ export class Uplink {
   #timer: Timer | undefined;
   /** Bytes that were promised and not sent. */
   #promised = 0;
+  /** Those to whom nothing was promised, and who want to know when something can be. */
+  readonly #refused = new Set<() => void>();
 
   /** Bytes a second; 0 for nothing, `Infinity` for as much as goes. */
   constructor(rate: number) {
@@ -45,6 +47,21 @@ export class Uplink {
   /** So much of what was promised was sent, or is not wanted any more. */
   settle(bytes: number): void {
     this.#promised -= bytes;
+    // One at a time: what is free is not enough for all.
+    const [first] = this.#refused;
+    if (!first || this.#rate === 0) return;
+    this.#refused.delete(first);
+    first();
+  }
+
+  /** Calls it when something was sent, after those who wait already. */
+  hasRoom(call: () => void): void {
+    this.#refused.add(call);
+  }
+
+  /** It is not to be called any more. */
+  forget(call: () => void): void {
+    this.#refused.delete(call);
   }
 
   /** Resolves when so many bytes may be sent: in the order of the calls. */

@@ -66,9 +66,11 @@ export class Wanted {
     this.#become(piece, ASKED);
   }
 
-  /** Whoever was asked for it does not give it. */
-  missed(piece: number): void {
-    if (this.#state[piece] === ASKED) this.#become(piece, MISSING);
+  /** Whoever was asked for it does not give it, or not yet. Whether it was open to nobody. */
+  missed(piece: number): boolean {
+    const isNew = this.#state[piece] === ASKED;
+    if (isNew) this.#become(piece, MISSING);
+    return isNew;
   }
 
   /** It was there, and is gone. */

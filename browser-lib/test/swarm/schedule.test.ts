@@ -2,7 +2,9 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { Bitmap } from "../../src/swarm/bitmap.ts";
 import { hedgesMax, STALL_MS } from "../../src/swarm/schedule.ts";
+import { PATIENCE_MS, Trust } from "../../src/swarm/trust.ts";
 import { AHEAD } from "../../src/swarm/wanted.ts";
 import { type PeerPlan, type Plan, Simulation } from "./simulation.ts";
 
@@ -58,9 +60,9 @@ describe("peers that fail", () => {
 
   it("eight dead peers cost one stall timer, not eight", () => {
     const dead = Array.from({ length: 8 }, () => peer({ kind: "dead" }));
-    const { simulation, ms } = run({ pieces: 16, peers: dead, originFails: 0 });
+    const { simulation, ms } = run({ pieces: 16, peers: [...dead, peer({ joinsAt: 100 })] });
     expect(simulation.dropped).toHaveLength(8);
-    expect(ms).toBeLessThan(STALL_MS + 2_000);
+    expect(ms).toBeLessThan(16 * 250 + STALL_MS);
   });
 
   it("a liar is dropped at its first piece", () => {
@@ -75,6 +77,15 @@ describe("peers that fail", () => {
     expect(ms).toBeLessThan(5_000);
     expect(simulation.asks).toBeLessThan(10);
   });
+});
+
+it("who has proved itself is asked before those who have not", () => {
+  const { schedule } = new Simulation({ pieces: 3, peers: [], order: "rarest", originFails: undefined, seed: 1 });
+  const proved = new Trust();
+  proved.gave(0);
+  schedule.have("stranger", Bitmap.full(3));
+  schedule.have("proved", Bitmap.full(3), proved);
+  expect(schedule.plan(10)).toMatchObject([{ peer: "proved" }, { peer: "stranger" }, { peer: "proved" }]);
 });
 
 describe("the origin", () => {
@@ -103,6 +114,40 @@ describe("the origin", () => {
     expect([simulation.requests, hoping.requests]).toEqual([1, 0]);
   });
 
+  it("is waited with for strangers that send nothing once, for as long as their patience", () => {
+    const alone = run({ pieces: 16, originFails: 0 });
+    const dead = Array.from({ length: 8 }, () => peer({ kind: "dead" }));
+    const { simulation, ms } = run({ pieces: 16, peers: dead, originFails: 0 });
+    expect(ms - alone.ms).toBeLessThanOrEqual(PATIENCE_MS);
+    expect(simulation.requests).toBe(1);
+  });
+
+  it("is waited with for two seconds where strangers send a little, and no piece", () => {
+    const alone = run({ pieces: 16, originFails: 0 });
+    const drips = run({ pieces: 16, peers: [peer({ kind: "drip" }), peer({ kind: "drip" })], originFails: 0 });
+    expect(drips.ms - alone.ms).toBeLessThanOrEqual(2_000);
+  });
+
+  it("gives what nobody is trusted with, until a peer that was late gives something", () => {
+    const { simulation, ms } = run({ pieces: 256, peers: [peer({ pauseMs: 1_700 })], originFails: 0 });
+    expect(ms).toBeLessThan(256 * 250);
+    expect(simulation.fromOrigin.length).toBeLessThanOrEqual(48);
+    expect(simulation.given.get("p0")).toBeGreaterThan(200);
+  });
+
+  it("is asked at once for what only those have who were late with another content", () => {
+    const trust = new Trust();
+    trust.late(0);
+    const { schedule } = new Simulation({ pieces: 4, peers: [], order: "rarest", originFails: 0, seed: 1 });
+    const has = Bitmap.full(4);
+    schedule.have("late", has, trust);
+    expect(schedule.plan(10)).toEqual([{ type: "request", first: 0, count: 4 }]);
+    expect(schedule.plan(1_000), "and tried with one piece").toMatchObject([{ type: "ask", peer: "late" }]);
+    trust.gave(1_100);
+    schedule.requested(1_200);
+    expect(schedule.plan(1_200).map(({ type }) => type)).toEqual(["ask"]);
+  });
+
   it("is tried again after it failed", () => {
     const { simulation } = run({ originFails: 3 });
     expect(simulation.order).toHaveLength(64);
@@ -121,6 +166,7 @@ const plan: fc.Arbitrary<Plan> = fc.record({
         "honest" as const,
         "honest" as const,
         "dead" as const,
+        "drip" as const,
         "liar" as const,
         "full" as const,
         "leaver" as const,
@@ -129,12 +175,13 @@ const plan: fc.Arbitrary<Plan> = fc.record({
       bytesPerSecond: fc.integer({ min: 40_000, max: 20_000_000 }),
       joinsAt: fc.nat(5_000),
       leavesAt: fc.nat(20_000),
+      pauseMs: fc.constantFrom(0, 0, 300, 3_000),
     }),
     { maxLength: 8 },
   ),
 });
 
-it("whatever the peers do, all pieces come where the origin works, once, with bounded requests, and the origin gives nothing that a healthy peer would", () => {
+it("whatever the peers do, all pieces come where the origin works, once, with bounded requests, and the origin gives nothing that a peer would which has proved itself and goes on", () => {
   fc.assert(
     fc.property(plan, (plan) => {
       const { simulation, ms } = run(plan, 3_600_000);
@@ -142,11 +189,12 @@ it("whatever the peers do, all pieces come where the origin works, once, with bo
       expect(simulation.order.toSorted((a, b) => a - b)).toEqual(Array.from({ length: plan.pieces }, (_, at) => at));
       expect(simulation.needless).toEqual([]);
       expect(simulation.schedule.hedges).toBeLessThanOrEqual(hedgesMax(plan.pieces));
-      expect(simulation.duplicates.length).toBeLessThanOrEqual(simulation.schedule.hedges);
+      const { hedges, reopened } = simulation.schedule;
+      expect(simulation.duplicates.length).toBeLessThanOrEqual(hedges + reopened);
       expect(simulation.requests).toBeLessThanOrEqual(plan.pieces + (plan.originFails ?? 0));
       // Each piece once, and again for each peer that failed it; a peer without room is asked for two at once, ever less often.
       const full = plan.peers.filter(({ kind }) => kind === "full").length;
-      const bound = plan.pieces * (plan.peers.length + 1) + simulation.schedule.hedges + full * 2 * (10 + ms / 8_000);
+      const bound = plan.pieces * (plan.peers.length + 1) + hedges + reopened + full * 2 * (10 + ms / 8_000);
       expect(simulation.asks).toBeLessThanOrEqual(bound);
     }),
     { numRuns: 150, seed: 12 },

@@ -6,7 +6,7 @@ import { type Order, Schedule } from "../../src/swarm/schedule.ts";
 import type { Demand } from "../../src/swarm/wanted.ts";
 
 /** What a peer does. */
-export type Kind = "honest" | "dead" | "liar" | "full" | "leaver";
+export type Kind = "honest" | "dead" | "drip" | "liar" | "full" | "leaver";
 
 export interface PeerPlan {
   readonly kind: Kind;
@@ -16,6 +16,8 @@ export interface PeerPlan {
   readonly joinsAt: number;
   /** A leaver leaves then. */
   readonly leavesAt: number;
+  /** So long it thinks about its first piece. */
+  readonly pauseMs?: number;
 }
 
 export interface Plan {
@@ -45,7 +47,7 @@ export class Simulation {
   readonly fromOrigin: number[] = [];
   readonly given = new Map<string, number>();
   readonly dropped: string[] = [];
-  /** What a live and healthy holder would have served when the origin was asked for it. */
+  /** What a live and healthy holder that had given something would have served when the origin was asked for it. */
   readonly needless: number[] = [];
   readonly duplicates: number[] = [];
   readonly order: number[] = [];
@@ -137,6 +139,7 @@ export class Simulation {
     if (peer.kind === "full")
       return this.#in(REFUSAL_MS, () => this.schedule.refused(peer.name, piece, true, this.now));
     if (peer.kind === "dead") return;
+    if (peer.kind === "drip") return this.#heard(peer, 60_000);
     peer.queue.push(piece);
     if (!peer.isSending) this.#send(peer);
   }
@@ -145,15 +148,20 @@ export class Simulation {
     const piece = peer.queue.shift();
     peer.isSending = piece !== undefined && peer.isLive;
     if (piece === undefined || !peer.isLive) return;
-    this.#in((PIECE_BYTES * 1000) / peer.bytesPerSecond, () => {
+    const pauseMs = this.given.has(peer.name) ? 0 : (peer.pauseMs ?? 0);
+    const ms = (PIECE_BYTES * 1000) / peer.bytesPerSecond;
+    this.#in(pauseMs + ms, () => {
       if (!peer.isLive) return;
       if (peer.kind === "liar") this.schedule.lied(peer.name);
       else this.#arrive(piece, peer.name);
       this.#send(peer);
     });
-    // Bytes come all the while.
-    const ms = (PIECE_BYTES * 1000) / peer.bytesPerSecond;
-    for (let at = 1000; at < ms; at += 1000) this.#in(at, () => this.schedule.heard(peer.name, this.now));
+    if (pauseMs === 0) this.#heard(peer, ms);
+  }
+
+  /** Bytes come all the while. */
+  #heard(peer: SimPeer, ms: number): void {
+    for (let at = 100; at < ms; at += 400) this.#in(at, () => this.schedule.heard(peer.name, this.now));
   }
 
   #request(first: number, count: number): void {
@@ -161,7 +169,7 @@ export class Simulation {
     for (let piece = first; piece < first + count; piece++) {
       this.fromOrigin.push(piece);
       const isServed = this.#peers.some(
-        ({ isLive, kind, has }) => isLive && kind === "honest" && has[piece % has.length],
+        ({ isLive, kind, has, name }) => isLive && kind === "honest" && has[piece % has.length] && this.given.has(name),
       );
       if (isServed) this.needless.push(piece);
     }

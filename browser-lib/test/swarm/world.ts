@@ -204,12 +204,12 @@ export function watchElsewhere(): void {
   count(Blob.prototype, "arrayBuffer");
 }
 
-/** Waits for a condition while the held clock runs, a millisecond at a time. */
-export async function passes(what: string, condition: () => unknown, ms = 60_000): Promise<void> {
-  for (let at = 0; at < ms; at++) {
+/** Waits for a condition while the held clock runs, a millisecond at a time, or `step`. */
+export async function passes(what: string, condition: () => unknown, step = 1): Promise<void> {
+  for (let at = 0; at < 60_000; at += step) {
     if (condition()) return;
     for (let turn = 0; turn < 4 || elsewhere > 0; turn++) await new Promise((resolve) => setImmediate(resolve));
-    await vi.advanceTimersByTimeAsync(1);
+    await vi.advanceTimersByTimeAsync(step);
   }
   throw new Error(`never: ${what}`);
 }

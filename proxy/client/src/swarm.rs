@@ -2,6 +2,8 @@
 //!
 //! Contents are named by what is in them: a [`Manifest`] lists the SHA-256 of each piece, a [`ContentId`] is the manifest's own. A holder serves under a [`PeerName`] below
 //! `/swarm` as any server does, and says so to the [`Tracker`]; a fetcher finds it there, connects to it, and both speak [`Wanted`] and [`Held`], which a [`Decoder`] reads.
+//!
+//! Hidden, and no part of the API: `bss seed`, tests and fuzzers speak it. A program that has files runs `bss seed`, and those who fetch are pages; so records may change with the protocol.
 
 use std::time::Duration;
 

@@ -11,7 +11,10 @@ use harness::pattern;
 use rustix::process::Signal;
 use tempfile::{TempDir, tempdir};
 
-use crate::program::{Program, Proxy, bss, run, within};
+use crate::{
+    program::{Program, Proxy, bss, run, within},
+    token::Keys,
+};
 
 /// A folder with files of these sizes.
 fn folder(files: &[(&str, usize)]) -> TempDir {
@@ -201,6 +204,8 @@ async fn what_cannot_leave_soon_is_refused_and_not_kept_waiting() {
         match fetcher.heard().await {
             Held::Piece(..) => given += 1,
             Held::Refused(1, _, code) if code == Code::Limit.number() => refused += 1,
+            // The piece that left made room.
+            Held::Have { .. } => {}
             other => panic!("{other:?}"),
         }
     }
@@ -248,6 +253,45 @@ async fn a_seeder_is_there_again_after_the_proxy_was() {
     let peer = dial(&again).await;
     let film = Fetcher::of(&peer, id).await.fetch(id).await;
     assert_eq!(film.len(), PIECE_BYTES);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_seeder_goes_over_to_the_proxy_that_comes_behind_one_that_drains() {
+    let proxy = Proxy::start().await;
+    let files = folder(&[("film", PIECE_BYTES)]);
+    let (_seeder, id) = seeding(&proxy, &[&path(&files, "film")]).await;
+    let address = proxy.address;
+    found(&dial(&proxy).await, id, 1).await;
+    proxy.program.signal(Signal::TERM);
+    let _ = proxy.program.ended().await;
+    let again = Proxy::at(address).await;
+    let peer = dial(&again).await;
+    assert_eq!(Fetcher::of(&peer, id).await.fetch(id).await.len(), PIECE_BYTES);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_tokens_are_asked_for_a_seeder_shows_one_and_is_told_which_rights_it_lacks() {
+    let keys = Keys::make("EdDSA").await;
+    let proxy = Proxy::with(&["--tokens", &keys.path("keys.json"), "--token-audience", "here"]).await;
+    let files = folder(&[("film", PIECE_BYTES)]);
+    let film = path(&files, "film");
+    let seed = async |rights: &[&str]| {
+        let token = keys.mint(&[&["--aud", "here"], rights].concat()).await;
+        Program::start(proxy.bss(&["seed", &film]).env("BSS_TOKEN", token))
+    };
+    let refused = async |seeder: Program, says: &str| {
+        let ended = seeder.ended().await;
+        assert!(ended.code != Some(0) && ended.stderr.contains(says), "{ended:?}");
+    };
+    refused(proxy.start_peer(&["seed", &film]), "token").await;
+    refused(seed(&["--publish", "swarm-*"]).await, "listen").await;
+    refused(seed(&["--listen", "swarm-*"]).await, "publish=swarm-*").await;
+
+    let mut seeder = seed(&["--listen", "swarm-*", "--publish", "swarm-*"]).await;
+    let id: ContentId = seeder.line().await.parse().expect("an id");
+    let token = keys.mint(&["--aud", "here", "--connect", "swarm-*", "--subscribe", "swarm-*"]).await;
+    let peer = within(Peer::dial(format!("ws://{}/mux", proxy.address)).token(token).into_future()).await.expect("it may");
+    assert_eq!(Fetcher::of(&peer, id).await.fetch(id).await.len(), PIECE_BYTES);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,10 +8,10 @@ use tempfile::TempDir;
 use crate::program::{Proxy, bss, run, serving};
 
 /// A folder with a key that makes tokens, and with what a proxy knows them by.
-struct Keys(TempDir);
+pub struct Keys(TempDir);
 
 impl Keys {
-    async fn make(algorithm: &str) -> Self {
+    pub async fn make(algorithm: &str) -> Self {
         let keys = Self(tempfile::tempdir().expect("a folder"));
         let made = run(&mut bss(&["token", "keygen", "--alg", algorithm, "--out", &keys.path("signing.jwk")]), b"").await;
         assert_eq!(made.code, Some(0), "{made:?}");
@@ -21,11 +21,11 @@ impl Keys {
         keys
     }
 
-    fn path(&self, name: &str) -> String {
+    pub fn path(&self, name: &str) -> String {
         self.0.path().join(name).to_str().expect("text").to_owned()
     }
 
-    async fn mint(&self, args: &[&str]) -> String {
+    pub async fn mint(&self, args: &[&str]) -> String {
         let key = self.path("signing.jwk");
         let args = [&["token", "mint", "--key", &key, "--sub", "ann"], args].concat();
         run(&mut bss(&args), b"").await.stdout().trim().to_owned()

@@ -1,5 +1,7 @@
 //! Swarms: peers hand each other the pieces of a content, and a tracker says who has what. Contents, the records between two peers and the notes of the tracker, without I/O
 //! (PROTOCOL.md, section 15).
+//!
+//! Hidden, and no part of the API: only the proxy and its client speak it, and it changes with them.
 
 mod bitmap;
 mod content;

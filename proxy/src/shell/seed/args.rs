@@ -43,7 +43,7 @@ interrupted; a file that changes is served no longer. A proxy that wants tokens 
   bss seed site/index.html --in-place              the page alone
 
 In a page <img src=\"a.png\"> becomes <img data-swarm=\"ID\" data-src=\"a.png\">: nothing is loaded before its script, swarmImages, has looked in the swarm. With --keep-src
-src stays. Images of other sites, and those with a srcset, stay as they are.";
+src stays. Images of other sites, and those with a srcset or in a picture, stay as they are.";
 
 /// What is done with a page.
 #[derive(Debug, Args)]

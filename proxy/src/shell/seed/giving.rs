@@ -1,7 +1,7 @@
 //! One fetcher: what it wants, and what it gets.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     io,
     sync::{
         Arc,
@@ -16,7 +16,7 @@ use browser_stream_client::{
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
+    io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf},
     sync::Notify,
     task::spawn_blocking,
 };
@@ -46,6 +46,8 @@ struct State {
     contents: HashMap<u64, Arc<Book>>,
     /// Pieces that are asked for, in the order in which that was.
     asked: VecDeque<(u64, u32)>,
+    /// Contents of which it was refused a piece for want of room.
+    refused: BTreeSet<u64>,
     /// What is said before the next piece.
     said: BytesMut,
     /// A piece is under way.
@@ -155,10 +157,23 @@ impl State {
             self.say(&Held::None(number));
             return Ok(());
         };
-        let pieces = u32::try_from(book.manifest.pieces()).unwrap_or(u32::MAX);
+        self.have(number, &book);
         self.contents.insert(number, book);
-        self.say(&Held::Have { number, pieces, have: None });
         Ok(())
+    }
+
+    fn have(&mut self, number: u64, book: &Book) {
+        let pieces = u32::try_from(book.manifest.pieces()).unwrap_or(u32::MAX);
+        self.say(&Held::Have { number, pieces, have: None });
+    }
+
+    /// There is room again: what there is, said once more, makes the fetcher ask.
+    fn invite(&mut self) {
+        for number in std::mem::take(&mut self.refused) {
+            if let Some(book) = self.contents.get(&number).cloned() {
+                self.have(number, &book);
+            }
+        }
     }
 
     fn ask(&mut self, number: u64, piece: u32, desk: &Desk) -> Result<(), Bad> {
@@ -168,7 +183,10 @@ impl State {
         match self.bytes(number, piece) {
             // It may have been on its way when the fetcher was told that there is nothing.
             0 => self.say(&Held::Refused(number, piece, Code::NotFound.number())),
-            bytes if !desk.pace.promise(bytes) => self.say(&Held::Refused(number, piece, Code::Limit.number())),
+            bytes if !desk.pace.promise(bytes) => {
+                self.refused.insert(number);
+                self.say(&Held::Refused(number, piece, Code::Limit.number()));
+            }
             _ => self.asked.push_back((number, piece)),
         }
         Ok(())
@@ -201,22 +219,22 @@ impl State {
 }
 
 /// Writes what is to be said, and one piece after the other.
-async fn serve(writer: &mut WriteHalf<Stream>, wishes: &Wishes, desk: &Desk) -> io::Result<()> {
+async fn serve(writer: &mut (impl AsyncWrite + Unpin), wishes: &Wishes, desk: &Desk) -> io::Result<()> {
     let mut changes = desk.shelf.changes();
     loop {
         let said = wishes.state.lock().said.split().freeze();
         writer.write_all(&said).await?;
         let asked = wishes.state.lock().next();
         let Some((number, piece, book)) = asked else {
-            let (waits, is_last) = wishes.state.lock().rests();
-            if is_last {
-                return Ok(());
-            }
-            if waits {
-                tokio::select! {
+            let rest = wishes.state.lock().rest();
+            match rest {
+                Rest::No => {}
+                Rest::ForEver => return Ok(()),
+                Rest::Until { room } => tokio::select! {
                     () = wishes.changed.notified() => {}
                     Ok(()) = changes.changed() => wishes.state.lock().look(desk),
-                }
+                    () = desk.pace.room(), if room => wishes.state.lock().invite(),
+                },
             }
             continue;
         };
@@ -232,11 +250,23 @@ async fn serve(writer: &mut WriteHalf<Stream>, wishes: &Wishes, desk: &Desk) -> 
     }
 }
 
+/// Whether there is nothing to do.
+enum Rest {
+    No,
+    /// Until something changes; with `room` that may be that there is room again.
+    Until {
+        room: bool,
+    },
+    ForEver,
+}
+
 impl State {
-    /// Whether there is nothing to do at this moment, and whether there never will be.
-    fn rests(&self) -> (bool, bool) {
-        let rests = self.said.is_empty() && self.asked.is_empty();
-        (rests, rests && self.is_last)
+    fn rest(&self) -> Rest {
+        match (self.said.is_empty() && self.asked.is_empty(), self.is_last) {
+            (false, _) => Rest::No,
+            (true, true) => Rest::ForEver,
+            (true, false) => Rest::Until { room: !self.refused.is_empty() },
+        }
     }
 
     fn next(&mut self) -> Option<(u64, u32, Arc<Book>)> {
@@ -248,7 +278,7 @@ impl State {
 }
 
 /// One piece, in its turn; false where the file is not what it was.
-async fn one(writer: &mut WriteHalf<Stream>, (number, piece): (u64, u32), book: Arc<Book>, desk: &Desk) -> io::Result<bool> {
+async fn one(writer: &mut (impl AsyncWrite + Unpin), (number, piece): (u64, u32), book: Arc<Book>, desk: &Desk) -> io::Result<bool> {
     desk.pace.turn(book.manifest.piece_bytes(piece as usize) as u64).await;
     let read = spawn_blocking({
         let book = book.clone();
@@ -262,4 +292,52 @@ async fn one(writer: &mut WriteHalf<Stream>, (number, piece): (u64, u32), book: 
     writer.write_all(&bytes).await?;
     desk.served.fetch_add(1, Ordering::Relaxed);
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::{io::duplex, time::timeout};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_was_refused_for_want_of_room_hears_what_there_is_once_more_when_there_is_some() {
+        let folder = tempfile::tempdir().unwrap();
+        let film = folder.path().join("film");
+        std::fs::write(&film, [7; 1000]).unwrap();
+        let shelf = Shelf::new();
+        let id = shelf.add(&film).unwrap();
+        let desk = Desk::new(shelf, Pace::new(Some(1)));
+        let (first, second) = (Wishes::default(), Wishes::default());
+        for wishes in [&first, &second] {
+            assert!(wishes.take(Wanted::Want(1, id), &desk).is_ok() && wishes.take(Wanted::Ask(1, 0), &desk).is_ok());
+        }
+        let (mut ours, mut theirs) = duplex(4096);
+        let have = Held::Have { number: 1, pieces: 1, have: None };
+        let mut decoder = Decoder::<Held>::default();
+        let heard = async {
+            let mut heard = Vec::new();
+            while heard.len() < 3 {
+                let mut bytes = BytesMut::new();
+                let Ok(read) = timeout(Duration::from_secs(60), theirs.read_buf(&mut bytes)).await else {
+                    assert_eq!(heard, [have.clone(), Held::Refused(1, 0, Code::Limit.number())], "and no more for a minute");
+                    first.give_up(&desk);
+                    continue;
+                };
+                assert!(read.unwrap() > 0);
+                decoder.push(bytes.freeze());
+                while let Some(held) = decoder.next().unwrap() {
+                    heard.push(held);
+                }
+            }
+            heard
+        };
+        let heard = tokio::select! {
+            heard = heard => heard,
+            over = serve(&mut ours, &second, &desk) => panic!("{over:?}"),
+        };
+        assert_eq!(heard[2], have);
+    }
 }

@@ -1,12 +1,13 @@
 //! How fast all fetchers together are served.
 
 use std::{
+    future::pending,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
 use tokio::{
-    sync::Mutex,
+    sync::{Mutex, Notify},
     time::{Instant, sleep_until},
 };
 
@@ -19,6 +20,8 @@ struct Limit {
     bytes_per_second: u64,
     /// Bytes that somebody asked for, and that have not left.
     owed: AtomicU64,
+    /// Less is owed than before.
+    room: Notify,
     /// When the next may leave. Whoever waits for it waits in turn.
     next: Mutex<Instant>,
 }
@@ -28,7 +31,8 @@ const PROMISED: Duration = Duration::from_secs(5);
 
 impl Pace {
     pub fn new(bytes_per_second: Option<u64>) -> Self {
-        let limit = |bytes_per_second| Limit { bytes_per_second, owed: AtomicU64::new(0), next: Mutex::new(Instant::now()) };
+        let limit =
+            |bytes_per_second| Limit { bytes_per_second, owed: AtomicU64::new(0), room: Notify::new(), next: Mutex::new(Instant::now()) };
         Self { limit: bytes_per_second.map(limit) }
     }
 
@@ -44,6 +48,16 @@ impl Pace {
     pub fn keep(&self, bytes: u64) {
         if let Some(limit) = &self.limit {
             limit.owed.fetch_sub(bytes, Ordering::Relaxed);
+            // One at a time: what is free is not enough for all.
+            limit.room.notify_one();
+        }
+    }
+
+    /// Resolves when more may be promised than before, for one after the other of those who wait. Cancel-safe.
+    pub async fn room(&self) {
+        match &self.limit {
+            Some(limit) => limit.room.notified().await,
+            None => pending().await,
         }
     }
 

@@ -36,6 +36,8 @@ pub struct Written {
 /// An image as it stands in the page: its attributes, and where each begins.
 struct Image {
     attributes: BTreeMap<String, (String, usize)>,
+    /// It stands for a `<picture>`, whose sources the browser prefers.
+    is_of_picture: bool,
 }
 
 impl Place {
@@ -114,6 +116,9 @@ impl Image {
         if self.value("srcset").is_some() {
             return Err(format!("{} stays as it is: the browser would load one of its srcset", shown(address)));
         }
+        if self.is_of_picture {
+            return Err(format!("{} stays as it is: the browser would load one of its <picture>'s sources", shown(address)));
+        }
         let id = place.file(address).and_then(|file| shelf.add(&file).map_err(|error| error.to_string()));
         let id: ContentId = id.map_err(|why| format!("{} stays as it is: {why}", shown(address)))?;
         let begins = |name: &str| self.attributes.get(name).map(|(_, at)| *at);
@@ -139,7 +144,7 @@ impl Image {
 fn images(source: &str) -> Result<Vec<Image>, Failure> {
     let mut emitter = DefaultEmitter::<usize>::new_with_span();
     emitter.naively_switch_states(true);
-    let (mut images, mut without_script) = (Vec::new(), 0_usize);
+    let (mut images, mut without_script, mut of_picture) = (Vec::new(), 0_usize, 0_usize);
     for token in Tokenizer::new_with_emitter(source, emitter) {
         match token {
             Ok(Token::StartTag(tag)) => match &tag.name[..] {
@@ -154,15 +159,17 @@ fn images(source: &str) -> Result<Vec<Image>, Failure> {
                     if !attributes.iter().all(is_there) {
                         return Err(Failure::argument("the page is none that can be written: an attribute is not where it should be"));
                     }
-                    images.push(Image { attributes });
+                    images.push(Image { attributes, is_of_picture: of_picture > 0 });
                 }
                 b"noscript" => without_script += 1,
+                b"picture" => of_picture += 1,
                 b"base" if tag.attributes.contains_key(&b"href"[..]) => {
                     return Err(Failure::argument("the page has a <base href>, and its images are somewhere else: take that out first"));
                 }
                 _ => {}
             },
             Ok(Token::EndTag(tag)) if &tag.name[..] == b"noscript" => without_script = without_script.saturating_sub(1),
+            Ok(Token::EndTag(tag)) if &tag.name[..] == b"picture" => of_picture = of_picture.saturating_sub(1),
             Ok(_) => {}
             Err(never) => match never {},
         }
@@ -243,6 +250,7 @@ mod tests {
             ("<img src=\"nothing.png\">", "there is no"),
             ("<img src=\"/pages\">", "it is no file"),
             ("<img src=\"/a.png\" srcset=\"/a.png 2x\">", "srcset"),
+            ("<picture><source srcset=\"/a.png\"><img src=\"/a.png\"></picture>", "<picture>"),
             ("<img alt=x>", "without src"),
             ("<img src=\"\">", "without src"),
         ] {
