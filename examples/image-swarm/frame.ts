@@ -18,11 +18,14 @@ export class Frame {
 
   constructor(img: HTMLImageElement) {
     this.#item = img.closest("li");
+    const figure = img.closest("figure");
+    // For the style sheet, which shows it until the picture does.
+    if (figure) figure.dataset.alt = img.alt;
     this.#pieces.className = "pieces";
     this.#pieces.ariaHidden = "true";
     this.#told.textContent = "Not here yet.";
     this.#mark([undefined]);
-    img.closest("figure")?.querySelector("figcaption")?.append(this.#pieces, this.#told);
+    figure?.querySelector("figcaption")?.append(this.#pieces, this.#told);
   }
 
   arrives({ pieces }: Sources): void {

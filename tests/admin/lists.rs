@@ -2,7 +2,11 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use browser_stream_client::{Channel, ChannelOptions, Peer, room::Room};
+use browser_stream_client::{
+    Channel, ChannelOptions, Peer,
+    room::Room,
+    swarm::{Announced, ContentId, Extent, PeerName, Portion, Tracker},
+};
 use harness::within;
 use serde_json::{Value, json};
 
@@ -133,6 +137,23 @@ async fn the_overview_tells_what_there_is_in_numbers_and_that_the_proxy_goes_dow
     let overview = served.until("overview", |answer| answer.json()["draining"] == true).await.json();
     assert_eq!((&overview["ready"], &overview["ready_reason"]), (&json!(false), &json!("draining")));
     going.abort();
+}
+
+#[tokio::test]
+async fn the_overview_counts_the_contents_of_the_swarm_and_their_holders() {
+    let served = Served::start().await;
+    let empty = served.get("overview").await.json();
+    assert_eq!((&empty["swarm_contents"], &empty["swarm_holders"]), (&json!(0), &json!(0)));
+    let mut held = Vec::new();
+    for many in [1, 2] {
+        let (peer, name) = (served.peer().await, PeerName::random());
+        let listener = peer.server().with_prefix("/swarm").listen(name.to_string()).await.expect("the name is free");
+        let mut tracker = within(Tracker::open(&peer, "/swarm")).await.expect("it may");
+        let content = |id| Announced { id: ContentId([id; 32]), extent: Extent { pieces: 1, portion: Portion::All } };
+        tracker.announce(name, &(0..many).map(content).collect::<Vec<_>>());
+        held.push((peer, listener, tracker));
+    }
+    served.until("overview", |answer| (&answer.json()["swarm_contents"], &answer.json()["swarm_holders"]) == (&json!(2), &json!(3))).await;
 }
 
 #[tokio::test]

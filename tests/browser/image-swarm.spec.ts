@@ -68,6 +68,7 @@ test("without an origin a tab says that nobody has them, and draws them for itse
   const draw = page.getByRole("button", { name: "Draw them in this tab" });
   await expect(draw).toBeVisible({ timeout: 30_000 });
   await expect(page.locator("#told")).toContainText("Nobody who has these pictures is here");
+  await expect(page.getByRole("img", { name: "Hills in turquoise under an orange sky" })).toBeVisible();
   await photograph(page, "image-swarm-nobody");
   const waiting = await tab(`${proxy.url}examples/image-swarm/?take`);
   await draw.press("Enter");
