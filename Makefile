@@ -145,10 +145,11 @@ test-acme: $(ASSETS)
 	cargo clippy --workspace --all-targets --locked --features browser-stream-server/acme -- -D warnings
 	PEBBLE=$$(sh tests/install-pebble.sh) $(CARGO_TEST) --features browser-stream-server/acme --test acme
 
-# A build of its own, too. SEEDS=N: so many seeds of the model.
+# Brings a NATS server. A build of its own, too. SEEDS=N: so many seeds of the model.
 test-cluster: $(ASSETS)
 	cargo clippy --workspace --all-targets --locked --features browser-stream-server/cluster -- -D warnings
 	cargo test --locked -p browser-stream-server --features cluster --lib cluster::
+	NATS_SERVER=$$(sh tests/install-nats.sh) cargo test --locked -p browser-stream-server --features cluster --test cluster
 
 # A build of its own, too.
 test-webtransport: $(ASSETS)
