@@ -36,7 +36,7 @@ test: ## prove everything, in about 20 minutes on two cores: lint, unit, end to 
 	@exec bash tests/steps.sh $(STEPS)
 
 test-long: ## the same with big transfers (LONG=1), floods and Go interop among them, then a newcomer's path, five minutes of soak, and fuzz
-	@LONG=1 MINUTES=5 exec bash tests/steps.sh $(STEPS) test-acme test-webtransport newcomer soak fuzz
+	@LONG=1 MINUTES=5 exec bash tests/steps.sh $(STEPS) test-acme test-cluster test-webtransport newcomer soak fuzz
 
 bench: proxy $(TESTS) ## measure the proxy beside TCP, WebSocket and yamux relays, then the library in a page; writes target/bench*.json and .md
 	@cargo build --release --locked --quiet -p browser-stream-tests --bin bench
@@ -88,7 +88,7 @@ $(ASSETS): $(LIBRARY) $(PAGES)
 
 # The steps of `make test`, in the order in which they fail cheapest. Each is a target of its own.
 STEPS := test-format test-biome test-types test-library test-size test-packages test-deny test-seal test-clippy test-rust test-floods test-deploy test-admin test-autobahn test-browsers test-e2e test-node test-front test-interop test-firefox
-.PHONY: $(STEPS) test-acme test-webtransport browsers
+.PHONY: $(STEPS) test-acme test-cluster test-webtransport browsers
 
 test-format:
 	cargo fmt --all --check
@@ -144,6 +144,12 @@ test-admin: proxy
 test-acme: $(ASSETS)
 	cargo clippy --workspace --all-targets --locked --features browser-stream-server/acme -- -D warnings
 	PEBBLE=$$(sh tests/install-pebble.sh) $(CARGO_TEST) --features browser-stream-server/acme --test acme
+
+# Brings a NATS server. A build of its own, too. SEEDS=N: so many seeds of the model.
+test-cluster: $(ASSETS)
+	cargo clippy --workspace --all-targets --locked --features browser-stream-server/cluster -- -D warnings
+	cargo test --locked -p browser-stream-server --features cluster --lib cluster::
+	NATS_SERVER=$$(sh tests/install-nats.sh) cargo test --locked -p browser-stream-server --features cluster --test cluster
 
 # A build of its own, too.
 test-webtransport: $(ASSETS)

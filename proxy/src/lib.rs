@@ -9,6 +9,9 @@
 struct Readme;
 
 mod buffer;
+#[cfg(feature = "cluster")]
+#[doc(hidden)]
+pub mod cluster;
 pub mod config;
 mod counters;
 mod edge;

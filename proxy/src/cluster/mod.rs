@@ -1,0 +1,20 @@
+//! Several proxies that act as one: who of them has which name, and where it is (proxy/docs/cluster.md).
+//!
+//! [`Core`] is the protocol, without I/O and without a clock: it is told what happened and when, and says what to write into the one table that all nodes share
+//! and whose every change has a number. Who keeps the table is behind [`Adapter`], and [`Nats`] is that; a [`Node`] has all three at work. `model/` runs several cores over a simulated table, and judges what they did.
+
+mod adapter;
+mod core;
+#[cfg(test)]
+mod model;
+mod nats;
+mod node;
+mod row;
+mod timing;
+
+pub use adapter::{Adapter, Change, Expected, Outcome, Write};
+pub use core::{Core, Event, Hold, Whereabouts, Why};
+pub use nats::{Nats, NatsError};
+pub use node::{Node, Tenure};
+pub use row::{NameRow, NodeId, NodeRow, Place, Row, State, Title};
+pub use timing::{Time, Timing};

@@ -1,0 +1,209 @@
+//! The table on NATS: a bucket of JetStream's KV.
+
+mod key;
+
+use std::{sync::Arc, time::Duration};
+
+use async_nats::{
+    ConnectOptions,
+    jetstream::{
+        self,
+        kv::{Config, CreateErrorKind, Entry, Operation, Store, UpdateErrorKind},
+    },
+};
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
+use tokio::{
+    sync::{OnceCell, mpsc},
+    time::timeout,
+};
+
+use super::{Adapter, Change, Expected, Outcome, Row, Write};
+
+/// The table of a cluster on a NATS server with JetStream, 2.11 or newer. Cheap to clone; every clone is the same.
+///
+/// It connects when first needed, again and again until it succeeds, and makes the bucket if there is none: so a node starts, and says that it takes no claims yet, where NATS comes later.
+///
+/// See [`Adapter`].
+#[derive(Clone)]
+pub struct Nats {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    url: String,
+    bucket: String,
+    store: OnceCell<Store>,
+}
+
+/// Why the table cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum NatsError {
+    /// Nobody there, or somebody who does not let it in.
+    #[error("NATS does not answer ({0}): check the address, and whether a server with JetStream runs there (nats-server --jetstream)")]
+    Connect(#[from] async_nats::ConnectError),
+    /// The server is of a version that cannot do what is needed.
+    #[error("the NATS server is {0}: a cluster needs 2.11 or newer")]
+    Old(String),
+    /// There is no such bucket, and none can be made.
+    #[error("the bucket {0:?} cannot be had ({1}): check that JetStream is on (nats-server --jetstream), and what this user may do")]
+    Bucket(String, String),
+}
+
+impl Nats {
+    /// The table in that bucket of the server at `url`, such as `nats://user:password@host:4222`.
+    pub fn new(url: &str, bucket: &str) -> Self {
+        let inner = Inner { url: url.to_owned(), bucket: bucket.to_owned(), store: OnceCell::new() };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Connects, unless that was done, and finds or makes the bucket.
+    ///
+    /// # Errors
+    /// Each says what to do. Asked again, it tries again. Cancel-safe.
+    pub async fn reach(&self) -> Result<(), NatsError> {
+        self.store().await.map(drop)
+    }
+
+    async fn store(&self) -> Result<&Store, NatsError> {
+        self.inner.store.get_or_try_init(|| self.inner.open()).await
+    }
+
+    /// Tells all changes from the beginning until one is not heard, or nobody listens.
+    async fn tell(&self, changes: &mpsc::Sender<Change>) -> Option<()> {
+        let store = self.store().await.inspect_err(|error| tracing::warn!("{error}")).ok()?;
+        changes.send(Change::Begun).await.ok()?;
+        // Asked anew: what `status` says was kept when the bucket was opened.
+        let newest = store.stream.get_info().await.ok()?.state.last_sequence;
+        changes.send(Change::Newest(newest)).await.ok()?;
+        // All that there is, the newest of each key, and then what changes.
+        let mut rows = store.watch_with_history(ALL).await.ok()?;
+        let mut is_current = false;
+        loop {
+            // The renewals of this very node are heard: who hears nothing for long has missed something.
+            let entry = timeout(SILENCE_MAX, rows.next()).await.ok()??.ok()?;
+            let is_last = !is_current && entry.delta == 0;
+            is_current |= is_last;
+            let revision = entry.revision;
+            match read(entry) {
+                Some(row) => changes.send(Change::Row(row, revision)).await.ok()?,
+                None => tracing::warn!(
+                    revision,
+                    "a row of the cluster's table cannot be read: is another version of bss in the cluster, or another program in the bucket?"
+                ),
+            }
+            if is_last {
+                changes.send(Change::Current).await.ok()?;
+            }
+        }
+    }
+}
+
+impl Inner {
+    async fn open(&self) -> Result<Store, NatsError> {
+        let client = ConnectOptions::new().name("bss").connection_timeout(CONNECT_MAX).connect(&self.url).await?;
+        if !client.is_server_compatible(2, 11, 0) {
+            return Err(NatsError::Old(client.server_info().version));
+        }
+        let context = jetstream::new(client);
+        if let Ok(store) = context.get_key_value(&self.bucket).await {
+            return Ok(store);
+        }
+        let config = Config {
+            bucket: self.bucket.clone(),
+            description: "who has which name, in a cluster of browser-stream-server".to_owned(),
+            history: 1,
+            limit_markers: Some(MARKER_AGE),
+            ..Config::default()
+        };
+        match context.create_key_value(config).await {
+            Ok(store) => Ok(store),
+            // Another node made it in this very moment, or this is why.
+            Err(error) => context.get_key_value(&self.bucket).await.map_err(|_| NatsError::Bucket(self.bucket.clone(), error.to_string())),
+        }
+    }
+}
+
+impl Adapter for Nats {
+    fn write(&self, write: Write) -> BoxFuture<'static, Outcome> {
+        let nats = self.clone();
+        async move {
+            let written = async {
+                let store = nats.store().await.ok()?;
+                Some(put(store, &write).await)
+            };
+            timeout(WRITE_MAX, written).await.ok().flatten().unwrap_or(Outcome::Unknown)
+        }
+        .boxed()
+    }
+
+    fn changes(&self) -> BoxStream<'static, Change> {
+        let nats = self.clone();
+        let (sender, receiver) = mpsc::channel(CHANGES_AHEAD);
+        let telling = async move {
+            while !sender.is_closed() {
+                nats.tell(&sender).await;
+                tokio::time::sleep(RETRY).await;
+            }
+        };
+        // Both are polled together, so that the telling ends with whoever listens.
+        let told = futures::stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|change| (change, receiver)) });
+        futures::stream::select(told, telling.into_stream().filter_map(|()| std::future::ready(None))).boxed()
+    }
+}
+
+/// Writes one row over what is expected.
+async fn put(store: &Store, write: &Write) -> Outcome {
+    let key = key::of(&write.row);
+    let value = match &write.row {
+        Row::Node(_, row) => row.as_ref().map(serde_json::to_vec),
+        Row::Name(_, row) => row.as_ref().map(serde_json::to_vec),
+    };
+    let written = match (value, write.expected) {
+        (Some(Ok(value)), Expected::Absent) => {
+            store.create(key, value.into()).await.map_err(|error| error.kind() == CreateErrorKind::AlreadyExists)
+        }
+        (Some(Ok(value)), Expected::At(revision)) => {
+            store.update(key, value.into(), revision).await.map_err(|error| is_conflict(error.kind()))
+        }
+        // What is absent is deleted already.
+        (None, Expected::Absent) => return Outcome::Conflict,
+        (None, Expected::At(revision)) => {
+            // Its own number is not told; the changes tell it.
+            let deleted = store.purge_expect_revision_with_ttl(key, revision, MARKER_AGE).await;
+            deleted.map(|()| revision).map_err(|error| is_conflict(error.kind()))
+        }
+        // What a row is made of has no way to fail.
+        (Some(Err(_)), _) => Err(false),
+    };
+    match written {
+        Ok(revision) => Outcome::Done(revision),
+        Err(true) => Outcome::Conflict,
+        Err(false) => Outcome::Unknown,
+    }
+}
+
+fn is_conflict(kind: UpdateErrorKind) -> bool {
+    kind == UpdateErrorKind::WrongLastRevision
+}
+
+/// What a change of the bucket says.
+fn read(entry: Entry) -> Option<Row> {
+    let is_there = entry.operation == Operation::Put;
+    Some(match key::parse(&entry.key)? {
+        Row::Node(id, _) if is_there => Row::Node(id, Some(serde_json::from_slice(&entry.value).ok()?)),
+        Row::Name(place, _) if is_there => Row::Name(place, Some(serde_json::from_slice(&entry.value).ok()?)),
+        gone => gone,
+    })
+}
+
+/// All keys.
+const ALL: &str = ">";
+/// Who was without the bucket for longer than this must hear all of it anew, or a row would seem to be there that was deleted.
+const MARKER_AGE: Duration = Duration::from_secs(3600);
+/// A write that has no answer by then has none.
+const WRITE_MAX: Duration = Duration::from_secs(2);
+const CONNECT_MAX: Duration = Duration::from_secs(2);
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+const RETRY: Duration = Duration::from_millis(500);
+/// Changes that were told and not yet taken: behind them NATS waits.
+const CHANGES_AHEAD: usize = 1024;

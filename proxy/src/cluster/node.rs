@@ -1,0 +1,277 @@
+//! One node of a cluster at work: the protocol, the table, and those who wait for it.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use parking_lot::Mutex;
+use tokio::{
+    sync::{Notify, SetOnce, broadcast, oneshot},
+    time::{Instant, sleep_until},
+};
+use tokio_util::task::AbortOnDropHandle;
+use uuid::Uuid;
+
+use super::{Adapter, Core, Event, Hold, NodeId, Outcome, Place, State, Time, Timing, Title, Whereabouts, Why};
+
+/// A node of a cluster: claims names, and knows where all are. Cheap to clone, every clone is the same; the last one dropped ends it, and others find that out.
+///
+/// See [`Core`].
+#[derive(Clone)]
+pub struct Node {
+    shared: Arc<Shared>,
+    _task: Arc<AbortOnDropHandle<()>>,
+}
+
+struct Shared {
+    begun: Instant,
+    state: Mutex<Inner>,
+    /// What it may serve, it may serve until then: microseconds since `begun`.
+    serves_until: AtomicU64,
+    /// There is something to write, or another time to be woken at.
+    stirred: Notify,
+    /// A write has its outcome.
+    answered: Notify,
+    news: broadcast::Sender<Place>,
+}
+
+struct Inner {
+    core: Core,
+    waiting: HashMap<u64, (Place, Answer)>,
+    held: HashMap<Place, Granted>,
+}
+
+type Answer = oneshot::Sender<Result<Granted, Why>>;
+
+/// A name that this node has, until this is dropped or it is lost.
+#[must_use = "dropping it frees the name"]
+pub struct Tenure {
+    node: Node,
+    place: Place,
+    granted: Granted,
+}
+
+#[derive(Clone)]
+struct Granted {
+    hold: Hold,
+    lost: Arc<SetOnce<Why>>,
+}
+
+/// A claim, until it was answered; given up when dropped before that.
+struct Waiting<'a> {
+    node: &'a Node,
+    place: &'a Place,
+    claim: u64,
+    is_over: bool,
+}
+
+impl Node {
+    /// Starts a node that others reach at `address`; it joins as soon as the table answers.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start(adapter: Arc<dyn Adapter>, address: &str, timing: Timing) -> Self {
+        let core = Core::new(Uuid::new_v4(), address, timing);
+        let shared = Arc::new(Shared {
+            begun: Instant::now(),
+            state: Mutex::new(Inner { core, waiting: HashMap::new(), held: HashMap::new() }),
+            serves_until: AtomicU64::new(0),
+            stirred: Notify::new(),
+            answered: Notify::new(),
+            news: broadcast::Sender::new(NEWS_AHEAD),
+        });
+        let task = tokio::spawn(run(shared.clone(), adapter));
+        Self { shared, _task: Arc::new(AbortOnDropHandle::new(task)) }
+    }
+
+    /// This node, in its present life.
+    pub fn id(&self) -> NodeId {
+        self.shared.state.lock().core.id()
+    }
+
+    /// Whether it may serve the names that it has, and have more.
+    pub fn is_in(&self) -> bool {
+        self.shared.serves_now()
+    }
+
+    /// Takes a name, or finds out why not. Dropping the future gives the claim up.
+    pub async fn claim(&self, place: &Place, title: Title, http: bool) -> Result<Tenure, Why> {
+        let (answer, answered) = oneshot::channel();
+        let claim = self.shared.stir(|inner, now| {
+            let claim = inner.core.claim(now, place, title, http);
+            inner.waiting.insert(claim, (place.clone(), answer));
+            claim
+        });
+        let mut waiting = Waiting { node: self, place, claim, is_over: false };
+        let granted = answered.await.unwrap_or(Err(Why::Unavailable));
+        waiting.is_over = true;
+        Ok(Tenure { node: self.clone(), place: place.clone(), granted: granted? })
+    }
+
+    /// Where a name is, as far as the table has told; `None` for one that is free.
+    pub fn whereabouts(&self, place: &Place) -> Option<Whereabouts> {
+        let now = self.shared.now();
+        self.shared.state.lock().core.whereabouts(now, place)
+    }
+
+    /// The names about which something is different from now on. Who is too slow is told how many it missed.
+    pub fn news(&self) -> broadcast::Receiver<Place> {
+        self.shared.news.subscribe()
+    }
+
+    /// Goes: all names that it still has are lost to it, and others need not wait to see that. Resolves when the table has taken that, or was not to be reached.
+    pub async fn leave(&self) {
+        self.shared.stir(|inner, now| inner.core.leave(now));
+        loop {
+            let answered = self.shared.answered.notified();
+            if self.shared.state.lock().core.is_quiet() {
+                return;
+            }
+            answered.await;
+        }
+    }
+}
+
+impl Tenure {
+    /// Whether the name may be served at this moment: to be asked whenever it is.
+    pub fn is_valid(&self) -> bool {
+        self.granted.lost.get().is_none() && self.node.is_in()
+    }
+
+    /// What tells this claim of the name from all before it: no later one has a lower number.
+    pub fn fencing_token(&self) -> u64 {
+        self.granted.hold.revision
+    }
+
+    /// Resolves when the name was lost, with why. Cancel-safe.
+    pub async fn lost(&self) -> Why {
+        *self.granted.lost.wait().await
+    }
+
+    /// Tells others that the owner is away, or back.
+    pub fn tell(&self, state: State) {
+        self.node.shared.stir(|inner, now| inner.core.tell(now, &self.place, self.granted.hold, state));
+    }
+}
+
+impl Drop for Tenure {
+    fn drop(&mut self) {
+        self.node.shared.free(&self.place, self.granted.hold.serial);
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.node.shared.free(self.place, self.claim);
+        }
+    }
+}
+
+impl Shared {
+    fn now(&self) -> Time {
+        self.begun.elapsed()
+    }
+
+    fn serves_now(&self) -> bool {
+        self.now().as_micros() < u128::from(self.serves_until.load(Ordering::Acquire))
+    }
+
+    /// Has the core do something, and the task see to what follows.
+    fn stir<T>(&self, act: impl FnOnce(&mut Inner, Time) -> T) -> T {
+        let done = self.with(act);
+        self.stirred.notify_one();
+        done
+    }
+
+    /// Has the core do something, then tells those whom that concerns.
+    fn with<T>(&self, act: impl FnOnce(&mut Inner, Time) -> T) -> T {
+        let mut inner = self.state.lock();
+        let done = act(&mut inner, self.now());
+        let until = inner.core.serves_until().map_or(0, |until| u64::try_from(until.as_micros()).unwrap_or(u64::MAX));
+        self.serves_until.store(until, Ordering::Release);
+        while let Some(event) = inner.core.next_event() {
+            self.happened(&mut inner, event);
+        }
+        done
+    }
+
+    fn happened(&self, inner: &mut Inner, event: Event) {
+        match event {
+            Event::Granted { claim, hold } => {
+                // Who has gone in this very moment gives it up.
+                if let Some((place, answer)) = inner.waiting.remove(&claim) {
+                    let granted = Granted { hold, lost: Arc::default() };
+                    inner.held.insert(place, granted.clone());
+                    let _ = answer.send(Ok(granted));
+                }
+            }
+            Event::Refused { claim, why } => {
+                if let Some((_, answer)) = inner.waiting.remove(&claim) {
+                    let _ = answer.send(Err(why));
+                }
+            }
+            Event::Lost { place, hold, why } => {
+                if let Some(held) = inner.forget(&place, hold.serial) {
+                    let _ = held.lost.set(why);
+                }
+            }
+            Event::Changed(place) => {
+                let _ = self.news.send(place);
+            }
+        }
+    }
+
+    /// Nobody wants a name any more that was claimed under this number, or still is.
+    fn free(&self, place: &Place, claim: u64) {
+        self.stir(|inner, now| {
+            inner.waiting.remove(&claim);
+            inner.forget(place, claim);
+            inner.core.give_up(now, place, claim);
+        });
+    }
+}
+
+impl Inner {
+    /// The hold of that number, if it is the newest of its name.
+    fn forget(&mut self, place: &Place, claim: u64) -> Option<Granted> {
+        self.held.get(place).filter(|held| held.hold.serial == claim)?;
+        self.held.remove(place)
+    }
+}
+
+/// Carries out what the core wants written, hands in what the table tells, and wakes it in time.
+async fn run(shared: Arc<Shared>, adapter: Arc<dyn Adapter>) {
+    let mut changes = adapter.changes();
+    let mut flying: FuturesUnordered<BoxFuture<'static, (u64, Outcome)>> = FuturesUnordered::new();
+    loop {
+        let deadline = {
+            let mut inner = shared.state.lock();
+            while let Some((number, write)) = inner.core.next_write() {
+                flying.push(adapter.write(write).map(move |outcome| (number, outcome)).boxed());
+            }
+            inner.core.deadline()
+        };
+        // A time without end is no instant.
+        let at = shared.begun + deadline.min(FAR);
+        tokio::select! {
+            Some((number, outcome)) = flying.next() => {
+                shared.with(|inner, now| inner.core.answered(now, number, outcome));
+                shared.answered.notify_waiters();
+            }
+            Some(change) = changes.next() => shared.with(|inner, now| inner.core.changed(now, change)),
+            () = sleep_until(at) => shared.with(|inner, now| inner.core.tick(now)),
+            () = shared.stirred.notified() => {}
+        }
+    }
+}
+
+/// Names that are told and not yet looked at.
+const NEWS_AHEAD: usize = 1024;
+/// A hundred years.
+const FAR: Time = Time::from_secs(100 * 365 * 86_400);

@@ -1,0 +1,54 @@
+//! A NATS server of a test's own.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    process::Stdio,
+    time::Duration,
+};
+
+use tempfile::{TempDir, tempdir};
+use tokio::{
+    net::TcpStream,
+    process::{Child, Command},
+    time::{sleep, timeout},
+};
+
+/// A server with JetStream, killed with the test.
+pub struct Server {
+    child: Child,
+    folder: TempDir,
+    pub address: SocketAddr,
+}
+
+impl Server {
+    pub async fn start() -> Self {
+        let folder = tempdir().expect("a folder");
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
+        let address = (Ipv4Addr::LOCALHOST, port).into();
+        Self { child: run(address, &folder).await, folder, address }
+    }
+
+    pub fn url(&self) -> String {
+        format!("nats://{}", self.address)
+    }
+
+    /// Kills it, and starts it again where it was.
+    pub async fn restart(&mut self) {
+        self.child.kill().await.expect("killed");
+        self.child = run(self.address, &self.folder).await;
+    }
+}
+
+async fn run(address: SocketAddr, folder: &TempDir) -> Child {
+    let program = std::env::var_os("NATS_SERVER").expect("NATS_SERVER names the program: run make test-cluster");
+    let mut command = Command::new(program);
+    command.args(["--jetstream", "--addr", "127.0.0.1", "--port", &address.port().to_string()]).arg("--store_dir").arg(folder.path());
+    let child = command.kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let up = async {
+        while TcpStream::connect(address).await.is_err() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(super::PATIENCE, up).await.expect("NATS listens");
+    child
+}
