@@ -153,6 +153,25 @@ describe("a site", () => {
     expect(told.map(String)).toEqual(["Error: no idea", "TypeError: the handler gave no Response"]);
   });
 
+  it("shows what nobody listens for on the console, and lives on: a handler that fails, a name that is another's", async () => {
+    const shown = vi.spyOn(console, "error").mockImplementation(() => {});
+    const { ask } = await site(() => {
+      throw new Error("no idea");
+    });
+    expect(await ask(get("/"))).toMatch(/^HTTP\/1\.1 500 /);
+    expect(await ask(get("/"))).toMatch(/^HTTP\/1\.1 500 /);
+    const { mdm, peer } = dial();
+    serveHttp(mdm, "NAME", () => new Response());
+    (await peer.opened(LISTEN)).frame({ error: { code: "name_taken" } }).finish();
+    await until("what is shown", () => shown.mock.calls.length === 3);
+    expect(shown.mock.calls.map(([error]) => error.code ?? error.message)).toEqual([
+      "no idea",
+      "no idea",
+      "name_taken",
+    ]);
+    shown.mockRestore();
+  });
+
   it("refuses what is no request, and asks its handler nothing", async () => {
     const handler = vi.fn(() => new Response());
     const { ask } = await site(handler);

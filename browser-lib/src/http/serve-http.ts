@@ -1,7 +1,7 @@
 // A server of HTTP under a name: each request is a client's stream, and the answer what a function gives.
 
 import type { Received } from "../encoding.ts";
-import { Emitter, report } from "../events.ts";
+import { Emitter } from "../events.ts";
 import { type MuxDemux, sessionOf } from "../mux-demux.ts";
 import { demand } from "../options.ts";
 import type { Stream } from "../stream.ts";
@@ -44,7 +44,7 @@ export interface HttpServerEvents {
   request: [request: Request];
   /** And has its answer. */
   answered: [answered: Answered];
-  /** What the handler threw, or the name was refused or lost for. */
+  /** What the handler threw, or the name was refused or lost for. Where nobody listens it is shown on the console. */
   error: [error: unknown];
   /** The name is no longer ours. */
   close: [];
@@ -57,6 +57,8 @@ export class HttpServer extends Emitter<HttpServerEvents> {
   readonly #options: ServeHttpOptions;
   readonly #target: string;
   #url: string | undefined;
+  /** Somebody has asked for a promise that tells what became of the name. */
+  #isWatched = false;
 
   /** As `serveHttp`. */
   constructor(mdm: MuxDemux<Received>, name: string, handler: Handler, options: ServeHttpOptions = {}) {
@@ -75,7 +77,7 @@ export class HttpServer extends Emitter<HttpServerEvents> {
       .on("listening", (held) => this.#held(held))
       .on("suspended", () => this.emit("suspended"))
       .on("resumed", () => this.emit("resumed"))
-      .on("error", (error) => this.emit("error", error))
+      .on("error", (error) => this.#tell(error, this.#isWatched))
       .on("close", () => this.emit("close"));
     this.#server.listen(name, listen);
   }
@@ -87,11 +89,13 @@ export class HttpServer extends Emitter<HttpServerEvents> {
 
   /** Resolves with the URL when the name is ours; rejects as that of a `StreamServer` does. */
   get listening(): Promise<string | undefined> {
+    this.#isWatched = true;
     return this.#server.listening.then(({ http }) => urlOf(this.#target, http));
   }
 
   /** Resolves when the name was given up; rejects with what it was refused or lost for. */
   get closed(): Promise<void> {
+    this.#isWatched = true;
     return this.#server.closed;
   }
 
@@ -169,9 +173,9 @@ export class HttpServer extends Emitter<HttpServerEvents> {
     }
   }
 
-  /** A fault of the user's own code. */
-  #tell(error: unknown): void {
-    if (!this.emit("error", error)) report(error);
+  /** Where nobody listens it goes to the console: thrown, as others are, one request that fails would end a program in Node for all. */
+  #tell(error: unknown, isWatched = false): void {
+    if (!this.emit("error", error) && !isWatched) console.error(error);
   }
 }
 
