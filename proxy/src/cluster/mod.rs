@@ -1,15 +1,15 @@
 //! Several proxies that act as one: who of them has which name, and where it is (proxy/docs/cluster.md).
 //!
 //! [`Core`] is the protocol, without I/O and without a clock: it is told what happened and when, and says what to write into the one table that all nodes share
-//! and whose every change has a number. Who keeps the table is behind [`Adapter`], and [`Nats`] is that; a [`Node`] has all three at work. `model/` runs several cores over a simulated table, and judges what they did.
+//! and whose every change has a number. Who keeps the table is behind [`Adapter`], and [`Nats`] is that; a [`Node`] has all three at work. `tests/` runs several cores over a simulated table, and judges what they did.
 
 mod adapter;
 mod core;
-#[cfg(test)]
-mod model;
 mod nats;
 mod node;
 mod row;
+#[cfg(test)]
+mod tests;
 mod timing;
 
 pub use adapter::{Adapter, Change, Expected, Outcome, Write};
