@@ -2,6 +2,7 @@
 
 import type { MuxDemux } from "browser-stream-server";
 import { type Answered, type HttpServer, serveHttp } from "browser-stream-server/http";
+import { copyText } from "../copy.ts";
 import { button, duration, element, explain, follow, prefix, show, tell } from "../echo/page.ts";
 import { size } from "../quantity.ts";
 import { dial, offer } from "../token.ts";
@@ -79,13 +80,7 @@ function present(url: string, folder: Folder): void {
   element("contents").textContent = `${folder.files.size.toLocaleString("en")} files, ${size(bytes)}`;
   element("log").replaceChildren();
   element("empty").hidden = false;
-  button("copy", async () => {
-    await navigator.clipboard.writeText(url);
-    element("copy").textContent = "Copied";
-    setTimeout(() => {
-      element("copy").textContent = "Copy the address";
-    }, 2000);
-  });
+  button("copy", () => void copyText(element("copy"), url));
   button("stop", () => void server?.close());
 }
 

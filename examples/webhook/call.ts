@@ -1,5 +1,6 @@
 // One call that came, as a person reads it: its headers, its body as JSON, text or bytes, and the same as a command.
 
+import { copyText } from "../copy.ts";
 import { size } from "../quantity.ts";
 
 export interface Call {
@@ -99,10 +100,7 @@ function copy(call: Call): HTMLElement {
   button.type = "button";
   button.className = "slight";
   button.textContent = "Copy as curl";
-  button.onclick = async () => {
-    await navigator.clipboard.writeText(curl(call));
-    button.textContent = "Copied";
-  };
+  button.onclick = () => void copyText(button, curl(call));
   row.append(button);
   return row;
 }

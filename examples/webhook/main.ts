@@ -1,6 +1,7 @@
 // A tab that shows what others post to it: `/examples/webhook/?name=NAME` has the name in its address, so that it is the same when the page is loaded again.
 
 import { type HttpServer, serveHttp } from "browser-stream-server/http";
+import { copyText } from "../copy.ts";
 import { button, element, explain, follow, prefix, show, tell } from "../echo/page.ts";
 import { dial, offer } from "../token.ts";
 import { type Call, listed } from "./call.ts";
@@ -45,13 +46,7 @@ async function present(server: HttpServer): Promise<void> {
   const url = await server.listening;
   if (url === undefined) throw new Error("this proxy has no addresses for tabs: start it with --http-host");
   element("address").textContent = url;
-  button("copy", async () => {
-    await navigator.clipboard.writeText(url);
-    element("copy").textContent = "Copied";
-    setTimeout(() => {
-      element("copy").textContent = "Copy the address";
-    }, 2000);
-  });
+  button("copy", () => void copyText(element("copy"), url));
   element<HTMLAnchorElement>("try").href = url;
   tell("good", "Listening");
   show(view, "serving", "copy");
