@@ -6,7 +6,10 @@ use bytes::{Buf, Bytes};
 
 use crate::{
     Flags, Header, Kind, StreamId, Violation,
-    connection::{Connection, Entry, Event},
+    connection::{
+        Connection, Event,
+        entry::{Entry, Fin},
+    },
 };
 
 /// Where the input stands between two frames or inside one.
@@ -138,7 +141,7 @@ impl<T: Default> Connection<T> {
             return None;
         }
         entry.peer_finished = true;
-        if entry.fin_sent {
+        if entry.fin == Fin::Sent {
             self.end(tail.id);
         }
         wanted.then_some(Event::Finished(tail.id))

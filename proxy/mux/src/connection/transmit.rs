@@ -4,7 +4,11 @@ use std::{collections::VecDeque, time::Instant};
 
 use crate::{
     FRAME_MAX, Flags, Header, Kind, Outbound, PRIORITY, StreamId, TURN,
-    connection::{Connection, entry::Handshake, round::Turn},
+    connection::{
+        Connection,
+        entry::{Fin, Handshake},
+        round::Turn,
+    },
 };
 
 /// Control frames that wait to leave.
@@ -180,7 +184,7 @@ impl<T: Default> Connection<T> {
         let share = u32::from(entry.priority) * (TURN / usize::from(PRIORITY)) as u32;
         let share = self.round.begin(&mut entry.share, share, waited) as usize;
         let most = if alone { FRAME_MAX } else { share }.min(entry.queue.len()).min(entry.credit as usize);
-        let finishing = entry.finished && !entry.fin_sent;
+        let finishing = entry.fin == Fin::Due;
         if most > 0 {
             let length = most as u32;
             let flags = entry.take_syn();
@@ -201,11 +205,11 @@ impl<T: Default> Connection<T> {
         }
         let emptied = entry.queue.is_empty();
         if emptied && finishing {
-            entry.fin_sent = true;
+            entry.fin = Fin::Sent;
             let flags = entry.take_syn() | Flags::FIN;
             out.header(Header { kind: Kind::Data, flags, stream: id, length: 0 });
         }
-        let both = entry.fin_sent && entry.peer_finished;
+        let both = entry.fin == Fin::Sent && entry.peer_finished;
         let behind = Some(entry.reset_code).filter(|_| entry.resets_behind && emptied && !both);
         self.queued -= most;
         if let Some(code) = behind {
