@@ -4,7 +4,7 @@ use std::{cell::Cell, mem};
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::{Header, StreamId, queue::Piece};
+use crate::{Header, queue::Piece};
 
 /// What [`Connection::transmit`](crate::Connection::transmit) puts out. Keep one per session: its memory is used again.
 ///
@@ -13,8 +13,6 @@ use crate::{Header, StreamId, queue::Piece};
 pub struct Outbound {
     /// Whole frames, in order; write them out back to back. The writer takes them away.
     pub buffers: Vec<Bytes>,
-    /// The bytes of payload in those frames, by stream, one entry per frame. The caller clears it.
-    pub sent: Vec<(StreamId, u32)>,
     scratch: BytesMut,
     total: u64,
 }
@@ -27,9 +25,6 @@ const BLOCK: usize = 4 * 1024;
 
 /// And in such behind the first ones, where there is much to say.
 const BLOCK_MAX: usize = 16 * 1024;
-
-/// Room for so many entries of what was sent is kept.
-const SENT_KEPT: usize = 1024;
 
 thread_local! {
     /// Memory that was given back, for whoever writes next.
@@ -44,14 +39,10 @@ impl Outbound {
 
     /// Gives the memory back, for a session that goes idle, where all that was put in has left; the thread keeps it for the next.
     pub fn release(&mut self) {
-        if self.scratch.capacity() == 0 || !self.scratch.is_empty() || !self.buffers.is_empty() || !self.sent.is_empty() {
+        if self.scratch.capacity() == 0 || !self.scratch.is_empty() || !self.buffers.is_empty() {
             return;
         }
-        let mut spare = mem::replace(self, Self { total: self.total, ..Self::default() });
-        if spare.sent.capacity() > SENT_KEPT {
-            spare.sent = Vec::new();
-        }
-        SPARE.set(spare);
+        SPARE.set(mem::replace(self, Self { total: self.total, ..Self::default() }));
     }
 
     /// Bytes ever put in.
@@ -59,10 +50,12 @@ impl Outbound {
         self.total
     }
 
+    #[inline]
     pub(crate) fn header(&mut self, header: Header) {
         self.copy(&header.encode());
     }
 
+    #[inline]
     pub(crate) fn payload(&mut self, piece: Piece<'_>) {
         if piece.len() <= COPY_MAX {
             return self.copy(&piece);
@@ -85,8 +78,8 @@ impl Outbound {
         if self.scratch.capacity() == 0 {
             let spare = SPARE.take();
             self.scratch = spare.scratch;
-            if self.buffers.is_empty() && self.sent.is_empty() {
-                (self.buffers, self.sent) = (spare.buffers, spare.sent);
+            if self.buffers.is_empty() {
+                self.buffers = spare.buffers;
             }
         }
         self.scratch.reserve(if self.buffers.len() < 2 { BLOCK } else { BLOCK_MAX });
@@ -154,16 +147,14 @@ mod tests {
     fn an_idle_session_keeps_no_memory_and_the_next_that_writes_has_it() {
         let mut out = Outbound::new();
         out.header(HEADER);
-        out.sent.push((1, 3));
         out.flush();
         out.release();
-        assert_eq!((out.buffers.len(), out.sent.len()), (1, 1), "what has not left stays");
+        assert_eq!(out.buffers.len(), 1, "what has not left stays");
         out.buffers.clear();
-        out.sent.clear();
         out.release();
-        assert_eq!((out.buffers.capacity(), out.sent.capacity(), out.scratch.capacity()), (0, 0, 0));
+        assert_eq!((out.buffers.capacity(), out.scratch.capacity()), (0, 0));
         let mut next = Outbound::new();
         next.header(HEADER);
-        assert!(next.sent.capacity() > 0);
+        assert!(next.buffers.capacity() > 0);
     }
 }

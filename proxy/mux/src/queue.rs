@@ -79,8 +79,11 @@ impl Queue {
     #[inline]
     pub(crate) fn push_short(&mut self, chunk: &[u8]) {
         self.bytes += chunk.len();
-        if self.tail.is_empty() || self.tail.len() + chunk.len() > self.tail.capacity().min(JOINED_MAX) {
+        if self.tail.len() + chunk.len() > self.tail.capacity().min(JOINED_MAX) {
             self.make_room(chunk.len());
+        } else if self.tail.is_empty() && !chunk.is_empty() {
+            // What it has kept of its memory is held again.
+            self.held.own += self.tail.capacity();
         }
         self.tail.extend_from_slice(chunk);
     }
@@ -352,6 +355,20 @@ mod tests {
         assert_eq!(queue.held(), Held { own: TAIL_MIN, slices: 0 });
         taken(&mut queue, 1);
         assert_eq!((queue.held(), queue.len()), (Held::default(), 0));
+    }
+
+    #[test]
+    fn nothing_holds_nothing_wherever_it_is_pushed() {
+        let mut queue = Queue::default();
+        queue.push_short(&[1; 10]);
+        taken(&mut queue, 10);
+        queue.push(Bytes::from(vec![1; 3000]));
+        for chunk in ["", "a", ""] {
+            queue.push(Bytes::from_static(chunk.as_bytes()));
+        }
+        assert_eq!(queue.held(), Held { own: TAIL_MIN, slices: 1 });
+        taken(&mut queue, 3001);
+        assert_eq!(queue.held(), Held::default());
     }
 
     #[test]

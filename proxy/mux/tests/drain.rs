@@ -85,14 +85,13 @@ impl World {
         while self.sender.wants_transmit() {
             let mut out = Outbound::new();
             let (now, frames) = (self.now, self.sender.counts().data_sent);
-            let put = self.sender.transmit(256 * 1024, &mut out);
+            let put = self.sender.transmit_with(256 * 1024, &mut out, |_, _, _, bytes| self.sent += u64::from(bytes));
             let marked = self.sender.mark(|| now, &mut out);
             self.pings += u64::from(marked);
             if !put && !marked {
                 assert_eq!(self.sender.counts().data_sent, frames);
                 return;
             }
-            self.sent += out.sent.iter().map(|(_, length)| u64::from(*length)).sum::<u64>();
             self.there.push_back((now + self.delay, out.buffers.concat().into()));
         }
     }

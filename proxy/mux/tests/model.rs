@@ -170,11 +170,11 @@ impl World {
         let before = sender.queued();
         let wanted = sender.wants_transmit() || sender.control_queued() > 0;
         let now = self.now;
-        let put = sender.transmit(max, &mut out);
+        let mut sent = 0;
+        let put = sender.transmit_with(max, &mut out, |_, _, _, bytes| sent += bytes as usize);
         assert!(wanted || !put, "put something out that it did not have");
         let put = put | sender.mark(|| now, &mut out);
-        let sent: u32 = out.sent.iter().map(|sent| sent.1).sum();
-        assert_eq!(before - sender.queued(), sent as usize);
+        assert_eq!(before - sender.queued(), sent);
         let bytes = out.buffers.concat();
         assert_eq!(!bytes.is_empty(), put);
         assert!(bytes.len() <= max + 64 * 1024 + 4 * Header::BYTES);

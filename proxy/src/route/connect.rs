@@ -179,7 +179,7 @@ impl Client {
             .peer(session.id(), permit.sub().map(AsRef::as_ref));
         let client = Arc::new(Self::new(id, seat, permit, open.resume.as_deref()));
         #[cfg(feature = "admin")]
-        if client.carrier == Some(Deed::CarrierMove) && session.is_barred(|| client.destination().path) {
+        if client.carrier == Some(Deed::CarrierMove) && session.is_barred(|| client.goes_to().path) {
             return Err(OpenError::new(Code::Forbidden, "whoever runs the proxy ended this stream"));
         }
         Ok((claim.session.clone(), fields.frame(), client))
@@ -188,6 +188,13 @@ impl Client {
     /// The server takes it: how it ends counts from now on.
     fn accepted(&self) {
         self.state.store(FINISHED, Ordering::Relaxed);
+    }
+
+    #[cfg(feature = "admin")]
+    fn goes_to(&self) -> Destination {
+        let claim = &self.seat.claim;
+        let prefix = claim.prefix().to_owned();
+        Destination { path: format!("{prefix}/connect/{}", claim.name.segment()), name: claim.name.as_str().to_owned(), prefix }
     }
 
     fn tell_connected(&self) {
@@ -211,10 +218,8 @@ impl Watch for Client {
     }
 
     #[cfg(feature = "admin")]
-    fn destination(&self) -> Destination {
-        let claim = &self.seat.claim;
-        let prefix = claim.prefix().to_owned();
-        Destination { path: format!("{prefix}/connect/{}", claim.name.segment()), name: claim.name.as_str().to_owned(), prefix }
+    fn destination(&self) -> Option<Destination> {
+        Some(self.goes_to())
     }
 
     fn answered(&self, mut answer: Answer<'_>) {

@@ -63,8 +63,20 @@ impl State {
     }
 
     /// After bytes were queued: resets the heaviest streams while too much is.
+    #[inline]
     pub(super) fn hold_to_ladder(&mut self, effects: &mut Effects) {
-        while self.mux.queued() > self.process.limits.queued_reset_at_bytes && self.cut_heaviest(|_| 0, effects).is_some() {
+        if self.is_beyond_ladder() {
+            self.lighten(effects);
+        }
+    }
+
+    fn is_beyond_ladder(&self) -> bool {
+        self.mux.queued() > self.process.limits.queued_reset_at_bytes
+    }
+
+    #[cold]
+    fn lighten(&mut self, effects: &mut Effects) {
+        while self.is_beyond_ladder() && self.cut_heaviest(|_| 0, effects).is_some() {
             self.process.counters.count(Refusal::QueueReset);
         }
     }

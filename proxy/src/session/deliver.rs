@@ -79,22 +79,6 @@ impl State {
         }
     }
 
-    /// `bytes` of this stream have left for the socket.
-    pub(super) fn left(&mut self, id: StreamId, bytes: usize, effects: &mut Effects) {
-        let cap = self.cap();
-        match self.mux.look(id) {
-            Some((view, End { source: Source::Splice(ledger), reply_waits, .. })) => {
-                *reply_waits = false;
-                let starves = ledger.settle(view, cap, effects);
-                if starves {
-                    self.starve(id);
-                }
-            }
-            Some((_, End { source: Source::Local(cell), .. })) => effects.here(Effect::Sent(cell.clone(), bytes)),
-            _ => {}
-        }
-    }
-
     /// The far end of a splice was reset or lost.
     pub(super) fn end_from_far(&mut self, id: StreamId, how: Ended, queued: Queued, origin: Origin, effects: &mut Effects) {
         let Some(end) = self.mux.value_mut(id) else {
@@ -180,6 +164,22 @@ impl End {
         let Source::Splice(ledger) = &mut self.source else { return false };
         ledger.took(bytes);
         ledger.settle(view, cap, effects)
+    }
+
+    /// `bytes` of whoever puts them into the queue have left for the socket; whether the far sender starves from now on.
+    #[inline]
+    pub(super) fn left(&mut self, bytes: usize, view: View, cap: u32, effects: &mut Effects) -> bool {
+        match &mut self.source {
+            Source::Nobody => false,
+            Source::Local(cell) => {
+                effects.here(Effect::Sent(cell.clone(), bytes));
+                false
+            }
+            Source::Splice(ledger) => {
+                self.reply_waits = false;
+                ledger.settle(view, cap, effects)
+            }
+        }
     }
 }
 

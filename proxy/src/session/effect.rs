@@ -2,7 +2,7 @@
 
 use std::{cell::Cell as Slot, collections::VecDeque, mem, sync::Arc};
 
-use browser_stream_mux::{Cell, End as Ended, SHORT, StreamId};
+use browser_stream_mux::{Cell, End as Ended, StreamId};
 use bytes::Bytes;
 
 use super::{
@@ -10,9 +10,9 @@ use super::{
     ask::{Answer, Behind, Outcome, take_frame},
     bounds,
     chunks::Chunks,
-    end::{End, Far, Sink, Watch},
+    end::{End, Sink, Watch},
     flush,
-    gather::{Gathered, Place, Spot},
+    gather::Gathered,
     read::HELPING,
 };
 
@@ -50,12 +50,6 @@ pub(super) enum Queued {
     Delivered,
 }
 
-/// Payload of a frame: a slice of what was read, or where it lies, if it is so short that a slice would cost more than a copy.
-pub(super) enum Payload {
-    Long(Bytes),
-    Short(Place),
-}
-
 /// A stream that the peer has just opened, and what of it has come.
 struct Opened {
     id: StreamId,
@@ -88,7 +82,7 @@ pub(super) struct Effects {
     /// Memory for the next list.
     spare: Vec<Effect>,
     /// Short payloads; in a box, for few changes have any.
-    gathered: Option<Box<Gathered>>,
+    pub(super) gathered: Option<Box<Gathered>>,
     /// What became of opens of ours, in order; not in the list, for they are larger than all else there.
     outcomes: VecDeque<(Arc<dyn Watch>, Outcome)>,
     /// What ended streams were joined to: dropped where a drop may call back.
@@ -134,53 +128,6 @@ impl Effects {
             self.list.push(Effect::For(session.clone()));
         }
         self.list.push(effect);
-    }
-
-    /// What is [`cut`](Self::cut) next comes from this.
-    pub fn reads(&mut self, run: &Bytes) {
-        self.gathered.get_or_insert_default().reads(run);
-    }
-
-    /// Takes `length` bytes off the front of `input`.
-    #[inline]
-    pub fn cut(&mut self, input: &mut Bytes, length: usize) -> Payload {
-        match &mut self.gathered {
-            Some(gathered) if length <= SHORT => Payload::Short(gathered.cut(input, length)),
-            _ => Payload::Long(input.split_to(length)),
-        }
-    }
-
-    /// Adds bytes of a stream for the other end of its splice.
-    #[inline]
-    pub fn data(&mut self, (source, spot): (StreamId, &mut Spot), far: &Far, payload: Payload) {
-        match payload {
-            Payload::Long(bytes) => {
-                // What comes behind it must stay behind it.
-                *spot = None;
-                self.at(&far.session, Effect::Data(far.id, bytes));
-            }
-            Payload::Short(place) => {
-                if let Some(heap) = self.gathered.get_or_insert_default().add(source, spot, place) {
-                    self.at(&far.session, Effect::Heap(far.id, heap));
-                }
-            }
-        }
-    }
-
-    /// A payload for who looks at it before anything else is read, and keeps no part of it.
-    pub fn slice(&self, payload: Payload) -> Bytes {
-        match payload {
-            Payload::Long(bytes) => bytes,
-            Payload::Short(place) => self.gathered.as_ref().map_or_else(Bytes::new, |read| read.slice(place)),
-        }
-    }
-
-    /// A payload as a reader keeps it.
-    pub fn bytes(&self, payload: Payload) -> Bytes {
-        match payload {
-            Payload::Long(bytes) => bytes,
-            Payload::Short(place) => self.gathered.as_ref().map_or_else(Bytes::new, |read| Bytes::copy_from_slice(read.bytes(place))),
-        }
     }
 
     /// Whether there is nothing to carry out or to write.
@@ -290,6 +237,7 @@ impl Effects {
             let mut gathered = self.gathered.take();
             self.target = None;
             self.round(&mut list, gathered.as_deref());
+            list.clear();
             gathered.iter_mut().for_each(|gathered| gathered.clear());
             (self.spare, self.gathered) = (list, gathered);
             self.drop_ended();
@@ -301,16 +249,20 @@ impl Effects {
         self.gathered.iter_mut().for_each(|gathered| gathered.clear());
     }
 
-    fn round(&mut self, list: &mut Vec<Effect>, gathered: Option<&Gathered>) {
-        let mut effects = list.drain(..).peekable();
-        while let Some(effect) = effects.next() {
-            let Effect::For(session) = effect else {
-                effect.run_here(self);
+    /// Carries out what is in the list, which is of no use afterwards.
+    fn round(&mut self, list: &mut [Effect], gathered: Option<&Gathered>) {
+        let mut left = list;
+        while let Some((first, behind)) = left.split_first_mut() {
+            let Effect::For(session) = first else {
+                mem::replace(first, Effect::Answered).run_here(self);
+                left = behind;
                 continue;
             };
             // Neighbours for the same session share its lock and one write.
+            let count = behind.iter().take_while(|effect| effect.is_far()).count();
+            let (far, behind) = behind.split_at_mut(count);
             let mut state = session.state.lock();
-            while let Some(effect) = effects.next_if(Effect::is_far) {
+            for effect in far {
                 effect.run_there(&mut state, gathered, self);
             }
             state.collect_ended(self);
@@ -318,8 +270,9 @@ impl Effects {
             let ready = state.wants_turn();
             drop(state);
             if ready {
-                self.ready.push(session);
+                self.ready.push(session.clone());
             }
+            left = behind;
         }
     }
 }
@@ -348,19 +301,21 @@ impl Effect {
         matches!(self, Self::Data(..) | Self::Heap(..) | Self::Finish(_) | Self::End(..) | Self::Grant(..))
     }
 
-    fn run_there(self, state: &mut State, gathered: Option<&Gathered>, next: &mut Effects) {
+    /// Where it lies: most are too large to be handed over one by one. Bytes are taken out.
+    #[inline]
+    fn run_there(&mut self, state: &mut State, gathered: Option<&Gathered>, next: &mut Effects) {
         match self {
-            Self::Data(id, bytes) => state.deliver(id, bytes, next),
+            Self::Data(id, bytes) => state.deliver(*id, mem::take(bytes), next),
             Self::Heap(id, heap) => {
                 if let Some(gathered) = gathered {
-                    state.deliver_short(id, gathered.weight(heap), gathered.heap(heap), next);
+                    state.deliver_short(*id, gathered.weight(*heap), gathered.heap(*heap), next);
                 }
             }
             Self::Finish(id) => {
-                state.mux.finish(id);
+                state.mux.finish(*id);
             }
-            Self::End(id, how, queued, origin) => state.end_from_far(id, how, queued, origin, next),
-            Self::Grant(id, bytes) => state.mux.grant(id, bytes),
+            Self::End(id, how, queued, origin) => state.end_from_far(*id, *how, *queued, *origin, next),
+            Self::Grant(id, bytes) => state.mux.grant(*id, *bytes),
             _ => {}
         }
     }

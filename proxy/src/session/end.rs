@@ -31,9 +31,7 @@ pub(crate) struct End {
     /// When it began, by that clock.
     #[cfg_attr(not(feature = "admin"), expect(dead_code))]
     pub begun: u32,
-    /// The path that it was opened with, where `watch` does not know it.
-    pub path: Option<Arc<Path>>,
-    /// Told how the stream ended; dropped with it.
+    /// Told how the stream ended; dropped with it. Where nobody wants to know, what is known: its [`Path`].
     pub watch: Option<Arc<dyn Watch>>,
 }
 
@@ -67,8 +65,15 @@ pub(crate) enum Source {
     Splice(Ledger),
 }
 
-/// A path, which takes one word where it is kept.
-pub(crate) struct Path(#[cfg_attr(not(feature = "admin"), expect(dead_code))] pub Box<str>);
+/// The path that a stream was opened with which goes to no server: for whoever runs the proxy. It stands where others [`Watch`], and wants to know nothing.
+pub(super) struct Path(#[cfg_attr(not(feature = "admin"), expect(dead_code))] pub Box<str>);
+
+impl Watch for Path {
+    #[cfg(feature = "admin")]
+    fn path(&self) -> Option<&str> {
+        Some(&self.0)
+    }
+}
 
 /// Where a client's stream goes, for whoever runs the proxy.
 #[cfg(feature = "admin")]
@@ -103,17 +108,25 @@ impl fmt::Debug for Far {
 /// Wants to know how a spliced stream ends. Its drop says that both ends are gone.
 pub(crate) trait Watch: Send + Sync + 'static {
     /// The stream ended before both directions had finished. Called without any lock held; the first call counts.
-    fn ended(&self, how: Ended);
+    fn ended(&self, _: Ended) {}
 
     /// The open that it was asked for is answered, or will not be. Called without any lock held, once.
-    fn answered(&self, answer: Answer<'_>);
+    fn answered(&self, _: Answer<'_>) {}
 
     /// So much went over the server's end, which is over. Called under a session's lock: it only counts.
-    fn moved(&self, moved: Moved);
+    fn moved(&self, _: Moved) {}
 
-    /// Where the stream goes.
+    /// The server that the stream goes to.
     #[cfg(feature = "admin")]
-    fn destination(&self) -> Destination;
+    fn destination(&self) -> Option<Destination> {
+        None
+    }
+
+    /// The path that it was opened with, where it goes to none.
+    #[cfg(feature = "admin")]
+    fn path(&self) -> Option<&str> {
+        None
+    }
 }
 
 impl End {
@@ -159,6 +172,6 @@ mod tests {
     #[test]
     fn an_end_takes_little_memory() {
         let bytes = size_of::<End>();
-        assert!(bytes <= 96, "{bytes} bytes, and there are two to each stream");
+        assert!(bytes <= 88, "{bytes} bytes, and there are two to each stream");
     }
 }

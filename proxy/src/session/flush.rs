@@ -233,11 +233,14 @@ fn now() -> std::time::Instant {
 
 impl State {
     /// Puts the next message, of `max` bytes or so, into `out`, and hands back the credit that this frees; whether there is one.
-    fn transmit(&mut self, max: usize, out: &mut Outbound, effects: &mut Effects) -> bool {
-        let any = self.mux.transmit(max, out);
-        for (id, bytes) in out.sent.drain(..) {
-            self.left(id, bytes as usize, effects);
-        }
+    pub(super) fn transmit(&mut self, max: usize, out: &mut Outbound, effects: &mut Effects) -> bool {
+        let (cap, mut starved) = (self.cap(), Vec::new());
+        let any = self.mux.transmit_with(max, out, |id, view, end, bytes| {
+            if end.left(bytes as usize, view, cap, effects) {
+                starved.push(id);
+            }
+        });
+        starved.into_iter().for_each(|id| self.starve(id));
         self.collect_ended(effects);
         self.book();
         any

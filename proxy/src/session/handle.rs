@@ -28,7 +28,7 @@ impl Session {
     pub(super) fn called(&self, id: StreamId, path: &str) {
         let path = Arc::new(Path(path.into()));
         if let Some(end) = self.state.lock().mux.value_mut(id) {
-            end.path = Some(path);
+            end.watch = Some(path);
         }
     }
 

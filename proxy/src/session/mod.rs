@@ -27,6 +27,7 @@ mod ledger;
 mod objections;
 mod open;
 mod opening;
+mod payload;
 mod permit;
 mod process;
 mod pulse;

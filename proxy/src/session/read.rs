@@ -16,9 +16,10 @@ use tokio::time::{Sleep, sleep_until};
 use super::{
     Phase, Session, State,
     charge::Verdict,
-    effect::{Effect, Effects, Payload},
+    effect::{Effect, Effects},
     end::{End, Sink},
     opening::Openings,
+    payload::{Came, Payload},
     rate::Admission,
     run::Cut,
     transport::{Read, Reader},
@@ -45,7 +46,7 @@ const TURN_OF_CRUMBS: Duration = Duration::from_micros(10);
 pub(super) const HELPING: i32 = 1024;
 
 /// What any other event costs beside those.
-const EVENT_COSTS: i32 = 4;
+pub(super) const EVENT_COSTS: i32 = 4;
 
 /// What a new stream costs.
 const OPEN_COSTS: i32 = 32;
@@ -264,7 +265,9 @@ impl State {
                 return Ok(());
             }
             effects.reads(run);
-            while let Some(event) = self.mux.receive_with(run, now, |input, length| effects.cut(input, length))? {
+            while let Some(event) =
+                self.mux.receive_with(run, now, |id, end, input, length| end.came(id, (input, length), &self.process.clock, effects))?
+            {
                 helping -= self.take(event, now, effects)?;
                 if helping <= 0 {
                     return Ok(());
@@ -276,13 +279,14 @@ impl State {
     }
 
     /// What an event of the mux means for whoever its stream is joined to; what of a helping it is.
-    fn take(&mut self, event: Event<Payload>, now: Instant, effects: &mut Effects) -> Result<i32, Cut> {
+    fn take(&mut self, event: Event<Came>, now: Instant, effects: &mut Effects) -> Result<i32, Cut> {
         match event {
             Event::Opened(id) => {
                 self.opened(id, now, effects)?;
                 return Ok(OPEN_COSTS);
             }
-            Event::Data(id, payload) => return Ok(self.data(id, payload, effects)),
+            Event::Data(_, Came::Passed(costs)) => return Ok(costs),
+            Event::Data(id, Came::Here(payload)) => self.data(id, payload, effects),
             Event::Finished(id) => self.finished(id, now, effects),
             // The stream has ended, but what it was joined to is still there until it is collected.
             Event::Reset(id, code) => {
@@ -296,16 +300,11 @@ impl State {
         Ok(EVENT_COSTS)
     }
 
-    fn data(&mut self, id: StreamId, payload: Payload, effects: &mut Effects) -> i32 {
-        let Some(end) = self.mux.value_mut(id) else { return EVENT_COSTS };
-        end.moves(&self.process.clock);
+    /// Bytes came that are not for the other end of a splice.
+    fn data(&mut self, id: StreamId, payload: Payload, effects: &mut Effects) {
+        let Some(end) = self.mux.value_mut(id) else { return };
         match &end.sink {
-            Sink::Splice(far) => {
-                let cost = if matches!(payload, Payload::Short(_)) { 1 } else { EVENT_COSTS };
-                effects.data((id, &mut end.spot), far, payload);
-                return cost;
-            }
-            Sink::Nobody | Sink::Drain(_) => {}
+            Sink::Nobody | Sink::Drain(_) | Sink::Splice(_) => {}
             sink => {
                 let bytes = if let Sink::Local(_) = sink { effects.bytes(payload) } else { effects.slice(payload) };
                 let length = bytes.len();
@@ -327,7 +326,6 @@ impl State {
                 }
             }
         }
-        EVENT_COSTS
     }
 
     fn opened(&mut self, id: StreamId, now: Instant, effects: &mut Effects) -> Result<(), Cut> {

@@ -7,12 +7,7 @@ use parking_lot::Mutex;
 use tokio::{sync::broadcast, time::Instant};
 use uuid::Uuid;
 
-use super::{
-    Destination, Session, Sessions, Watch,
-    deliver::is_ours,
-    end::{Path, Sink},
-    process::Coming,
-};
+use super::{Destination, Session, Sessions, Watch, deliver::is_ours, end::Sink, process::Coming};
 use crate::token::Authorizer;
 
 /// A session as it stands.
@@ -47,7 +42,8 @@ pub(crate) struct SeenStream {
     pub far: Option<(Uuid, StreamId)>,
     /// Its ends go on with it over other connections, or it is about its peer.
     pub is_aside: bool,
-    path: Option<Arc<Path>>,
+    /// Somebody reads what its peer sends.
+    is_joined: bool,
     watch: Option<Arc<dyn Watch>>,
 }
 
@@ -59,12 +55,12 @@ impl SeenStream {
 
     /// The path that it was opened with, as far as it is known.
     pub fn path(&self) -> Option<&str> {
-        self.path.as_ref().map(|path| &*path.0)
+        self.watch.as_ref()?.path()
     }
 
     /// The server that it goes to.
     pub fn destination(&self) -> Option<Destination> {
-        self.watch.as_ref().map(|watch| watch.destination())
+        self.watch.as_ref().filter(|_| self.is_joined)?.destination()
     }
 }
 
@@ -121,8 +117,8 @@ impl Session {
                 queued,
                 far,
                 is_aside: end.aside,
-                path: end.path.clone(),
-                watch: end.watch.clone().filter(|_| far.is_some() || matches!(end.sink, Sink::Local(_))),
+                is_joined: far.is_some() || matches!(end.sink, Sink::Local(_)),
+                watch: end.watch.clone(),
             }
         }));
         seen
@@ -136,9 +132,11 @@ impl Session {
             let end = state.mux.value(id).filter(|end| end.aside);
             end.and_then(|end| Some((end.far()?.session.clone(), end.watch.clone()?)))
         };
-        if let Some((far, watch)) = resumes {
+        if let Some((far, watch)) = resumes
+            && let Some(destination) = watch.destination()
+        {
             let opener = if is_ours(id) { &far } else { self };
-            opener.bars.add(watch.destination().path);
+            opener.bars.add(destination.path);
         }
         self.change(|state, effects| {
             let is_live = state.mux.get(id).is_some();

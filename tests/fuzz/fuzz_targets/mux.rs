@@ -155,11 +155,12 @@ impl Run {
     fn transmit(&mut self, most: usize) -> bool {
         let queued = self.connection.queued();
         let credit: HashMap<StreamId, u32> = self.views().collect();
-        let put_out = self.connection.transmit(most, &mut self.outbound);
         let mut sent: HashMap<StreamId, u32> = HashMap::new();
-        for (id, bytes) in self.outbound.sent.drain(..) {
-            *sent.entry(id).or_default() += bytes;
-        }
+        let put_out = self.connection.transmit_with(most, &mut self.outbound, |id, view, (), bytes| {
+            let sent = sent.entry(id).or_default();
+            *sent += bytes;
+            assert_eq!(view.send_credit + *sent, credit[&id], "what is left of the credit");
+        });
         for (id, bytes) in &sent {
             assert!(bytes <= &credit[id], "sent more than the peer gave");
         }

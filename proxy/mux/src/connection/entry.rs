@@ -30,9 +30,7 @@ pub(super) struct Entry<T> {
     /// Stands in the queue of window updates.
     pub(super) has_news: bool,
     pub(super) in_round: bool,
-    /// We finished; the FIN may still be behind the queue.
-    pub(super) finished: bool,
-    pub(super) fin_sent: bool,
+    pub(super) fin: Fin,
     pub(super) peer_finished: bool,
     /// The stream has ended and waits to be collected.
     pub(super) over: bool,
@@ -48,6 +46,16 @@ pub(super) enum Handshake {
     /// The peer's SYN is not acknowledged yet.
     AckDue,
     Done,
+}
+
+/// How far the end of our direction has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fin {
+    /// We may say more.
+    Unsaid,
+    /// We finished; the FIN is behind the queue.
+    Due,
+    Sent,
 }
 
 impl<T> Identified for Box<Entry<T>> {
@@ -81,8 +89,7 @@ impl<T> Entry<T> {
             handshake: Handshake::Done,
             has_news: false,
             in_round: false,
-            finished: false,
-            fin_sent: false,
+            fin: Fin::Unsaid,
             peer_finished: false,
             over: false,
         }
@@ -101,7 +108,7 @@ impl<T> Entry<T> {
 
     /// Whether something may be queued.
     pub(super) fn takes_more(&self) -> bool {
-        !self.over && !self.finished && !self.resets_behind
+        !self.over && self.fin == Fin::Unsaid && !self.resets_behind
     }
 
     /// Whether data may still come that somebody wants.
@@ -155,7 +162,7 @@ impl<T> Entry<T> {
         if self.over {
             false
         } else if self.queue.is_empty() {
-            self.handshake == Handshake::SynDue || (self.finished && !self.fin_sent) || self.resets_behind
+            self.handshake == Handshake::SynDue || self.fin == Fin::Due || self.resets_behind
         } else {
             self.credit > 0
         }

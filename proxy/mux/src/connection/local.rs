@@ -4,7 +4,10 @@ use bytes::Bytes;
 
 use crate::{
     INITIAL_WINDOW, PRIORITY_MAX, StreamId,
-    connection::{Connection, View, entry::Handshake},
+    connection::{
+        Connection, View,
+        entry::{Fin, Handshake},
+    },
     queue::Queue,
 };
 
@@ -50,7 +53,7 @@ impl<T: Default> Connection<T> {
         let Some(entry) = self.streams.get_mut(id).filter(|entry| entry.takes_more()) else {
             return false;
         };
-        entry.finished = true;
+        entry.fin = Fin::Due;
         entry.enter(id, &mut self.round);
         true
     }
@@ -75,7 +78,7 @@ impl<T: Default> Connection<T> {
         let Some(entry) = self.live_mut(id).filter(|entry| !entry.resets_behind) else {
             return false;
         };
-        if entry.handshake == Handshake::SynDue && entry.queue.is_empty() && !entry.finished {
+        if entry.handshake == Handshake::SynDue && entry.queue.is_empty() && entry.fin == Fin::Unsaid {
             return self.reset(id, code);
         }
         (entry.resets_behind, entry.reset_code) = (true, code);

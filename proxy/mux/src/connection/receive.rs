@@ -6,7 +6,10 @@ use bytes::{Buf, Bytes};
 
 use crate::{
     Flags, Header, Kind, StreamId, Violation,
-    connection::{Connection, Entry, Event},
+    connection::{
+        Connection, Event,
+        entry::{Entry, Fin},
+    },
 };
 
 /// Where the input stands between two frames or inside one.
@@ -55,42 +58,25 @@ impl<T: Default> Connection<T> {
     ///
     /// After a violation only its GO_AWAY is sent, and every further call fails with it.
     pub fn receive(&mut self, input: &mut Bytes, now: Instant) -> Result<Option<Event>, Violation> {
-        self.receive_with(input, now, Bytes::split_to)
+        self.receive_with(input, now, |_, _, input, length| input.split_to(length))
     }
 
-    /// As [`receive`](Self::receive), with payload that `cut` takes off the front of the input: for a caller that would rather copy what is short.
+    /// As [`receive`](Self::receive), with payload that `cut` takes off the front of the input, so many bytes of it, knowing the stream and what is kept for it: for a
+    /// caller that would rather copy what is short, or passes it on at once.
     #[inline]
     pub fn receive_with<P>(
         &mut self,
         input: &mut Bytes,
         now: Instant,
-        cut: impl FnOnce(&mut Bytes, usize) -> P,
+        mut cut: impl FnMut(StreamId, &mut T, &mut Bytes, usize) -> P,
     ) -> Result<Option<Event<P>>, Violation> {
-        Ok(self.next_event(input, now)?.map(|event| match event {
-            Event::Data(id, length) => Event::Data(id, cut(input, length)),
-            Event::Opened(id) => Event::Opened(id),
-            Event::Finished(id) => Event::Finished(id),
-            Event::Reset(id, code) => Event::Reset(id, code),
-            Event::Credit(id) => Event::Credit(id),
-            Event::Pong => Event::Pong,
-            Event::GoAway(code) => Event::GoAway(code),
-        }))
-    }
-
-    /// Payload of a frame on this stream whose header has come and whose bytes have not: neither credit any more nor data yet.
-    pub fn arriving(&self, id: StreamId) -> u32 {
-        self.decoder.tail.filter(|tail| tail.id == id).map_or(0, |tail| tail.payload)
-    }
-
-    /// The next event; the payload of one is as many bytes of the input, which the caller takes off.
-    fn next_event(&mut self, input: &mut Bytes, now: Instant) -> Result<Option<Event<usize>>, Violation> {
         if let Some(violation) = self.violation {
             return Err(violation);
         }
         if !input.is_empty() {
             self.liveness.heard(now);
         }
-        let event = self.decode(input, now);
+        let event = self.decode(input, now, &mut cut);
         if let Err(violation) = event {
             self.violation = Some(violation);
             self.go_away(1);
@@ -98,59 +84,83 @@ impl<T: Default> Connection<T> {
         event
     }
 
-    fn decode(&mut self, input: &mut Bytes, now: Instant) -> Result<Option<Event<usize>>, Violation> {
+    /// Payload of a frame on this stream whose header has come and whose bytes have not: neither credit any more nor data yet.
+    pub fn arriving(&self, id: StreamId) -> u32 {
+        self.decoder.tail.filter(|tail| tail.id == id).map_or(0, |tail| tail.payload)
+    }
+
+    #[inline]
+    fn decode<P>(
+        &mut self,
+        input: &mut Bytes,
+        now: Instant,
+        cut: &mut impl FnMut(StreamId, &mut T, &mut Bytes, usize) -> P,
+    ) -> Result<Option<Event<P>>, Violation> {
         loop {
             if let Some(tail) = self.decoder.tail {
                 if tail.payload > 0 && input.is_empty() {
                     return Ok(None);
                 }
-                if let Some(event) = self.tail(tail, input) {
+                if let Some(event) = self.tail(tail, input, cut) {
                     return Ok(Some(event));
                 }
                 continue;
             }
             let Some(bytes) = self.decoder.header(input) else { return Ok(None) };
             self.counts.frames += 1;
-            if let Some(event) = self.frame(Header::decode(bytes)?, input, now)? {
+            if let Some(event) = self.frame(Header::decode(bytes)?, input, now, cut)? {
                 return Ok(Some(event));
             }
         }
     }
 
     /// The payload that is here, or what follows once all of it came.
-    fn tail(&mut self, mut tail: Tail, input: &mut Bytes) -> Option<Event<usize>> {
-        let wanted = self.live(tail.id).filter(|entry| tail.serial == Some(entry.serial) && !entry.resets_behind).is_some();
+    fn tail<P>(
+        &mut self,
+        mut tail: Tail,
+        input: &mut Bytes,
+        cut: &mut impl FnMut(StreamId, &mut T, &mut Bytes, usize) -> P,
+    ) -> Option<Event<P>> {
+        let entry = self.streams.get_mut(tail.id).filter(|entry| !entry.over && tail.serial == Some(entry.serial));
         if tail.payload > 0 {
             let length = usize::try_from(tail.payload).unwrap_or(usize::MAX).min(input.len());
             tail.payload -= length as u32;
             self.counts.bytes += length as u64;
             self.decoder.tail = (tail.payload > 0 || tail.fin).then_some(tail);
-            if !wanted {
+            let Some(entry) = entry.filter(|entry| !entry.resets_behind) else {
                 input.advance(length);
                 return None;
-            }
-            return Some(Event::Data(tail.id, length));
+            };
+            return Some(Event::Data(tail.id, cut(tail.id, &mut entry.value, input, length)));
         }
         self.decoder.tail = None;
-        let entry = self.live_mut(tail.id).filter(|entry| tail.serial == Some(entry.serial))?;
+        let entry = entry?;
+        let wanted = !entry.resets_behind;
         if entry.peer_finished {
             self.counts.dropped += 1;
             return None;
         }
         entry.peer_finished = true;
-        if entry.fin_sent {
+        if entry.fin == Fin::Sent {
             self.end(tail.id);
         }
         wanted.then_some(Event::Finished(tail.id))
     }
 
-    fn frame(&mut self, header: Header, input: &mut Bytes, now: Instant) -> Result<Option<Event<usize>>, Violation> {
+    #[inline]
+    fn frame<P>(
+        &mut self,
+        header: Header,
+        input: &mut Bytes,
+        now: Instant,
+        cut: &mut impl FnMut(StreamId, &mut T, &mut Bytes, usize) -> P,
+    ) -> Result<Option<Event<P>>, Violation> {
         if header.flags.has_unknown() {
             self.counts.dropped += 1;
         }
         match header.kind {
-            Kind::Data | Kind::WindowUpdate => self.stream_frame(header, input),
-            Kind::Ping => Ok(self.ping_frame(header, now)),
+            Kind::Data | Kind::WindowUpdate => self.stream_frame(header, input, cut),
+            Kind::Ping => Ok(self.ping_frame(header, now).then_some(Event::Pong)),
             Kind::GoAway => {
                 self.peer_gone = true;
                 self.counts.stray += 1;
@@ -159,7 +169,8 @@ impl<T: Default> Connection<T> {
         }
     }
 
-    fn ping_frame(&mut self, header: Header, now: Instant) -> Option<Event<usize>> {
+    /// Takes a ping or an answer; whether the caller hears of it.
+    fn ping_frame(&mut self, header: Header, now: Instant) -> bool {
         let looked_at = self.drain.deadline();
         if header.flags.contains(Flags::SYN) {
             self.counts.pings += 1;
@@ -167,18 +178,24 @@ impl<T: Default> Connection<T> {
                 self.counts.dropped += 1;
             }
         } else if header.flags.contains(Flags::ACK) && self.liveness.pong(header.length, now) {
-            return Some(Event::Pong);
+            return true;
         } else if header.flags.contains(Flags::ACK) && self.drain.pong(header.length, now) {
             // The caller looks at the deadline again.
-            return looked_at.is_none().then_some(Event::Pong);
+            return looked_at.is_none();
         } else {
             self.counts.dropped += 1;
             self.counts.stray += 1;
         }
-        None
+        false
     }
 
-    fn stream_frame(&mut self, header: Header, input: &mut Bytes) -> Result<Option<Event<usize>>, Violation> {
+    #[inline]
+    fn stream_frame<P>(
+        &mut self,
+        header: Header,
+        input: &mut Bytes,
+        cut: &mut impl FnMut(StreamId, &mut T, &mut Bytes, usize) -> P,
+    ) -> Result<Option<Event<P>>, Violation> {
         let Header { kind, flags, stream: id, length } = header;
         let syn = flags.contains(Flags::SYN);
         let rst = flags.contains(Flags::RST);
@@ -187,9 +204,10 @@ impl<T: Default> Connection<T> {
             self.check_syn(id)?;
         }
         if syn && !rst {
-            return self.opening(header).map(Some);
+            self.opening(header)?;
+            return Ok(Some(Event::Opened(id)));
         }
-        let Some(entry) = self.live_mut(id) else {
+        let Some(entry) = self.streams.get_mut(id).filter(|entry| !entry.over) else {
             // Also a stream that opens and resets in one frame. A payload still has to be read past.
             self.counts.dropped += 1;
             if !rst {
@@ -208,7 +226,7 @@ impl<T: Default> Connection<T> {
             let fin = flags.contains(Flags::FIN);
             self.counts.bytes += part as u64;
             self.decoder.tail = (rest > 0 || fin).then_some(Tail { id, serial: Some(serial), payload: rest, fin });
-            return Ok(Some(Event::Data(id, part)));
+            return Ok(Some(Event::Data(id, cut(id, &mut entry.value, input, part))));
         }
         if rst {
             self.end(id);
@@ -227,14 +245,14 @@ impl<T: Default> Connection<T> {
         Ok(Some(Event::Credit(id)))
     }
 
-    fn opening(&mut self, header: Header) -> Result<Event<usize>, Violation> {
+    fn opening(&mut self, header: Header) -> Result<(), Violation> {
         let mut entry = Entry::opened_by_peer(T::default());
         let brought = entry.judge(header)?;
         self.counts.dropped += u64::from(brought.needless_ack);
         let serial = self.insert(header.stream, entry);
         self.control.acknowledge(header.stream);
         self.await_tail(header, Some(serial));
-        Ok(Event::Opened(header.stream))
+        Ok(())
     }
 
     fn check_syn(&self, id: StreamId) -> Result<(), Violation> {

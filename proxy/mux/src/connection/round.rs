@@ -45,6 +45,7 @@ const CRUMB: u32 = 1024;
 
 impl Round {
     /// Adds a stream that had nothing to send, with what it has of its share.
+    #[inline]
     pub(super) fn enter(&mut self, turn: Turn, share: &Share) {
         if share.left >= CRUMB || self.is_over(share) {
             self.sparse.push_back(turn);
@@ -54,6 +55,7 @@ impl Round {
     }
 
     /// What a stream with a share of `most` may send in the turn that it has; `waited`: it is the one that comes after all others'.
+    #[inline]
     pub(super) fn begin(&self, share: &mut Share, most: u32, waited: bool) -> u32 {
         if waited || self.is_over(share) {
             *share = Share { left: most, until: self.next_round() };
@@ -72,6 +74,7 @@ impl Round {
     }
 
     /// Takes out the one whose turn it is; whether it waited for it.
+    #[inline]
     pub(super) fn next(&mut self) -> Option<(Turn, bool)> {
         if let Some(turn) = self.sparse.pop_front() {
             return Some((turn, false));

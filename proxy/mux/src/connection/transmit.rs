@@ -4,7 +4,11 @@ use std::{collections::VecDeque, time::Instant};
 
 use crate::{
     FRAME_MAX, Flags, Header, Kind, Outbound, PRIORITY, StreamId, TURN,
-    connection::{Connection, entry::Handshake, round::Turn},
+    connection::{
+        Connection, View,
+        entry::{Fin, Handshake},
+        round::Turn,
+    },
 };
 
 /// Control frames that wait to leave.
@@ -109,6 +113,12 @@ impl<T: Default> Connection<T> {
     /// PING, GO_AWAY, WINDOW_UPDATE and RST go first. Then the streams that have data and credit take turns, those first that say little: a turn is one DATA frame of at most
     /// [`TURN`] bytes (or by its priority) while others wait, of at most [`FRAME_MAX`] when alone, and the stream's FIN if that emptied its queue.
     pub fn transmit(&mut self, max: usize, out: &mut Outbound) -> bool {
+        self.transmit_with(max, out, |_, _, _, _| {})
+    }
+
+    /// As [`transmit`](Self::transmit), and tells of each DATA frame with payload: its stream, how that stands then and what the caller keeps for it, and the bytes.
+    #[inline]
+    pub fn transmit_with(&mut self, max: usize, out: &mut Outbound, mut sent: impl FnMut(StreamId, View, &mut T, u32)) -> bool {
         let start = out.total();
         let max = start.saturating_add(max as u64);
         if self.violation.is_some() {
@@ -120,7 +130,7 @@ impl<T: Default> Connection<T> {
                 && self.drain.sent() < until
                 && let Some((turn, waited)) = self.round.next()
             {
-                self.take_turn(turn, waited, out);
+                self.take_turn(turn, waited, out, &mut sent);
             }
         }
         out.flush();
@@ -170,7 +180,7 @@ impl<T: Default> Connection<T> {
         }
     }
 
-    fn take_turn(&mut self, turn: Turn, waited: bool, out: &mut Outbound) {
+    fn take_turn(&mut self, turn: Turn, waited: bool, out: &mut Outbound, sent: &mut impl FnMut(StreamId, View, &mut T, u32)) {
         let alone = self.round.is_empty();
         let id = turn.id;
         let Some(entry) = self.streams.get_mut(id).filter(|entry| !entry.over && entry.serial == turn.serial) else {
@@ -180,7 +190,7 @@ impl<T: Default> Connection<T> {
         let share = u32::from(entry.priority) * (TURN / usize::from(PRIORITY)) as u32;
         let share = self.round.begin(&mut entry.share, share, waited) as usize;
         let most = if alone { FRAME_MAX } else { share }.min(entry.queue.len()).min(entry.credit as usize);
-        let finishing = entry.finished && !entry.fin_sent;
+        let finishing = entry.fin == Fin::Due;
         if most > 0 {
             let length = most as u32;
             let flags = entry.take_syn();
@@ -191,21 +201,21 @@ impl<T: Default> Connection<T> {
             entry.credit -= length;
             entry.moved.sent += u64::from(length);
             entry.share.spend(length + Header::BYTES as u32);
-            out.sent.push((id, length));
             self.drain.add(length.into());
             self.counts.data_sent += 1;
             self.counts.bytes_sent += u64::from(length);
+            sent(id, entry.view(), &mut entry.value, length);
         } else if entry.handshake == Handshake::SynDue && !finishing {
             let flags = entry.take_syn();
             out.header(Header { kind: Kind::WindowUpdate, flags, stream: id, length: 0 });
         }
         let emptied = entry.queue.is_empty();
         if emptied && finishing {
-            entry.fin_sent = true;
+            entry.fin = Fin::Sent;
             let flags = entry.take_syn() | Flags::FIN;
             out.header(Header { kind: Kind::Data, flags, stream: id, length: 0 });
         }
-        let both = entry.fin_sent && entry.peer_finished;
+        let both = entry.fin == Fin::Sent && entry.peer_finished;
         let behind = Some(entry.reset_code).filter(|_| entry.resets_behind && emptied && !both);
         self.queued -= most;
         if let Some(code) = behind {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::{Cell, Code, Config, Connection, End, Event, Host, Outbound, Role, StreamId, Violation, session::drive::now};
+use crate::{Cell, Code, Config, Connection, End, Event, Host, Outbound, Role, StreamId, View, Violation, session::drive::now};
 
 pub(super) struct Owner {
     pub(super) core: Mutex<Core>,
@@ -141,7 +141,10 @@ impl Owner {
     /// Fills `out` with what may leave and tells the writers of those bytes.
     pub(super) fn fill(&self, out: &mut Outbound) -> Next {
         let mut core = self.core.lock();
-        let mut filled = core.connection.transmit(WRITE_MAX, out);
+        let mut sent = Vec::new();
+        let mut leaves =
+            |_: StreamId, _: View, cell: &mut Option<Arc<Cell>>, bytes: u32| sent.extend(cell.clone().map(|cell| (cell, bytes)));
+        let mut filled = core.connection.transmit_with(WRITE_MAX, out, &mut leaves);
         filled |= core.connection.mark(now, out);
         let closing = core.closing || core.is_left();
         if closing && !filled {
@@ -150,9 +153,8 @@ impl Owner {
             }
             core.over = true;
             core.connection.go_away(0);
-            filled = core.connection.transmit(WRITE_MAX, out);
+            filled = core.connection.transmit_with(WRITE_MAX, out, &mut leaves);
         }
-        let sent: Vec<_> = out.sent.drain(..).filter_map(|(id, bytes)| Some((core.connection.value(id)?.clone()?, bytes))).collect();
         core.settle();
         drop(core);
         for (cell, bytes) in sent {

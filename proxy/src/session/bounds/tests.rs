@@ -97,14 +97,7 @@ impl Splice {
     /// So much is written to this session's peer as it takes at once.
     fn writes(&self, session: &Arc<Session>, most: usize) {
         let (mut effects, mut out) = (Effects::default(), browser_stream_mux::Outbound::default());
-        let mut state = session.state.lock();
-        state.mux.transmit(most, &mut out);
-        for (id, bytes) in out.sent.drain(..) {
-            state.left(id, bytes as usize, &mut effects);
-        }
-        state.collect_ended(&mut effects);
-        state.book();
-        drop(state);
+        session.state.lock().transmit(most, &mut out, &mut effects);
         effects.act();
     }
 

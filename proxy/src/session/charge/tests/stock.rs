@@ -72,7 +72,6 @@ async fn echo(mut socket: DuplexStream) -> Counts {
                 // Once the peer is gone, it reads no more.
                 let _ = socket.write_all(&buffer).await;
             }
-            out.sent.clear();
         }
     }
     // Its own pings, two at the start and one in ten seconds, carry no weight; the rest was free to the last frame.
