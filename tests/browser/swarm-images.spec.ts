@@ -224,5 +224,5 @@ test("an id that is none, or of something else than the origin has, is told once
   );
   expect(codes).toEqual([`stale ${"ab".repeat(32)} tampered`, "xyz bad_request", 1, 1]);
   expect(warned).toHaveLength(1);
-  expect(warned[0]).toContain("run bss seed again");
+  expect(warned[0]).toContain("bss seed PAGE.html");
 });

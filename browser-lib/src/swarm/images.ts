@@ -200,7 +200,7 @@ export class SwarmImages extends Emitter<SwarmImagesEvents> {
     this.#hasWarned = true;
     // biome-ignore lint/suspicious/noConsole: for who writes the page; who looks at it misses nothing
     console.warn(
-      `swarmImages: ${origin ?? img.alt} is not what its data-swarm says, and unchecked: run bss seed again`,
+      `swarmImages: ${origin ?? img.alt} is not what its data-swarm says, and is shown unchecked. Its id is put into the page by: bss seed PAGE.html`,
     );
   }
 
