@@ -25,7 +25,8 @@ showConnection(mdm);
 const onlyTakes = new URLSearchParams(location.search).has("take");
 const swarm = Swarm(mdm, { serve: !onlyTakes, uploadBytesPerSecond: UPLOAD_BYTES_PER_SECOND });
 swarm.on("served", ({ bytes }) => totals.passedOn(bytes));
-if (onlyTakes) element("giving").textContent = "This tab only takes: it passes nothing on.";
+element("giving").hidden = onlyTakes;
+element("taking").hidden = !onlyTakes;
 void start();
 
 async function start(): Promise<void> {

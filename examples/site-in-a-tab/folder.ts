@@ -38,8 +38,7 @@ export function takeFolder(take: (folder: Folder) => void): void {
     event.preventDefault();
     entered = 0;
     mark(false);
-    const folder = await dropped([...(event.dataTransfer?.items ?? [])]);
-    if (folder.files.size > 0) take(folder);
+    take(await dropped([...(event.dataTransfer?.items ?? [])]));
   });
 }
 
@@ -53,7 +52,7 @@ async function dropped(items: DataTransferItem[]): Promise<Folder> {
     return { name: only.name, files };
   }
   await walk(entries, [], files);
-  return { name: "What was dropped", files };
+  return { name: "what was dropped", files };
 }
 
 async function walk(entries: FileSystemEntry[], above: string[], files: Map<string, File>): Promise<void> {

@@ -1,9 +1,9 @@
-// A folder that is dropped here is a web site: `/examples/site-in-a-tab/?name=NAME` has the name in its address, so that the site has it again when the page is loaded again.
+// A folder that is dropped here is a web site: `/examples/site-in-a-tab/?name=NAME` has its name, so that it has the same address when the page is loaded, and the folder chosen, again.
 
-import type { MuxDemux } from "browser-stream-server";
 import { type Answered, type HttpServer, serveHttp } from "browser-stream-server/http";
 import { copyText } from "../copy.ts";
-import { button, duration, element, explain, follow, prefix, show, tell } from "../echo/page.ts";
+import { button, code, duration, element, explain, follow, prefix, show, tell } from "../echo/page.ts";
+import { Naming } from "../naming.ts";
 import { size } from "../quantity.ts";
 import { dial, offer } from "../token.ts";
 import { answer } from "./answer.ts";
@@ -12,18 +12,32 @@ import { type Folder, folderOf, takeFolder } from "./folder.ts";
 const view = element("site");
 /** Lines that are kept: the oldest goes. */
 const LINES_MAX = 200;
-const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+/** Why a name cannot be had that another may. */
+const NAME_CODES = ["name_taken", "name_reserved", "superseded", "forbidden"];
 const mdm = dial();
 let server: HttpServer | undefined;
+/** What was chosen last. */
+let folder: Folder | undefined;
 
+const naming = new Naming("site", () => (folder ? void serve(folder) : element("folder").focus()));
 follow(mdm);
 rest();
-takeFolder((folder) => void serve(mdm, folder));
+takeFolder(choose);
 const picker = element<HTMLInputElement>("folder");
 picker.addEventListener("change", () => {
-  if (picker.files?.length) void serve(mdm, folderOf(picker.files));
+  choose(folderOf(picker.files ?? []));
   picker.value = ""; // The same folder may be chosen again.
 });
+// An empty folder is told to a page as if nothing had been chosen.
+picker.addEventListener("cancel", () => say("Nothing was chosen. A site needs a folder with at least one file."));
+
+function choose(chosen: Folder): void {
+  const { name, files } = chosen;
+  if (files.size === 0)
+    return say(`There is no file in “${name}” that could be shown: names that begin with a dot are not.`);
+  folder = chosen;
+  void serve(chosen);
+}
 
 /** Nothing is served. */
 function rest(): void {
@@ -31,13 +45,18 @@ function rest(): void {
   show(view, "idle");
 }
 
-/** Serves until the user stops, or the name is lost. */
-async function serve(mdm: MuxDemux, folder: Folder): Promise<void> {
-  await server?.close({ now: true });
+/** What is wrong, if anything is. */
+function say(problem: string): void {
+  element("problem").textContent = problem;
+}
+
+/** Serves until the user stops, or the name is lost, or is to be another. */
+async function serve(folder: Folder): Promise<void> {
   tell("working", "Asking for an address");
+  say("");
   show(view, "working");
-  const name = nameOfPage();
-  const serving = serveHttp(mdm, name, (request) => answer(request, folder), { prefix, persist: "tab" });
+  await server?.close({ now: true });
+  const serving = serveHttp(mdm, naming.name, (request) => answer(request, folder), { prefix, persist: "tab" });
   server = serving;
   serving
     .on("answered", log)
@@ -47,28 +66,24 @@ async function serve(mdm: MuxDemux, folder: Folder): Promise<void> {
   try {
     const url = await serving.listening;
     if (url === undefined) throw new Error("this proxy has no addresses for sites: start it with --http-host");
-    history.replaceState(null, "", `?name=${name}`);
+    naming.keep();
     present(url, folder);
     tell("good", "Serving");
     show(view, "serving", "copy");
     await serving.closed;
-    if (server === serving) rest();
+    if (server !== serving) return;
+    rest();
+    picker.focus();
   } catch (error) {
     if (server !== serving) return;
+    server = undefined;
     tell("bad", "Not serving");
-    element("problem").textContent = explain(error);
+    say(explain(error));
     offer(error);
-    show(view, "failed");
+    show(view, "failed", "folder");
+    if (NAME_CODES.includes(code(error))) naming.ask();
     void serving.close().catch(() => {}); // It may be held by now.
   }
-}
-
-/** The name in the address; without one, a new one that nobody guesses. */
-function nameOfPage(): string {
-  const { name = "" } = Object.fromEntries(new URLSearchParams(location.search));
-  if (NAME.test(name)) return name;
-  const letters = crypto.getRandomValues(new Uint8Array(10));
-  return `site-${[...letters].map((letter) => (letter % 36).toString(36)).join("")}`;
 }
 
 function present(url: string, folder: Folder): void {
@@ -91,7 +106,7 @@ function log({ request, status, bytes, milliseconds, error }: Answered): void {
   const parts: [string, string][] = [
     ["time", new Date().toLocaleTimeString("en-GB")],
     ["status", error ? "broken off" : `${status}`],
-    ["path", `${request.method === "GET" ? "" : `${request.method} `}${path(pathname)}${search}`],
+    ["path", `${request.method} ${path(pathname)}${search}`],
     ["size", `${size(bytes)} in ${duration(milliseconds)}`],
   ];
   for (const [part, text] of parts) {

@@ -106,7 +106,7 @@ function copy(call: Call): HTMLElement {
 }
 
 /** The command that sends the same once more. */
-export function curl({ method, url, headers, body }: Call): string {
+export function curl({ method, url, headers, body }: Pick<Call, "method" | "url" | "headers" | "body">): string {
   const words = ["curl", "-X", method];
   for (const [name, value] of headers) if (!LEFT_OUT.test(name)) words.push("-H", `${name}: ${value}`);
   const data = text(body);

@@ -2,52 +2,67 @@
 
 import { type HttpServer, serveHttp } from "browser-stream-server/http";
 import { copyText } from "../copy.ts";
-import { button, element, explain, follow, prefix, show, tell } from "../echo/page.ts";
+import { button, code, element, explain, follow, prefix, show, tell } from "../echo/page.ts";
+import { Naming } from "../naming.ts";
 import { dial, offer } from "../token.ts";
-import { type Call, listed } from "./call.ts";
+import { type Call, curl, listed } from "./call.ts";
+import { Reply } from "./reply.ts";
 
 const view = element("webhook");
+/** Why a name cannot be had that another may. */
+const NAME_CODES = ["name_taken", "name_reserved", "superseded", "forbidden"];
 /** Calls that are kept: the oldest goes. */
 const CALLS_MAX = 50;
 /** Of each body: the rest is counted. */
 const BODY_MAX = 1024 * 1024;
-const NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
+/** What is sent by the command that the page shows while nothing has come. */
+const SAMPLE = new TextEncoder().encode('{"hello": "tab"}');
 const mdm = dial();
-const name = nameOfPage();
+const reply = new Reply();
+const naming = new Naming("hook", () => void listen());
+let server: HttpServer | undefined;
 
 follow(mdm);
-history.replaceState(null, "", `?name=${name}`);
 button("again", () => void listen());
 button("clear", clear);
 void listen();
 
-/** Listens until the name is lost. */
+/** Listens until the name is lost, or is to be another. */
 async function listen(): Promise<void> {
   tell("working", "Asking for an address");
   show(view, "working");
-  const server = serveHttp(mdm, name, take, { prefix, persist: "tab" });
-  server
+  naming.keep();
+  await server?.close({ now: true });
+  const listening = serveHttp(mdm, naming.name, take, { prefix, persist: "tab" });
+  server = listening;
+  listening
     .on("error", (error) => console.error(error))
     .on("suspended", () => show(view, "suspended"))
     .on("resumed", () => show(view, "serving"));
   try {
-    await present(server);
-    await server.closed;
+    present(await listening.listening);
+    await listening.closed;
   } catch (error) {
+    if (server !== listening) return;
+    server = undefined;
     tell("bad", "Not listening");
     element("problem").textContent = explain(error);
     offer(error);
     show(view, "failed", "again");
-    void server.close().catch(() => {}); // It may be held by now.
+    if (NAME_CODES.includes(code(error))) naming.ask();
+    void listening.close().catch(() => {}); // It may be held by now.
   }
 }
 
-async function present(server: HttpServer): Promise<void> {
-  const url = await server.listening;
+function present(url: string | undefined): void {
   if (url === undefined) throw new Error("this proxy has no addresses for tabs: start it with --http-host");
   element("address").textContent = url;
   button("copy", () => void copyText(element("copy"), url));
   element<HTMLAnchorElement>("try").href = url;
+  const headers: [string, string][] = [["content-type", "application/json"]];
+  const command = curl({ method: "POST", url, headers, body: SAMPLE });
+  element("command").textContent = command;
+  button("copy-command", () => void copyText(element("copy-command"), command));
   tell("good", "Listening");
   show(view, "serving", "copy");
 }
@@ -69,7 +84,7 @@ async function take(request: Request): Promise<Response> {
   for (const old of [...element("calls").children].slice(CALLS_MAX)) old.remove();
   element("empty").hidden = true;
   element("clear").hidden = false;
-  return answer();
+  return reply.response();
 }
 
 /** The first of a body, and how many bytes it has. */
@@ -86,38 +101,9 @@ async function read(request: Request): Promise<{ bytes: Uint8Array<ArrayBuffer>;
   return { bytes: new Uint8Array(await new Blob(parts).arrayBuffer()), whole };
 }
 
-/** What the form says. Pages may call from anywhere, and read what is answered. */
-function answer(): Response {
-  const { code, type, body } = { code: field("code"), type: field("type"), body: field("body") };
-  const status = /^[2-5]\d\d$/.test(code) ? Number(code) : 200;
-  const headers = {
-    "access-control-allow-origin": "*",
-    "access-control-allow-headers": "*",
-    ...(type && { "content-type": type }),
-  };
-  const isBodiless = status === 204 || status === 205 || status === 304;
-  try {
-    return new Response(isBodiless ? null : body, { status, headers });
-  } catch {
-    return new Response("the content type in the form can be no header\n", { status: 500 });
-  }
-}
-
-function field(id: string): string {
-  return element<HTMLInputElement | HTMLTextAreaElement>(id).value;
-}
-
 function clear(): void {
   element("calls").replaceChildren();
   element("empty").hidden = false;
   element("clear").hidden = true;
   element("copy").focus();
-}
-
-/** The name in the address; without one, a new one that nobody guesses. */
-function nameOfPage(): string {
-  const { name = "" } = Object.fromEntries(new URLSearchParams(location.search));
-  if (NAME.test(name)) return name;
-  const letters = crypto.getRandomValues(new Uint8Array(10));
-  return `hook-${[...letters].map((letter) => (letter % 36).toString(36)).join("")}`;
 }

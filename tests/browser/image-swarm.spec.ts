@@ -76,6 +76,8 @@ test("without an origin a tab says that nobody has them, and draws them for itse
   await expect(waiting.getByText("This tab only takes")).toBeVisible();
   await expectAll(waiting);
   expect((await totals(waiting)).peers).toBe(ALL);
+  const again = waiting.getByRole("link", { name: "Pass on again" });
+  expect(await again.evaluate((link: HTMLAnchorElement) => link.href)).toBe(`${proxy.url}examples/image-swarm/?`);
   await photograph(page, "image-swarm-drawn");
 
   shim.refuse(true);

@@ -202,3 +202,27 @@ test("who closes it leaves what did not come yet to its origin", async ({ tab })
   await expect.poll(async () => (await happened(page)).toSorted()).toEqual(["load a", "load b"]);
   expect(await page.evaluate(() => kept.aborted)).toEqual(["a"]);
 });
+
+test("an id that is none, or of something else than the origin has, is told once with what to do", async ({ tab }) => {
+  const page = await tab();
+  const warned: string[] = [];
+  page.on("console", (said) => said.type() === "warning" && warned.push(said.text()));
+  await page.route("**/origin/*", (route) => route.fulfill({ contentType: "image/png", body: POINT }));
+  const codes = await page.evaluate(
+    async ({ html }) => {
+      const { swarmImages } = await import("/browser-stream-server-swarm.js");
+      document.body.innerHTML = html;
+      kept.mdm = bss.MuxDemux();
+      const images = swarmImages(kept.mdm, undefined, { swarm: { store: "memory" } });
+      const codes: string[] = [];
+      images.on("failed", ({ img, error }) => codes.push(`${img.alt} ${error.code}`));
+      await images.done;
+      for (const img of document.images) if (!img.complete) await new Promise((resolve) => (img.onload = resolve));
+      return [...codes.sort(), ...Array.from(document.images, ({ naturalWidth }) => naturalWidth)];
+    },
+    { html: image("xyz") + image("ab".repeat(32)).replaceAll('alt="abab', 'alt="stale abab') },
+  );
+  expect(codes).toEqual([`stale ${"ab".repeat(32)} tampered`, "xyz bad_request", 1, 1]);
+  expect(warned).toHaveLength(1);
+  expect(warned[0]).toContain("bss seed PAGE.html");
+});

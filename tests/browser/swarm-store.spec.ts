@@ -105,3 +105,62 @@ for (const store of ["opfs", "cache"] as const) {
     expect(await fetchIn(reader, id, 51, SIZE)).toMatchObject({ isRight: true, sources: { peers: SIZE } });
   });
 }
+
+test("opfs: two tabs that fetch the same at the same time write each piece once, and the second takes nothing away where there is no room", async ({
+  tab,
+}) => {
+  const [seeder, page] = [await tab(), await tab()];
+  await join(seeder, { store: "memory" });
+  const other = await beside(page);
+  for (const one of [page, other]) await join(one, { store: "opfs", serve: false });
+  const ids: string[] = [];
+  for (const number of [61, 62, 63]) ids.push(await seed(seeder, number, SIZE));
+  for (const id of ids) await findable(page, id);
+  const got = await Promise.all([page, other].flatMap((one) => ids.map((id, at) => fetchIn(one, id, 61 + at, SIZE))));
+  expect(got.map(({ isRight }) => isRight)).toEqual(ids.concat(ids).map(() => true));
+
+  // What the first has, and has open, the second does not write again: neither of them knows of the other's.
+  const [fourth, fifth] = [await seed(seeder, 64, SIZE), await seed(seeder, 65, SIZE)];
+  for (const id of [fourth, fifth]) await findable(page, id);
+  expect(await fetchIn(page, fourth, 64, SIZE)).toMatchObject({ isRight: true });
+  await open(page, fourth);
+  expect(await fetchIn(other, fourth, 64, SIZE)).toMatchObject({ isRight: true, sources: { peers: SIZE } });
+  expect(await read(page)).toEqual([PIECE, PIECE, 5]);
+
+  expect(await fetchIn(page, fifth, 65, SIZE)).toMatchObject({ isRight: true });
+  await open(page, fifth);
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send("Storage.overrideQuotaForOrigin", { origin: new URL(page.url()).origin, quotaSize: 100_000 });
+  expect(await fetchIn(other, fifth, 65, SIZE)).toMatchObject({ isRight: true });
+  expect(await read(page)).toEqual([PIECE, PIECE, 5]);
+  const third = await beside(page);
+  await join(third, { store: "opfs", serve: false });
+  expect((await whole(third)).toSorted()).toEqual([...ids, fourth, fifth].toSorted());
+});
+
+/** Opens the files of a content's pieces; {@link read} tells how many bytes can be read of each, which is none once another was written in its place. */
+async function open(page: Page, id: string): Promise<void> {
+  await page.evaluate(
+    async ({ name, id }) => {
+      const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle(name);
+      const content = await folder.getDirectoryHandle(id);
+      kept.files = await Promise.all(
+        ["0", "1", "2"].map(async (piece) => await (await content.getFileHandle(piece)).getFile()),
+      );
+    },
+    { name: NAME, id },
+  );
+}
+
+function read(page: Page): Promise<number[]> {
+  return page.evaluate(() =>
+    Promise.all(
+      (kept.files as File[]).map((file) =>
+        file.arrayBuffer().then(
+          ({ byteLength }) => byteLength,
+          () => 0,
+        ),
+      ),
+    ),
+  );
+}

@@ -43,13 +43,16 @@ export class FileStore implements Store {
   begin(id: string, manifest: Bytes): Promise<void> {
     return this.#lock.hold(async () => {
       const folder = await this.#folder.getDirectoryHandle(id, { create: true });
-      await write(folder, MANIFEST, manifest);
+      await keep(folder, MANIFEST, manifest);
       await write(folder, USED, new Uint8Array());
     });
   }
 
-  async put(id: string, piece: number, bytes: Bytes): Promise<void> {
-    await write(await this.#folder.getDirectoryHandle(id), `${piece}`, bytes);
+  put(id: string, piece: number, bytes: Bytes): Promise<void> {
+    // Tabs may have the same one at the same time.
+    return new Lock(`${FOLDER}/${id}/${piece}`).hold(async () =>
+      keep(await this.#folder.getDirectoryHandle(id), `${piece}`, bytes),
+    );
   }
 
   async get(id: string, piece: number): Promise<Bytes | undefined> {
@@ -87,6 +90,13 @@ async function bytesOf(folder: FileSystemDirectoryHandle, name: string): Promise
   return new Uint8Array(await file.arrayBuffer());
 }
 
+/** Writes what is not there yet: what is there can be read meanwhile, and stays where there is no room for more. */
+async function keep(folder: FileSystemDirectoryHandle, name: string, bytes: Bytes): Promise<void> {
+  const there = await bytesOf(folder, name).catch(() => undefined);
+  const isThere = there?.length === bytes.length && there.every((byte, at) => byte === bytes[at]);
+  if (!isThere) await write(folder, name, bytes);
+}
+
 /** What was written appears when it is closed. */
 async function write(folder: FileSystemDirectoryHandle, name: string, bytes: Bytes): Promise<void> {
   const handle = await folder.getFileHandle(name, { create: true });
@@ -96,8 +106,8 @@ async function write(folder: FileSystemDirectoryHandle, name: string, bytes: Byt
     await writable.close();
   } catch (error) {
     await writable.abort().catch(ignore);
-    // Nothing was in it before: a piece is written once.
-    await folder.removeEntry(name).catch(ignore);
+    // What was in it before is in it still.
+    if (bytes.length > 0 && (await handle.getFile()).size === 0) await folder.removeEntry(name).catch(ignore);
     throw error;
   }
 }

@@ -12,6 +12,8 @@ import { Swarm, type SwarmOptions } from "./swarm.ts";
 /** Images with the id of their content. */
 const SELECTOR = "img[data-swarm]";
 const AT_ONCE = 6;
+/** Codes of an id that is none, or another content's than the origin has. */
+const STALE = ["bad_request", "tampered"];
 /** What is so near to what is seen comes first: three quarters of a screen above and below. */
 const NEAR = "75% 0px";
 
@@ -35,7 +37,7 @@ export interface SwarmImagesEvents {
   image: [image: SwarmImage & { readonly sources: Sources }];
   /** More of one is there. */
   progress: [image: SwarmImage & { readonly sources: Sources }];
-  /** One could not be had, or is no image to this browser: it is left to its origin, if it has one. */
+  /** One could not be had, or is no image to this browser: it is left to its origin, if it has one. `bad_request`: its id is none; `tampered`: it is of something else than the origin has. */
   failed: [image: SwarmImage & { readonly error: StreamError }];
 }
 
@@ -69,6 +71,7 @@ export class SwarmImages extends Emitter<SwarmImagesEvents> {
   readonly #seen: IntersectionObserver;
   readonly #changed: MutationObserver;
   readonly #settled = settler();
+  #hasWarned = false;
   /** Whether it was found out what is seen. */
   #hasLooked = false;
 
@@ -182,11 +185,23 @@ export class SwarmImages extends Emitter<SwarmImagesEvents> {
       if (!abort.signal.aborted) {
         image.giveBack();
         this.#failed.set(img, image);
-        this.emit("failed", { img, id, error: StreamError.from(error) });
+        const failed = StreamError.from(error);
+        this.#warn(image, failed);
+        this.emit("failed", { img, id, error: failed });
       }
     }
     this.#going.delete(image);
     this.#next();
+  }
+
+  /** Says once that the page's ids are to be mended: nobody else would see it, for the browser shows what the origin has. */
+  #warn({ img, origin }: PageImage, { code }: StreamError): void {
+    if (this.#hasWarned || !STALE.includes(code)) return;
+    this.#hasWarned = true;
+    // biome-ignore lint/suspicious/noConsole: for who writes the page; who looks at it misses nothing
+    console.warn(
+      `swarmImages: ${origin ?? img.alt} is not what its data-swarm says, and is shown unchecked. Its id is put into the page by: bss seed PAGE.html`,
+    );
   }
 
   #fetch({ img, id, origin, abort }: PageImage): Fetching {

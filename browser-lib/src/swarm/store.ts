@@ -1,6 +1,6 @@
 // Where pieces are kept. Types, and the choice among our own.
 
-import { StreamError } from "../error.ts";
+import { demand } from "../options.ts";
 import { CacheStore } from "./cache-store.ts";
 import { FileStore } from "./file-store.ts";
 import { MemoryStore } from "./memory-store.ts";
@@ -35,10 +35,19 @@ export interface Store {
 /** `opfs`: files of the origin's own; `cache`: the Cache API; `memory`: until the page goes. */
 export type StoreKind = "opfs" | "cache" | "memory";
 
+const KINDS = ["opfs", "cache", "memory"];
+/** What a store of one's own has to have. */
+const CALLS = ["list", "begin", "put", "get", "touch", "remove"] as const;
+
+/** Throws `bad_request` for what is no store. */
+export function checkStore(kind: unknown): void {
+  const isOwn = CALLS.every((call) => typeof Object(kind)[call] === "function");
+  demand(isOwn || KINDS.includes(kind as string), `store is one of ${KINDS}, or has ${CALLS}`);
+}
+
 /** That store, or the next best that the platform has: files, then the Cache API, then memory. */
 export async function storeOf(kind: StoreKind | Store): Promise<{ store: Store; isLesser: boolean }> {
   if (typeof kind === "object") return { store: kind, isLesser: false };
-  if (!["opfs", "cache", "memory"].includes(kind)) throw new StreamError("bad_request", `there is no store "${kind}"`);
   const kinds: StoreKind[] = kind === "opfs" ? ["opfs", "cache"] : [kind];
   for (const candidate of kinds) {
     const store = await opened(candidate).catch(() => undefined);

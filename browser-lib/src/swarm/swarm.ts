@@ -15,7 +15,7 @@ import { checkId, Hashing, inPieces, type Manifest } from "./manifest.ts";
 import { Policy } from "./policy.ts";
 import { Serving } from "./serving.ts";
 import { type Content, Shelf } from "./shelf.ts";
-import type { Store, StoreKind } from "./store.ts";
+import { checkStore, type Store, type StoreKind } from "./store.ts";
 import type { SwarmEvents, SwarmState, SwarmStats } from "./swarm-events.ts";
 import { Tracker } from "./tracker.ts";
 import { Uplink } from "./uplink.ts";
@@ -93,6 +93,7 @@ class Swarms extends Emitter<SwarmEvents> {
     const { uploadBytesPerSecond = Number.POSITIVE_INFINITY } = options;
     demand(uploadBytesPerSecond >= 0, "uploadBytesPerSecond is a number from 0");
     demand(storeBytesMax >= 0, "storeBytesMax is a number from 0");
+    checkStore(store);
     this.#policy = new Policy(serve, uploadBytesPerSecond, () => this.#reconsider());
     this.#uplink = new Uplink(this.#policy.rate);
     this.#shelf = new Shelf(store, storeBytesMax, {
@@ -144,7 +145,7 @@ class Swarms extends Emitter<SwarmEvents> {
 
   /**
    * Offers a content to others, and resolves to its id when it was hashed. A Blob or File is read again whenever somebody wants a piece; bytes, and what is at an address, are kept in the
-   * store. Rejects `cancelled` where `signal` aborted, `limit` beyond 16 GiB, and with what reading it throws.
+   * store. Rejects `bad_request` for what is none of these, `cancelled` where `signal` aborted, `limit` beyond 16 GiB, and with what reading it throws.
    */
   async seed(what: Seedable, { signal, onProgress }: SeedOptions = {}): Promise<string> {
     const blob = await blobOf(what, signal);
@@ -319,7 +320,8 @@ class Swarms extends Emitter<SwarmEvents> {
 
 async function blobOf(what: Seedable, signal: AbortSignal | undefined): Promise<Blob> {
   if (what instanceof Blob) return what;
-  if (typeof what !== "string" && !(what instanceof URL)) return new Blob([what]);
+  if (ArrayBuffer.isView(what)) return new Blob([what]);
+  demand(typeof what === "string" || what instanceof URL, "what is seeded is a Blob or File, bytes, or an address");
   const response = await fetch(what, signal ? { signal } : {});
   if (!response.ok) throw new StreamError("not_found", `${what} answered ${response.status}`);
   return response.blob();

@@ -126,6 +126,19 @@ it("of two pages with one store each has what the other kept, and may lose it at
   expect(other.has.has(0)).toBe(false);
 });
 
+it("of two pages the second writes nothing that is there already, and takes nothing away where it has no room", async () => {
+  const [one, two] = [(await shelf()).shelf, (await shelf()).shelf];
+  const bytes = pieces(2);
+  const content = await keep(one, bytes);
+  const files = () => ["manifest", "0", "1"].map((name) => disk.file(FOLDER, content.id, name)?.bytes);
+  const before = files();
+  disk.room = 0;
+  expect((await keep(two, bytes)).spare.size).toBe(0);
+  // The very same: not written again with the same bytes.
+  expect(files().map((written, at) => written === before[at])).toEqual([true, true, true]);
+  expect((await shelf()).shelf.find(content.id)?.has.count).toBe(2);
+});
+
 describe("where there is no room", () => {
   it("what was used least of late goes first, and nothing that is being fetched", async () => {
     const { shelf: on, told } = await shelf("opfs", 5 * PIECE_BYTES);

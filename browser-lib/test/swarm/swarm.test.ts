@@ -205,6 +205,18 @@ it.each([
   expect(() => swarm.fetch(id, options)).toThrowError(expect.objectContaining({ code: "bad_request" }));
 });
 
+it.each(["foo", 5, null, {}, { list: async () => [] }])("%j is no store, which is said at the call", (store) => {
+  expect(() => new World().join("page", { store: store as "opfs" })).toThrowError(
+    expect.objectContaining({ code: "bad_request" }),
+  );
+});
+
+it.each([5, null, undefined, {}, new ArrayBuffer(3)])("%j is nothing that can be seeded", async (what) => {
+  const swarm = new World().join("page");
+  expect(await outcome(swarm.seed(what as unknown as string))).toBe("bad_request");
+  expect(await swarm.contents()).toEqual([]);
+});
+
 it("an empty content is one, too", async () => {
   const world = new World();
   const { id } = await seeded(world, new Uint8Array());

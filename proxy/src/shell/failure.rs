@@ -1,6 +1,6 @@
 //! How a command ends that does not end well: a status for scripts, a line for people.
 
-use std::{fmt, io, process::ExitCode};
+use std::{fmt, io, path::Path, process::ExitCode};
 
 use browser_stream_client::{Code, ConnectError, DialError, ListenError, RefusalCode, StreamError};
 
@@ -35,6 +35,16 @@ impl Failure {
     /// Something of this machine that did not work.
     pub fn local(what: impl fmt::Display, error: &io::Error) -> Self {
         Self { status: 74, line: format!("{what}: {error}") }
+    }
+
+    /// A file that cannot be written there.
+    pub fn write(file: &Path, error: &io::Error) -> Self {
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+        let what = format!("cannot write {}", file.display());
+        match folder {
+            Some(folder) => Self { status: 74, line: format!("{what}: there is no folder {}; make it first", folder.display()) },
+            None => Self::local(what, error),
+        }
     }
 
     /// A command that there is none of; these are there.

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use tempfile::{TempDir, tempdir};
 
 use crate::{
-    program::{Program, Proxy, bss, run, within},
+    program::{Ended, Program, Proxy, bss, run, within},
     token::Keys,
 };
 
@@ -284,8 +284,8 @@ async fn where_tokens_are_asked_for_a_seeder_shows_one_and_is_told_which_rights_
         assert!(ended.code != Some(0) && ended.stderr.contains(says), "{ended:?}");
     };
     refused(proxy.start_peer(&["seed", &film]), "token").await;
-    refused(seed(&["--publish", "swarm-*"]).await, "listen").await;
-    refused(seed(&["--listen", "swarm-*"]).await, "publish=swarm-*").await;
+    refused(seed(&["--publish", "swarm-*"]).await, "the token has to allow listen=swarm-*").await;
+    refused(seed(&["--listen", "swarm-*"]).await, "the token has to allow publish=swarm-*").await;
 
     let mut seeder = seed(&["--listen", "swarm-*", "--publish", "swarm-*"]).await;
     let id: ContentId = seeder.line().await.parse().expect("an id");
@@ -314,6 +314,32 @@ async fn a_page_gets_the_ids_of_its_images_and_those_are_served() {
     assert_eq!(fs::read_to_string(path(&files, "page.html")).expect("read"), expected);
     let peer = dial(&proxy).await;
     assert_eq!(Fetcher::of(&peer, b).await.fetch(b).await, fs::read(path(&files, "b.png")).expect("read"));
+}
+
+#[tokio::test]
+async fn a_page_that_did_not_get_its_ids_is_told_by_the_status() {
+    let files = folder(&[("a.png", 3)]);
+    let (page, none) = (path(&files, "page.html"), path(&files, "public/page.html"));
+    let seed = async |html: &str, args: &[&str]| {
+        fs::write(&page, html).expect("written");
+        run(&mut bss(&[&["seed", page.as_str()], args].concat()), b"").await
+    };
+    let says = |ended: &Ended, code: i32, line: &str| {
+        assert!(ended.code == Some(code) && ended.stderr.contains(line), "{ended:?}");
+    };
+    says(&seed("<img src=a.png><img src=none.png>", &[]).await, 74, "page.html: 1 of its 2 images cannot be read");
+    let away = "<img src=\"https://example.org/a.png\">";
+    says(&seed(away, &["--in-place"]).await, 2, "bad_request: the page has no image that could be seeded");
+    says(&seed("<p>no image", &["--in-place"]).await, 0, "0 of 0 images");
+
+    says(&seed("<img src=a.png>", &["--in-place"]).await, 0, "1 of 1 images have an id");
+    fs::rename(path(&files, "a.png"), path(&files, "b.png")).expect("renamed");
+    says(&run(&mut bss(&["seed", &page, "--in-place"]), b"").await, 74, "\"a.png\" has no id any more");
+    assert_eq!(fs::read_to_string(&page).expect("read"), "<img src=a.png>");
+
+    says(&seed("<img src=b.png>", &["--out", &none]).await, 74, "there is no folder");
+    fs::create_dir(files.path().join("public")).expect("made");
+    says(&seed("<img src=b.png>", &["--out", &none]).await, 0, "\"b.png\" is not where this page looks for it");
 }
 
 #[tokio::test]

@@ -8,7 +8,11 @@ use std::{
 
 use clap::Args;
 
-use super::{Seeding, page, shelf::Shelf};
+use super::{
+    Seeding,
+    page::{self, Written},
+    shelf::Shelf,
+};
 use crate::shell::{Failure, standard::say};
 
 /// What `bss seed` is told.
@@ -43,7 +47,8 @@ interrupted; a file that changes is served no longer. A proxy that wants tokens 
   bss seed site/index.html --in-place              the page alone
 
 In a page <img src=\"a.png\"> becomes <img data-swarm=\"ID\" data-src=\"a.png\">: nothing is loaded before its script, swarmImages, has looked in the swarm. With --keep-src
-src stays. Images of other sites, and those with a srcset or in a picture, stay as they are.";
+src stays. Images of other sites, and those with a srcset or in a picture, stay as they are. An id that an image has is replaced; where there is no such file any more it is
+taken out, and src is back. A page none of whose images has an id, or one of whose files cannot be read, is written all the same, and ends 2 or 74; with --seed what there is is served.";
 
 /// What is done with a page.
 #[derive(Debug, Args)]
@@ -74,11 +79,11 @@ impl Seed {
         let Self { files, limit, manifest, as_file, page } = self;
         let shelf = match (&files[..], as_file) {
             ([file], false) if is_page(file) => {
-                let seeds = page.seed;
-                match page.write(file)? {
-                    shelf if seeds => shelf,
-                    _ => return Ok(None),
+                let (seeds, written) = (page.seed, page.write(file)?);
+                if !seeds {
+                    return written.verdict(file).map(|()| None);
                 }
+                written.shelf
             }
             _ if page.is_wanted() => {
                 return Err(Failure::argument(
@@ -104,23 +109,45 @@ impl Page {
         self.out.is_some() || self.in_place || self.root.is_some() || self.keep_src || self.seed
     }
 
-    fn write(self, file: &Path) -> Result<Shelf, Failure> {
+    fn write(self, file: &Path) -> Result<Written, Failure> {
         let failed = |what: &str, error: &io::Error| Failure::local(format_args!("{what} {}", file.display()), error);
         let source = fs::read_to_string(file).map_err(|error| failed("cannot read", &error))?;
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or_else(|| PathBuf::from("."), PathBuf::from);
-        let root = self.root.unwrap_or_else(|| folder.clone());
-        let place = page::Place::new(&root, &folder).map_err(|error| Failure::local(root.display(), &error))?;
+        let folder = folder_of(file);
+        let root = self.root.unwrap_or_else(|| folder.to_path_buf());
+        let place = page::Place::new(&root, folder).map_err(|error| Failure::local(root.display(), &error))?;
         let written = page::write(&source, &place, self.keep_src)?;
         written.warnings.iter().for_each(|warning| say(&format!("{}: {warning}", file.display())));
         match self.out.or_else(|| self.in_place.then(|| file.to_path_buf())) {
             Some(out) => {
-                replace(&out, &written.text).map_err(|error| Failure::local(format_args!("cannot write {}", out.display()), &error))?;
+                replace(&out, &written.text).map_err(|error| Failure::write(&out, &error))?;
                 say(&format!("{}: {} of {} images have an id", out.display(), written.named, written.images));
+                if let [first, ..] = written.missing_from(folder_of(&out))[..] {
+                    say(&format!("{}: {first:?} is not where this page looks for it: copy the images beside it as well", out.display()));
+                }
             }
             None => io::stdout().write_all(written.text.as_bytes()).map_err(|error| Failure::output(&error))?,
         }
-        Ok(written.shelf)
+        Ok(written)
     }
+}
+
+impl Written {
+    /// Whether that was what was wanted of a page that is written and no more.
+    fn verdict(&self, file: &Path) -> Result<(), Failure> {
+        match self {
+            Self { lost: lost @ 1.., images, .. } => {
+                let error = io::Error::other(format!("{lost} of its {images} images cannot be read"));
+                Err(Failure::local(file.display(), &error))
+            }
+            Self { named: 0, images: 1.., .. } => Err(Failure::argument("the page has no image that could be seeded")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The folder that it is in.
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn is_page(file: &Path) -> bool {

@@ -11,7 +11,7 @@ mod tracker;
 
 use std::{collections::HashSet, io, sync::Arc, time::Duration};
 
-use browser_stream_client::{Code, Connection, swarm::PeerName};
+use browser_stream_client::{Code, Connection, ListenError, swarm::PeerName};
 use futures::StreamExt;
 use tokio::{
     task::JoinSet,
@@ -52,7 +52,7 @@ impl Seeding {
     pub async fn run(self, proxy: &Proxy) -> Result<(), Failure> {
         print(&self.shelf.listed()).await?;
         let name = PeerName::random();
-        let mut listener = proxy.server().listen(name.to_string()).await.map_err(|error| Failure::listen("seed", &error))?;
+        let mut listener = proxy.server().listen(name.to_string()).await.map_err(|error| refused(&error))?;
         if proxy.voice.connection {
             say(&format!("{name}: serving"));
         }
@@ -72,7 +72,7 @@ impl Seeding {
                         fetchers.spawn(async move { give(client.accept(), &desk).await });
                     }
                     Some(Ok(client)) => client.refuse(Code::Busy, "as many fetch here as may at once: try elsewhere, or later"),
-                    Some(Err(error)) => return Err(Failure::listen("seed", &error)),
+                    Some(Err(error)) => return Err(refused(&error)),
                     None => std::future::pending().await,
                 },
                 failure = &mut tracked => return Err(failure),
@@ -90,6 +90,11 @@ impl Seeding {
             }
         }
     }
+}
+
+/// Why there is no name to serve under: of a token that right may be missing.
+fn refused(error: &ListenError) -> Failure {
+    Failure::listen("seed", error).of_token("the token has to allow listen=swarm-*, and publish=swarm-* as well")
 }
 
 /// What was served, for whoever looks.

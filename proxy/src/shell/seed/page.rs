@@ -1,11 +1,12 @@
 //! Puts the ids of a page's images into it, and changes nothing else.
 //!
 //! `<img src="a.png">` becomes `<img data-swarm="ID" data-src="a.png">`: nothing is loaded before the page's script has looked for it in the swarm, and what is not there it
-//! loads from where it was.
+//! loads from where it was. Where the file is not there any more it becomes what it was.
 
 use std::{
     collections::BTreeMap,
     io,
+    ops::Range,
     path::{Path, PathBuf},
 };
 
@@ -27,9 +28,12 @@ pub struct Written {
     pub text: String,
     /// The images that it shows.
     pub shelf: Shelf,
-    /// How many there are, and how many of them have an id.
+    /// How many there are, how many of them have an id, and of how many the file cannot be read.
     pub images: usize,
     pub named: usize,
+    pub lost: usize,
+    /// Where those with an id are, seen from the page.
+    pub beside: Vec<String>,
     pub warnings: Vec<String>,
 }
 
@@ -48,11 +52,10 @@ impl Place {
 
     /// The file that an address of the page means, or why there is none.
     fn file(&self, address: &str) -> Result<PathBuf, String> {
-        let path = address.split(['?', '#']).next().unwrap_or_default();
-        let path = percent_decode_str(path).decode_utf8().map_err(|_| "its address is no UTF-8".to_owned())?;
+        let path = path(address).ok_or("its address is no UTF-8")?;
         let file = match path.strip_prefix('/') {
             Some(below) => self.root.join(below),
-            None => self.folder.join(&*path),
+            None => self.folder.join(&path),
         };
         let file = file.canonicalize().map_err(|error| format!("there is no {}: {error}", file.display()))?;
         if !file.starts_with(&self.root) {
@@ -60,6 +63,20 @@ impl Place {
         }
         Ok(file)
     }
+}
+
+impl Written {
+    /// Addresses of images that are not there, seen from a page in this folder.
+    pub fn missing_from(&self, folder: &Path) -> Vec<&str> {
+        let is_missing = |address: &&str| !path(address).is_some_and(|path| folder.join(path).is_file());
+        self.beside.iter().map(String::as_str).filter(is_missing).collect()
+    }
+}
+
+/// The path in an address; nothing where it is no UTF-8.
+fn path(address: &str) -> Option<String> {
+    let path = address.split(['?', '#']).next().unwrap_or_default();
+    Some(percent_decode_str(path).decode_utf8().ok()?.into_owned())
 }
 
 /// Whether an address leads away from the page's site, or is an image itself.
@@ -73,71 +90,136 @@ fn leads_away(address: &str) -> bool {
 
 /// Writes the ids of the images into a page.
 pub fn write(source: &str, place: &Place, keeps_src: bool) -> Result<Written, Failure> {
-    let mut written = Written { text: String::with_capacity(source.len()), shelf: Shelf::new(), images: 0, named: 0, warnings: Vec::new() };
     let images = images(source)?;
-    written.images = images.len();
+    let mut written = Written {
+        text: String::with_capacity(source.len()),
+        shelf: Shelf::new(),
+        images: images.len(),
+        named: 0,
+        lost: 0,
+        beside: Vec::new(),
+        warnings: Vec::new(),
+    };
     let mut changes = Vec::new();
     for image in images {
-        match image.change(source, place, keeps_src, &written.shelf) {
-            Ok(change) => changes.extend(change),
-            Err(warning) => written.warnings.push(warning),
+        match image.fate(source, place, keeps_src, &written.shelf) {
+            Fate::Named { address, changes: its } => {
+                written.named += 1;
+                written.beside.extend(Some(address).filter(|address| !address.starts_with('/')));
+                changes.extend(its);
+            }
+            Fate::Left(why) => written.warnings.push(why),
+            Fate::Lost { changes: its, why } => {
+                written.lost += 1;
+                written.warnings.push(why);
+                changes.extend(its);
+            }
         }
     }
-    written.named = changes.iter().filter(|(_, _, text)| text.len() >= ID_DIGITS).count();
     let mut done = 0;
-    for (at, replaced, text) in changes {
-        written.text += &source[done..at];
+    for (place, text) in changes {
+        written.text += &source[done..place.start];
         written.text += &text;
-        done = at + replaced;
+        done = place.end;
     }
     written.text += &source[done..];
     Ok(written)
 }
 
-const ID_DIGITS: usize = 64;
+/// The bytes at this place become that text.
+type Change = (Range<usize>, String);
 
-/// So many bytes at this place become that text.
-type Change = (usize, usize, String);
+/// What becomes of an image: changes are in order.
+enum Fate {
+    /// It has the id of what is in its file.
+    Named { address: String, changes: Vec<Change> },
+    /// It is none that could have an id.
+    Left(String),
+    /// There is no such file: an id that it has is of something else.
+    Lost { changes: Vec<Change>, why: String },
+}
 
 impl Image {
     fn value(&self, name: &str) -> Option<&str> {
         self.attributes.get(name).map(|(value, _)| value.trim())
     }
 
-    /// What is to be changed, in order, or why this image stays as it is.
-    fn change(&self, source: &str, place: &Place, keeps_src: bool, shelf: &Shelf) -> Result<Vec<Change>, String> {
-        let moved = self.value("data-src");
-        let Some(address) = moved.or(self.value("src")).filter(|address| !address.is_empty()) else {
-            return Err("an image without src stays as it is".into());
+    fn begins(&self, name: &str) -> Option<usize> {
+        self.attributes.get(name).map(|(_, at)| *at)
+    }
+
+    fn fate(&self, source: &str, place: &Place, keeps_src: bool, shelf: &Shelf) -> Fate {
+        let Some(address) = self.value("data-src").or(self.value("src")).filter(|address| !address.is_empty()) else {
+            return Fate::Left("an image without src stays as it is".into());
         };
+        let left = |why: &str| Fate::Left(format!("{} stays as it is: {why}", shown(address)));
         if leads_away(address) {
-            return Err(format!("{} stays as it is: only files of this machine are seeded", shown(address)));
+            return left(match self.begins("data-swarm") {
+                Some(_) => "its id is not looked at, for only files of this machine are seeded",
+                None => "only files of this machine are seeded",
+            });
         }
         if self.value("srcset").is_some() {
-            return Err(format!("{} stays as it is: the browser would load one of its srcset", shown(address)));
+            return left("the browser would load one of its srcset");
         }
         if self.is_of_picture {
-            return Err(format!("{} stays as it is: the browser would load one of its <picture>'s sources", shown(address)));
+            return left("the browser would load one of its <picture>'s sources");
         }
-        let id = place.file(address).and_then(|file| shelf.add(&file).map_err(|error| error.to_string()));
-        let id: ContentId = id.map_err(|why| format!("{} stays as it is: {why}", shown(address)))?;
-        let begins = |name: &str| self.attributes.get(name).map(|(_, at)| *at);
-        let mut changes = Vec::new();
-        match (self.attributes.get("data-swarm"), begins("src").or(begins("data-src"))) {
-            // It was written before: the id is as it was, or another one now.
-            (Some((old, at)), _) => match (!old.is_empty()).then(|| source[*at..].find(old.as_str())).flatten() {
-                Some(behind) => changes.push((at + behind, old.len(), id.to_string())),
-                None => return Err(format!("{} stays as it is: its data-swarm is empty", shown(address))),
-            },
-            (None, Some(at)) => changes.push((at, 0, format!("data-swarm=\"{id}\" "))),
-            (None, None) => {}
+        match place.file(address).and_then(|file| shelf.add(&file).map_err(|error| error.to_string())) {
+            Ok(id) => Fate::Named { address: address.to_owned(), changes: self.named(source, &id, keeps_src) },
+            Err(why) => {
+                let changes = self.unnamed(source);
+                let is = if changes.is_empty() { "stays as it is" } else { "has no id any more, and its src again" };
+                Fate::Lost { changes, why: format!("{} {is}: {why}", shown(address)) }
+            }
         }
-        if let Some(at) = begins("src").filter(|_| moved.is_none() && !keeps_src) {
-            changes.push((at, 0, "data-".into()));
-        }
-        changes.sort_by_key(|(at, ..)| *at);
-        Ok(changes)
     }
+
+    /// It gets this id, or has it in place of another.
+    fn named(&self, source: &str, id: &ContentId, keeps_src: bool) -> Vec<Change> {
+        let src = self.begins("src");
+        let mut changes = Vec::new();
+        match self.begins("data-swarm") {
+            Some(at) => changes.push((extent(source, at), format!("data-swarm=\"{id}\""))),
+            None => changes.extend(src.or(self.begins("data-src")).map(|at| (at..at, format!("data-swarm=\"{id}\" ")))),
+        }
+        if let Some(at) = src.filter(|_| self.begins("data-src").is_none() && !keeps_src) {
+            changes.push((at..at, "data-".into()));
+        }
+        changes.sort_by_key(|(place, _)| place.start);
+        changes
+    }
+
+    /// It is as it was before it had an id.
+    fn unnamed(&self, source: &str) -> Vec<Change> {
+        let Some(at) = self.begins("data-swarm") else { return Vec::new() };
+        let mut place = extent(source, at);
+        place.end += source[place.end..].bytes().take_while(u8::is_ascii_whitespace).count();
+        let mut changes = vec![(place, String::new())];
+        if let Some(at) = self.begins("data-src").filter(|_| self.begins("src").is_none()) {
+            changes.push((at..at + "data-".len(), String::new()));
+        }
+        changes.sort_by_key(|(place, _)| place.start);
+        changes
+    }
+}
+
+/// Where the attribute is that begins there.
+fn extent(source: &str, at: usize) -> Range<usize> {
+    let ends = |from: usize, is_end: fn(u8) -> bool| from + source[from..].bytes().take_while(|&byte| !is_end(byte)).count();
+    let blank = |from: usize| from + source[from..].bytes().take_while(u8::is_ascii_whitespace).count();
+    let name = ends(at, |byte| byte.is_ascii_whitespace() || b"=/>".contains(&byte));
+    let equals = blank(name);
+    if source.as_bytes().get(equals) != Some(&b'=') {
+        return at..name;
+    }
+    let value = blank(equals + 1);
+    let end = match source.as_bytes().get(value) {
+        Some(b'"') => ends(value + 1, |byte| byte == b'"') + 1,
+        Some(b'\'') => ends(value + 1, |byte| byte == b'\'') + 1,
+        _ => ends(value, |byte| byte.is_ascii_whitespace() || byte == b'>'),
+    };
+    at..end
 }
 
 /// The images of a page, in order.
@@ -231,10 +313,41 @@ mod tests {
         fs::write(site.path().join("a.png"), "new").unwrap();
         let new = Manifest::of(&b"new"[..]).unwrap().id().to_string();
         assert_eq!(written(&site, &page.text).text, page.text.replace(&a, &new));
+        for old in ["data-swarm", "data-swarm=''", "DATA-SWARM = none"] {
+            let text = written(&site, &format!("<img {old} data-src=\"/a.png\">")).text;
+            assert_eq!(text, format!("<img data-swarm=\"{new}\" data-src=\"/a.png\">"), "{old}");
+        }
         let place = Place::new(site.path(), site.path()).unwrap();
         let kept = write("<img src=\"%C3%A9t%C3%A9%201.png\">", &place, true).unwrap_or_else(|failure| panic!("{failure}"));
         let b = Manifest::of(&b"b"[..]).unwrap().id();
         assert_eq!(kept.text, format!("<img data-swarm=\"{b}\" src=\"%C3%A9t%C3%A9%201.png\">"));
+    }
+
+    #[test]
+    fn an_image_whose_file_is_gone_is_again_what_it_was_before_it_had_an_id() {
+        let (site, _) = site();
+        for source in ["<img src=\"/a.png\" alt=x>", "<img\n  alt='a &amp; b' src=/a.png>"] {
+            let page = written(&site, source);
+            fs::rename(site.path().join("a.png"), site.path().join("away")).unwrap();
+            let again = written(&site, &page.text);
+            fs::rename(site.path().join("away"), site.path().join("a.png")).unwrap();
+            assert_eq!((again.text.as_str(), again.named, again.lost), (source, 0, 1));
+            assert!(again.warnings[0].contains("has no id any more"), "{:?}", again.warnings);
+        }
+        let kept = "<img data-swarm=x src=\"nothing.png\">";
+        assert_eq!(written(&site, kept).text, "<img src=\"nothing.png\">");
+        // What is elsewhere may have been given its id by hand.
+        let elsewhere = "<img data-swarm=x data-src=\"https://example.org/a.png\">";
+        let page = written(&site, elsewhere);
+        assert_eq!((page.text.as_str(), page.lost), (elsewhere, 0));
+    }
+
+    #[test]
+    fn images_that_a_page_somewhere_else_would_not_find_are_told() {
+        let (site, _) = site();
+        let page = written(&site, "<img src=c.png?v=1><img src=\"../%C3%A9t%C3%A9%201.png\"><img src=/a.png>");
+        assert_eq!(page.missing_from(&site.path().join("pages")), [""; 0]);
+        assert_eq!(page.missing_from(site.path()), ["c.png?v=1", "../%C3%A9t%C3%A9%201.png"]);
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl Shelf {
     pub fn write_manifest(&self, out: &Path) -> Result<(), Failure> {
         let book = self.books.lock().values().next().cloned();
         let written = book.map_or(Ok(()), |book| fs::write(out, book.manifest.bytes()));
-        written.map_err(|error| Failure::local(format_args!("cannot write {}", out.display()), &error))
+        written.map_err(|error| Failure::write(out, &error))
     }
 
     /// Takes off what is not any more what it was.

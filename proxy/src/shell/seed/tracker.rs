@@ -60,7 +60,7 @@ async fn attend(tracker: &mut Tracker, name: PeerName, shelf: &Shelf) -> Option<
                     if error.is(Code::Forbidden) && refused < REFUSED_MAX {
                         again = Some(Instant::now() + AGAIN);
                     } else if error.is(Code::Forbidden) {
-                        return Some(Failure::connect("the tracker", &ConnectError::Refused(error)).of_token("a token needs publish=swarm-* and listen=swarm-*"));
+                        return Some(Failure::connect("the tracker", &ConnectError::Refused(error)).of_token("the token has to allow publish=swarm-*, and listen=swarm-* as well"));
                     } else {
                         say(&format!("the tracker: {}", error.message));
                     }
