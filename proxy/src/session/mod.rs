@@ -5,6 +5,8 @@
 mod ask;
 mod authority;
 mod badge;
+#[cfg(feature = "cluster")]
+pub(crate) mod bare;
 mod batch;
 mod bounds;
 mod charge;
@@ -25,7 +27,10 @@ mod json;
 mod judge;
 mod known;
 mod ledger;
+#[cfg(feature = "cluster")]
+mod links;
 mod load;
+mod node;
 mod objections;
 mod open;
 mod opening;
@@ -69,6 +74,7 @@ use drain::Leaving;
 use effect::Effects;
 use end::End;
 use flush::{Turn, Wire};
+use node::Party;
 use permit::Counted;
 #[cfg(feature = "admin")]
 pub(crate) use process::Coming;
@@ -87,6 +93,8 @@ pub use instance::Instance;
 pub(crate) use instance::bytes_of_hex;
 pub(crate) use json::check_value;
 pub use ledger::Credit;
+#[cfg(feature = "cluster")]
+pub(crate) use node::passed_on;
 pub use open::{Open, Reply};
 pub(crate) use open::{Peer, encode, parse};
 pub(crate) use opening::{Ask, late, refuse, reply};
@@ -134,6 +142,8 @@ pub enum Begun {
 pub struct Session {
     id: Uuid,
     remote: Option<SocketAddr>,
+    /// What is at its other end.
+    party: Party,
     /// When it began, by the process's clock.
     #[cfg_attr(not(feature = "admin"), expect(dead_code))]
     begun: u32,
@@ -166,6 +176,8 @@ pub struct Session {
 struct State {
     /// The session that it is of.
     me: Weak<Session>,
+    /// As the session's.
+    party: Party,
     mux: Connection<End>,
     phase: Phase,
     process: Arc<Process>,
