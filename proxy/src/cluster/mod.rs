@@ -5,6 +5,7 @@
 
 mod adapter;
 mod core;
+pub mod link;
 mod nats;
 mod node;
 mod row;
@@ -14,6 +15,7 @@ mod timing;
 
 pub use adapter::{Adapter, Change, Expected, Outcome, Write};
 pub use core::{Core, Event, Hold, Whereabouts, Why};
+pub use link::{LinkError, Links, Secret, SecretError};
 pub use nats::{Nats, NatsError};
 pub use node::{Node, Tenure};
 pub use row::{NameRow, NodeId, NodeRow, Place, Row, State, Title};

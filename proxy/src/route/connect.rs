@@ -168,16 +168,16 @@ impl Client {
         if let Some(lacking) = open.need.iter().find(|need| !seat.claim.capabilities.contains(need)) {
             return Err(unsupported(lacking));
         }
-        let (id, claim) = (Uuid::new_v4(), seat.claim.clone());
+        let (whose, claim) = (session.whose(open, &permit), seat.claim.clone());
         let fields = Fields::new()
             .raw("path", Some(&claim.path))
-            .id("id", id)
+            .id("id", whose.id)
             .raw("meta", open.meta.as_deref())
             .texts("need", &open.need)
             .raw("resume", open.resume.as_deref())
             .raw("seal", open.seal.as_deref())
-            .peer(session.id(), permit.sub().map(AsRef::as_ref));
-        let client = Arc::new(Self::new(id, seat, permit, open.resume.as_deref()));
+            .peer(whose.session, whose.sub);
+        let client = Arc::new(Self::new(whose.id, seat, permit, open.resume.as_deref()));
         #[cfg(feature = "admin")]
         if client.carrier == Some(Deed::CarrierMove) && session.is_barred(|| client.destination().path) {
             return Err(OpenError::new(Code::Forbidden, "whoever runs the proxy ended this stream"));
