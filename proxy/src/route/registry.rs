@@ -29,7 +29,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::{Event, Name, Reason, lease::EXACT_MAX};
+use super::{Event, Name, Reason, lease::EXACT_MAX, tenure::Tenure};
 use crate::{counters::Refusal, error::OpenError, limits::Limits, session::Session};
 use claim::Place;
 pub(super) use claim::{Applicant, Claim, ClaimInfo, Right, Taken};
@@ -37,8 +37,10 @@ pub(super) use claim::{Applicant, Claim, ClaimInfo, Right, Taken};
 pub(super) use elsewhere::{Elsewhere, There};
 #[cfg(feature = "admin")]
 pub(crate) use operator::SeenName;
+#[cfg(feature = "cluster")]
+pub(super) use seat::Found;
 use seat::Places;
-pub(super) use seat::{Found, Seat, not_found};
+pub(super) use seat::{Seat, not_found};
 use slot::{Hold, Slot, Standing, Suspended, Title};
 pub(super) use standby::Claimed;
 use standby::Freed;
@@ -262,7 +264,7 @@ impl Registry {
         };
         drop(slot);
         // Before anybody hears that the name is free.
-        drop(std::mem::take(&mut claim.tenure));
+        claim.tenure = Tenure::default();
         freed.settle();
         self.tidy(&name);
     }
