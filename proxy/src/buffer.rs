@@ -7,11 +7,12 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use bytes::Bytes;
 use memmap2::MmapMut;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, ReadBuf};
 
-use crate::memory::Memory;
+use crate::memory::{Lease, Memory};
 
 /// The most that is read at once: a fifth faster than 64 KiB where a stream never pauses.
 pub(crate) const READ_MAX: usize = 256 * 1024;
@@ -59,9 +60,14 @@ impl Buffers {
 }
 
 impl Buffer {
-    /// What it counts in.
-    pub fn memory(&self) -> &Arc<Memory> {
-        &self.buffers.memory
+    /// What was read as one run: the buffer itself, or what little is in it in memory of its own, so that little never holds much.
+    pub fn into_bytes(self) -> Bytes {
+        let read = self.as_ref();
+        if read.len() > COPY_MAX {
+            return Bytes::from_owner(self);
+        }
+        let lease = self.buffers.memory.lease(read.len());
+        Bytes::from_owner(Leased { bytes: read.to_vec(), _lease: lease })
     }
 
     /// Reads once, at most so many bytes, behind what is filled; nothing filled then is the end.
@@ -109,6 +115,18 @@ impl AsRef<[u8]> for Buffer {
     }
 }
 
+/// A copy of what was read, and its count.
+struct Leased {
+    bytes: Vec<u8>,
+    _lease: Lease,
+}
+
+impl AsRef<[u8]> for Leased {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 impl Drop for Buffer {
     fn drop(&mut self) {
         let Some(pages) = self.pages.take() else { return };
@@ -122,6 +140,9 @@ impl Drop for Buffer {
 
 /// 2 MiB, which count for nothing while they are spare: what a few busy sessions have on their way.
 const SPARE_MAX: usize = 8;
+
+/// A read of no more than this is copied where a part of it lives on, or many of them would hold a mapping each.
+const COPY_MAX: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -92,6 +92,9 @@ refusals! {
     /// Connections to a port that speaks TLS, by a peer that does not, or not as we do.
     #[cfg_attr(not(feature = "tls"), expect(dead_code))]
     Tls = "tls",
+    /// Connections to the cluster's port, of who is no node of it.
+    #[cfg_attr(not(feature = "cluster"), expect(dead_code))]
+    ClusterHandshake = "cluster_handshake",
     /// Requests whose head is too large.
     HeaderTooLarge = "header_too_large",
     /// Requests by HTTP to servers: as many are under way as may be.

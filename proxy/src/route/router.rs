@@ -150,6 +150,10 @@ impl Opens for StreamRouter {
             let error = OpenError::new(Code::NotFound, "no route of the proxy takes this path: is the prefix right?");
             return opening.refuse(error).boxed();
         };
+        if opening.session().is_node() && !matches!(found.value, Route::Connect(_)) {
+            let error = OpenError::new(Code::NotFound, "a node asks another for servers, and for nothing else");
+            return opening.refuse(error).boxed();
+        }
         let segment = found.params.get("name").unwrap_or_default().to_owned();
         match found.value {
             Route::Handler(handler) => handle(handler.clone(), opening).boxed(),

@@ -292,7 +292,7 @@ impl State {
 
     /// Bytes came on a stream whose reply has not.
     pub(super) fn replies(&mut self, id: StreamId, bytes: Bytes, effects: &mut Effects) {
-        let max = self.process.limits.open_bytes_max;
+        let max = self.open_bytes_max();
         let Some(End { sink: Sink::Reply(part), .. }) = self.mux.value_mut(id) else { return };
         let mut bytes = bytes;
         let reply = match part {

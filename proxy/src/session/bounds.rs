@@ -50,7 +50,7 @@ impl State {
     pub(super) fn cap(&self) -> u32 {
         if self.process.memory.pressed() {
             0
-        } else if self.mux.queued() > self.process.limits.queued_cap_falls_at_bytes {
+        } else if self.mux.queued() > self.rung(self.process.limits.queued_cap_falls_at_bytes) {
             INITIAL_WINDOW
         } else {
             CAP
@@ -59,7 +59,7 @@ impl State {
 
     /// Whether a stream may be opened to this peer.
     pub(super) fn takes_opens(&self) -> bool {
-        self.mux.queued() < self.process.limits.queued_busy_at_bytes
+        self.mux.queued() < self.rung(self.process.limits.queued_busy_at_bytes)
     }
 
     /// After bytes were queued: resets the heaviest streams while too much is.
@@ -71,7 +71,7 @@ impl State {
     }
 
     fn is_beyond_ladder(&self) -> bool {
-        self.mux.queued() > self.process.limits.queued_reset_at_bytes
+        self.mux.queued() > self.rung(self.process.limits.queued_reset_at_bytes)
     }
 
     #[cold]
@@ -175,7 +175,7 @@ impl State {
     /// Bytes came behind an open: beyond what may wait, the newest open has waited in vain.
     pub(super) fn waited(&mut self, bytes: usize, effects: &mut Effects) {
         self.bounds.waiting_bytes += bytes;
-        while self.bounds.waiting_bytes > self.process.limits.waiting_bytes_max
+        while self.bounds.waiting_bytes > self.rung(self.process.limits.waiting_bytes_max)
             && let Some(id) = self.bounds.waiting.pop()
         {
             if let Some(bytes) = self.mux.value_mut(id).and_then(|end| end.waiting.take()) {
@@ -193,7 +193,7 @@ impl State {
         if bounds.replies.len() > 2 * mux.len() + SPARE {
             bounds.replies.retain(|(_, id)| mux.value(*id).is_some_and(|end| matches!(end.sink, Sink::Reply(_))));
         }
-        let due = now + self.process.limits.reply_timeout;
+        let due = now + self.reply_timeout();
         self.bounds.replies.push_back((due, id));
         if self.bounds.replies_looked_at.is_none() {
             self.bounds.replies_looked_at = Some(due);

@@ -126,7 +126,7 @@ impl State {
 
     fn next_ended(&mut self) -> Option<End> {
         let (id, end, moved) = self.mux.ended_with()?;
-        if is_ours(id)
+        if self.is_ours(id)
             && let Some(watch) = &end.watch
         {
             watch.moved(moved);
@@ -142,16 +142,11 @@ impl State {
     }
 }
 
-/// Whether the proxy opened it.
-pub(super) fn is_ours(id: StreamId) -> bool {
-    id.is_multiple_of(2)
-}
-
 impl State {
     /// What went over streams that are about to be lost counts for whom they were.
     pub(super) fn count_moved(&self) {
         for (id, moved, _, end) in self.mux.survey() {
-            if let Some(watch) = end.watch.as_ref().filter(|_| is_ours(id)) {
+            if let Some(watch) = end.watch.as_ref().filter(|_| self.is_ours(id)) {
                 watch.moved(moved);
             }
         }

@@ -168,7 +168,7 @@ impl Effects {
 
     /// Decides how the streams begin that the peer opened.
     pub fn begin(&mut self, state: &mut State) {
-        let max = state.process.limits.open_bytes_max;
+        let max = state.open_bytes_max();
         for (place, opened) in self.opened.iter_mut().enumerate() {
             // A peer may reset a stream and use its id again in one helping: then only the last is there.
             if !state.mux.value(opened.id).is_some_and(|end| matches!(end.sink, Sink::Fresh(fresh) if fresh as usize == place)) {

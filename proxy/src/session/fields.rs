@@ -51,6 +51,32 @@ impl Fields {
         self
     }
 
+    /// A text, escaped where that is needed.
+    #[cfg(feature = "cluster")]
+    pub fn text(mut self, name: &str, text: &str) -> Self {
+        self.name(name);
+        self.0.extend_from_slice(&encode(&text));
+        self
+    }
+
+    /// What is said only where it is so.
+    #[cfg(feature = "cluster")]
+    pub fn flag(mut self, name: &str, is_so: bool) -> Self {
+        if is_so {
+            self.name(name);
+            self.0.extend_from_slice(b"true");
+        }
+        self
+    }
+
+    /// A whole number.
+    #[cfg(feature = "cluster")]
+    pub fn number(mut self, name: &str, number: u128) -> Self {
+        self.name(name);
+        self.0.extend_from_slice(number.to_string().as_bytes());
+        self
+    }
+
     /// Texts, where there are any.
     pub fn texts(mut self, name: &str, texts: &[String]) -> Self {
         if !texts.is_empty() {

@@ -5,6 +5,8 @@
 mod ask;
 mod authority;
 mod badge;
+#[cfg(feature = "cluster")]
+pub(crate) mod bare;
 mod batch;
 mod bounds;
 mod charge;
@@ -19,11 +21,16 @@ mod fields;
 mod flush;
 mod gather;
 mod handle;
+mod host;
 mod instance;
 mod json;
 mod judge;
 mod known;
 mod ledger;
+#[cfg(feature = "cluster")]
+mod links;
+mod load;
+mod node;
 mod objections;
 mod open;
 mod opening;
@@ -53,8 +60,7 @@ use std::{
     sync::{Arc, Weak, atomic::AtomicBool},
 };
 
-use browser_stream_mux::{Cell, Code, Connection, Host, Stream, StreamId};
-use bytes::Bytes;
+use browser_stream_mux::{Cell, Code, Connection, Stream, StreamId};
 use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
@@ -69,6 +75,7 @@ use drain::Leaving;
 use effect::Effects;
 use end::End;
 use flush::{Turn, Wire};
+use node::Party;
 use permit::Counted;
 #[cfg(feature = "admin")]
 pub(crate) use process::Coming;
@@ -87,6 +94,8 @@ pub use instance::Instance;
 pub(crate) use instance::bytes_of_hex;
 pub(crate) use json::check_value;
 pub use ledger::Credit;
+#[cfg(feature = "cluster")]
+pub(crate) use node::passed_on;
 pub use open::{Open, Reply};
 pub(crate) use open::{Peer, encode, parse};
 pub(crate) use opening::{Ask, late, refuse, reply};
@@ -134,6 +143,8 @@ pub enum Begun {
 pub struct Session {
     id: Uuid,
     remote: Option<SocketAddr>,
+    /// What is at its other end.
+    party: Party,
     /// When it began, by the process's clock.
     #[cfg_attr(not(feature = "admin"), expect(dead_code))]
     begun: u32,
@@ -166,6 +177,8 @@ pub struct Session {
 struct State {
     /// The session that it is of.
     me: Weak<Session>,
+    /// As the session's.
+    party: Party,
     mux: Connection<End>,
     phase: Phase,
     process: Arc<Process>,
@@ -330,60 +343,6 @@ impl State {
 
 /// yamux's reason to go away for a clean end; the mux itself says another to a peer that broke the protocol.
 const GO_AWAY_NORMAL: u32 = 0;
-
-impl Host for Session {
-    fn send(&self, id: StreamId, bytes: Bytes) {
-        self.change(|state, effects| state.send(id, bytes, effects));
-    }
-
-    fn share(&self, id: StreamId, chunks: &[Bytes]) {
-        self.change(|state, effects| state.share(id, chunks, effects));
-    }
-
-    fn finish(&self, id: StreamId) {
-        let mut state = self.state.lock();
-        state.mux.finish(id);
-        state.half_closed(id, tokio::time::Instant::now().into_std());
-        self.see_to(&state);
-    }
-
-    fn reset(&self, id: StreamId, code: u32) {
-        let ended = {
-            let mut state = self.state.lock();
-            state.mux.reset(id, code);
-            self.see_to(&state);
-            state.take_ended()
-        };
-        for end in ended {
-            if let Some(watch) = &end.watch {
-                watch.ended(Ended::Reset(code));
-            }
-        }
-    }
-
-    fn reset_behind(&self, id: StreamId, code: u32) {
-        let watch = {
-            let mut state = self.state.lock();
-            state.mux.reset_behind(id, code);
-            self.see_to(&state);
-            state.mux.value(id).and_then(|end| end.watch.clone())
-        };
-        if let Some(watch) = watch {
-            watch.ended(Ended::Reset(code));
-        }
-    }
-
-    fn set_priority(&self, id: StreamId, priority: u8) {
-        self.state.lock().mux.set_priority(id, priority);
-    }
-
-    fn consumed(&self, id: StreamId, bytes: u32) {
-        let mut state = self.state.lock();
-        state.mux.consumed(id, bytes);
-        state.was_read(id, bytes);
-        self.see_to(&state);
-    }
-}
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -140,6 +140,12 @@ impl<'a> Beginning<'a> {
         self.behind.session().badge.as_ref().is_none_or(|badge| badge.is_settled())
     }
 
+    /// Whether another node passed it on.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_of_node(&self) -> bool {
+        self.behind.session().is_node()
+    }
+
     /// Opens a stream for it to the session that `asks` names, with the frame that it makes for the client's session. What comes of it is told to the third.
     pub(crate) fn ask(self, asks: impl FnOnce(&Session) -> Result<Ask, OpenError>) -> Begun {
         let Self { behind, then, .. } = self;
@@ -186,12 +192,11 @@ pub(super) async fn let_go(session: &Arc<Session>, mut stream: Stream, number: u
 
 /// Reads the reply that the peer of `session` gives to an open of ours; a refusal of the peer's is a reply too, an error is the proxy's own word.
 pub(crate) async fn reply(session: &Session, stream: &mut Stream) -> Result<Reply, OpenError> {
-    read_reply(session, stream.peek_frame(session.process.limits.open_bytes_max).await)
+    read_reply(session, stream.peek_frame(session.open_bytes_max()).await)
 }
 
 /// The same for what was read where the reply should be.
 pub(super) fn read_reply(session: &Session, read: Result<Bytes, FrameError>) -> Result<Reply, OpenError> {
-    let limits = &session.process.limits;
     let internal = |why| {
         session.count(Refusal::BadReply);
         Err(OpenError::new(Code::Internal, why))
@@ -206,13 +211,13 @@ pub(super) fn read_reply(session: &Session, read: Result<Bytes, FrameError>) -> 
             return Err(OpenError::new(Code::Unresponsive, "the server went away before it answered"));
         }
         Err(FrameError::Stream(StreamError::Reset(number))) => {
-            return Err(OpenError { code: refusal(number), message: "the server reset the stream before it answered".into() });
+            return Err(OpenError { code: refusal(session, number), message: "the server reset the stream before it answered".into() });
         }
         Err(FrameError::Stream(StreamError::Finished)) => {
             return internal("the stream was finished before it was answered");
         }
     };
-    Reply::parse(&body, limits.open_depth_max).or_else(|_| internal("the server's reply is malformed"))
+    session.parse_reply(&body).or_else(|_| internal("the server's reply is malformed"))
 }
 
 /// The reply to an open of ours did not come in time.
@@ -222,10 +227,11 @@ pub(crate) fn late(session: &Session) -> OpenError {
 }
 
 /// What a reset instead of a reply refuses with: the application's own code, else `busy`. A stock peer that has no room for a stream resets it without a code,
-/// and a session that ends resets what it did not look at: both may be tried again.
-fn refusal(number: u32) -> RefusalCode {
+/// and a session that ends resets what it did not look at: both may be tried again. A node's code is the proxy's own.
+fn refusal(session: &Session, number: u32) -> RefusalCode {
     match RefusalCode::from_number(number) {
         application @ RefusalCode::Application(_) => application,
+        known if session.is_node() => known,
         RefusalCode::Known(_) => Code::Busy.into(),
     }
 }
@@ -278,8 +284,8 @@ impl Openings {
 /// What an open that is here as a whole asks for, or why it is refused; `None` if that is seen to already.
 fn begin(session: &Arc<Session>, body: &Bytes, behind: &mut Behind, then: &mut Effects) -> Option<Result<Open, Refused>> {
     let process = &session.process;
-    match Open::parse(body, process.limits.open_depth_max).inspect(told) {
-        Ok(open) if open.path == SESSION_PATH || process.draining.load(Ordering::Relaxed) => Some(Ok(open)),
+    match session.parse_open(body).inspect(told) {
+        Ok(open) if open.path == SESSION_PATH || goes_down(session) => Some(Ok(open)),
         Ok(open) => match process.opens.at_once(Beginning { open: &open, behind, then }) {
             Begun::Done => None,
             Begun::Later => Some(Ok(open)),
@@ -287,6 +293,11 @@ fn begin(session: &Arc<Session>, body: &Bytes, behind: &mut Behind, then: &mut E
         },
         Err(error) => Some(Err((Some(Refusal::BadOpen), error))),
     }
+}
+
+/// Whether opens are refused since the process goes down. Those of other nodes are not: a name is to be reached until its owner has taken it elsewhere.
+fn goes_down(session: &Session) -> bool {
+    session.process.draining.load(Ordering::Relaxed) && !session.is_node()
 }
 
 /// Says in the stream's span what it is for, escaped: no peer writes lines of its own into the log.
@@ -303,9 +314,9 @@ type Refused = (Option<Refusal>, OpenError);
 async fn read_open(session: &Session, stream: &mut Stream) -> Result<Result<Open, Refused>, StreamError> {
     let limits = &session.process.limits;
     let bad = |why: String| Ok(Err((Some(Refusal::BadOpen), OpenError::new(Code::BadRequest, why))));
-    match tokio::time::timeout(limits.open_timeout, stream.peek_frame(limits.open_bytes_max)).await {
-        Ok(Ok(body)) => Ok(Open::parse(&body, limits.open_depth_max).inspect(told).map_err(|error| (Some(Refusal::BadOpen), error))),
-        Ok(Err(FrameError::TooLong(length))) => bad(format!("open: {length} bytes, at most {} are taken", limits.open_bytes_max)),
+    match tokio::time::timeout(limits.open_timeout, stream.peek_frame(session.open_bytes_max())).await {
+        Ok(Ok(body)) => Ok(session.parse_open(&body).inspect(told).map_err(|error| (Some(Refusal::BadOpen), error))),
+        Ok(Err(FrameError::TooLong(length))) => bad(format!("open: {length} bytes, at most {} are taken", session.open_bytes_max())),
         Ok(Err(FrameError::Finished)) => bad("open: the stream ended before its open did".into()),
         Ok(Err(FrameError::Stream(error))) => Err(error),
         Err(_) => {
@@ -330,7 +341,7 @@ async fn answer(session: Arc<Session>, mut stream: Stream, open: Option<Result<O
     // What few streams need lies in boxes, so that all have room for little.
     match open {
         Ok(open) if open.path == SESSION_PATH => Box::pin(control::serve(session, stream, open)).await,
-        Ok(_) if session.process.draining.load(Ordering::Relaxed) => {
+        Ok(_) if goes_down(&session) => {
             let error = OpenError::new(Code::Draining, "the proxy goes down: try again on a new connection");
             Box::pin(refuse(&session, stream, error)).await;
         }

@@ -244,6 +244,10 @@ fn now() -> Instant {
 impl State {
     /// What the peer's last frames cost it.
     fn charge(&mut self, chatter: u64, now: Instant) -> Verdict {
+        // What the peers behind a node do is charged where they are.
+        if self.party.is_node() {
+            return Verdict::Fine;
+        }
         let verdict = self.frame_account.read(&self.mux.counts(), chatter, &self.process.misc_rate, now);
         if let Verdict::Pause(_, blame) = verdict {
             self.say_limit(blame.slowed());
@@ -251,9 +255,9 @@ impl State {
         verdict
     }
 
-    /// Whether the peer has too many replies to take.
+    /// Whether the peer has too many replies to take. A node never has: two that wait for one another would wait for ever.
     pub(super) fn owes(&self) -> bool {
-        self.mux.control_queued() > REPLIES_MAX
+        !self.party.is_node() && self.mux.control_queued() > REPLIES_MAX
     }
 
     /// Takes runs of bytes from the peer, as many as make up one helping: what is left is taken when others have had their turn.
@@ -290,8 +294,9 @@ impl State {
             Event::Finished(id) => self.finished(id, now, effects),
             // The stream has ended, but what it was joined to is still there until it is collected.
             Event::Reset(id, code) => {
+                let how = self.how(code);
                 if let Some(end) = self.mux.value(id) {
-                    end.end((self.me.as_ptr().addr(), id), Ended::Reset(passable(code)), effects);
+                    end.end((self.me.as_ptr().addr(), id), how, effects);
                 }
             }
             Event::Credit(id) => self.settle(id, effects),
@@ -330,6 +335,8 @@ impl State {
 
     fn opened(&mut self, id: StreamId, now: Instant, effects: &mut Effects) -> Result<(), Cut> {
         let refusal = match self.open_account.admit(&self.process.open_rate, now) {
+            // Its clients' opens were counted where they came in.
+            _ if self.party.is_node() => None,
             Admission::Cut => return Err(Cut::Opens),
             Admission::Refused => Some(Refusal::OpenRate),
             Admission::Allowed if self.mux.opened_by_peer() > self.process.limits.streams_per_session_max => {
@@ -349,6 +356,15 @@ impl State {
         }
         self.waits(id);
         Ok(())
+    }
+
+    /// How a stream ended that the peer reset with this code. A node may say what the proxy may, also that a stream was lost.
+    fn how(&self, code: u32) -> Ended {
+        match code {
+            _ if !self.party.is_node() => Ended::Reset(passable(code)),
+            lost if lost == Code::Lost.number() => Ended::Lost,
+            code => Ended::Reset(code),
+        }
     }
 
     fn finished(&mut self, id: StreamId, now: Instant, effects: &mut Effects) {

@@ -9,10 +9,9 @@ use std::{
     },
 };
 
-use browser_stream_mux::{Config, Connection, Role};
+use browser_stream_mux::Connection;
 use futures::task::AtomicWaker;
 use parking_lot::Mutex;
-use rand::Rng;
 #[cfg(feature = "admin")]
 use tokio::time::Duration;
 use tokio::time::Instant;
@@ -26,6 +25,7 @@ use super::{
     charge::Charge,
     drain::Leaving,
     flush::{Turn, Wire},
+    node::Party,
     process::Coming,
     pulse,
     rate::Bucket,
@@ -119,19 +119,28 @@ impl Sessions {
     /// The same for one of whom that is known.
     pub(crate) fn run_as<T: Transport>(&self, transport: T, newcomer: Newcomer) -> impl Future<Output = ()> + Send + use<T> {
         let Newcomer { remote, token, agent, carrier } = newcomer;
+        self.process.counters.done(Deed::Session);
+        match carrier {
+            Carrier::WebSocket => {}
+            Carrier::Http => self.process.counters.done(Deed::SessionOverHttp),
+            #[cfg(feature = "webtransport")]
+            Carrier::WebTransport => self.process.counters.done(Deed::SessionOverWebTransport),
+        }
+        self.begin(transport, self.session_of(remote, agent, Party::Peer), token)
+    }
+
+    /// Serves it for as long as the future is polled; it takes streams of ours from now on.
+    pub(super) fn begin<T: Transport>(
+        &self,
+        transport: T,
+        session: Arc<Session>,
+        token: Option<Token>,
+    ) -> impl Future<Output = ()> + Send + use<T> {
         let (mut reader, writer) = transport.split();
-        let session = self.session_of(remote, agent);
         *session.wire.lock() = Some(Wire::new(Box::new(writer), session.wake.clone()));
         let span = tracing::debug_span!("session", id = %session.id);
         let served = async move {
             tracing::debug!("session begins");
-            session.process.counters.done(Deed::Session);
-            match carrier {
-                Carrier::WebSocket => {}
-                Carrier::Http => session.process.counters.done(Deed::SessionOverHttp),
-                #[cfg(feature = "webtransport")]
-                Carrier::WebTransport => session.process.counters.done(Deed::SessionOverWebTransport),
-            }
             session.process.live.insert(session.id, session.clone());
             session.process.tell(|| Coming { session: session.id, ended: None });
             let _live = Live(&session);
@@ -196,21 +205,16 @@ impl Sessions {
 
     #[cfg(test)]
     pub(crate) fn session(&self, remote: Option<SocketAddr>) -> Arc<Session> {
-        self.session_of(remote, None)
+        self.session_of(remote, None, Party::Peer)
     }
 
-    fn session_of(&self, remote: Option<SocketAddr>, agent: Option<Box<str>>) -> Arc<Session> {
-        let spread = rand::rng().random_range(0.8..1.2);
-        let config = Config {
-            ping_interval: Some(self.process.limits.ping_interval.mul_f64(spread)),
-            // Silence alone decides: a peer under load may answer late, and whatever else it sends shows that it lives.
-            ping_timeout: None,
-            silence_max: self.process.limits.silence_max,
-        };
+    pub(super) fn session_of(&self, remote: Option<SocketAddr>, agent: Option<Box<str>>, party: Party) -> Arc<Session> {
+        let config = party.liveness(&self.process.limits);
         let now = Instant::now().into_std();
         let state = |me: &Weak<Session>| State {
             me: me.clone(),
-            mux: Connection::new(Role::Acceptor, config, now),
+            party,
+            mux: Connection::new(party.role(), config, now),
             phase: Phase::Live,
             process: self.process.clone(),
             turn: Turn::default(),
@@ -226,6 +230,7 @@ impl Sessions {
         Arc::new_cyclic(|me| Session {
             id: Uuid::new_v4(),
             remote,
+            party,
             begun: self.process.clock.now(),
             agent,
             process: self.process.clone(),
@@ -238,7 +243,8 @@ impl Sessions {
             names: Arc::new(AtomicUsize::new(0)),
             #[cfg(feature = "admin")]
             bars: Default::default(),
-            badge: self.wants_tokens().then(Box::default),
+            // What a node's clients may do was judged where they came in.
+            badge: (self.wants_tokens() && !party.is_node()).then(Box::default),
         })
     }
 }

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use tokio::{sync::broadcast, time::Instant};
 use uuid::Uuid;
 
-use super::{Destination, Session, Sessions, Watch, deliver::is_ours, end::Sink, process::Coming};
+use super::{Destination, Session, Sessions, Watch, end::Sink, process::Coming};
 use crate::token::Authorizer;
 
 /// A session as it stands.
@@ -32,6 +32,8 @@ pub(crate) struct SeenSession {
 /// One end of a stream as it stands.
 pub(crate) struct SeenStream {
     pub id: StreamId,
+    /// Whether the peer opened it.
+    pub is_the_peers: bool,
     /// In milliseconds since 1970; of the end that opened it.
     pub since_ms: u64,
     /// What went over this end.
@@ -48,11 +50,6 @@ pub(crate) struct SeenStream {
 }
 
 impl SeenStream {
-    /// Whether the peer opened it.
-    pub fn is_the_peers(&self) -> bool {
-        !is_ours(self.id)
-    }
-
     /// The path that it was opened with, as far as it is known.
     pub fn path(&self) -> Option<&str> {
         self.watch.as_ref()?.path()
@@ -112,6 +109,7 @@ impl Session {
             let far = end.far().map(|far| (far.session.id, far.id));
             SeenStream {
                 id,
+                is_the_peers: !state.is_ours(id),
                 since_ms: self.process.clock.unix_ms(end.begun),
                 moved,
                 queued,
@@ -130,12 +128,12 @@ impl Session {
         let resumes = {
             let state = self.state.lock();
             let end = state.mux.value(id).filter(|end| end.aside);
-            end.and_then(|end| Some((end.far()?.session.clone(), end.watch.clone()?)))
+            end.and_then(|end| Some((end.far()?.session.clone(), end.watch.clone()?, state.is_ours(id))))
         };
-        if let Some((far, watch)) = resumes
+        if let Some((far, watch, is_ours)) = resumes
             && let Some(destination) = watch.destination()
         {
-            let opener = if is_ours(id) { &far } else { self };
+            let opener = if is_ours { &far } else { self };
             opener.bars.add(destination.path);
         }
         self.change(|state, effects| {

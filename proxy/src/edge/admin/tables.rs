@@ -138,7 +138,7 @@ async fn streams(inner: &Inner) -> Vec<StreamRow> {
     // What waits at the far ends.
     let mut queued: HashMap<(Uuid, StreamId), usize> = HashMap::new();
     each_stream(inner.sessions.list(), |session, stream| {
-        if stream.is_the_peers() || stream.far.is_none() {
+        if stream.is_the_peers || stream.far.is_none() {
             rows.push((stream.far, self::stream(session, &stream)));
         } else if stream.queued > 0 {
             queued.insert((session.id(), stream.id), stream.queued);
@@ -158,7 +158,7 @@ fn stream(session: &Session, seen: &SeenStream) -> StreamRow {
         Some(destination) => destination.path.clone(),
         None => seen.path().unwrap_or_default().to_owned(),
     };
-    let is_the_peers = seen.is_the_peers();
+    let is_the_peers = seen.is_the_peers;
     let (opener, acceptor) = match is_the_peers {
         true => (Some(session.id()), seen.far.map(|(far, _)| far)),
         false => (None, Some(session.id())),
@@ -212,7 +212,7 @@ async fn going_on(inner: &Inner, names: &StreamServerProxy, seen: &[SeenName]) -
     let mut going_on: HashMap<String, Moved> = HashMap::new();
     let owners = owners.into_iter().filter_map(|owner| inner.sessions.get(owner));
     each_stream(owners, |_, stream| {
-        if let Some(destination) = stream.destination().filter(|to| !stream.is_the_peers() && to.prefix == names.prefix()) {
+        if let Some(destination) = stream.destination().filter(|to| !stream.is_the_peers && to.prefix == names.prefix()) {
             let moved = going_on.entry(destination.name).or_default();
             moved.received += stream.moved.received;
             moved.sent += stream.moved.sent;

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use browser_stream_mux::Code;
 use tokio::sync::watch;
 
-use super::{Name, Registry, draining};
+use super::{Name, Registry, draining, slot::Slot};
 use crate::{counters::Refusal, error::OpenError, session::Session};
 
 /// Whether a name is served.
@@ -53,7 +53,7 @@ impl Registry {
             self.tidy(name);
             return Err(draining());
         }
-        let presence = slot.presence();
+        let presence = self.presence(&slot, name);
         let watchers = slot.watchers.get_or_insert_with(|| watch::Sender::new(presence));
         if watchers.receiver_count() >= most {
             session.count(Refusal::WatchersPerName);
@@ -64,15 +64,48 @@ impl Registry {
 }
 
 impl Registry {
+    /// Tells the watchers of a name what holds now.
+    pub(super) fn announce(&self, slot: &Slot, name: &Name) {
+        if slot.watchers.is_some() {
+            slot.announce(self.presence(slot, name));
+        }
+    }
+
+    /// Whether a name is served, here or elsewhere.
+    fn presence(&self, slot: &Slot, name: &Name) -> Presence {
+        #[cfg(feature = "cluster")]
+        if let (Presence::Gone, Some(elsewhere)) = (slot.presence(), self.elsewhere.get()) {
+            return elsewhere.presence(name);
+        }
+        let _ = name;
+        slot.presence()
+    }
+
     /// The names that are held and `seen`, in no order, and whether those are all: at most so many.
     pub fn held(&self, most: usize, seen: impl Fn(&Name) -> bool) -> (Vec<(Name, Presence)>, bool) {
         let mut slots = self.slots.iter().filter_map(|slot| match slot.presence() {
             Presence::Gone => None,
             presence => seen(slot.key()).then(|| (slot.key().clone(), presence)),
         });
-        let held = slots.by_ref().take(most).collect();
-        (held, slots.next().is_none())
+        let held: Vec<_> = slots.by_ref().take(most).collect();
+        let is_all = slots.next().is_none();
+        #[cfg(feature = "cluster")]
+        if let Some(elsewhere) = self.elsewhere.get().filter(|_| is_all) {
+            drop(slots);
+            return with_more(held, elsewhere.held(most + 1, |name| seen(name)), most);
+        }
+        (held, is_all)
     }
+}
+
+/// These names and those that are at other nodes, unless they are here by now.
+#[cfg(feature = "cluster")]
+fn with_more(mut held: Vec<(Name, Presence)>, elsewhere: Vec<(Name, Presence)>, most: usize) -> (Vec<(Name, Presence)>, bool) {
+    let here: std::collections::HashSet<Name> = held.iter().map(|(name, _)| name.clone()).collect();
+    held.extend(elsewhere.into_iter().filter(|(name, _)| !here.contains(name)));
+    let is_all = held.len() <= most;
+    held.truncate(most);
+    (held, is_all)
 }
 
 impl Watching {

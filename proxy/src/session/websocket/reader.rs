@@ -17,7 +17,6 @@ use super::{
 };
 use crate::{
     buffer::{Buffer, Buffers, READ_MAX},
-    memory::Lease,
     session::transport::{Chatter, Read, Reader, TransportError},
 };
 
@@ -111,7 +110,7 @@ impl<R: Readable> Receiver<R> {
             _ => READ_BYTES,
         };
         if !self.places.is_empty() {
-            let whole = whole(buffer);
+            let whole = buffer.into_bytes();
             for (at, place) in self.places.drain(..) {
                 if let Some(run) = runs.get_mut(at) {
                     *run = whole.slice(place);
@@ -120,16 +119,6 @@ impl<R: Readable> Receiver<R> {
         }
         judged.map(|_| read)
     }
-}
-
-/// What was read as one run: the buffer itself, or what little is in it in memory of its own, so that little never holds much.
-fn whole(buffer: Buffer) -> Bytes {
-    let read = buffer.as_ref();
-    if read.len() > COPY_MAX {
-        return Bytes::from_owner(buffer);
-    }
-    let lease = buffer.memory().lease(read.len());
-    Bytes::from_owner(Leased { bytes: read.to_vec(), _lease: lease })
 }
 
 impl<R: Readable> Reader for Receiver<R> {
@@ -153,18 +142,6 @@ impl<R: Readable> Reader for Receiver<R> {
 
     fn chatter(&mut self) -> Chatter {
         mem::take(&mut self.chatter)
-    }
-}
-
-/// A copy of what was read, and its count.
-struct Leased {
-    bytes: Vec<u8>,
-    _lease: Lease,
-}
-
-impl AsRef<[u8]> for Leased {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes
     }
 }
 
@@ -249,9 +226,6 @@ const CRUMB: usize = 32;
 
 /// What a control frame costs beside a data frame.
 const CONTROL_COSTS: usize = 8;
-
-/// A read of no more than this is copied where a part of it lives on, or many of them would hold a mapping each.
-const COPY_MAX: usize = 16 * 1024;
 
 /// Up to here a copy costs less than a slice, and holds no read buffer.
 const SHORT: usize = 2 * 1024;

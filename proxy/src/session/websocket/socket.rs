@@ -1,4 +1,4 @@
-//! The socket below a WebSocket: its halves, and whether there is something to read.
+//! The socket below a WebSocket, or below a link of the cluster: its halves, and whether there is something to read.
 
 use std::{
     io,
@@ -44,6 +44,18 @@ impl Socket for TcpStream {
 /// TLS over such a socket, one of the proxy's own.
 #[cfg(feature = "tls")]
 impl Socket for tokio_rustls::server::TlsStream<TcpStream> {
+    type Read = ReadHalf<Self>;
+    type Write = WriteHalf<Self>;
+
+    fn split(self) -> (ReadHalf<Self>, WriteHalf<Self>) {
+        prepare(self.get_ref().0);
+        tokio::io::split(self)
+    }
+}
+
+/// TLS between two nodes of a cluster, whichever dialed.
+#[cfg(feature = "cluster")]
+impl Socket for tokio_rustls::TlsStream<TcpStream> {
     type Read = ReadHalf<Self>;
     type Write = WriteHalf<Self>;
 
