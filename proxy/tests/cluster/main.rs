@@ -5,6 +5,7 @@
 mod lives;
 mod nats;
 mod races;
+mod rooms;
 
 use std::{sync::Arc, time::Duration};
 
