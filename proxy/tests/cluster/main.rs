@@ -6,6 +6,7 @@ mod lives;
 mod nats;
 mod races;
 mod rooms;
+mod swarm;
 
 use std::{sync::Arc, time::Duration};
 
