@@ -38,6 +38,9 @@ pub use config::Config;
 pub use edge::WebTransport;
 pub use edge::{Proxy, mux};
 pub use error::{APPLICATION_CODE_MIN, OpenError, RefusalCode};
+#[cfg(feature = "cluster")]
+#[doc(hidden)]
+pub use feature::channel::Ways;
 pub use feature::{
     IceServers, TurnServer,
     channel::{ChannelEvent, ChannelEvents, ChannelStatus, Channels},

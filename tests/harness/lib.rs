@@ -18,6 +18,7 @@ struct Tokens;
 pub mod blocking;
 mod cable;
 pub mod capture;
+pub mod member;
 mod memory;
 mod peer;
 mod raw;
@@ -48,6 +49,12 @@ pub struct Proxy {
     pub tracker: Tracker,
     pub sessions: Sessions,
     pub events: Events,
+}
+
+impl AsRef<Self> for Proxy {
+    fn as_ref(&self) -> &Self {
+        self
+    }
 }
 
 impl Proxy {

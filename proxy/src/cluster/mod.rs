@@ -4,6 +4,7 @@
 //! and whose every change has a number. Who keeps the table is behind [`Adapter`], and [`Nats`] is that ([`Local`] for nodes of one process); a [`Node`] has all three at work. `tests/` runs several cores over a simulated table, and judges what they did.
 
 mod adapter;
+mod bus;
 mod core;
 pub mod link;
 mod local;
@@ -16,6 +17,8 @@ mod tests;
 mod timing;
 
 pub use adapter::{Adapter, Change, Expected, Outcome, Write};
+pub use bus::{Bus, Fault, Loopback, Mail, NatsBus, News, Post, Subject};
+pub(crate) use bus::{Heard, Lane, Word};
 pub use core::{Core, Event, Hold, Whereabouts, Why};
 pub use link::{LinkError, Links, Secret, SecretError};
 pub use local::Local;

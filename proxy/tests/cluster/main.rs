@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod abroad;
+mod channels;
 mod lives;
 mod names;
 mod nats;
 mod processes;
 mod races;
+mod rooms;
+mod swarm;
 mod together;
 
 use std::{sync::Arc, time::Duration};

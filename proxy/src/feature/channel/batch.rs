@@ -125,6 +125,12 @@ impl Batcher {
         Self { publisher, memory, longest, message: 0, is_midway: false, length: 0, run, pieces, bytes: 0, payload: 0 }
     }
 
+    /// So many messages are not here.
+    #[cfg(feature = "cluster")]
+    pub fn skip(&mut self, messages: u64) {
+        self.message += messages;
+    }
+
     pub fn is_full(&self) -> bool {
         self.pieces.len() >= ITEMS_MAX || self.bytes >= BYTES_MAX
     }

@@ -34,41 +34,23 @@ use crate::{
 /// A channel as long as somebody publishes in it.
 pub(super) struct Hub {
     pub policy: Policy,
-    since: SystemTime,
-    replay_max: usize,
-    is_open: bool,
+    pub(super) since: SystemTime,
+    pub(super) replay_max: usize,
+    pub(super) is_open: bool,
     limits: Arc<Limits>,
     memory: Arc<Memory>,
-    counters: Arc<Counters>,
-    members: Mutex<Members>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) members: Mutex<Members>,
     /// Readers that publishers wait for.
     full: AtomicIsize,
     /// A reader has room again, or is gone; or there are as many as were waited for.
-    changed: Notify,
+    pub(super) changed: Notify,
     /// The most readers that were here at once.
-    most_readers: AtomicUsize,
+    pub(super) most_readers: AtomicUsize,
+    /// How many read at other nodes.
+    pub(super) readers_abroad: AtomicUsize,
     /// An operator ended it.
     pub stopped: CancellationToken,
-}
-
-/// How far a publisher's messages came.
-pub(super) struct Progress {
-    /// What the slowest has taken, and all together.
-    pub told: (u64, u64),
-    /// Whether nothing is missing.
-    pub is_all: bool,
-}
-
-/// What a channel is made of, for who looks at it.
-pub(super) struct Census {
-    pub publishers: usize,
-    pub readers: usize,
-    pub replay_bytes: usize,
-    pub queued_bytes: u64,
-    pub messages: u64,
-    pub bytes: u64,
-    pub bytes_sent: u64,
-    pub since: SystemTime,
 }
 
 /// A channel that ended while somebody came: there may be another by now.
@@ -100,6 +82,7 @@ impl Hub {
             full: AtomicIsize::new(0),
             changed: Notify::new(),
             most_readers: AtomicUsize::new(0),
+            readers_abroad: AtomicUsize::new(0),
             stopped: CancellationToken::new(),
         }
     }
@@ -124,40 +107,56 @@ impl Hub {
             }
             let live = members.live().count();
             if live > 0 && !(self.is_open && options.publishers == Publishers::Many) {
-                let why = "somebody publishes in that channel: both have to allow others (publishers: \"many\")";
-                return Ok(Err(OpenError::new(Code::NameTaken, why)));
+                return Ok(Err(OpenError::new(Code::NameTaken, NOT_ALONE)));
             }
             if live >= self.limits.channel_publishers_max {
                 self.counters.count(Refusal::ChannelMembers);
                 return Ok(Err(OpenError::new(Code::Limit, "as many publish in that channel as may")));
             }
-            let number = members.next_publisher;
-            members.next_publisher += 1;
-            let shared = Arc::new(Publisher::new(number, id));
-            let joined = [Item::word(number, &Delivered::Joined { publisher: number, first: 0, who: who.clone() })];
-            for reader in &members.readers {
-                reader.begin(number);
-                self.took(reader.tell(&joined));
+            Ok(Ok(self.add(&mut members, (id, who), 0, true)))
+        })
+    }
+
+    /// Adds a publisher of whose messages so many were before.
+    pub(super) fn add(&self, members: &mut Members, (id, who): (Uuid, Bytes), first: u64, is_native: bool) -> Arc<Publisher> {
+        let number = members.next_publisher;
+        members.next_publisher += 1;
+        let shared = Arc::new(Publisher::new(number, id));
+        let joined = [Item::word(number, &Delivered::Joined { publisher: number, first, who: who.clone() })];
+        for reader in members.readers.iter().filter(|reader| reader.hears(is_native)) {
+            reader.begin(number);
+            self.took(reader.tell(&joined));
+            if !reader.is_node {
                 shared.hear(News::Came { reader: reader.number, id: reader.id.into_bytes() });
             }
-            let (messages, published, delivered_before) = (0, 0, 0);
-            members.publishers.push(Member {
-                shared: shared.clone(),
-                who,
-                messages,
-                is_midway: false,
-                published,
-                delivered_before,
-                told: (0, 0),
-                has_left: false,
-                is_done: false,
-            });
-            Ok(Ok(shared))
-        })
+        }
+        members.publishers.push(Member {
+            shared: shared.clone(),
+            who,
+            messages: first,
+            is_midway: false,
+            published: 0,
+            delivered_before: 0,
+            told: (0, 0),
+            has_left: false,
+            is_native,
+            is_done: false,
+        });
+        shared
     }
 
     /// One more reader, whose stream is made where it is certain that it comes in: it gets what is kept, and what comes from the next message on.
     pub fn subscribe(&self, id: Uuid, stream: impl FnOnce() -> Option<Stream>) -> Result<Result<Arc<Reader>, OpenError>, Over> {
+        self.subscribe_as(id, stream, false)
+    }
+
+    /// The same, which may be for all readers of another node.
+    pub fn subscribe_as(
+        &self,
+        id: Uuid,
+        stream: impl FnOnce() -> Option<Stream>,
+        is_node: bool,
+    ) -> Result<Result<Arc<Reader>, OpenError>, Over> {
         together(|| {
             let mut members = self.members.lock();
             if members.is_over {
@@ -171,18 +170,16 @@ impl Hub {
             let number = members.next_reader;
             members.next_reader += 1;
             let most = self.limits.channel_queue_bytes_max;
-            let reader = Reader::new(number, id, stream, self.policy, most, self.memory.clone(), self.counters.clone());
+            let reader = Reader::new((number, is_node), id, stream, self.policy, most, self.memory.clone(), self.counters.clone());
             let reader = Arc::new(reader);
             let (items, absent) = members.welcome(&reader);
             self.took(reader.tell(&items));
             absent.into_iter().for_each(|publisher| reader.miss(publisher));
-            for member in members.live() {
+            for member in members.live().filter(|_| !is_node) {
                 member.shared.hear(News::Came { reader: number, id: id.into_bytes() });
             }
             members.readers.push(reader.clone());
-            if self.most_readers.fetch_max(members.readers.len(), Ordering::AcqRel) < members.readers.len() {
-                self.changed.notify_waiters();
-            }
+            self.count_readers(&members);
             Ok(Ok(reader))
         })
     }
@@ -191,7 +188,9 @@ impl Hub {
     pub fn deliver(&self, publisher: u32, batch: &Batch) -> usize {
         together(|| {
             let mut members = self.members.lock();
-            for reader in &members.readers {
+            let of = members.publishers.iter().find(|member| member.shared.number == publisher);
+            let is_native = of.is_none_or(|member| member.is_native);
+            for reader in members.readers.iter().filter(|reader| reader.hears(is_native)) {
                 self.took(reader.hand(batch));
             }
             if self.replay_max > 0 {
@@ -227,7 +226,7 @@ impl Hub {
         replay.tidy();
     }
 
-    fn took(&self, took: Took) {
+    pub(super) fn took(&self, took: Took) {
         if took == Took::Full {
             self.full.fetch_add(1, Ordering::AcqRel);
         }
@@ -245,17 +244,7 @@ impl Hub {
         self.until(|| self.full.load(Ordering::Acquire) <= 0).await;
     }
 
-    /// Whether there ever were so many readers at once.
-    pub fn has_had(&self, readers: u32) -> bool {
-        self.most_readers.load(Ordering::Acquire) >= readers as usize
-    }
-
-    /// Resolves when that is so. Cancel-safe.
-    pub async fn readers_came(&self, readers: u32) {
-        self.until(|| self.has_had(readers)).await;
-    }
-
-    async fn until(&self, what: impl Fn() -> bool) {
+    pub(super) async fn until(&self, what: impl Fn() -> bool) {
         while !what() {
             let mut changed = std::pin::pin!(self.changed.notified());
             changed.as_mut().enable();
@@ -277,25 +266,6 @@ impl Hub {
         self.policy == Policy::Wait && self.memory.pressed()
     }
 
-    /// How many read.
-    pub fn readers(&self) -> u64 {
-        self.members.lock().readers.len() as u64
-    }
-
-    /// How far a publisher's messages came.
-    pub fn progress(&self, publisher: u32) -> Progress {
-        let mut members = self.members.lock();
-        let Members { publishers, readers, .. } = &mut *members;
-        let Some(member) = publishers.iter_mut().find(|member| member.shared.number == publisher) else {
-            return Progress { told: (0, 0), is_all: true };
-        };
-        let lag = readers.iter().map(|reader| reader.lag()).max().unwrap_or_default();
-        let taken: u64 = readers.iter().map(|reader| reader.taken(publisher)).sum();
-        let (slowest, delivered) = member.told;
-        member.told = (slowest.max(member.published.saturating_sub(lag)), delivered.max(member.delivered_before + taken));
-        Progress { told: member.told, is_all: lag == 0 }
-    }
-
     /// A reader is gone, with this code.
     pub fn part(&self, reader: &Reader, code: u32) {
         let mut members = self.members.lock();
@@ -303,10 +273,13 @@ impl Hub {
             members.past.1 += reader.handed().1;
         }
         members.readers.retain(|one| one.number != reader.number);
+        self.count_readers(&members);
         for member in members.publishers.iter_mut().filter(|member| !member.is_done) {
             let taken = reader.taken(member.shared.number);
             member.delivered_before += taken;
-            member.shared.hear(News::Left { reader: reader.number, code, taken });
+            if !reader.is_node {
+                member.shared.hear(News::Left { reader: reader.number, code, taken });
+            }
         }
         drop(members);
         if reader.give_up() {
@@ -319,9 +292,11 @@ impl Hub {
         together(|| {
             let mut members = self.members.lock();
             let is_last = members.live().all(|member| member.shared.number == publisher);
+            let is_native = members.publishers.iter().any(|member| member.shared.number == publisher && member.is_native);
+            let is_last_native = members.live().all(|member| member.shared.number == publisher || !member.is_native);
             let left = Item::word(publisher, &Delivered::Left(publisher, ending.clone()));
-            for reader in &members.readers {
-                if is_last {
+            for reader in members.readers.iter().filter(|reader| reader.hears(is_native)) {
+                if is_last || (reader.is_node && is_last_native) {
                     reader.end(&[left.clone(), Item::word(publisher, &Delivered::End(ending.clone()))]);
                 } else {
                     self.took(reader.tell(std::slice::from_ref(&left)));
@@ -360,29 +335,7 @@ impl Hub {
     pub fn is_over(&self) -> bool {
         self.members.lock().is_over
     }
-
-    /// Whether each of these readers has taken so much, or is gone.
-    pub fn have_taken(&self, marks: &[(u32, u64)]) -> bool {
-        let members = self.members.lock();
-        members.readers.iter().all(|reader| {
-            // They are in the order of their numbers, as the readers are.
-            let mark = marks.binary_search_by_key(&reader.number, |&(number, _)| number).ok().and_then(|at| marks.get(at));
-            mark.is_none_or(|&(_, mark)| reader.handed().1 >= mark)
-        })
-    }
-
-    /// Who is here, and what is kept.
-    pub fn census(&self) -> Census {
-        let members = self.members.lock();
-        Census {
-            publishers: members.live().count(),
-            readers: members.readers.len(),
-            replay_bytes: members.replay.wire(),
-            queued_bytes: members.readers.iter().map(|reader| reader.lag()).sum(),
-            messages: members.publishers.iter().map(|member| member.messages).sum(),
-            bytes: members.past.0 + members.publishers.iter().map(|member| member.published).sum::<u64>(),
-            bytes_sent: members.past.1 + members.readers.iter().map(|reader| reader.handed().1).sum::<u64>(),
-            since: self.since,
-        }
-    }
 }
+
+/// Why somebody may not publish beside another.
+pub(super) const NOT_ALONE: &str = "somebody publishes in that channel: both have to allow others (publishers: \"many\")";

@@ -40,6 +40,8 @@ pub(super) struct Member {
     /// What it was told last, for that only grows.
     pub told: (u64, u64),
     pub has_left: bool,
+    /// It publishes at this node, and is not stood for by what another hands on.
+    pub is_native: bool,
     /// Nobody asks any more how far its messages came.
     pub is_done: bool,
 }
@@ -53,7 +55,7 @@ impl Members {
     /// What a new reader gets first: who publishes, and what is kept of them; and of whose message under way it gets nothing.
     pub fn welcome(&self, reader: &Reader) -> (Vec<Item>, Vec<u32>) {
         let (mut items, mut absent) = (Vec::new(), Vec::new());
-        for member in &self.publishers {
+        for member in self.publishers.iter().filter(|member| reader.hears(member.is_native)) {
             let publisher = member.shared.number;
             let counts = |item: &&Item| item.publisher == publisher && (item.begins() || item.kind == Kind::Cut);
             let mut kept = self.replay.items().filter(counts).peekable();

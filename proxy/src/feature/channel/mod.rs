@@ -3,8 +3,11 @@
 //! A publisher's task takes what comes, makes records of it once (`batch`), and hands the same bytes to all readers (`hub`, `reader`), which queue them in
 //! their sessions without a copy. A reader's task does nothing until its reader is behind.
 
+#[cfg(feature = "cluster")]
+mod abroad;
 mod backlog;
 mod batch;
+mod census;
 mod events;
 mod hub;
 mod members;
@@ -13,6 +16,7 @@ mod publisher;
 mod reader;
 mod registry;
 mod routes;
+mod stall;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -45,6 +49,8 @@ use crate::{
     session::{Peer, encode},
 };
 
+#[cfg(feature = "cluster")]
+pub use abroad::Ways;
 pub use events::{ChannelEvent, ChannelEvents};
 
 /// What an ended channel's members are told.
@@ -84,6 +90,9 @@ struct Inner {
     registry: Registry,
     accounts: Accounts,
     ground: OnceLock<Ground>,
+    /// What is known of other nodes.
+    #[cfg(feature = "cluster")]
+    abroad: OnceLock<Arc<abroad::Abroad>>,
     events: broadcast::Sender<ChannelEvent>,
 }
 
@@ -143,7 +152,17 @@ impl Channels {
         let (events, _) = broadcast::channel(limits.events_buffer.max(1));
         let (registry, accounts) = (Registry::new(limits.channels_max), Accounts::new(&limits));
         let prefix = prefix.trim_end_matches('/').to_owned();
-        Self { inner: Arc::new(Inner { prefix, limits, registry, accounts, ground: OnceLock::new(), events }) }
+        let inner = Inner {
+            prefix,
+            limits,
+            registry,
+            accounts,
+            ground: OnceLock::new(),
+            #[cfg(feature = "cluster")]
+            abroad: OnceLock::new(),
+            events,
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Adds their routes.
@@ -221,6 +240,8 @@ impl Channels {
         let (near, far) = pair::pair(&self.ground().memory);
         let (id, mut far) = (Uuid::new_v4(), Some(far));
         loop {
+            #[cfg(feature = "cluster")]
+            self.seek(&name);
             let hub = self.inner.registry.wait(&name, self.inner.limits.wait_default).await?;
             let Ok(reader) = hub.subscribe(id, || far.take()) else {
                 self.inner.registry.forget(&name, &hub);
@@ -272,6 +293,8 @@ impl Channels {
         who: Bytes,
     ) -> Result<(Arc<Hub>, Arc<publisher::Publisher>), OpenError> {
         let Ground { memory, counters } = self.ground();
+        #[cfg(feature = "cluster")]
+        let options = &self.terms(name, options)?;
         loop {
             let make = || Hub::new(options, self.inner.limits.clone(), memory.clone(), counters.clone());
             let Some((hub, is_new)) = self.inner.registry.get_or_make(name, make) else {
@@ -286,6 +309,8 @@ impl Channels {
                 }
                 self.tell(ChannelEvent::PublisherJoined { name: name.clone(), id });
                 self.inner.registry.announce(name);
+                #[cfg(feature = "cluster")]
+                self.meet_nodes(name, &hub);
                 return Ok((hub, shared));
             }
             self.inner.registry.forget(name, &hub);
@@ -312,15 +337,21 @@ impl Channels {
             if hub.is_over() && self.inner.registry.forget(&name, &hub) {
                 self.tell(ChannelEvent::Destroyed { name: name.clone(), ending: ending.clone() });
             }
+            #[cfg(feature = "cluster")]
+            self.tell_nodes(&name);
         };
         publishing.run(self.inner.limits.refused_linger, left).await;
     }
 
     async fn run_reader(self, name: Name, hub: Arc<Hub>, reader: Arc<Reader>) {
         let seat = Seat { hub: &hub, reader: &reader };
+        #[cfg(feature = "cluster")]
+        self.reads(&name, &reader);
         self.tell(ChannelEvent::SubscriberJoined { name: name.clone(), id: reader.id });
         let code = reader.attend(self.inner.limits.channel_stall_max, || hub.caught_up()).await;
         seat.leave(code);
+        #[cfg(feature = "cluster")]
+        self.tell_nodes(&name);
         self.tell(ChannelEvent::SubscriberLeft { name, id: reader.id, code });
         reader.close(self.inner.limits.refused_linger).await;
     }

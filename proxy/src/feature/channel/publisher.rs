@@ -60,6 +60,12 @@ impl Publisher {
         Self { number, id, roused, events }
     }
 
+    /// It is to look how many read.
+    #[cfg(feature = "cluster")]
+    pub fn rouse(&self) {
+        self.roused.notify_one();
+    }
+
     /// Tells it of a reader, when it has time.
     pub fn hear(&self, news: News) {
         let mut events = self.events.lock();

@@ -6,15 +6,13 @@ use browser_stream_mux::{Cell, Code, End, QUEUED_MAX, Stream};
 use browser_stream_protocol::channel::{Delivered, Policy, Records};
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
-use tokio::{
-    sync::Notify,
-    time::{Instant, timeout},
-};
+use tokio::{sync::Notify, time::timeout};
 use uuid::Uuid;
 
 use super::{
     backlog::Backlog,
     batch::{Batch, Item, Kind},
+    stall::Stall,
 };
 use crate::{
     counters::{Counters, Refusal},
@@ -25,6 +23,8 @@ use crate::{
 pub(super) struct Reader {
     pub number: u32,
     pub id: Uuid,
+    /// It reads for all readers of another node, who hear publishers of their own node without that.
+    pub is_node: bool,
     policy: Policy,
     /// Bytes that may wait here.
     most: usize,
@@ -65,11 +65,24 @@ pub(super) enum Took {
 }
 
 impl Reader {
-    pub fn new(number: u32, id: Uuid, stream: Stream, policy: Policy, most: usize, memory: Arc<Memory>, counters: Arc<Counters>) -> Self {
+    pub fn new(
+        (number, is_node): (u32, bool),
+        id: Uuid,
+        stream: Stream,
+        policy: Policy,
+        most: usize,
+        memory: Arc<Memory>,
+        counters: Arc<Counters>,
+    ) -> Self {
         let cell = stream.cell().clone();
         let backlog = Backlog::new(memory.clone());
         let line = Line { stream, backlog, is_behind: false, handed: 0, sent: Vec::new(), is_last: false };
-        Self { number, id, policy, most, cell, roused: Notify::new(), line: Mutex::new(line), memory, counters }
+        Self { number, id, is_node, policy, most, cell, roused: Notify::new(), line: Mutex::new(line), memory, counters }
+    }
+
+    /// Whether it is for this to hand it what a publisher says, which may be one of this node's.
+    pub fn hears(&self, is_native: bool) -> bool {
+        is_native || !self.is_node
     }
 
     /// Hands it what a publisher sent, without a copy.
@@ -312,26 +325,6 @@ impl Line {
     }
 }
 
-/// Since when a reader has taken nothing more.
-struct Stall {
-    taken: u64,
-    since: Instant,
-}
-
-impl Stall {
-    fn new(taken: u64) -> Self {
-        Self { taken, since: Instant::now() }
-    }
-
-    /// Whether it had taken so much for so long.
-    fn exceeds(&mut self, taken: u64, most: Duration) -> bool {
-        if taken > self.taken {
-            *self = Self::new(taken);
-        }
-        self.since.elapsed() >= most
-    }
-}
-
 fn code(how: End) -> u32 {
     match how {
         End::Lost => Code::Lost.number(),
@@ -365,7 +358,7 @@ mod tests {
             let cell = Cell::new();
             let memory = Arc::new(Memory::new(usize::MAX));
             let stream = Stream::new(1, cell.clone(), Arc::new(Way));
-            let reader = Arc::new(Reader::new(0, Uuid::nil(), stream, Policy::Wait, usize::MAX, memory.clone(), Arc::default()));
+            let reader = Arc::new(Reader::new((0, false), Uuid::nil(), stream, Policy::Wait, usize::MAX, memory.clone(), Arc::default()));
             reader.begin(7);
             let mut batcher = super::super::batch::Batcher::new(7, usize::MAX, memory);
             batcher.add(Bytes::from_static(b"all!"), true).expect("short enough");

@@ -64,6 +64,16 @@ impl Registry {
         self.hubs.load(Ordering::Relaxed)
     }
 
+    /// Whether somebody here waits for that channel, or reads it.
+    #[cfg(feature = "cluster")]
+    pub fn is_wanted(&self, name: &Name) -> bool {
+        let slots = self.slots.lock();
+        let Some(slot) = slots.get(name) else { return false };
+        let (waits, hub) = (slot.waiting > 0, slot.hub.clone());
+        drop(slots);
+        waits || hub.is_some_and(|hub| hub.own_readers() > 0)
+    }
+
     /// Somebody publishes there from now on.
     pub fn announce(&self, name: &Name) {
         if let Some(slot) = self.slots.lock().get(name) {

@@ -68,6 +68,8 @@ impl Channels {
             Err(error) => return refuse(opening, error).await,
         };
         let id = Uuid::new_v4();
+        #[cfg(feature = "cluster")]
+        self.seek(&name);
         loop {
             let found = tokio::select! {
                 biased;

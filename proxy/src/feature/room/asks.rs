@@ -7,6 +7,7 @@ use std::{
 
 use browser_stream_protocol::room::Answer;
 use tokio::{sync::mpsc::UnboundedSender, time::Instant};
+use uuid::Uuid;
 
 use crate::memory::{Lease, Memory};
 
@@ -48,13 +49,16 @@ pub(super) enum Asker {
     Member(u32, u64),
     /// The program, which gets the number of who answers with the answer.
     Program(UnboundedSender<(u32, Answer)>),
+    /// A member or the program of another node, which has its own number for the ask.
+    #[cfg_attr(not(feature = "cluster"), expect(dead_code, reason = "without a cluster nobody is elsewhere"))]
+    Node(Uuid, u64),
 }
 
 impl Asker {
     fn number(&self) -> u32 {
         match self {
             Self::Member(number, _) => *number,
-            Self::Program(_) => 0,
+            Self::Program(_) | Self::Node(..) => 0,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::{mem, sync::Arc};
 use browser_stream_protocol::room::{EventName, Record, Told, event_head};
 use bytes::{Bytes, BytesMut};
 
+use super::word::Word;
 use crate::memory::{Memory, booked};
 
 /// Records in the order in which they were said.
@@ -55,10 +56,14 @@ pub(super) enum Kind {
 }
 
 /// Makes batches.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Log {
     bytes: BytesMut,
     entries: Vec<Entry>,
+    /// Other nodes have members here, too.
+    pub has_nodes: bool,
+    /// What they are told.
+    words: Vec<Word>,
 }
 
 /// A part of a batch for one member, and what it weighs.
@@ -85,9 +90,22 @@ impl Log {
         self.entry(from, target, kind);
     }
 
-    /// Bytes of what was added.
+    /// Adds what others nodes have to hear of it, if there are any.
+    pub fn tell_nodes(&mut self, word: impl FnOnce() -> Word) {
+        if self.has_nodes {
+            self.words.push(word());
+        }
+    }
+
+    /// What they have to hear that was added since the last time.
+    #[cfg(feature = "cluster")]
+    pub fn take_words(&mut self) -> Vec<Word> {
+        mem::take(&mut self.words)
+    }
+
+    /// Bytes of what was added, at least one for each word.
     pub fn len(&self) -> usize {
-        self.bytes.len()
+        self.bytes.len() + self.words.len()
     }
 
     /// What was added since the last time.

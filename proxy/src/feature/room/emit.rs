@@ -23,6 +23,7 @@ use super::{
     batch::{Kind, Target},
     hook::Answerer,
     room::{Room, answer},
+    word::Word,
 };
 use crate::counters::{Deed, Refusal};
 
@@ -37,7 +38,7 @@ pub(super) struct Ask<'a> {
 }
 
 /// An ask is known for so much longer than its asker waits.
-const ASK_LINGER: Duration = Duration::from_secs(1);
+pub(super) const ASK_LINGER: Duration = Duration::from_secs(1);
 
 /// An event costs at least as much as one delivery to each of so many members, for all are looked through.
 const LOOKED_THROUGH: usize = 64;
@@ -45,6 +46,11 @@ const LOOKED_THROUGH: usize = 64;
 impl Room {
     /// A member's event for others of this room; how many deliveries that is.
     pub fn emit(&self, from: u32, emit: &Emit) -> usize {
+        self.emit_to(from, emit, true)
+    }
+
+    /// The same, for those at this node alone if others hear it in another way.
+    fn emit_to(&self, from: u32, emit: &Emit, is_for_all: bool) -> usize {
         let members = self.members.load(Ordering::Relaxed);
         let (target, addressees) = match (&emit.to[..], &emit.except[..]) {
             ([], []) => (Target::Others, members.saturating_sub(1)),
@@ -55,7 +61,13 @@ impl Room {
             }
         };
         self.came(addressees);
-        self.log.lock().event(from, target, emit.is_volatile, None, &emit.name, &emit.body);
+        let mut log = self.log.lock();
+        if is_for_all {
+            let Emit { is_volatile, name, body, .. } = emit;
+            log.tell_nodes(|| Word::event(from, target.clone(), (*is_volatile, None), name, body));
+        }
+        log.event(from, target, emit.is_volatile, None, &emit.name, &emit.body);
+        drop(log);
         addressees.max(1 + members / LOOKED_THROUGH)
     }
 
@@ -101,13 +113,13 @@ impl Room {
             [] if except.is_empty() => (Target::Others, state.everybody(), Vec::new()),
             [] => {
                 let except = sorted(except);
-                let asked = state.places.iter().map(|place| place.number()).filter(|number| except.binary_search(number).is_err());
+                let asked = state.numbers().into_iter().filter(|number| except.binary_search(number).is_err());
                 (Target::Except(except.clone()), asked.collect(), Vec::new())
             }
             to => {
                 let all = sorted(to);
                 let named = all.iter().copied().filter(|&number| number != 0 && number != from && is_named(number));
-                let (here, absent): (Vec<u32>, Vec<u32>) = named.partition(|&number| state.index(number).is_some());
+                let (here, absent): (Vec<u32>, Vec<u32>) = named.partition(|&number| state.has(number));
                 let here: Arc<[u32]> = here.into();
                 (Target::Some(here.clone()), here, absent)
             }
@@ -123,6 +135,7 @@ impl Room {
         let count = members.len();
         self.came(count);
         let mut log = self.log.lock();
+        log.tell_nodes(|| Word::event(from, target.clone(), (false, Some((number, timeout))), name, body));
         log.event(from, target, false, Some(number), name, body);
         if let Asker::Member(member, number) = asker {
             log.word(0, Target::One(member), Kind::Word, &Told::Asked { number, members });
@@ -166,12 +179,14 @@ impl Room {
     /// A member says of itself something else from now on; how many deliveries that is.
     pub fn profile(&self, number: u32, profile: Box<RawValue>) -> usize {
         let mut state = self.state.lock();
-        let addressees = state.places.len().saturating_sub(1);
+        let addressees = self.members.load(Ordering::Relaxed).saturating_sub(1);
         if let Some(place) = state.place_mut(number) {
             let told = Told::Profile { number, profile: Bytes::copy_from_slice(profile.get().as_bytes()) };
             place.profile = Some(profile);
             place.describe(&self.house.books().memory);
-            self.log.lock().word(number, Target::Others, Kind::Word, &told);
+            let mut log = self.log.lock();
+            log.word(number, Target::Others, Kind::Word, &told);
+            log.tell_nodes(|| Word::Profile(number));
         }
         addressees.max(1)
     }
@@ -192,31 +207,42 @@ impl Room {
             );
             return 1;
         };
-        let mut deliveries = self.emit(from, emit);
+        let mut deliveries = self.emit_to(from, emit, false);
         for room in self.house.list().into_iter().filter(|room| room.name != self.name) {
             let state = room.state.lock();
             let own = state.places.iter().find(|place| place.session == session).map(|place| place.number());
             // Under the lock, so that it is not heard of behind its leaving.
-            deliveries += room.emit(own.unwrap_or(0), &Emit { except: Vec::new(), ..emit.clone() });
+            deliveries += room.emit_to(own.unwrap_or(0), &Emit { except: Vec::new(), ..emit.clone() }, false);
             drop(state);
             room.rouse();
+        }
+        #[cfg(feature = "cluster")]
+        if let Some(tally) = self.house.tally.get() {
+            let except = self.state.lock().strangers.ids(&emit.except);
+            tally.everywhere(Some(session), Some((self.name.as_str().into(), except)), emit);
         }
         deliveries
     }
 
-    /// The program's event for some of the members, or for all; how many deliveries that is at most.
-    pub fn emit_program(&self, to: Option<&[Uuid]>, name: &EventName, body: &Bytes) -> usize {
+    /// The program's event for some of the members, or for all, those at this node alone if others hear it in another way; how many deliveries that is at most.
+    pub fn emit_program(&self, to: Option<&[Uuid]>, name: &EventName, body: &Bytes, is_for_all: bool) -> usize {
         let state = self.state.lock();
         let (target, count) = match to {
-            None => (Target::Others, state.places.len()),
+            None => (Target::Others, state.places.len() + state.strangers.len()),
             Some(ids) => {
-                let numbers: Vec<u32> =
-                    state.places.iter().filter(|place| ids.contains(&place.seat.id)).map(|place| place.number()).collect();
+                let places = state.places.iter().filter(|place| ids.contains(&place.seat.id)).map(|place| place.number());
+                let strangers = state.strangers.iter().filter(|(_, one)| ids.contains(&one.info.id)).map(|(number, _)| number);
+                let numbers: Vec<u32> = places.chain(strangers).collect();
                 (Target::Some(sorted(&numbers)), numbers.len())
             }
         };
         self.came(count);
-        self.log.lock().event(0, target, false, None, name, body);
+        let mut log = self.log.lock();
+        if is_for_all {
+            log.tell_nodes(|| Word::event(0, target.clone(), (false, None), name, body));
+        }
+        log.event(0, target, false, None, name, body);
+        drop(log);
         drop(state);
         self.said();
         count

@@ -12,8 +12,10 @@ use super::{
     RoomEvent,
     batch::{Kind, Target},
     line::{Line, Link},
-    room::{Room, State},
+    room::Room,
     seat::{Peering, Place, Seat, Secret},
+    state::State,
+    word::Word,
 };
 use crate::{
     counters::Refusal,
@@ -104,7 +106,7 @@ impl Room {
             return Err(Outside::Changed);
         }
         let (limits, books) = (&self.house.limits, self.house.books());
-        let refused = if state.places.len() >= limits.room_members_max {
+        let refused = if state.places.len() + state.strangers.len() >= limits.room_members_max {
             books.counters.count(Refusal::RoomMembers);
             Some("as many are in that room as may be")
         } else if !self.house.enter(peer.0, self, state.last + 1) {
@@ -116,6 +118,8 @@ impl Room {
             if state.places.is_empty() {
                 // It was made for this one.
                 self.count(state);
+                #[cfg(feature = "cluster")]
+                self.leave_nodes(state);
             }
             return Err(OpenError::new(Code::Limit, why).into());
         }
@@ -135,7 +139,10 @@ impl Room {
         }
         state.places.push(place);
         self.count(state);
-        self.log.lock().word(number, Target::Others, Kind::Joined, &Told::Joined { number, who });
+        let mut log = self.log.lock();
+        log.word(number, Target::Others, Kind::Joined, &Told::Joined { number, who });
+        log.tell_nodes(|| Word::Joined(number));
+        drop(log);
         self.rouse();
         self.house.tell(RoomEvent::MemberJoined { name, id: seat.id });
         seat
@@ -192,6 +199,7 @@ impl Room {
         let mut log = self.log.lock();
         if place.away.take().is_some_and(|away| away.is_told) {
             log.word(number, Target::Others, Kind::Word, &Told::Live { number, is_live: true });
+            log.tell_nodes(|| Word::Live(number, true));
             self.house.tell(RoomEvent::MemberLive { name: self.name.clone(), id: place.seat.id, is_live: true });
         }
         if let Some(profile) = guest.profile.take().filter(|new| place.profile.as_ref().is_none_or(|old| old.get() != new.get())) {
@@ -200,6 +208,8 @@ impl Room {
             place.profile = Some(profile);
         }
         place.describe(&self.house.books().memory);
+        // Its session is another one, in any case.
+        log.tell_nodes(|| Word::Profile(number));
     }
 
     /// Answers one's open and gives it what comes first; from then on it has what is said.
@@ -229,7 +239,8 @@ impl Room {
 
 /// Who is here.
 fn present(state: &State) -> Snapshot {
-    state.places.iter().map(|place| (place.number(), (place.is_live(), place.who.clone()))).collect()
+    let strangers = state.strangers.iter().map(|(number, stranger)| (number, (stranger.info.is_live, stranger.who.clone())));
+    state.places.iter().map(|place| (place.number(), (place.is_live(), place.who.clone()))).chain(strangers).collect()
 }
 
 impl Line {

@@ -37,6 +37,9 @@ pub(super) struct House {
     peers: Mutex<HashMap<Uuid, Seats>>,
     moved: Mutex<HashMap<Uuid, Moved>>,
     books: OnceLock<Books>,
+    /// What is known of the rooms of other nodes.
+    #[cfg(feature = "cluster")]
+    pub tally: OnceLock<Arc<super::abroad::Tally>>,
 }
 
 /// The seats of one session: their rooms, and their numbers there.
@@ -73,7 +76,19 @@ impl House {
         let (events, _) = broadcast::channel(limits.events_buffer.max(1));
         let directory = Directory::new(&limits);
         let (hooks, away, rooms, peers, moved) = Default::default();
-        Self { limits, events, hooks, directory, away, rooms, peers, moved, books: OnceLock::new() }
+        Self {
+            limits,
+            events,
+            hooks,
+            directory,
+            away,
+            rooms,
+            peers,
+            moved,
+            books: OnceLock::new(),
+            #[cfg(feature = "cluster")]
+            tally: OnceLock::new(),
+        }
     }
 
     /// What the sessions of the process count in, from now on.
@@ -111,10 +126,16 @@ impl House {
             self.books().counters.count(Refusal::Rooms);
             return Err(Full);
         }
+        #[cfg(feature = "cluster")]
+        let is_public = self.tally.get().and_then(|tally| tally.is_public(name)).unwrap_or(is_public);
         let room = Arc::new(Room::new(name.clone(), is_public, self.clone()));
         rooms.insert(name.clone(), room.clone());
         drop(rooms);
         tokio::spawn(room.clone().run());
+        #[cfg(feature = "cluster")]
+        if self.tally.get().is_some() {
+            tokio::spawn(room.clone().hear());
+        }
         Ok(room)
     }
 
@@ -123,6 +144,18 @@ impl House {
         let mut rooms = self.rooms.lock();
         if rooms.get(&room.name).is_some_and(|here| std::ptr::eq(&**here, room)) {
             rooms.remove(&room.name);
+        }
+    }
+
+    /// So many members have their seats in a room here.
+    pub fn count(&self, room: &Room, members: usize) {
+        let show = |members| self.directory.set(&room.name, members);
+        #[cfg(feature = "cluster")]
+        if let Some(tally) = self.tally.get() {
+            return tally.count(&room.name, members, room.is_public, show);
+        }
+        if room.is_public {
+            show(members);
         }
     }
 

@@ -140,6 +140,17 @@ impl Line {
         self.weigh();
     }
 
+    /// So many records do not come that were meant for it; whether it is told that later.
+    #[cfg(feature = "cluster")]
+    pub fn lose(&mut self, records: u64) -> bool {
+        let goes = !self.ring.waits();
+        let link = self.link.as_ref().filter(|_| goes);
+        link.into_iter().for_each(|link| link.say(&Told::Lost(records)));
+        let is_said = link.is_some();
+        self.ring.push_lost(records, is_said);
+        !is_said && self.link.is_some()
+    }
+
     /// It has received so many records.
     pub fn acknowledge(&mut self, got: u64) -> Result<(), Never> {
         self.ring.acknowledge(got)

@@ -1,8 +1,11 @@
 //! Rooms: members send each other named events, and keep their seats while their connections are gone (PROTOCOL.md, section 14).
 //!
 //! What members say is made into records once (`batch`) and handed by the room's one task (`room`) to all of them together: each has the same bytes queued in
-//! its session without a copy, and a ring of what it has not acknowledged (`line`, `ring`). A member's own task takes what the member sends (`member`).
+//! its session without a copy, and a ring of what it has not acknowledged (`line`, `ring`). A member's own task takes what the member sends (`member`). Where several nodes act
+//! as one, a room has members at others, too (`stranger`), and tells those what is said (`word`, `abroad`).
 
+#[cfg(feature = "cluster")]
+mod abroad;
 mod asks;
 mod batch;
 mod directory;
@@ -19,7 +22,10 @@ mod ring;
 mod room;
 mod routes;
 mod seat;
+mod state;
+mod stranger;
 mod value;
+mod word;
 
 use std::{sync::Arc, time::SystemTime};
 

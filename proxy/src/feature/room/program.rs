@@ -69,7 +69,7 @@ impl Rooms {
     /// `not_found` where there is no such room, `bad_request` for a name or arguments that cannot be, `limit` for more than [`Limits::room_event_bytes_max`](crate::Limits).
     pub fn emit(&self, name: &str, event: &str, args: &impl Serialize) -> Result<usize, OpenError> {
         let (event, body) = self.event(event, args)?;
-        Ok(self.find(name)?.emit_program(None, &event, &body))
+        Ok(self.find(name)?.emit_program(None, &event, &body, true))
     }
 
     /// Sends an event to some members of a room, by their ids: how many of those are there.
@@ -78,7 +78,7 @@ impl Rooms {
     /// As [`emit`](Self::emit).
     pub fn emit_to(&self, name: &str, members: &[Uuid], event: &str, args: &impl Serialize) -> Result<usize, OpenError> {
         let (event, body) = self.event(event, args)?;
-        Ok(self.find(name)?.emit_program(Some(members), &event, &body))
+        Ok(self.find(name)?.emit_program(Some(members), &event, &body, true))
     }
 
     /// Sends an event to all members of all rooms: how many those are.
@@ -87,7 +87,11 @@ impl Rooms {
     /// `bad_request` and `limit` as [`emit`](Self::emit).
     pub fn emit_all(&self, event: &str, args: &impl Serialize) -> Result<usize, OpenError> {
         let (event, body) = self.event(event, args)?;
-        Ok(self.house.list().iter().map(|room| room.emit_program(None, &event, &body)).sum())
+        #[cfg(feature = "cluster")]
+        if let Some(tally) = self.house.tally.get() {
+            tally.everywhere(None, None, &browser_stream_protocol::room::Emit::new(event.clone(), body.clone()));
+        }
+        Ok(self.house.list().iter().map(|room| room.emit_program(None, &event, &body, false)).sum())
     }
 
     /// Asks all members of a room, and waits for their answers, at most so long. Dropping the future asks all the same.
@@ -144,7 +148,7 @@ impl Rooms {
         let ending = Ending::new(Code::Forbidden, reason);
         let Ok(room) = self.find(name) else { return false };
         let found = room.infos().into_iter().find(|info| info.id == member);
-        found.and_then(|info| room.vacate(info.number, &ending, None, |_| true)).inspect(|place| end(place, &ending)).is_some()
+        found.is_some_and(|info| room.remove(info.number, &ending))
     }
 
     /// Ends a room: its members are told `gone`, with the reason. False if there is none.
@@ -152,7 +156,7 @@ impl Rooms {
         let ending = Ending::new(Code::Gone, reason);
         let Ok(room) = self.find(name) else { return false };
         for member in room.infos() {
-            room.vacate(member.number, &ending, None, |_| true).inspect(|place| end(place, &ending));
+            room.remove(member.number, &ending);
         }
         true
     }
@@ -220,12 +224,6 @@ impl Room {
         }
         Ok(())
     }
-}
-
-/// The last word to a member that is none any more.
-fn end(place: &Place, ending: &Ending) {
-    let link = place.seat.line.lock().detach();
-    link.into_iter().for_each(|link| link.end(&Told::End(ending.clone())));
 }
 
 fn refusal(ending: Ending) -> OpenError {

@@ -73,6 +73,21 @@ impl Ring {
         }
     }
 
+    /// Adds that so many were left out; it waits, unless it was `sent`.
+    #[cfg(feature = "cluster")]
+    pub fn push_lost(&mut self, records: u64, sent: bool) {
+        let waits = !sent && self.waits();
+        if let Some(Piece { what: What::Lost, records: before, .. }) = self.pieces.back_mut().filter(|_| waits) {
+            *before += records;
+            return;
+        }
+        self.pieces.push_back(Piece { what: What::Lost, records, bytes: 0 });
+        if sent {
+            self.sent += 1;
+            self.out += records;
+        }
+    }
+
     /// The next that waits; it counts as sent.
     pub fn next(&mut self) -> Option<&Piece> {
         let piece = self.pieces.get(self.sent)?;

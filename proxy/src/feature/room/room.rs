@@ -10,6 +10,7 @@ use std::{
 
 use browser_stream_mux::Code;
 use browser_stream_protocol::{channel::Ending, room::Told};
+use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::{
     sync::Notify,
@@ -19,11 +20,13 @@ use uuid::Uuid;
 
 use super::{
     MemberInfo, RoomEvent,
-    asks::{Asker, Asks},
+    asks::Asker,
     batch::{Kind, Log, Target},
     house::{House, names},
     line::Handed,
     seat::Place,
+    state::State,
+    word::Word,
 };
 use crate::{counters::Refusal, route::Name, session::together};
 
@@ -39,18 +42,9 @@ pub(super) struct Room {
     roused: Notify,
     pub(super) members: AtomicUsize,
     pub(super) events: AtomicU64,
-}
-
-/// Who is here.
-#[derive(Default)]
-pub(super) struct State {
-    /// In the order of their numbers.
-    pub places: Vec<Place>,
-    pub last: u32,
-    pub asks: Asks,
-    /// The numbers of all, made when they are needed.
-    pub everybody: Option<Arc<[u32]>>,
-    pub is_over: bool,
+    /// It is known who is here at other nodes.
+    #[cfg(feature = "cluster")]
+    pub(super) whole: tokio::sync::SetOnce<()>,
 }
 
 /// What a room is made of, for who looks at it.
@@ -67,35 +61,27 @@ const PAUSE_MAX: Duration = Duration::from_millis(10);
 /// With so much to hand out, whoever says more hands it out first.
 const LOG_MAX: usize = 128 * 1024;
 
-impl State {
-    pub fn place(&self, number: u32) -> Option<&Place> {
-        self.index(number).and_then(|index| self.places.get(index))
-    }
-
-    pub fn place_mut(&mut self, number: u32) -> Option<&mut Place> {
-        self.index(number).and_then(|index| self.places.get_mut(index))
-    }
-
-    pub fn index(&self, number: u32) -> Option<usize> {
-        self.places.binary_search_by_key(&number, Place::number).ok()
-    }
-
-    /// The numbers of all who are here.
-    pub fn everybody(&mut self) -> Arc<[u32]> {
-        let Self { everybody, places, .. } = self;
-        everybody.get_or_insert_with(|| places.iter().map(Place::number).collect()).clone()
-    }
-
-    fn due(&self) -> Option<Instant> {
-        let away = self.places.iter().filter_map(|place| place.away.as_ref()).map(|away| away.until).min();
-        away.into_iter().chain(self.asks.due()).min()
-    }
-}
-
 impl Room {
     pub fn new(name: Name, is_public: bool, house: Arc<House>) -> Self {
-        let (state, log, roused, members, events) = Default::default();
-        Self { name, is_public, since: SystemTime::now(), house, state, log, roused, members, events }
+        let (log, roused, members, events) = Default::default();
+        let state = State {
+            #[cfg(feature = "cluster")]
+            abroad: house.tally.get().map(|tally| super::abroad::Abroad::new(tally, &name)),
+            ..State::default()
+        };
+        Self {
+            name,
+            is_public,
+            since: SystemTime::now(),
+            house,
+            state: Mutex::new(state),
+            log,
+            roused,
+            members,
+            events,
+            #[cfg(feature = "cluster")]
+            whole: tokio::sync::SetOnce::new(),
+        }
     }
 
     /// Hands out what is said, and sees to seats and asks whose time is over, until nobody has a seat here.
@@ -145,7 +131,14 @@ impl Room {
 
     /// Hands everybody what was said so far: who comes next hears what is said next.
     pub(super) fn flush(&self, state: &mut State) {
-        let Some(batch) = self.log.lock().take(&self.house.books().memory) else { return };
+        let mut log = self.log.lock();
+        let batch = log.take(&self.house.books().memory);
+        #[cfg(feature = "cluster")]
+        let words = log.take_words();
+        drop(log);
+        #[cfg(feature = "cluster")]
+        state.tell_nodes(words);
+        let Some(batch) = batch else { return };
         let (mut chunks, mut lagging) = (Vec::new(), Vec::new());
         for place in &state.places {
             match place.seat.line.lock().hand(&batch, &mut chunks) {
@@ -170,7 +163,10 @@ impl Room {
         };
         place.away = Some(gone);
         let id = place.seat.id;
-        self.log.lock().word(number, Target::Others, Kind::Word, &Told::Live { number, is_live: false });
+        let mut log = self.log.lock();
+        log.word(number, Target::Others, Kind::Word, &Told::Live { number, is_live: false });
+        log.tell_nodes(|| Word::Live(number, false));
+        drop(log);
         self.rouse();
         self.house.tell(RoomEvent::MemberLive { name: self.name.clone(), id, is_live: false });
         true
@@ -229,6 +225,10 @@ impl Room {
             let place = state.places.remove(index);
             self.count(&mut state);
             self.tell_left(&mut state, &place, ending, rooms);
+            #[cfg(feature = "cluster")]
+            if state.is_over {
+                self.leave_nodes(&mut state);
+            }
             self.house.exit(place.session, self, number);
             self.rouse();
             seat.roused.notify_one();
@@ -238,38 +238,50 @@ impl Room {
 
     fn tell_left(&self, state: &mut State, place: &Place, ending: &Ending, rooms: Option<Vec<Name>>) {
         let (number, id, name) = (place.number(), place.seat.id, self.name.clone());
-        let unanswered = state.asks.part(number);
-        let mut log = self.log.lock();
+        let listed = rooms.as_deref().map(names);
         if let Some(rooms) = rooms {
-            let leaving = Told::Leaving { number, ending: ending.clone(), rooms: names(&rooms) };
-            log.word(number, Target::Others, Kind::Word, &leaving);
             self.house.tell(RoomEvent::MemberDisconnecting { name: name.clone(), id, rooms });
         }
-        let code = if ending.is_clean() { Code::Gone.number() } else { ending.code };
-        for asker in unanswered {
-            answer(&mut log, asker, number, Err(Ending::new(code, "it left before it answered")));
-        }
-        log.word(number, Target::Others, Kind::Left(place.who.clone()), &Told::Left { number, ending: ending.clone() });
-        drop(log);
+        self.log.lock().tell_nodes(|| Word::Left { number, ending: ending.clone(), rooms: listed.clone() });
+        self.say_left(state, (number, place.who.clone()), ending, listed);
         self.house.tell(RoomEvent::MemberLeft { name: name.clone(), id, code: ending.code, text: ending.text.clone() });
         if state.is_over {
             self.house.tell(RoomEvent::Destroyed { name });
         }
     }
 
-    /// Who is here has changed.
-    pub(super) fn count(&self, state: &mut State) {
-        let members = state.places.len();
+    /// One has left, wherever its seat was: what that answers, and what the others hear.
+    pub(super) fn say_left(&self, state: &mut State, (number, who): (u32, Bytes), ending: &Ending, rooms: Option<Bytes>) {
+        let unanswered = state.asks.part(number);
+        let mut log = self.log.lock();
+        if let Some(rooms) = rooms {
+            log.word(number, Target::Others, Kind::Word, &Told::Leaving { number, ending: ending.clone(), rooms });
+        }
+        let code = if ending.is_clean() { Code::Gone.number() } else { ending.code };
+        for asker in unanswered {
+            answer(&mut log, asker, number, Err(Ending::new(code, "it left before it answered")));
+        }
+        log.word(number, Target::Others, Kind::Left(who), &Told::Left { number, ending: ending.clone() });
+    }
+
+    /// Who is here has changed, wherever that is.
+    pub(super) fn recount(&self, state: &mut State) {
         state.everybody = None;
-        self.members.store(members, Ordering::Relaxed);
+        self.members.store(state.places.len() + state.strangers.len(), Ordering::Relaxed);
+    }
+
+    /// Who has a seat here has changed.
+    pub(super) fn count(&self, state: &mut State) {
+        self.recount(state);
+        let members = state.places.len();
         if members == 0 {
             state.is_over = true;
             self.house.forget(self);
             self.rouse();
         }
         // One into which nobody came was not listed.
-        if self.is_public && state.last > 0 {
-            self.house.directory.set(&self.name, members);
+        if state.last > 0 {
+            self.house.count(self, members);
         }
     }
 
@@ -286,8 +298,8 @@ impl Room {
     pub fn census(&self) -> Census {
         let state = self.state.lock();
         Census {
-            members: state.places.len(),
-            live: state.places.iter().filter(|place| place.away.is_none()).count(),
+            members: state.places.len() + state.strangers.len(),
+            live: state.places.iter().filter(|place| place.away.is_none()).count() + state.strangers.live(),
             kept_bytes: state.places.iter().map(|place| place.seat.line.lock().held().bytes).sum(),
         }
     }
@@ -299,7 +311,26 @@ impl Room {
 
     /// Who is here, in the order in which they came.
     pub fn infos(&self) -> Vec<MemberInfo> {
-        self.state.lock().places.iter().map(MemberInfo::of).collect()
+        let state = self.state.lock();
+        let strangers = state.strangers.iter().map(|(_, stranger)| stranger.info.clone());
+        let mut infos: Vec<MemberInfo> = state.places.iter().map(MemberInfo::of).chain(strangers).collect();
+        infos.sort_unstable_by_key(|info| info.number);
+        infos
+    }
+
+    /// A member is to go, and is told why; false if it is not here.
+    pub fn remove(&self, number: u32, ending: &Ending) -> bool {
+        let id = self.state.lock().strangers.iter().find(|(other, _)| *other == number).map(|(_, stranger)| stranger.info.id);
+        if let Some(id) = id {
+            // Its own node sees to it.
+            self.log.lock().tell_nodes(|| Word::Remove { id, ending: ending.clone() });
+            self.rouse();
+            return true;
+        }
+        let place = self.vacate(number, ending, None, |_| true);
+        let link = place.as_ref().and_then(|place| place.seat.line.lock().detach());
+        link.into_iter().for_each(|link| link.end(&Told::End(ending.clone())));
+        place.is_some()
     }
 }
 
@@ -309,5 +340,6 @@ pub(super) fn answer(log: &mut Log, asker: Asker, from: u32, answer: browser_str
         Asker::Member(member, number) => log.word(from, Target::One(member), Kind::Word, &Told::Answer { number, from, answer }),
         // A program that has stopped to wait is no fault.
         Asker::Program(tell) => drop(tell.send((from, answer))),
+        Asker::Node(node, ask) => log.tell_nodes(|| Word::Answer { node, ask, from, answer }),
     }
 }

@@ -92,7 +92,13 @@ impl Rooms {
             let Ok(room) = self.house.find_or_make(&name, asked.public) else {
                 return opening.refuse(OpenError::new(Code::Limit, "there are as many rooms as may be")).await;
             };
+            #[cfg(feature = "cluster")]
+            room.is_whole().await;
             let seat = asked.seat.as_ref().and_then(|key| Some((room.seat(key, permit.sub())?, key.got)));
+            #[cfg(feature = "cluster")]
+            if let (None, Some(key)) = (&seat, &asked.seat) {
+                room.forsake(key, permit.sub());
+            }
             let mut guest = Guest { session, sub: permit.sub().cloned(), profile: profile.clone(), is_everywhere, seat };
             match room.enter(&mut guest, opening).map_err(|outside| *outside) {
                 Ok(entered) => {

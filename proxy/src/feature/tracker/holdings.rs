@@ -38,6 +38,13 @@ pub(super) struct Holdings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Ticket(u64);
 
+#[cfg(feature = "cluster")]
+impl Ticket {
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
 struct Bounds {
     contents: usize,
     contents_per_session: usize,
@@ -298,6 +305,26 @@ impl Holdings {
     pub fn said(&self, ticket: Ticket) -> Option<(PeerName, Vec<ContentId>)> {
         let teller = self.tellers.get(&ticket)?;
         Some((teller.name?, teller.contents.iter().copied().collect()))
+    }
+
+    /// All streams.
+    #[cfg(feature = "cluster")]
+    pub fn tickets(&self) -> impl Iterator<Item = Ticket> {
+        self.tellers.keys().copied()
+    }
+
+    /// The session of a stream, how far its peer is, and in whose name it speaks; with `all`, what of that still holds, and `None` if that is nothing.
+    #[cfg(feature = "cluster")]
+    pub fn announced(&self, ticket: Ticket, all: bool) -> Option<(Uuid, Option<Duration>, Announce)> {
+        let teller = self.tellers.get(&ticket)?;
+        let name = teller.name?;
+        let held = |id: &ContentId| Some(Announced { id: *id, extent: self.contents.get(id)?.holders.get(&name)?.extent.clone() });
+        let contents: Vec<Announced> = if all { teller.contents.iter().filter_map(held).collect() } else { Vec::new() };
+        if all && contents.is_empty() {
+            return None;
+        }
+        let rtt = self.peers.get(&name).and_then(|peer| peer.rtt);
+        Some((teller.session, rtt, Announce { name, contents }))
     }
 
     /// How many contents there are, and how many holdings of them.

@@ -1,8 +1,11 @@
 //! The tracker of a swarm: who has which content, and which of them to ask first (PROTOCOL.md, section 15).
 //!
 //! Who holds what is a state without a clock (`holdings`), who was of no use another (`failures`); a find looks at both and orders what it finds (`rank`). A peer has one
-//! stream (`track`), on which it says what it has, and which withdraws all of it when it ends. No byte of a content comes here: peers connect to one another by name.
+//! stream (`track`), on which it says what it has, and which withdraws all of it when it ends. Where several nodes act as one, streams of others are stood for here (`abroad`).
+//! No byte of a content comes here: peers connect to one another by name.
 
+#[cfg(feature = "cluster")]
+mod abroad;
 mod failures;
 mod holdings;
 mod rank;
@@ -51,6 +54,9 @@ struct Inner {
     limits: Arc<Limits>,
     holdings: Mutex<Holdings>,
     books: OnceLock<Books>,
+    /// What is known of other nodes.
+    #[cfg(feature = "cluster")]
+    abroad: OnceLock<Arc<abroad::Abroad>>,
 }
 
 /// What a process has one of.
@@ -85,7 +91,15 @@ impl Tracker {
     /// A tracker of peers that serve under these names; it is below their prefix.
     pub fn over(names: StreamServerProxy, limits: Arc<Limits>) -> Self {
         let holdings = Mutex::new(Holdings::new(&limits));
-        Self { inner: Arc::new(Inner { names, limits, holdings, books: OnceLock::new() }) }
+        let inner = Inner {
+            names,
+            limits,
+            holdings,
+            books: OnceLock::new(),
+            #[cfg(feature = "cluster")]
+            abroad: OnceLock::new(),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Adds its route, and those of its names where they are not there yet.

@@ -10,6 +10,8 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
+#[cfg(feature = "cluster")]
+use super::abroad::{Said, Teller};
 use super::{Inner, failures::Verdict, holdings::Ticket};
 use crate::{
     counters::{Deed, Refusal},
@@ -117,6 +119,8 @@ impl Attending {
         let mut holdings = self.inner.holdings.lock();
         let over = holdings.expire(Instant::now().into_std());
         holdings.measured(self.ticket, rtt);
+        #[cfg(feature = "cluster")]
+        self.tell(|| Said::Measured(self.ticket.number(), rtt));
         drop(holdings);
         self.did(Deed::SwarmExpired, over);
     }
@@ -173,8 +177,16 @@ impl Attending {
         }
         let (count, now, rtt) = (announce.contents.len(), Instant::now().into_std(), self.session.rtt());
         let mut holdings = self.inner.holdings.lock();
+        #[cfg(feature = "cluster")]
+        let told = self.inner.abroad.get().map(|_| announce.clone());
         let refused = holdings.announce(self.ticket, announce, &self.inner.books().memory, now);
         holdings.measured(self.ticket, rtt);
+        #[cfg(feature = "cluster")]
+        if let Some(mut told) = told {
+            told.contents.retain(|announced| !refused.iter().any(|(id, _)| *id == announced.id));
+            let teller = Teller::of(self.ticket, &holdings, Some(&told));
+            teller.into_iter().for_each(|teller| self.tell(|| Said::Announced(teller)));
+        }
         drop(holdings);
         self.did(Deed::SwarmAnnounce, 1);
         refused.iter().for_each(|(_, why)| self.session.count(*why));
@@ -189,9 +201,24 @@ impl Attending {
 
     fn withdraw(&self, value: &str) -> Result<(), Unheard> {
         let withdraw: Withdraw = self.read(value)?;
-        self.inner.holdings.lock().withdraw(self.ticket, withdraw.contents.as_deref());
+        self.withdraw_now(withdraw.contents);
         self.did(Deed::SwarmWithdraw, 1);
         Ok(())
+    }
+
+    fn withdraw_now(&self, contents: Option<Vec<ContentId>>) {
+        let mut holdings = self.inner.holdings.lock();
+        holdings.withdraw(self.ticket, contents.as_deref());
+        #[cfg(feature = "cluster")]
+        self.tell(|| Said::Withdrawn(self.ticket.number(), contents));
+    }
+
+    /// Other nodes are told what happened, if there are any.
+    #[cfg(feature = "cluster")]
+    fn tell(&self, said: impl FnOnce() -> Said) {
+        if let Some(abroad) = self.inner.abroad.get() {
+            abroad.tell(said());
+        }
     }
 
     fn renew(&self) -> Result<(), Unheard> {
@@ -200,12 +227,16 @@ impl Attending {
             let is_held = self.inner.names.is_held_by(&name.to_string(), &self.session);
             let may = |id: &ContentId| is_held && self.session.sees(Verb::Publish, &id.right());
             let over: Vec<_> = contents.into_iter().filter(|id| !may(id)).collect();
-            self.inner.holdings.lock().withdraw(self.ticket, Some(&over));
+            if !over.is_empty() {
+                self.withdraw_now(Some(over));
+            }
         }
         let rtt = self.session.rtt();
         let mut holdings = self.inner.holdings.lock();
         holdings.renew(self.ticket, Instant::now().into_std());
         holdings.measured(self.ticket, rtt);
+        #[cfg(feature = "cluster")]
+        self.tell(|| Said::Renewed(self.ticket.number()));
         drop(holdings);
         self.did(Deed::SwarmRenew, 1);
         Ok(())
@@ -242,7 +273,10 @@ impl Attending {
 
 impl Drop for Attending {
     fn drop(&mut self) {
-        self.inner.holdings.lock().end(self.ticket, Instant::now().into_std());
+        let mut holdings = self.inner.holdings.lock();
+        holdings.end(self.ticket, Instant::now().into_std());
+        #[cfg(feature = "cluster")]
+        self.tell(|| Said::Ended(self.ticket.number()));
     }
 }
 

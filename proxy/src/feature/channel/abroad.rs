@@ -1,0 +1,286 @@
+//! Channels whose publishers and readers are at different nodes (proxy/docs/cluster.md, section 7).
+//!
+//! Which node has publishers of which channel is known to all, by a lane. A node whose readers want a channel reads it itself at each node that publishes in it, over one stream
+//! for all of them (`mirror`), and hands on what comes as if it were published here.
+
+mod hub;
+mod mirror;
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use browser_stream_mux::{Code, Stream};
+use browser_stream_protocol::channel::{Accepted, ChannelOptions, Policy, Publishers};
+use futures::{StreamExt, future::BoxFuture};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::broadcast::error::RecvError,
+    time::{Instant, sleep_until},
+};
+use uuid::Uuid;
+
+use super::{Channels, Inner, hub::Hub, pair, reader::Reader};
+use crate::{
+    cluster::{Heard, Lane, Mail, News, Post, Subject, Word},
+    error::OpenError,
+    route::Name,
+};
+
+/// Opens streams at other nodes, on which they answer as [`Channels::read_by_node`] does.
+#[doc(hidden)]
+pub trait Ways: Send + Sync + 'static {
+    /// Reads a channel at that node for all readers of this one.
+    fn read(&self, node: Uuid, name: &Name) -> BoxFuture<'static, Result<(Accepted, Stream), OpenError>>;
+}
+
+/// What is known of the channels of other nodes.
+pub(super) struct Abroad {
+    post: Post,
+    subject: Subject,
+    ways: Arc<dyn Ways>,
+    lane: Mutex<Lane<Vec<Tiding>, Tiding>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    /// What was told of this node.
+    here: HashMap<Name, Tiding>,
+    there: HashMap<Uuid, HashMap<Name, Tiding>>,
+    /// What is read at other nodes.
+    mirrors: HashSet<(Uuid, Name)>,
+}
+
+/// A node's part of a channel: nothing holds any more where nobody publishes or reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Tiding {
+    name: Arc<str>,
+    /// What holds there, if anybody publishes.
+    terms: Option<Terms>,
+    readers: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Terms {
+    policy: Policy,
+    replay: u32,
+    publishers: Publishers,
+}
+
+/// How often it is looked whether something was missed behind which nothing was said.
+const PULSE: Duration = Duration::from_secs(4);
+
+impl Word for Tiding {
+    /// What was missed follows from what holds.
+    fn counts(&self) -> bool {
+        false
+    }
+}
+
+impl Channels {
+    /// From now on the channels are those of all nodes, which are reached by `ways`. To be said before anybody publishes or subscribes.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    #[doc(hidden)]
+    pub fn span(&self, post: &Post, ways: Arc<dyn Ways>) {
+        let subject = Subject::new("channels", &[&self.inner.prefix]);
+        let lane = Mutex::new(Lane::new(post.clone(), subject.clone()));
+        let abroad = Arc::new(Abroad { post: post.clone(), subject, ways, lane, known: Mutex::default() });
+        if self.inner.abroad.set(abroad.clone()).is_ok() {
+            tokio::spawn(abroad.run(Arc::downgrade(&self.inner)));
+        }
+    }
+
+    /// Another node reads a channel for all of its readers: what publishers of this node say, and of no other.
+    ///
+    /// # Errors
+    /// `not_found` where none publishes here, `limit`.
+    #[doc(hidden)]
+    pub fn read_by_node(&self, name: &Name) -> Result<(Accepted, Stream), OpenError> {
+        let nobody = || OpenError::new(Code::NotFound, "nobody publishes in that channel at this node");
+        let hub = self.inner.registry.find(name).filter(|hub| hub.native().is_some()).ok_or_else(nobody)?;
+        let (near, far) = pair::pair(&self.ground().memory);
+        let id = Uuid::new_v4();
+        let reader = hub.subscribe_as(id, || Some(far), true).map_err(|_| nobody())??;
+        let accepted = Accepted::new(id, hub.info(None));
+        tokio::spawn(self.clone().run_reader(name.clone(), hub, reader));
+        Ok((accepted, near))
+    }
+
+    /// What a publisher that comes finds at other nodes: whether it may publish, and what holds then.
+    pub(super) fn terms(&self, name: &Name, asked: &ChannelOptions) -> Result<ChannelOptions, OpenError> {
+        let Some(terms) = self.inner.abroad.get().and_then(|abroad| abroad.terms(name)) else { return Ok(asked.clone()) };
+        if terms.publishers == Publishers::One || asked.publishers == Publishers::One {
+            return Err(OpenError::new(Code::NameTaken, super::hub::NOT_ALONE));
+        }
+        let mut holds = asked.clone();
+        (holds.policy, holds.replay) = (terms.policy, terms.replay);
+        Ok(holds)
+    }
+
+    /// Something about who is in a channel has changed here.
+    pub(super) fn tell_nodes(&self, name: &Name) {
+        if let Some(abroad) = self.inner.abroad.get() {
+            abroad.tell(name, self.inner.registry.find(name).as_deref());
+        }
+    }
+
+    /// Somebody publishes in a channel here from now on.
+    pub(super) fn meet_nodes(&self, name: &Name, hub: &Hub) {
+        hub.others_read(self.readers_abroad(name));
+        self.tell_nodes(name);
+    }
+
+    /// Somebody reads a channel here from now on: of other nodes, too.
+    pub(super) fn reads(&self, name: &Name, reader: &Reader) {
+        self.tell_nodes(name);
+        if !reader.is_node {
+            self.seek(name);
+        }
+    }
+
+    /// Somebody here wants what is published in a channel: it is read wherever that is.
+    pub(super) fn seek(&self, name: &Name) {
+        let Some(abroad) = self.inner.abroad.get() else { return };
+        for node in abroad.to_read(name) {
+            tokio::spawn(mirror::run(self.clone(), abroad.clone(), (node, name.clone())));
+        }
+    }
+
+    /// How many read at other nodes.
+    fn readers_abroad(&self, name: &Name) -> usize {
+        self.inner.abroad.get().map_or(0, |abroad| abroad.readers(name))
+    }
+}
+
+impl Abroad {
+    fn terms(&self, name: &Name) -> Option<Terms> {
+        let known = self.known.lock();
+        known.there.values().find_map(|channels| channels.get(name)?.terms)
+    }
+
+    fn readers(&self, name: &Name) -> usize {
+        let known = self.known.lock();
+        known.there.values().filter_map(|channels| channels.get(name)).map(|tiding| tiding.readers).sum()
+    }
+
+    /// The nodes where a channel is published and not read yet: from now on it is.
+    fn to_read(&self, name: &Name) -> Vec<Uuid> {
+        let mut known = self.known.lock();
+        let Known { there, mirrors, .. } = &mut *known;
+        let publish = there.iter().filter(|(_, channels)| channels.get(name).is_some_and(|tiding| tiding.terms.is_some()));
+        publish.map(|(&node, _)| node).filter(|&node| mirrors.insert((node, name.clone()))).collect()
+    }
+
+    /// It is read there no longer.
+    fn read_no_more(&self, (node, name): &(Uuid, Name)) {
+        self.known.lock().mirrors.remove(&(*node, name.clone()));
+    }
+
+    fn tell(&self, name: &Name, hub: Option<&Hub>) {
+        let mut lane = self.lane.lock();
+        let (terms, readers) = hub.map_or((None, 0), |hub| (hub.native(), hub.own_readers()));
+        let terms = terms.map(|(policy, replay, publishers)| Terms { policy, replay, publishers });
+        let tiding = Tiding { name: name.as_str().into(), terms, readers };
+        let mut known = self.known.lock();
+        let before = if tiding.is_nothing() { known.here.remove(name) } else { known.here.insert(name.clone(), tiding.clone()) };
+        drop(known);
+        if before.as_ref() != Some(&tiding) && (before.is_some() || !tiding.is_nothing()) && lane.has_others() {
+            lane.words(vec![tiding]);
+        }
+    }
+
+    /// Hears other nodes for as long as there are channels.
+    async fn run(self: Arc<Self>, inner: Weak<Inner>) {
+        let (mut mail, mut news) = (self.post.bus().listen(&self.subject), self.post.news());
+        let mut pulse_at = Instant::now() + PULSE;
+        loop {
+            tokio::select! {
+                mail = mail.next() => {
+                    let (Some(inner), Some(mail)) = (inner.upgrade(), mail) else { return };
+                    match mail {
+                        Mail::Listening => self.tell_all(true),
+                        Mail::Parcel(parcel) => {
+                            let hearing = self.lane.lock().take(parcel);
+                            if hearing.is_asked {
+                                self.tell_all(false);
+                            }
+                            let channels = Channels { inner };
+                            match hearing.heard {
+                                Some(Heard::State { from, state, .. }) => self.replace(&channels, from, state),
+                                Some(Heard::Words { from, words }) => words.into_iter().for_each(|tiding| self.hear(&channels, from, tiding)),
+                                Some(Heard::Gone { from }) => self.replace(&channels, from, Vec::new()),
+                                None => {}
+                            }
+                        }
+                    }
+                }
+                news = news.recv() => {
+                    let Some(inner) = inner.upgrade() else { return };
+                    match news {
+                        Ok(News::Came(_)) | Err(RecvError::Lagged(_)) => self.tell_all(true),
+                        Ok(News::Gone(node)) => {
+                            self.lane.lock().forget(node);
+                            self.replace(&Channels { inner }, node, Vec::new());
+                        }
+                        Err(RecvError::Closed) => return,
+                    }
+                }
+                () = sleep_until(pulse_at) => {
+                    if inner.strong_count() == 0 {
+                        return;
+                    }
+                    self.lane.lock().pulse();
+                    pulse_at = Instant::now() + PULSE;
+                }
+            }
+        }
+    }
+
+    fn tell_all(&self, asks: bool) {
+        let mut lane = self.lane.lock();
+        let all = self.known.lock().here.values().cloned().collect();
+        lane.state(all, asks);
+    }
+
+    /// A node has these channels, and no others.
+    fn replace(&self, channels: &Channels, node: Uuid, now: Vec<Tiding>) {
+        let before: Vec<Name> = self.known.lock().there.get(&node).into_iter().flatten().map(|(name, _)| name.clone()).collect();
+        for name in before.iter().filter(|name| !now.iter().any(|tiding| *tiding.name == *name.as_str())) {
+            self.hear(channels, node, Tiding { name: name.as_str().into(), terms: None, readers: 0 });
+        }
+        now.into_iter().for_each(|tiding| self.hear(channels, node, tiding));
+    }
+
+    fn hear(&self, channels: &Channels, node: Uuid, tiding: Tiding) {
+        let Ok(name) = Name::try_from(&*tiding.name) else { return };
+        let mut known = self.known.lock();
+        let there = known.there.entry(node).or_default();
+        if tiding.is_nothing() {
+            there.remove(&name);
+        } else {
+            there.insert(name.clone(), tiding);
+        }
+        if there.is_empty() {
+            known.there.remove(&node);
+        }
+        drop(known);
+        if let Some(hub) = channels.inner.registry.find(&name) {
+            hub.others_read(channels.readers_abroad(&name));
+        }
+        if channels.inner.registry.is_wanted(&name) {
+            channels.seek(&name);
+        }
+    }
+}
+
+impl Tiding {
+    fn is_nothing(&self) -> bool {
+        self.terms.is_none() && self.readers == 0
+    }
+}

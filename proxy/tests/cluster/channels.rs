@@ -1,0 +1,202 @@
+//! Channels whose publishers and readers are at different nodes.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use browser_stream_mux::Stream;
+use browser_stream_protocol::channel::{Accepted, Subscription};
+use browser_stream_server::{
+    ChannelOptions, Channels, Code, Limits, Name, OpenError, Policy, Ways,
+    cluster::{Fault, Loopback, Post, Timing},
+};
+use futures::{FutureExt, future::BoxFuture};
+use harness::within;
+use parking_lot::Mutex;
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+
+/// Ways between nodes of one process.
+#[derive(Clone, Default)]
+struct Near {
+    nodes: Arc<Mutex<HashMap<Uuid, Channels>>>,
+    read: Arc<AtomicUsize>,
+}
+
+impl Ways for Near {
+    fn read(&self, node: Uuid, name: &Name) -> BoxFuture<'static, Result<(Accepted, Stream), OpenError>> {
+        self.read.fetch_add(1, Ordering::Relaxed);
+        let read = self.nodes.lock().get(&node).expect("it is one of these").read_by_node(name);
+        std::future::ready(read).boxed()
+    }
+}
+
+struct Nodes {
+    ways: Near,
+    nodes: Vec<(Channels, Post)>,
+}
+
+impl Nodes {
+    async fn three(bus: &Loopback) -> Self {
+        let ways = Near::default();
+        let node = |_| {
+            let (channels, post) = (Channels::new(Arc::new(Limits::default())), Post::start(bus.node(), Uuid::new_v4(), Timing::default()));
+            channels.span(&post, Arc::new(ways.clone()));
+            ways.nodes.lock().insert(post.node(), channels.clone());
+            (channels, post)
+        };
+        let nodes: Vec<_> = (0..3).map(node).collect();
+        super::until("all know one another", || nodes.iter().all(|(_, post)| post.nodes().len() == 2)).await;
+        Self { ways, nodes }
+    }
+
+    fn at(&self, node: usize) -> &Channels {
+        &self.nodes[node].0
+    }
+}
+
+fn many() -> ChannelOptions {
+    ChannelOptions::new().many()
+}
+
+async fn word(subscription: &mut Subscription) -> String {
+    let message = within(subscription.next()).await.expect("it goes on").expect("it is not the end");
+    String::from_utf8_lossy(&message.bytes).into_owned()
+}
+
+/// All nodes know what is published where.
+async fn settle() {
+    sleep(Duration::from_millis(300)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_at_other_nodes_have_all_that_publishers_at_two_nodes_say_and_it_crosses_once() {
+    let nodes = Nodes::three(&Loopback::new()).await;
+    let mut one = nodes.at(0).publish("news", many(), &"one").expect("it may");
+    settle().await;
+    let mut two = nodes.at(1).publish("news", many(), &"two").expect("it may");
+    settle().await;
+    let mut readers = Vec::new();
+    for at in [0, 1, 2, 2, 2, 2, 2] {
+        readers.push(within(nodes.at(at).subscribe("news")).await.expect("it may"));
+    }
+    settle().await;
+    assert_eq!(nodes.ways.read.load(Ordering::Relaxed), 4, "each node reads at each other that publishes, once");
+    for number in 0..100 {
+        one.send(format!("one {number}")).await.expect("it goes out");
+        two.send(format!("two {number}")).await.expect("it goes out");
+    }
+    for reader in &mut readers {
+        let mut heard = [0, 0];
+        for _ in 0..200 {
+            let message = within(reader.next()).await.expect("it goes on").expect("it is not the end");
+            let who = message.publisher.meta::<String>().expect("a meta");
+            let of = usize::from(who == "two");
+            assert_eq!(message.bytes, format!("{who} {}", heard[of]), "in order");
+            heard[of] += 1;
+        }
+        assert_eq!(heard, [100, 100]);
+    }
+    let ended = within(async { tokio::join!(one.end(), two.end()) }).await;
+    assert!(ended.0.is_ok() && ended.1.is_ok(), "all have taken all: {ended:?}");
+    for reader in &mut readers {
+        assert!(within(reader.next()).await.expect("a clean end").is_none());
+    }
+    settle().await;
+    assert!((0..3).all(|node| nodes.at(node).list().is_empty()), "nothing is left of it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_at_another_node_reads_as_soon_as_somebody_publishes() {
+    let nodes = Nodes::three(&Loopback::new()).await;
+    let subscribing = nodes.at(2).subscribe("later");
+    let publishing = async {
+        sleep(Duration::from_millis(500)).await;
+        let mut publisher = nodes.at(0).publish("later", ChannelOptions::new().wait_for(1), &()).expect("it may");
+        publisher.send("first").await.expect("it goes out");
+        publisher
+    };
+    let (reader, _publisher) = within(async { tokio::join!(subscribing, publishing) }).await;
+    assert_eq!(word(&mut reader.expect("it may")).await, "first");
+    let Err(nobody) = within(nodes.at(1).subscribe("never")).await else { panic!("nobody publishes") };
+    assert!(nobody.is(Code::NotFound));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_at_another_node_slows_the_publisher_and_loses_nothing() {
+    let nodes = Nodes::three(&Loopback::new()).await;
+    let mut publisher = nodes.at(0).publish("slow", ChannelOptions::new(), &()).expect("it may");
+    settle().await;
+    let mut slow = within(nodes.at(1).subscribe("slow")).await.expect("it may");
+    let mut sent = 0_usize;
+    while timeout(Duration::from_secs(1), publisher.send(vec![7; 64 * 1024])).await.is_ok_and(|sent| sent.is_ok()) {
+        sent += 1;
+        assert!(sent < 100, "it is not held up");
+    }
+    // The one that was held up may have gone out in part.
+    for _ in 0..sent {
+        assert_eq!(within(slow.next()).await.expect("it goes on").expect("it is not the end").bytes.len(), 64 * 1024);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_too_slow_for_a_channel_that_drops_is_told_how_much_at_whichever_node() {
+    let nodes = Nodes::three(&Loopback::new()).await;
+    let mut publisher = nodes.at(0).publish("fast", ChannelOptions::new().policy(Policy::Drop), &()).expect("it may");
+    settle().await;
+    let mut slow = within(nodes.at(1).subscribe("fast")).await.expect("it may");
+    for number in 0..200_usize {
+        let mut message = vec![7; 64 * 1024];
+        message[0] = number as u8;
+        publisher.send(message).await.expect("it goes out");
+        tokio::task::yield_now().await;
+    }
+    let ending = tokio::spawn(publisher.end());
+    let mut heard = 0;
+    while let Some(_message) = within(slow.next()).await.expect("it goes on") {
+        heard += 1;
+    }
+    let skipped = slow.skipped();
+    assert!(skipped > 0 && heard + skipped == 200, "{heard} heard, {skipped} left out");
+    let _ = within(ending).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_is_for_who_comes_at_another_node_too() {
+    let nodes = Nodes::three(&Loopback::new()).await;
+    let mut publisher = nodes.at(0).publish("kept", ChannelOptions::new().replay(64 * 1024), &()).expect("it may");
+    publisher.send("before").await.expect("it goes out");
+    settle().await;
+    for _ in 0..2 {
+        let mut reader = within(nodes.at(1).subscribe("kept")).await.expect("it may");
+        assert_eq!(word(&mut reader).await, "before");
+        std::mem::forget(reader);
+    }
+    assert_eq!(nodes.ways.read.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_is_taken_at_one_node_is_taken_at_all_and_the_first_ones_word_holds() {
+    let bus = Loopback::new();
+    let nodes = Nodes::three(&bus).await;
+    let alone = nodes.at(0).publish("alone", ChannelOptions::new(), &()).expect("it may");
+    let _shared = nodes.at(0).publish("shared", many().policy(Policy::Drop), &()).expect("it may");
+    settle().await;
+    let refused = |node: usize, name, options| nodes.at(node).publish(name, options, &()).err().map(|error| error.is(Code::NameTaken));
+    assert_eq!(refused(1, "alone", ChannelOptions::new()), Some(true));
+    assert_eq!(refused(1, "alone", many()), Some(true));
+    assert_eq!(refused(1, "shared", ChannelOptions::new()), Some(true));
+    let second = nodes.at(1).publish("shared", many(), &()).expect("it may");
+    assert_eq!(second.channel().policy, Policy::Drop);
+    drop(alone);
+    settle().await;
+    assert_eq!(refused(1, "alone", ChannelOptions::new()), None);
+    bus.judge(|from, to, _| if from == 1 || to == 1 { Fault::Lost } else { Fault::None });
+    sleep(Duration::from_secs(20)).await;
+    assert_eq!(refused(2, "alone", ChannelOptions::new()), None, "who had it is gone");
+}
