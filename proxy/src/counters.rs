@@ -92,6 +92,9 @@ refusals! {
     /// Connections to a port that speaks TLS, by a peer that does not, or not as we do.
     #[cfg_attr(not(feature = "tls"), expect(dead_code))]
     Tls = "tls",
+    /// Connections of HTTP/2 that only cost: requests that were taken back as soon as made, or heads without an end.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code))]
+    Http2Flood = "http2_flood",
     /// Requests whose head is too large.
     HeaderTooLarge = "header_too_large",
     /// Requests by HTTP to servers: as many are under way as may be.

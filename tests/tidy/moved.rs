@@ -4,7 +4,7 @@
 use crate::source::{Findings, root};
 
 /// What counts (`limit` of `bss_refusals_total`), and where it is seen to.
-const SEEN: [(&str, &str, &str); 75] = [
+const SEEN: [(&str, &str, &str); 76] = [
     ("connections", "proxy/tests/shedding.rs", "threat_19_one_connection_too_many_is_told_to_come_back"),
     ("descriptors", "proxy/tests/shell/admin.rs", "threat_19_connections_that_no_descriptor_is_left_for_are_counted"),
     ("connections_per_address", "proxy/tests/edge/tls.rs", "threat_18_the_limits_of_an_address_hold_over_tls"),
@@ -14,6 +14,7 @@ const SEEN: [(&str, &str, &str); 75] = [
     ("gate", "proxy/tests/edge/http2.rs", "threat_14_the_gate_stands_before_http_2_as_well"),
     ("handshake", "proxy/tests/shedding.rs", "an_upgrade_that_is_no_handshake_is_counted"),
     ("tls", "proxy/tests/edge/tls.rs", "who_comes_without_tls_is_sent_to_the_same_address_over_it"),
+    ("http2_flood", "tests/http/http2.rs", "threat_09_requests_that_are_taken_back_at_once_end_their_connection_and_no_other"),
     ("header_too_large", "proxy/tests/edge/main.rs", "threat_15_a_giant_head_is_refused"),
     ("stun_rate", "proxy/src/edge/stun.rs", "one_address_is_answered_no_more_than_its_share_and_all_no_more_than_theirs"),
     ("establish_timeout", "proxy/tests/edge/http2.rs", "threat_15_a_peer_of_http_2_that_asks_nothing_or_no_more_is_closed"),
