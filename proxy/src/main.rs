@@ -65,10 +65,13 @@ fn check(config: &Config) -> anyhow::Result<()> {
         LeaseKey::read_or_make(path)?;
     }
     if let Some(tls @ Tls::Files { .. }) = &config.tls {
-        shell::identity(tls)?;
+        shell::identity(tls, config)?;
     }
     shell::authorizer(config)?;
     ice(config)?;
+    for doubt in config.doubts() {
+        eprintln!("bss: {doubt}");
+    }
     println!("the settings can be used");
     Ok(())
 }
@@ -83,13 +86,16 @@ struct Secrets {
 
 fn secrets(config: &Config) -> anyhow::Result<Secrets> {
     let lease_key = config.lease_key.as_deref().map(LeaseKey::read_or_make).transpose()?.unwrap_or_else(LeaseKey::random);
-    let identity = config.tls.as_ref().map(shell::identity).transpose()?;
+    let identity = config.tls.as_ref().map(|tls| shell::identity(tls, config)).transpose()?;
     Ok(Secrets { lease_key, identity, authorizer: shell::authorizer(config)?, ice: ice(config)? })
 }
 
 #[tokio::main]
 async fn serve(config: Config, Secrets { lease_key, identity, authorizer, ice }: Secrets) -> anyhow::Result<()> {
     shell::log(config.log_format);
+    for doubt in config.doubts() {
+        tracing::warn!("{doubt}");
+    }
     let limits = Arc::new(config.limits.clone());
     let public = config.public_url.as_ref().map(ToString::to_string);
     let mut router = StreamRouter::new();
