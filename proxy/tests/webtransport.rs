@@ -2,7 +2,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use browser_stream_server::{Config, Opening, Proxy, StreamRouter, tls::Identity};
 use data_encoding::BASE64;
@@ -295,6 +303,61 @@ async fn threat_15_a_handshake_over_udp_that_does_not_end_is_given_up_in_time() 
     timeout(PATIENCE, counted("establish_timeout")).await.expect("it is given up");
     // By now its place is another's; while it was there, there was none.
     assert!(timeout(PATIENCE, async { while served.dial("/mux", None).await.is_err() {} }).await.is_ok());
+}
+
+/// Passes packets of a client to a proxy, and back only those that ask it to show that it is where it says, which are counted: no handshake ends.
+async fn half_deaf(proxy: SocketAddr) -> (SocketAddr, Arc<AtomicUsize>) {
+    let front = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+    let back = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+    let address = front.local_addr().expect("an address");
+    let retries = Arc::new(AtomicUsize::new(0));
+    let told = retries.clone();
+    tokio::spawn(async move {
+        let (mut there, mut here, mut client) = ([0; 2048], [0; 2048], proxy);
+        loop {
+            tokio::select! {
+                Ok((length, from)) = front.recv_from(&mut there) => {
+                    client = from;
+                    let _ = back.send_to(&there[..length], proxy).await;
+                }
+                // A Retry (RFC 9000 section 17.2.5).
+                Ok(length) = back.recv(&mut here), if client != proxy => if here[0] & 0xf0 == 0xf0 {
+                    told.fetch_add(1, Ordering::Relaxed);
+                    let _ = front.send_to(&here[..length], client).await;
+                },
+                else => return,
+            }
+        }
+    });
+    (address, retries)
+}
+
+#[tokio::test]
+async fn threat_15_so_many_handshakes_over_udp_are_under_way_and_no_more_and_half_of_them_of_who_shows_where_it_is() {
+    let served = Served::start(|config| {
+        (config.limits.establish_timeout, config.limits.silence_max) = (Duration::from_secs(600), Duration::from_secs(600));
+        config.limits.connections_per_address_max = 1000;
+    })
+    .await;
+    let (front, retries) = half_deaf(served.tcp).await;
+    let config = ClientConfig::builder().with_bind_default().with_server_certificate_hashes([Sha256Digest::new([0; 32])]);
+    let config = config.max_idle_timeout(Some(Duration::from_secs(600))).expect("a time").build();
+    let endpoint: Arc<Endpoint<Client>> = Arc::new(Endpoint::client(config).expect("a port"));
+    let (mut asking, mut asked) = (tokio::task::JoinSet::new(), 0);
+    let refused = async {
+        while served.refusals("connections") == 0 {
+            // Not all at once, or the sockets drop what they have no room for; a few may get lost all the same.
+            if asked < 512 {
+                let (endpoint, url) = (endpoint.clone(), format!("https://127.0.0.1:{}/mux", front.port()));
+                asking.spawn(async move { endpoint.connect(url).await.map(drop) });
+                asked += 1;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(6 * PATIENCE, refused).await.expect("one too many is refused");
+    let shown = retries.load(Ordering::Relaxed);
+    assert!(asked > 256 && shown >= 128, "{asked} came, {shown} were asked where they are");
 }
 
 #[tokio::test]
