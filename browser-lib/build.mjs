@@ -58,7 +58,7 @@ const MSGPACK_BUDGET = 7.75 * 1024;
 /** What channels add to the library, in the same way. */
 const CHANNEL_BUDGET = 5 * 1024;
 /** What HTTP into a tab adds, likewise. */
-const HTTP_BUDGET = 7.25 * 1024;
+const HTTP_BUDGET = 7.5 * 1024;
 /** What the negotiation of a page's own connections adds, likewise. */
 const NEGOTIATION_BUDGET = 1024;
 /** Likewise: a room, its members, listeners and targets 2.7, what it sends and asks 1.2, seats and lines 1.8, records and values 1.8, the directory 0.6. A page loads the codec's file beside it, once. */

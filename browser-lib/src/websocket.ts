@@ -88,10 +88,11 @@ export class WebSocketTransport implements Transport {
 /** What may be the cause of a connection that cannot be made: a page is not told. */
 export function doubt(url: string): string {
   const { location } = globalThis as { location?: Location };
+  const at = url.endsWith("/mux") ? "" : " at /mux";
   if (new URL(url).host === location?.host) {
-    return "does the proxy serve this page? Else name it: MuxDemux(url)";
+    return `does the proxy serve this page${at}? Else MuxDemux(url)`;
   }
-  return `does the proxy run there${location ? ", and allow this page (--allow-origin)" : ""}?`;
+  return `does the proxy run there${at}${location ? ", and allow this page (--allow-origin)" : ""}?`;
 }
 
 /** The WebSocket URL for what the user gave: a URL (http counts as ws), a path on the page's origin, or nothing for `/mux` there. */

@@ -144,6 +144,11 @@ describe("a site", () => {
     const told: unknown[] = [];
     plain.server.on("error", (error) => told.push(error));
     expect(await plain.ask(get("/"))).toMatch(/^HTTP\/1\.1 500 [\s\S]*internal: whoever serves this address failed/);
+    const page = await plain.ask(get("/", "accept: text/html,*/*;q=0.8"));
+    expect(page).toMatch(
+      /^HTTP\/1\.1 500 [\s\S]*content-type: text\/html; charset=utf-8\r\n[\s\S]*<h1>It failed<\/h1>/,
+    );
+    expect(told.splice(1)).toHaveLength(1);
     const own = await site(fails, { failed: (error) => new Response(`${error}`, { status: 503 }) });
     own.server.on("error", () => {});
     expect(await own.ask(get("/"))).toMatch(/^HTTP\/1\.1 503 [\s\S]*Error: no idea/);
@@ -300,6 +305,27 @@ describe("a file", () => {
       ["Thu, 01 Jan 2026 00:00:00 GMT", 200],
     ] as const)
       expect(ask({ range: "bytes=1-", "if-range": held }).status, held).toBe(status);
+  });
+
+  it("without a time is known by the tag that its handler gives, and by none else", async () => {
+    const ask = (etag: string | undefined, headers: Record<string, string>) =>
+      fileResponse(new Request("http://x/", { headers }), new Blob(["0123456789"]), {
+        headers: etag ? { etag } : {},
+      });
+    const part = { range: "bytes=1-" };
+    for (const [etag, asked, status] of [
+      [undefined, {}, 200],
+      [undefined, { "if-none-match": "*" }, 200],
+      [undefined, part, 206],
+      [undefined, { ...part, "if-range": '"x"' }, 200],
+      ['"x"', { "if-none-match": 'W/"x"' }, 304],
+      ['W/"x"', { "if-none-match": '"x"' }, 304],
+      ['"x"', { ...part, "if-range": '"x"' }, 206],
+      ['W/"x"', { ...part, "if-range": 'W/"x"' }, 200],
+    ] as const)
+      expect(ask(etag, asked).status, `${etag} ${JSON.stringify(asked)}`).toBe(status);
+    expect(ask('"x"', {}).headers.get("etag")).toBe('"x"');
+    expect(ask(undefined, {}).headers.get("etag")).toBeNull();
   });
 
   it("is read, and by HEAD only told", async () => {

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { WebSocket } from "ws";
 import { MuxDemux, StreamClient, type StreamError, StreamServer } from "../src/index.ts";
+import { doubt } from "../src/websocket.ts";
 import { holdClock } from "./clock.ts";
 import { dial, settle, until } from "./peer.ts";
 import { greet, up } from "./up.ts";
@@ -29,12 +30,19 @@ describe("without a connection", () => {
   it.each([
     ["in Node", undefined, "does the proxy run there?"],
     ["on a page of another origin", "http://localhost:5173/", "does the proxy run there, and allow this page (--allow"],
-    ["on a page of that origin", "http://proxy.test/", "does the proxy serve this page? Else name it: MuxDemux("],
+    ["on a page of that origin", "http://proxy.test/", "does the proxy serve this page? Else MuxDemux("],
   ])("%s the error names what may be wrong", async (_, page, doubt) => {
     if (page) on(page);
     const { mdm, peer } = dial({ hold: true, reconnect: false });
     peer.cut();
     expect(await why(mdm.ready)).toContain(`lost: no connection to ws://proxy.test/mux: ${doubt}`);
+  });
+
+  it("the error names the path where it is another than the proxy's usual one", () => {
+    const url = "ws://proxy.test/wrong";
+    expect(doubt(url)).toBe("does the proxy run there at /mux?");
+    on("http://proxy.test/");
+    expect(doubt(url)).toContain("does the proxy serve this page at /mux? Else ");
   });
 
   it("the error says what the WebSocket class told, and asks nothing", async () => {

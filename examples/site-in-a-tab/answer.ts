@@ -19,7 +19,7 @@ export function answer(request: Request, { name, files }: Folder): Response {
   if (entries.length === 0) return missing(request, files);
   // Links of a folder's page lead below it only with the slash at its end.
   if (!isFolder) return new Response(null, { status: 308, headers: { location: `${pathname}/${search}` } });
-  return page(200, `${name}/${path}`, entries);
+  return page(200, `${name}/${path}`, links(path !== "", entries));
 }
 
 function send(request: Request, path: string, file: File): Response {
@@ -48,19 +48,28 @@ function list(files: Folder["files"], folder: string): Entry[] {
 
 function missing(request: Request, files: Folder["files"]): Response {
   const own = files.get("404.html");
-  if (!own) return page(404, "There is nothing at this address", []);
+  if (!own) {
+    // Below a path of the proxy's a link that begins with a slash would lead out of the site.
+    const up = "../".repeat(new URL(request.url).pathname.split("/").length - 2);
+    return page(404, "There is nothing at this address", `<p><a href="./${up}">To the start</a></p>`);
+  }
   const shown = fileResponse(new Request(request.url), own, { type: "text/html; charset=utf-8" });
   return new Response(shown.body, { status: 404, headers: shown.headers });
 }
 
-/** A page of ours. Names are text in it, whatever they are. */
-function page(status: number, title: string, entries: Entry[]): Response {
-  const up = title.split("/").length > 2 ? [`<li><a href="../">..</a></li>`] : [];
+/** Links to what is in a folder, and to the one above. Names are text in them, whatever they are. */
+function links(isBelow: boolean, entries: Entry[]): string {
+  const up = isBelow ? [`<li><a href="../">..</a></li>`] : [];
   const lines = entries.map(
     ({ name, size: bytes }) =>
       `<li><a href="${escaped(`./${encodeURIComponent(name).replace(/%2F$/, "/")}`)}">${escaped(name)}</a>${bytes === undefined ? "" : ` <small>${size(bytes)}</small>`}</li>`,
   );
-  const body = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escaped(title)}</title><style>:root{color-scheme:light dark;background:Canvas;color:CanvasText;font:1rem/1.8 system-ui,sans-serif}body{max-width:40rem;margin:2rem auto;padding:0 1.25rem;overflow-wrap:anywhere}ul{list-style:none;padding:0}small{opacity:.65}</style><h1>${escaped(title)}</h1>${status === 404 ? '<p><a href="/">To the start</a></p>' : `<ul>${[...up, ...lines].join("")}</ul>`}`;
+  return `<ul>${[...up, ...lines].join("")}</ul>`;
+}
+
+/** A page of ours. */
+function page(status: number, title: string, content: string): Response {
+  const body = `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escaped(title)}</title><style>:root{color-scheme:light dark;background:Canvas;color:CanvasText;font:1rem/1.8 system-ui,sans-serif}body{max-width:40rem;margin:2rem auto;padding:0 1.25rem;overflow-wrap:anywhere}ul{list-style:none;padding:0}small{opacity:.65}</style><h1>${escaped(title)}</h1>${content}`;
   return new Response(body, { status, headers: { "content-type": "text/html; charset=utf-8" } });
 }
 

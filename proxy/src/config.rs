@@ -183,6 +183,28 @@ impl Config {
         }
     }
 
+    /// What can be used and may not be meant, a sentence each: to be told to whoever runs the proxy, as `bss` does.
+    ///
+    /// ```
+    /// use browser_stream_server::Config;
+    ///
+    /// let mut config = Config::default();
+    /// config.public_url = "https://bss.example.com".parse().ok();
+    /// config.http_host = "*.tabs.bss.example.com".parse().ok().map(|host| vec![host]);
+    /// assert!(config.doubts()[0].contains("cookies"));
+    /// ```
+    pub fn doubts(&self) -> Vec<String> {
+        let Some(PublicUrl(Origin { authority: Authority { host, .. }, .. })) = &self.public_url else { return Vec::new() };
+        let told = |tabs: HttpHost| {
+            let proxy = Authority { host: host.clone(), port: None };
+            format!(
+                "--http-host {tabs} is below --public-url, so every page of a name can set cookies that browsers send to {proxy} as well, and have it refuse them (431): choose a host beside it, best below a domain \
+                 of its own, such as *.tabs.example.net"
+            )
+        };
+        self.http_hosts().into_iter().filter(|tabs| tabs.is_below(host)).map(told).collect()
+    }
+
     /// The host of ours, or of a page that may use the proxy, that these would give to a name: a tab's page must not be taken for such.
     fn taken(&self, tabs: &[HttpHost]) -> Option<&Host> {
         let ours = self.public_url.iter().map(|PublicUrl(url)| url).chain(&self.allow_origin);

@@ -95,6 +95,9 @@ refusals! {
     /// Connections to the cluster's port, of who is no node of it.
     #[cfg_attr(not(feature = "cluster"), expect(dead_code))]
     ClusterHandshake = "cluster_handshake",
+    /// Connections of HTTP/2 that only cost: requests that were taken back as soon as made, or heads without an end.
+    #[cfg_attr(not(feature = "tls"), expect(dead_code))]
+    Http2Flood = "http2_flood",
     /// Requests whose head is too large.
     HeaderTooLarge = "header_too_large",
     /// Requests by HTTP to servers: as many are under way as may be.

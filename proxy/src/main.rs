@@ -65,12 +65,15 @@ fn check(config: &Config) -> anyhow::Result<()> {
         LeaseKey::read_or_make(path)?;
     }
     if let Some(tls @ Tls::Files { .. }) = &config.tls {
-        shell::identity(tls)?;
+        shell::identity(tls, config)?;
     }
     shell::authorizer(config)?;
     ice(config)?;
     #[cfg(feature = "cluster")]
     config.cluster.as_ref().map(shell::membership).transpose()?;
+    for doubt in config.doubts() {
+        eprintln!("bss: {doubt}");
+    }
     println!("the settings can be used");
     Ok(())
 }
@@ -92,7 +95,7 @@ fn secrets(config: &Config) -> anyhow::Result<Secrets> {
     #[cfg(feature = "cluster")]
     let lease_key = lease_key.or_else(|| membership.as_ref().map(shell::Membership::lease_key));
     let lease_key = lease_key.unwrap_or_else(LeaseKey::random);
-    let identity = config.tls.as_ref().map(shell::identity).transpose()?;
+    let identity = config.tls.as_ref().map(|tls| shell::identity(tls, config)).transpose()?;
     Ok(Secrets {
         lease_key,
         identity,
@@ -107,6 +110,9 @@ fn secrets(config: &Config) -> anyhow::Result<Secrets> {
 async fn serve(config: Config, secrets: Secrets) -> anyhow::Result<()> {
     let Secrets { lease_key, identity, authorizer, ice, .. } = secrets;
     shell::log(config.log_format);
+    for doubt in config.doubts() {
+        tracing::warn!("{doubt}");
+    }
     let limits = Arc::new(config.limits.clone());
     let public = config.public_url.as_ref().map(ToString::to_string);
     let mut router = StreamRouter::new();

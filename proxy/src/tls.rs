@@ -131,7 +131,8 @@ impl Identity {
         Self::new(Certificates::of_files(certificate, key)?, &[])
     }
 
-    /// From a certificate that is made here and signed by nobody else, for `localhost`, the loopback addresses and `names`: host names or addresses of this machine.
+    /// From a certificate that is made here and signed by nobody else, for `localhost`, the loopback addresses and `names`: host names or addresses of this machine, or wildcards such as
+    /// `*.tabs.example.net`, but none of a single label: clients take no `*.localhost`.
     ///
     /// It is kept with its key in `folder` as `certificate.pem` and `key.pem`, which their owner alone may read, and is made anew where it does not hold
     /// for one of the names or ends within a month. The key stays.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use browser_stream_client::{Code, Stream};
+use browser_stream_client::{Code, RefusalCode, Stream};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -65,7 +65,15 @@ async fn a_server_that_goes_before_it_answers_or_answers_nonsense_is_a_bad_gatew
 
 #[tokio::test]
 async fn a_server_that_refuses_visitors_is_told_as_what_it_says() {
-    for (code, expected) in [(Code::Busy, 503), (Code::Forbidden, 403), (Code::Gone, 502)] {
+    for (code, expected) in [
+        (RefusalCode::from(Code::Busy), 503),
+        (Code::Forbidden.into(), 403),
+        (Code::Gone.into(), 502),
+        // A status of its own, where nothing else is said.
+        (RefusalCode::Application(502), 502),
+        (RefusalCode::Application(410), 410),
+        (RefusalCode::Application(4001), 502),
+    ] {
         let site = Site::start(|_| {}).await;
         let mut listener = site.listen("a").await;
         let asking = site.get("a.localhost");
@@ -73,7 +81,9 @@ async fn a_server_that_refuses_visitors_is_told_as_what_it_says() {
             let connection = futures::StreamExt::next(&mut listener).await.expect("a visitor").expect("no error");
             connection.refuse(code, "no");
         };
-        assert_eq!(status(&tokio::join!(asking, refusing).0), expected);
+        let answer = tokio::join!(asking, refusing).0;
+        assert_eq!(status(&answer), expected, "{answer}");
+        assert_eq!(answer.contains("bad_gateway: "), code == RefusalCode::Application(502), "what is behind it does not answer: {answer}");
     }
 }
 
@@ -90,6 +100,34 @@ async fn threat_34_a_server_that_does_not_answer_in_time_is_a_gateway_timeout_an
     assert_eq!(status(&answer), 504);
     assert!(end.is_err(), "a reset");
     assert_eq!(site.refusals("http_timeout"), 1);
+}
+
+#[tokio::test]
+async fn threat_34_a_visitor_that_stalls_in_its_body_is_given_up_and_the_server_sees_no_whole_request() {
+    let site = Site::start(|config| {
+        config.limits.http_response_timeout = Duration::from_millis(200);
+        config.limits.http_requests_per_name_max = 1;
+    })
+    .await;
+    let mut listener = site.listen("a").await;
+    let asking = site.ask("POST / HTTP/1.1\r\nhost: a.localhost\r\nconnection: close\r\ncontent-length: 10\r\n\r\nhello");
+    let waiting = async {
+        let (mut stream, head) = next(&mut listener).await;
+        let mut body = head.split_once("\r\n\r\n").expect("a head").1.to_owned().into_bytes();
+        let end = timeout(PATIENCE, stream.read_to_end(&mut body)).await.expect("an end in time");
+        (end.is_err(), String::from_utf8(body).expect("text"))
+    };
+    let (answer, (is_reset, body)) = tokio::join!(asking, waiting);
+    assert_eq!((status(&answer), is_reset, body.as_str()), (504, true, "hello"), "{answer}");
+    assert_eq!(site.refusals("http_timeout"), 1);
+    let waiting = async {
+        let (mut stream, _) = next(&mut listener).await;
+        stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.expect("sent");
+        stream.finish();
+        // Dropped sooner, it would be reset.
+        stream
+    };
+    assert_eq!(status(&tokio::join!(site.get("a.localhost"), waiting).0), 204, "its place is another's");
 }
 
 #[tokio::test]

@@ -1,13 +1,13 @@
 //! Requests over HTTP/2, legal and not (RFC 9113), to a server that speaks HTTP/1.1: what reaches it, and what the peer is told.
 
-use tokio::io::AsyncReadExt;
+use tokio::{io::AsyncReadExt, time::timeout};
 
 use crate::{
     frames::{
         ACK, Answer, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PADDED, PING, PRIORITY, RST_STREAM, SETTINGS,
         WINDOW_UPDATE, Wire, block, frame,
     },
-    site::{Secure, secure},
+    site::{PATIENCE, Secure, secure},
 };
 
 type Fields<'a> = Vec<(&'a str, &'a str)>;
@@ -218,6 +218,13 @@ async fn threat_09_requests_that_are_taken_back_at_once_end_their_connection_and
     }
     flood.raw(&said).await;
     assert_eq!(flood.answer(2001).await.away, Some(ENHANCE_YOUR_CALM));
+    let counted = async {
+        while secure.site.refusals("http2_flood") == 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, counted).await.expect("it is counted");
     other.ask(1, &to_site("GET", &[])).await;
     assert!(other.answer(1).await.whole);
+    assert_eq!(secure.site.refusals("http2_flood"), 1);
 }

@@ -3,6 +3,7 @@
 mod ends;
 mod frames;
 mod http2;
+mod pace;
 mod site;
 mod smuggling;
 mod visits;

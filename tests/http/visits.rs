@@ -58,6 +58,23 @@ async fn below_a_path_a_server_is_asked_without_it_where_that_is_wanted() {
     assert!(body(&answer).starts_with("GET /x?y HTTP/1.1\r\n") && !body(&answer).contains("cookie"), "{answer}");
     assert!(body(&answer).contains("x-forwarded-prefix: /~A%20b\r\n"), "{answer}");
     assert!(answer.contains("content-security-policy: sandbox "), "{answer}");
+    let redirected = async |place: &str| {
+        let mut listener = site.listen("c").await;
+        let asking = ask("/~c/x", "");
+        let answering = async {
+            let (mut stream, _) = next(&mut listener).await;
+            stream.write_all(format!("HTTP/1.1 302 Found\r\nlocation: {place}\r\n\r\n").as_bytes()).await.expect("sent");
+            stream.finish();
+            stream
+        };
+        let answer = tokio::join!(asking, answering).0;
+        listener.end().await.expect("given up");
+        answer.lines().find_map(|line| line.strip_prefix("location: ")).expect("a place").to_owned()
+    };
+    // What the server takes for its own address is its visitor's, below the path.
+    for (place, told) in [("/y", "/~c/y"), ("http://localhost/y?z", "/~c/y?z"), ("https://localhost/y", "https://localhost/y")] {
+        assert_eq!(redirected(place).await, told);
+    }
     let elsewhere = site.ask("GET /~A%20b/ HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n").await;
     assert_eq!(status(&elsewhere), 421);
     assert_eq!(status(&ask("/~nobody/", "").await), 404);

@@ -348,16 +348,26 @@ test("what listens on a port is reached the same way, behind bss listen --to", {
   await once(server, "listening");
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   const child = spawn(bss(), ["listen", "files", "--to", `${port}`, "--http", "--url", proxy.mux], {
-    stdio: ["ignore", "ignore", "pipe"],
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let told = "";
+  child.stderr.on("data", (text) => {
+    told += text;
   });
   context.after(() => {
     child.kill();
     server.close();
   });
   const url = `http://files.localhost:${proxy.port}/`;
-  const [said] = await within(10_000, "the address", once(child.stderr, "data"));
-  assert.match(`${said}`, new RegExp(url));
-  assert.equal((await curl(`${url}x?y`)).text, "GET /x?y by 127.0.0.1");
+  const [printed] = await within(10_000, "the address", once(child.stdout, "data"));
+  assert.equal(`${printed}`, `${url}\n`);
+  for (let asked = 0; asked < 10; asked++) {
+    assert.equal((await curl(`${url}x?y`)).text, "GET /x?y by 127.0.0.1");
+    assert.match((await curl("-I", url)).text, /^HTTP\/1\.1 200 /);
+  }
+  child.kill();
+  await once(child, "close");
+  assert.equal(told, "", "that visitors come and go is no news");
 });
 
 test("cookies are for the host alone, and below a path there are none", async () => {

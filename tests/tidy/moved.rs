@@ -4,7 +4,7 @@
 use crate::source::{Findings, root};
 
 /// What counts (`limit` of `bss_refusals_total`), and where it is seen to.
-const SEEN: [(&str, &str, &str); 76] = [
+const SEEN: [(&str, &str, &str); 77] = [
     ("connections", "proxy/tests/shedding.rs", "threat_19_one_connection_too_many_is_told_to_come_back"),
     ("descriptors", "proxy/tests/shell/admin.rs", "threat_19_connections_that_no_descriptor_is_left_for_are_counted"),
     ("connections_per_address", "proxy/tests/edge/tls.rs", "threat_18_the_limits_of_an_address_hold_over_tls"),
@@ -19,6 +19,7 @@ const SEEN: [(&str, &str, &str); 76] = [
         "proxy/src/cluster/link/tests/strangers.rs",
         "threat_35_who_does_not_have_the_secret_has_no_session_and_is_counted",
     ),
+    ("http2_flood", "tests/http/http2.rs", "threat_09_requests_that_are_taken_back_at_once_end_their_connection_and_no_other"),
     ("header_too_large", "proxy/tests/edge/main.rs", "threat_15_a_giant_head_is_refused"),
     ("stun_rate", "proxy/src/edge/stun.rs", "one_address_is_answered_no_more_than_its_share_and_all_no_more_than_theirs"),
     ("establish_timeout", "proxy/tests/edge/http2.rs", "threat_15_a_peer_of_http_2_that_asks_nothing_or_no_more_is_closed"),

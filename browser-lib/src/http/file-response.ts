@@ -3,7 +3,7 @@
 export interface FileOptions {
   /** Its media type; the file's own unless stated. */
   type?: string | undefined;
-  /** Further headers. */
+  /** Further headers; by an `etag` among them a visitor's copy is known, where a `Blob` has no time to know it by. */
   headers?: HeadersInit | undefined;
 }
 
@@ -11,7 +11,7 @@ const DATE = /^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/;
 
 /**
  * Answers a GET or HEAD with a file: 206 with the range that is asked for, so that films can be sought in; 304 where the visitor has it already; 416 for a range
- * beyond its end; 405 for another method. What changed is known by its size and time.
+ * beyond its end; 405 for another method. What changed is known by its size and time, that of a `Blob` by an `etag` among the headers.
  */
 export function fileResponse(
   request: Request,
@@ -21,15 +21,15 @@ export function fileResponse(
   if (!/^(GET|HEAD)$/.test(request.method))
     return new Response("a file can be read\n", { status: 405, headers: { allow: "GET, HEAD" } });
   const modified = file instanceof File ? Math.floor(file.lastModified / 1000) * 1000 : undefined;
-  const etag = `"${file.size.toString(16)}-${(modified ?? 0).toString(16)}"`;
   const headers = new Headers(more);
+  const etag =
+    headers.get("etag") ??
+    (modified === undefined ? undefined : `"${file.size.toString(16)}-${modified.toString(16)}"`);
   headers.set("accept-ranges", "bytes");
   headers.set("content-type", type || "application/octet-stream");
-  if (modified !== undefined) {
-    headers.set("etag", etag);
-    headers.set("last-modified", new Date(modified).toUTCString());
-    if (isKnown(request.headers, etag, modified)) return new Response(null, { status: 304, headers });
-  }
+  if (etag !== undefined) headers.set("etag", etag);
+  if (modified !== undefined) headers.set("last-modified", new Date(modified).toUTCString());
+  if (isKnown(request.headers, etag, modified)) return new Response(null, { status: 304, headers });
   const range = isSame(request.headers.get("if-range"), etag, modified)
     ? rangeOf(request.headers.get("range"), file.size)
     : undefined;
@@ -55,15 +55,17 @@ function rangeOf(asked: string | null, size: number): [from: number, to: number]
 }
 
 /** Whether the visitor has just this. */
-function isKnown(headers: Headers, etag: string, modified: number): boolean {
+function isKnown(headers: Headers, etag: string | undefined, modified: number | undefined): boolean {
   const known = headers.get("if-none-match");
+  const opaque = (tag = "") => tag.trim().replace(/^W\//, "");
   if (known !== null)
-    return known.split(",").some((one) => one.trim().replace(/^W\//, "") === etag || one.trim() === "*");
+    return etag !== undefined && known.split(",").some((one) => opaque(one) === opaque(etag) || one.trim() === "*");
   const since = headers.get("if-modified-since");
-  return since !== null && DATE.test(since) && modified <= Date.parse(since);
+  return modified !== undefined && since !== null && DATE.test(since) && modified <= Date.parse(since);
 }
 
-/** Whether what the visitor has a part of is this still. */
-function isSame(held: string | null, etag: string, modified: number | undefined): boolean {
-  return held === null || held === etag || (DATE.test(held) && Date.parse(held) === modified);
+/** Whether what the visitor has a part of is this still, byte for byte. */
+function isSame(held: string | null, etag: string | undefined, modified: number | undefined): boolean {
+  const isTagged = held === etag && !held?.startsWith("W/");
+  return held === null || isTagged || (DATE.test(held) && Date.parse(held) === modified);
 }

@@ -17,7 +17,7 @@ import { upgradeOf } from "./upgrade.ts";
 export type Handler = (request: Request) => Response | Promise<Response>;
 
 export interface ServeHttpOptions extends Pick<StreamServerOptions, "prefix" | "clientsMax">, ListenOptions {
-  /** What is answered where the handler fails: 500 and a line of text unless stated. */
+  /** What is answered where the handler fails: 500, and a page or a line of text, unless stated. */
   failed?: ((error: unknown, request: Request) => Response) | undefined;
 }
 
@@ -166,10 +166,7 @@ export class HttpServer extends Emitter<HttpServerEvents> {
     } catch (error) {
       // Who is gone needs no answer, and its handler failed for that.
       if (!request.signal.aborted) this.#tell(error);
-      return (
-        this.#options.failed?.(error, request) ??
-        new Response("internal: whoever serves this address failed\n", { status: 500 })
-      );
+      return this.#options.failed?.(error, request) ?? failure(request);
     }
   }
 
@@ -191,6 +188,14 @@ export function serveHttp(
   options: ServeHttpOptions = {},
 ): HttpServer {
   return new HttpServer(mdm, name, handler, options);
+}
+
+/** What a visitor is told whose request the handler failed at: a page for who looks, a line for a program. */
+function failure({ headers }: Request): Response {
+  const text = "whoever serves this address failed";
+  if (!headers.get("accept")?.includes("text/html")) return new Response(`internal: ${text}\n`, { status: 500 });
+  const page = `<!doctype html><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark"><title>500</title><h1>It failed</h1><p>Sorry: ${text} at this request.`;
+  return new Response(page, { status: 500, headers: { "content-type": "text/html; charset=utf-8" } });
 }
 
 /** Where that is, for who reaches the proxy as we do. */

@@ -126,6 +126,8 @@ impl Listen {
     }
 
     /// Lets in who comes by HTTP, without asking for a token: each request is a client, whose stream is a connection of HTTP/1.1. [`Listener::http`] tells where that is.
+    ///
+    /// One that is refused is answered 503 for `busy`, 403 for `forbidden`, and by an application code from 400 to 599 with that status: 502 says that what is behind the server does not answer.
     pub fn http(mut self) -> Self {
         self.http = true;
         self

@@ -40,6 +40,12 @@ impl HttpHost {
         host.strip_suffix(&self.suffix).filter(|before| !before.is_empty())
     }
 
+    /// Whether pages of names may set cookies for this host: it is a part of theirs. For `localhost` browsers take none.
+    pub(super) fn is_below(&self, host: &Host) -> bool {
+        let Host::Name(host) = host else { return false };
+        host != "localhost" && self.suffix.strip_suffix(host.as_str()).is_some_and(|front| front.ends_with('.'))
+    }
+
     /// What stands behind a name in its host, with the dot in front.
     pub(crate) fn suffix(&self) -> &str {
         &self.suffix
@@ -98,6 +104,18 @@ mod tests {
         ] {
             assert_eq!(tabs.before(&host(other)), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_host_is_below_another_where_cookies_of_its_pages_reach_that() {
+        let tabs: HttpHost = "*.tabs.example.org".parse().expect("a wildcard host");
+        for above in ["example.org", "tabs.example.org", "Example.org:8080"] {
+            assert!(tabs.is_below(&host(above)), "{above}");
+        }
+        for beside in ["bss.example.org", "a.tabs.example.org", "ample.org", "127.0.0.1"] {
+            assert!(!tabs.is_below(&host(beside)), "{beside}");
+        }
+        assert!(!HttpHost::of_this_machine().is_below(&host("localhost")));
     }
 
     #[test]

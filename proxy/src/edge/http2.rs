@@ -1,6 +1,6 @@
 //! HTTP/2 with one peer, over TLS: pages, requests to servers, and sessions over HTTP, but no WebSocket. Browsers open a connection of HTTP/1.1 beside it for that.
 
-use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, error::Error, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, response::Response};
 use http::{HeaderValue, Request, header};
@@ -77,8 +77,17 @@ pub(super) async fn speak(conversation: Conversation, socket: TlsStream<TcpStrea
         }
     };
     if let Some(Err(error)) = ended {
+        if is_flood(&error) {
+            inner.counters.count(Refusal::Http2Flood);
+        }
         tracing::trace!(%remote, %error, "connection ended");
     }
+}
+
+/// Whether we ended the connection for what the peer cost us (RFC 9113 section 7: `ENHANCE_YOUR_CALM`).
+fn is_flood(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| cause.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM) && !cause.is_remote())
 }
 
 /// Notes that something is asked, until it has its answer: the only one, where the connection is shed.

@@ -21,6 +21,7 @@ use http::{HeaderMap, HeaderValue, Uri, header};
 use rustls::{ServerConfig as Tls, crypto::ring, server::ResolvesServerCert, version::TLS13};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, sync::Semaphore, time::timeout};
+use tokio_util::task::TaskTracker;
 use wtransport::{
     Connection, Endpoint, RecvStream, SendStream, ServerConfig, VarInt,
     config::QuicTransportConfig,
@@ -119,6 +120,7 @@ impl Proxy {
     /// Serves sessions over WebTransport until the proxy is shut down.
     pub async fn serve_webtransport(&self, WebTransport { endpoint, tcp }: WebTransport) {
         let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+        let guests = TaskTracker::new();
         while let Some(incoming) = self.inner.stop.run_until_cancelled(endpoint.accept()).await {
             let Some((caller, turn)) = self.admit(&incoming, &handshakes) else {
                 incoming.refuse();
@@ -130,7 +132,7 @@ impl Proxy {
                 continue;
             }
             let proxy = self.clone();
-            self.inner.tasks.spawn(async move {
+            self.inner.tasks.spawn(guests.track_future(async move {
                 let asked = timeout(proxy.inner.limits.establish_timeout, incoming).await;
                 drop((turn, caller));
                 match asked {
@@ -138,8 +140,11 @@ impl Proxy {
                     Ok(Err(error)) => tracing::debug!(%error, "no WebTransport with a peer"),
                     Err(_) => proxy.inner.counters.count(Refusal::EstablishTimeout),
                 }
-            });
+            }));
         }
+        // Each is told why before the endpoint takes its connection away.
+        guests.close();
+        let _ = timeout(2 * LINGER, guests.wait()).await;
         endpoint.close(VarInt::from_u32(0), b"");
         endpoint.wait_idle().await;
     }

@@ -17,7 +17,7 @@ use super::{
     exchange::{Receive, Send},
     failure::STATUSES,
     forward::Forward,
-    guess::unguessed,
+    guess::explained,
     keys::{self, Keygen},
     list::List,
     listen::Listen,
@@ -41,7 +41,7 @@ pub struct Args {
 impl Args {
     /// Reads the command line and the environment. Ends the process with a message where they are not understood, and for `--help` and `--version`.
     pub fn read() -> Self {
-        Self::try_parse().unwrap_or_else(|error| unguessed(error).exit())
+        Self::try_parse().unwrap_or_else(|error| explained(error).exit())
     }
 }
 
@@ -208,15 +208,6 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
     port().or_else(address).ok_or_else(|| "write it as 8000 or 127.0.0.1:8000".into())
 }
 
-/// A host and a port.
-pub fn target(text: &str) -> Result<String, String> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok() {
-        return Ok(format!("127.0.0.1:{text}"));
-    }
-    let (host, port) = text.rsplit_once(':').ok_or("write it as host:port")?;
-    if host.is_empty() || port.parse::<u16>().is_err() { Err("write it as host:port".into()) } else { Ok(text.to_owned()) }
-}
-
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.strip_suffix('s').unwrap_or(text).parse().ok();
     seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(|| "write it in seconds, such as 5 or 0.5".into())
@@ -361,12 +352,6 @@ mod tests {
         for text in ["", "host", "host:1", "99999", "127.0.0.1"] {
             assert!(super::address(text).is_err(), "{text}");
         }
-        for (text, whole) in [("80", "127.0.0.1:80"), ("host:80", "host:80"), ("[::1]:80", "[::1]:80")] {
-            assert_eq!(target(text).expect(text), whole);
-        }
-        for text in ["", "host", ":80", "host:", "host:99999"] {
-            assert!(target(text).is_err(), "{text}");
-        }
     }
 
     #[test]
@@ -386,6 +371,9 @@ mod tests {
             (&["listen", "n", "--once", "--to", "h:1"], "cannot be used with"),
             (&["listen", "n", "--stdin"], "--once"),
             (&["listen", "n", "--http"], "--to"),
+            (&["listen", "n", "--exec", "cat", "--http"], "cannot be used with"),
+            (&["listen", "n", "--to", "https://h/", "--http"], "speaks no TLS"),
+            (&["listen", "n", "--to", "h:1", "--host-header", "h"], "--http"),
             (&["listen", "n", "--to", "h:1", "--http", "--sealed"], "cannot be used with"),
             (&["forward", "web", "9000"], "write it as 8000"),
             (&["ls", "--quiet", "--verbose"], "cannot be used with"),

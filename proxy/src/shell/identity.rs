@@ -2,15 +2,20 @@
 
 use std::{env, path::PathBuf};
 
-use browser_stream_server::{config::Tls, tls::Identity};
+use browser_stream_server::{Config, config::Tls, tls::Identity};
 
 use super::here;
 
 /// The folder in that of the user's state.
 const FOLDER: &str = "browser-stream-server";
 
-/// Reads it, or makes one and keeps it.
-pub fn identity(tls: &Tls) -> anyhow::Result<Identity> {
+/// Reads it, or makes one and keeps it: for this machine, and the hosts of names.
+pub fn identity(tls: &Tls, config: &Config) -> anyhow::Result<Identity> {
+    let self_signed = |folder: PathBuf| {
+        let hosts = config.http_hosts().into_iter().map(|host| host.to_string());
+        let names: Vec<_> = here::names().into_iter().chain(hosts).collect();
+        Ok(Identity::self_signed(&folder, &names)?)
+    };
     match tls {
         Tls::Files { certificate, key } => Ok(Identity::of_files(certificate, key)?),
         Tls::SelfSigned(Some(folder)) => self_signed(folder.clone()),
@@ -24,10 +29,6 @@ pub fn identity(tls: &Tls) -> anyhow::Result<Identity> {
             None => anyhow::bail!("there is no folder to keep the certificate in, for HOME is not set: name one with --tls-dir"),
         },
     }
-}
-
-fn self_signed(folder: PathBuf) -> anyhow::Result<Identity> {
-    Ok(Identity::self_signed(&folder, &here::names())?)
 }
 
 /// The folder of the user's state, if there can be one.

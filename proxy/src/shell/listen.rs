@@ -7,12 +7,21 @@ use clap::Args;
 use futures::StreamExt;
 use tokio::{
     io::{AsyncRead, empty},
-    net::TcpStream,
     task::JoinSet,
-    time::{Instant, sleep_until, timeout},
+    time::{Instant, sleep_until},
 };
 
-use super::{Failure, Proxy, args::target, exec::Program, heard, keys, peer::Voice, pipe::Pipe, progress::Progress, standard::say, tcp};
+use super::{
+    Failure, Proxy,
+    behind::{Behind, Service},
+    heard, keys,
+    peer::Voice,
+    pipe::Pipe,
+    progress::Progress,
+    site,
+    standard::say,
+    target::target,
+};
 
 /// What `bss listen` is told.
 #[derive(Debug, Args)]
@@ -28,15 +37,18 @@ pub struct Listen {
     /// Run this for each client: its stdin and stdout are the stream
     #[arg(long, value_name = "COMMAND", conflicts_with = "to")]
     exec: Option<String>,
-    /// Connect each client to this TCP service
+    /// Connect each client to this TCP service: host:port, a port of this machine, or http://host:port
     #[arg(long, value_name = "HOST:PORT", value_parser = target)]
     to: Option<String>,
     /// Clients of --exec and --to at the same time; others hear `busy`
     #[arg(long, value_name = "COUNT", default_value = "64", value_parser = clap::value_parser!(u16).range(1..))]
     max: u16,
-    /// Let in who comes by HTTP, without a token: each request becomes a connection to the service, and the address is printed
-    #[arg(long, requires = "to", conflicts_with = "sealed")]
+    /// Let in who comes by HTTP, without a token: each request becomes a connection to the service, and the address is printed; with --verbose each request is told
+    #[arg(long, requires = "to", conflicts_with_all = ["sealed", "exec"])]
     http: bool,
+    /// Have visitors ask the service for this host, not for the one by which they came
+    #[arg(long, value_name = "HOST", requires = "http", value_parser = host)]
+    host_header: Option<String>,
     /// Wait for the name where another has it
     #[arg(long)]
     standby: bool,
@@ -49,8 +61,6 @@ pub struct Listen {
 const QUEUED_MAX: Duration = Duration::from_secs(10);
 /// Clients that wait at once.
 const QUEUE_MAX: usize = 16;
-/// How long the service may take to be connected to.
-const SERVICE_MAX: Duration = Duration::from_secs(10);
 
 impl Listen {
     pub async fn run(mut self, proxy: &Proxy) -> Result<(), Failure> {
@@ -67,21 +77,18 @@ impl Listen {
         if proxy.voice.connection {
             say(&format!("{}: serving", self.name));
         }
-        if self.http && proxy.voice.address {
-            say(&match listener.http() {
-                Some(place) => format!("{}: at {}", self.name, place.url(proxy.url())),
-                None => format!(
-                    "{}: has no address, for the proxy has no host for it: see --http-host, which takes names of a-z, 0-9 and -",
-                    self.name
-                ),
-            });
+        if self.http {
+            site::tell(proxy, &self.name, listener.http()).await;
         }
         if let Some(keys) = keys.filter(|_| proxy.voice.address) {
             say(&format!("sealed: the address is {}", keys.address(&self.name)));
         }
         match (self.exec.take(), self.to.take()) {
-            (Some(command), _) => self.each(listener, proxy.voice, Service::Program(command)).await,
-            (None, Some(host)) => self.each(listener, proxy.voice, Service::Tcp(host)).await,
+            (Some(command), _) => self.each(listener, proxy.voice, Behind::Program(command)).await,
+            (None, Some(target)) => {
+                let service = Service { target, http: self.http, host: self.host_header.take() };
+                self.each(listener, proxy.voice, Behind::Tcp(service)).await
+            }
             (None, None) => self.one_by_one(listener, proxy.voice).await,
         }
     }
@@ -133,8 +140,8 @@ impl Listen {
     }
 
     /// A task for each client, so many at once.
-    async fn each(&self, mut listener: Listener, voice: Voice, service: Service) -> Result<(), Failure> {
-        let (service, mut clients) = (Arc::new(service), JoinSet::new());
+    async fn each(&self, mut listener: Listener, voice: Voice, behind: Behind) -> Result<(), Failure> {
+        let (behind, mut clients) = (Arc::new(behind), JoinSet::new());
         let name: Arc<str> = self.name.as_str().into();
         loop {
             tokio::select! {
@@ -144,9 +151,9 @@ impl Listen {
                         client.refuse(Code::Busy, "as many clients are served as may be at once: try again later");
                         continue;
                     }
-                    let (service, name) = (Arc::clone(&service), Arc::clone(&name));
+                    let (behind, name) = (Arc::clone(&behind), Arc::clone(&name));
                     clients.spawn(async move {
-                        if let Some(told) = service.serve(client, &name, voice).await {
+                        if let Some(told) = behind.serve(client, &name, voice).await {
                             say(&told);
                         }
                     });
@@ -163,44 +170,6 @@ impl Listen {
             None => std::future::pending().await,
         }
     }
-}
-
-/// What stands behind the name.
-enum Service {
-    Program(String),
-    Tcp(String),
-}
-
-impl Service {
-    /// Serves one client to its end: what there is to say of it.
-    async fn serve(&self, client: Connection, name: &str, voice: Voice) -> Option<String> {
-        let id = client.id().to_owned();
-        let told = match self {
-            Self::Program(command) => match Program::start(command, name, &client) {
-                Ok(program) => match program.carry(client.accept()).await {
-                    Ok(status) if status.success() => None,
-                    Ok(status) => Some(format!("{name}: client {id}: the program ended with {status}")),
-                    Err(broken) => Some(broken.between(name)),
-                },
-                Err(error) => {
-                    client.refuse(Code::Busy, "the program behind this name cannot be started");
-                    Some(format!("{name}: the program cannot be started: {error}"))
-                }
-            },
-            Self::Tcp(host) => match connect(host).await {
-                Ok(socket) => tcp::carry(client.accept(), socket).await.err().map(|broken| broken.between(name)),
-                Err(error) => {
-                    client.refuse(Code::Busy, format!("the service behind this name does not answer: {error}"));
-                    Some(format!("{name}: no connection to {host}: {error}"))
-                }
-            },
-        };
-        told.or_else(|| voice.clients.then(|| format!("{name}: client {id} is done")))
-    }
-}
-
-async fn connect(host: &str) -> std::io::Result<TcpStream> {
-    timeout(SERVICE_MAX, TcpStream::connect(host)).await.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
 }
 
 /// Clients that wait for their turn, each with the moment until which it does.
@@ -228,6 +197,12 @@ impl Queue {
             turn_away(client);
         }
     }
+}
+
+/// What can stand in a header as a host.
+fn host(text: &str) -> Result<String, String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    if !text.is_empty() && text.bytes().all(fits) { Ok(text.to_owned()) } else { Err("write it as localhost or localhost:8000".into()) }
 }
 
 fn turn_away(client: Connection) {

@@ -1,11 +1,12 @@
 //! Names from the shell: `bss` as a peer.
 //!
 //! `args` is what one types, `shown` the token in it, `token` what `bss` has to do with tokens, `peer` the connection to the proxy, `pipe` carries a stream to and from files, `tcp` to and from a socket, `exec` to and
-//! from a process; `connect`, `listen`, `forward`, `list`, `trace`, `seed`, and `send` and `receive` of `exchange` are the commands, `failure` how they end when they do not end well,
+//! from a process; `behind` is what `listen` joins clients to, `target` a service as it is typed, `visit` a visitor's request to that and `site` where visitors find it; `connect`, `listen`, `forward`, `list`, `trace`, `seed`, and `send` and `receive` of `exchange` are the commands, `failure` how they end when they do not end well,
 //! `admin` asks the port for whoever runs the proxy, `describe` what the program says of itself, `escape` how a terminal is shown what a peer chose.
 
 mod admin;
 mod args;
+mod behind;
 #[cfg(feature = "cluster")]
 mod cluster;
 mod connect;
@@ -31,11 +32,14 @@ mod rate;
 mod seed;
 pub mod service;
 mod shown;
+mod site;
 mod standard;
+mod target;
 mod tcp;
 mod token;
 mod trace;
 mod trust;
+mod visit;
 mod welcome;
 
 use std::{process::ExitCode, time::Duration};

@@ -32,6 +32,8 @@ pub struct Pipe<R, W> {
     pub drops_what_is_not_taken: bool,
     /// Our side ends behind the far side's, so that who hears of its end knows that all was taken.
     pub ends_last: bool,
+    /// A far side that has said all and then wants no more has what it came for, though we have not ended: an answer may be whole before who gave it closes.
+    pub may_be_left: bool,
 }
 
 /// Bytes that passed.
@@ -108,6 +110,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Pipe<R, W> {
             has_passed: false,
             drops_what_is_not_taken: false,
             ends_last: false,
+            may_be_left: false,
         }
     }
 
@@ -147,7 +150,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Pipe<R, W> {
         };
         match passed.await {
             // The far side was through and waited for nothing; and nothing of ours is lost.
-            Err(Broken::Stream(error)) if self.down.is_done && self.carried.sent == 0 && is_cancelled(error) => Ok(()),
+            Err(Broken::Stream(error)) if self.down.is_done && (self.carried.sent == 0 || self.may_be_left) && is_cancelled(error) => {
+                Ok(())
+            }
             ended => ended,
         }
     }
@@ -247,7 +252,8 @@ fn pulses() -> Interval {
     pulses
 }
 
-fn is_cancelled(error: StreamError) -> bool {
+/// Whether the far side wanted no more.
+pub fn is_cancelled(error: StreamError) -> bool {
     matches!(error, StreamError::Reset(number) if RefusalCode::from_number(number) == RefusalCode::Known(Code::Cancelled))
 }
 

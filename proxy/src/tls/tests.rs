@@ -46,6 +46,16 @@ fn one_for_another_network_is_made_with_the_same_key_and_remembers_the_first() {
 }
 
 #[test]
+fn threat_34_one_for_a_wildcard_holds_for_each_name_below_it_and_none_is_made_for_a_single_label() {
+    let folder = tempdir().expect("a folder");
+    let first = made(folder.path(), &["*.tabs.example", "*.localhost"]);
+    assert_eq!(first.names.to_vec(), names(&["localhost", "127.0.0.1", "::1", "*.tabs.example"]));
+    // It would be another if a name below were not in it: that is looked at.
+    assert_eq!(made(folder.path(), &["any.tabs.example", "*.tabs.example"]).fingerprint(), first.fingerprint());
+    assert_ne!(made(folder.path(), &["any.other.example"]).fingerprint(), first.fingerprint());
+}
+
+#[test]
 fn what_cannot_be_a_name_is_left_out_and_a_lost_key_makes_a_new_certificate() {
     let folder = tempdir().expect("a folder");
     let first = made(folder.path(), &["bad name", "", "box"]);

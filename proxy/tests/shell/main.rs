@@ -22,3 +22,4 @@ mod terminal;
 mod tls;
 mod token;
 mod trace;
+mod visit;

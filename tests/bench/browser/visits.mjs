@@ -27,11 +27,10 @@ export async function visits(add) {
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
   const proxy = await startProxy();
   const listening = spawn(bss(), ["listen", NAME, "--to", `${port}`, "--http", "--url", proxy.mux], {
-    stdio: ["ignore", "ignore", "pipe"],
+    stdio: ["ignore", "pipe", "inherit"],
   });
   try {
-    await within(START_MS, "the name", once(listening.stderr, "data"));
-    listening.stderr.resume();
+    await within(START_MS, "the address", once(listening.stdout, "data"));
     const through = { port: proxy.port, host: `${NAME}.localhost:${proxy.port}` };
     const alone = { port, host: `127.0.0.1:${port}` };
     for (const [key, to, keepAlive] of /** @type {const} */ ([

@@ -78,13 +78,13 @@ pub(super) async fn exchange(inner: &Arc<Inner>, visit: Visit, request: Request,
             // It may be that nobody asked for it.
             let servers = parts.extensions.remove::<OnUpgrade>();
             let (Some(visitors), Some(servers)) = (visitors, servers) else { return Err(nonsense(inner)) };
-            head::outward(&mut parts, &site, true);
+            head::outward(&mut parts, &site, &visitor, true);
             switch(inner.clone(), (visitors, servers), (held, exchange));
             Ok(Response::from_parts(parts, Body::empty()))
         }
         _ => {
             let (mut parts, body) = answer.into_parts();
-            head::outward(&mut parts, &site, false);
+            head::outward(&mut parts, &site, &visitor, false);
             Ok(Response::from_parts(parts, Body::new(Outward { body, pulse, exchange })))
         }
     }

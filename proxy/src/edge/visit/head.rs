@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header, request, response};
 
 use super::{cookies, whom::Site};
+use crate::config::Authority;
 
 /// Who comes, by what the proxy itself knows.
 #[derive(Clone, Debug)]
@@ -14,6 +15,12 @@ pub(super) struct Visitor {
     pub(super) is_secure: bool,
     /// As it stood in the request.
     pub(super) host: HeaderValue,
+}
+
+impl Visitor {
+    fn scheme(&self) -> &'static str {
+        if self.is_secure { "https" } else { "http" }
+    }
 }
 
 /// Makes the head of a request that of one to the server.
@@ -43,14 +50,22 @@ pub(super) fn inward(mut head: request::Parts, site: &Site, visitor: &Visitor, u
 }
 
 /// Makes the head of a server's answer that of one to the visitor.
-pub(super) fn outward(head: &mut response::Parts, site: &Site, upgrades: bool) {
+pub(super) fn outward(head: &mut response::Parts, site: &Site, visitor: &Visitor, upgrades: bool) {
     head.version = http::Version::HTTP_11;
     drop_hop_by_hop(&mut head.headers);
     // They would speak for the proxy's own port.
     head.headers.remove(header::ALT_SVC);
     match &site.prefix {
         None => cookies::keep_to_host(&mut head.headers),
-        Some(prefix) => sandbox(&mut head.headers, prefix),
+        Some(prefix) => {
+            sandbox(&mut head.headers);
+            for name in [header::LOCATION, header::CONTENT_LOCATION] {
+                let said = head.headers.get(&name).and_then(|place| str::from_utf8(place.as_bytes()).ok());
+                if let Some(Ok(place)) = said.map(|said| HeaderValue::from_bytes(below(said, prefix, visitor).as_bytes())) {
+                    head.headers.insert(name, place);
+                }
+            }
+        }
     }
     if upgrades {
         head.headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
@@ -89,7 +104,7 @@ fn join_cookies(headers: &mut HeaderMap) {
 
 /// Says who comes, by which host and scheme: as RFC 7239 has it, and as everybody reads it.
 fn forwarded(headers: &mut HeaderMap, site: &Site, visitor: &Visitor) {
-    let proto = if visitor.is_secure { "https" } else { "http" };
+    let proto = visitor.scheme();
     let address = visitor.address.map(|address| address.to_canonical());
     let node = match address {
         Some(IpAddr::V6(address)) => format!("\"[{address}]\""),
@@ -115,17 +130,38 @@ fn forwarded(headers: &mut HeaderMap, site: &Site, visitor: &Visitor) {
 }
 
 /// Takes from a page what it would have of the origin that it shares with all others.
-fn sandbox(headers: &mut HeaderMap, prefix: &str) {
+fn sandbox(headers: &mut HeaderMap) {
     for name in SHARED {
         headers.remove(name);
     }
     headers.append(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(SANDBOX));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // A server knows nothing of the path that it has here.
-    let own = headers.get(header::LOCATION).map(HeaderValue::as_bytes).filter(|place| place.starts_with(b"/") && !place.starts_with(b"//"));
-    if let Some(Ok(place)) = own.map(|own| HeaderValue::from_bytes(&[prefix.as_bytes(), own].concat())) {
-        headers.insert(header::LOCATION, place);
-    }
+}
+
+/// A place as a server names it, where the visitor finds it: below the path that the server has here and may know nothing of. What is elsewhere stays as it is.
+fn below(place: &str, prefix: &str, visitor: &Visitor) -> String {
+    let path = match own(place, visitor) {
+        // One that goes by `X-Forwarded-Prefix` has said it.
+        Some(path) if path.strip_prefix(prefix).is_none_or(|rest| !rest.starts_with('/')) => path,
+        _ => return place.to_owned(),
+    };
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    format!("{prefix}{slash}{path}")
+}
+
+/// The path of a place at the host that was asked, whether the place says that host or begins with the path.
+fn own<'a>(place: &'a str, visitor: &Visitor) -> Option<&'a str> {
+    let scheme = visitor.scheme();
+    let rest = match place.split_once("//") {
+        Some((said, rest)) if said.is_empty() || said.strip_suffix(':').is_some_and(|said| said.eq_ignore_ascii_case(scheme)) => rest,
+        _ => return Some(place).filter(|place| place.starts_with('/')),
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (host, path) = rest.split_at(end);
+    let usual = if visitor.is_secure { 443 } else { 80 };
+    let whole = |Authority { host, port }: Authority| (host, port.unwrap_or(usual));
+    let (said, asked) = (host.parse().ok().map(whole)?, visitor.host.to_str().ok()?.parse().ok().map(whole)?);
+    (said == asked).then_some(path)
 }
 
 /// The comma-separated words of a header that may stand there several times.

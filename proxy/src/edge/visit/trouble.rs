@@ -31,6 +31,10 @@ pub(super) enum Trouble {
     Draining,
     /// The server does not take this visitor.
     Refused,
+    /// The server is there, and what it would ask for the visitor is not.
+    Behind,
+    /// The server does not take what is asked, and says so by a status.
+    Said(StatusCode),
     /// The server went, or gave up, while it was asked.
     Gone,
     /// What the server answered is no answer.
@@ -49,7 +53,21 @@ impl Trouble {
             RefusalCode::Known(Code::Timeout) => Self::Late,
             RefusalCode::Known(Code::Draining) => Self::Draining,
             RefusalCode::Known(Code::Forbidden) => Self::Refused,
-            _ => Self::Gone,
+            RefusalCode::Known(_) => Self::Gone,
+            RefusalCode::Application(number) => Self::of_number(number),
+        }
+    }
+
+    /// Of a refusal with a number of the server's own: those that are statuses of errors are meant as such.
+    fn of_number(number: u32) -> Self {
+        let status = u16::try_from(number).ok().and_then(|number| StatusCode::from_u16(number).ok());
+        match status.filter(|status| status.is_client_error() || status.is_server_error()) {
+            Some(StatusCode::FORBIDDEN) => Self::Refused,
+            Some(StatusCode::BAD_GATEWAY) => Self::Behind,
+            Some(StatusCode::SERVICE_UNAVAILABLE) => Self::Busy,
+            Some(StatusCode::GATEWAY_TIMEOUT) => Self::Late,
+            Some(status) => Self::Said(status),
+            None => Self::Gone,
         }
     }
 
@@ -60,12 +78,12 @@ impl Trouble {
 
     fn status(self) -> StatusCode {
         match self {
-            Self::Request(status, _) => status,
+            Self::Request(status, _) | Self::Said(status) => status,
             Self::Missing => StatusCode::NOT_FOUND,
             Self::Busy | Self::Away | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Self::Crowded => StatusCode::TOO_MANY_REQUESTS,
             Self::Refused => StatusCode::FORBIDDEN,
-            Self::Gone | Self::Nonsense => StatusCode::BAD_GATEWAY,
+            Self::Behind | Self::Gone | Self::Nonsense => StatusCode::BAD_GATEWAY,
             Self::Late => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -77,7 +95,7 @@ impl Trouble {
             Self::Missing => (
                 "not_found",
                 "Nobody is here",
-                "The page or program that serves this address is not open, or does not let visitors in. If it is yours: open it, and this page comes by itself when you load it again.",
+                "The page or program that serves this address is not open, or does not let visitors in. If it is yours: open it, then load this page again.",
             ),
             Self::Busy => {
                 ("busy", "Too many at once", "Whoever serves this address has as many visitors as it takes. Try again in a few seconds.")
@@ -94,6 +112,16 @@ impl Trouble {
             ),
             Self::Draining => ("draining", "Back in a moment", "This server is being restarted. Try again in a few seconds."),
             Self::Refused => ("forbidden", "Not for you", "Whoever serves this address did not let you in."),
+            Self::Behind => (
+                "bad_gateway",
+                "The program is not answering",
+                "Whoever serves this address is connected, but the program behind it takes no connection: it is not running, or still starting. If it is yours: start it, then load this page again.",
+            ),
+            Self::Said(status) => (
+                "refused",
+                status.canonical_reason().unwrap_or("Not taken"),
+                "Whoever serves this address did not take what you asked for.",
+            ),
             Self::Gone => (
                 "gone",
                 "It has just gone",
@@ -195,6 +223,8 @@ mod tests {
             (Trouble::Draining, 503, true),
             (Trouble::Crowded, 429, true),
             (Trouble::Gone, 502, false),
+            (Trouble::Behind, 502, false),
+            (Trouble::Said(StatusCode::IM_A_TEAPOT), 418, false),
             (Trouble::Nonsense, 502, false),
             (Trouble::Late, 504, false),
             (Trouble::Refused, 403, false),
@@ -220,6 +250,21 @@ mod tests {
             (Code::Internal, Trouble::Gone),
         ] {
             assert_eq!(Trouble::of(&OpenError::new(code, "")), trouble);
+        }
+        for (number, trouble) in [
+            (403, Trouble::Refused),
+            (418, Trouble::Said(StatusCode::IM_A_TEAPOT)),
+            (502, Trouble::Behind),
+            (503, Trouble::Busy),
+            (504, Trouble::Late),
+            (256, Trouble::Gone),
+            (302, Trouble::Gone),
+            (600, Trouble::Gone),
+            (4001, Trouble::Gone),
+            (u32::MAX, Trouble::Gone),
+        ] {
+            let error = OpenError { code: RefusalCode::Application(number), message: String::new() };
+            assert_eq!(Trouble::of(&error), trouble, "{number}");
         }
     }
 }

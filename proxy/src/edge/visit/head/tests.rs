@@ -22,7 +22,7 @@ fn asked(site: &Site, visitor: &Visitor, upgrades: bool, headers: &[(&str, &str)
 fn answered(site: &Site, headers: &[(&str, &str)]) -> Vec<String> {
     let response = headers.iter().fold(Response::builder(), |response, (name, value)| response.header(*name, *value));
     let (mut head, ()) = response.body(()).expect("an answer").into_parts();
-    outward(&mut head, site, false);
+    outward(&mut head, site, &visitor(None, true), false);
     lines(&head.headers)
 }
 
@@ -127,9 +127,46 @@ fn a_page_below_a_path_is_sandboxed_and_says_nothing_of_the_whole_origin() {
         ]
     );
     assert!(!SANDBOX.contains("allow-same-origin"));
-    for elsewhere in ["//other.example/x", "https://other.example/", "next"] {
-        assert!(answered(&site(Some("/~a")), &[("location", elsewhere)]).contains(&format!("location: {elsewhere}")));
+}
+
+#[test]
+fn a_place_that_a_server_names_is_below_its_path_where_it_is_the_servers_own() {
+    let told = |place: &str| {
+        let lines = answered(&site(Some("/~a")), &[("location", place), ("content-location", place)]);
+        let at = |name: &str| lines.iter().find_map(|line| line.strip_prefix(name)).expect("it stands there").to_owned();
+        assert_eq!(at("location: "), at("content-location: "));
+        at("location: ")
+    };
+    for (place, below) in [
+        ("/next?x#y", "/~a/next?x#y"),
+        ("/", "/~a/"),
+        ("/x//y", "/~a/x//y"),
+        ("/~ab/", "/~a/~ab/"),
+        // What `Response.redirect(new URL("/next", request.url))` says.
+        ("https://a.tabs.example:8443/next", "/~a/next"),
+        ("HTTPS://A.Tabs.Example:8443", "/~a/"),
+        ("https://a.tabs.example:8443?x", "/~a/?x"),
+        ("//a.tabs.example:8443/next", "/~a/next"),
+    ] {
+        assert_eq!(told(place), below, "{place}");
     }
+    for as_it_is in [
+        "/~a/next",
+        "https://a.tabs.example:8443/~a/next",
+        "//other.example/x",
+        "https://other.example/",
+        "http://a.tabs.example:8443/next",
+        "https://a.tabs.example/next",
+        "https://a.tabs.example:8443@evil.example/",
+        "next",
+        "?x//y",
+        "x//y",
+        "",
+    ] {
+        assert_eq!(told(as_it_is), as_it_is);
+    }
+    let own = answered(&site(None), &[("location", "/next")]);
+    assert_eq!(own, ["location: /next"], "with a host of its own there is nothing in front");
 }
 
 #[test]
