@@ -94,7 +94,7 @@ $(ASSETS): $(LIBRARY) $(PAGES)
 	@touch $@
 
 # The steps of `make test`, in the order in which they fail cheapest. Each is a target of its own.
-STEPS := test-format test-biome test-types test-library test-size test-packages test-deny test-seal test-clippy test-rust test-floods test-deploy test-admin test-autobahn test-browsers test-e2e test-node test-front test-interop test-firefox
+STEPS := test-format test-biome test-types test-library test-size test-packages test-deny test-seal test-clippy test-rust test-floods test-deploy test-admin test-autobahn test-browsers test-e2e test-node test-front test-interop test-firefox test-nodes
 .PHONY: $(STEPS) test-acme test-cluster test-webtransport browsers
 
 test-format:
@@ -152,10 +152,15 @@ test-acme: $(ASSETS)
 	cargo clippy --workspace --all-targets --locked --features browser-stream-server/acme -- -D warnings
 	PEBBLE=$$(sh tests/install-pebble.sh) $(CARGO_TEST) --features browser-stream-server/acme --test acme
 
+# Three proxies in processes of their own, and NATS. Says so, and passes, where no NATS server is to be had.
+test-nodes: $(ASSETS)
+	if server=$$(sh tests/install-nats.sh); then NATS_SERVER=$$server cargo test --locked -p browser-stream-server --features cluster --test cluster processes::; \
+	else echo "There is no NATS server: the tests of a cluster were left out."; fi
+
 # Brings a NATS server. A build of its own, too. SEEDS=N: so many seeds of the model.
 test-cluster: $(ASSETS) $(TESTS) browsers
 	cargo clippy --workspace --all-targets --locked --features browser-stream-server/cluster -- -D warnings
-	cargo test --locked -p browser-stream-server --features cluster --lib cluster::
+	cargo test --locked -p browser-stream-server --features cluster --lib -- cluster:: config:: route::
 	NATS_SERVER=$$(sh tests/install-nats.sh) cargo test --locked -p browser-stream-server --features cluster --test cluster
 	cargo build --locked --quiet -p browser-stream-server --features cluster
 	cd tests && BSS_BIN=$(abspath $(or $(CARGO_TARGET_DIR),target)/debug/bss) NATS_SERVER=$$(sh install-nats.sh) npm run --silent cluster

@@ -6,6 +6,8 @@
 mod acme;
 mod args;
 mod bind;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod file;
 mod http;
 mod limits;
@@ -22,6 +24,8 @@ use std::{net::SocketAddr, path::PathBuf};
 #[doc(hidden)]
 pub use args::{Serve, Start};
 use bind::Bind;
+#[cfg(feature = "cluster")]
+pub use cluster::{Cluster, ClusterError, NatsUrl};
 pub use http::{HttpHost, HttpHostError};
 pub use log::{LogFormat, LogFormatError};
 pub use network::{Network, NetworkError};
@@ -116,6 +120,10 @@ pub struct Config {
     /// How `bss` speaks TLS itself; a program of one's own reads an [`Identity`](crate::tls::Identity) and gives it to
     /// [`Proxy::with_tls`](crate::Proxy::with_tls).
     pub tls: Option<Tls>,
+    /// How `bss` is one of several proxies that have their names in common; a program of one's own makes a node of them, and gives that to
+    /// [`Proxy::with_cluster`](crate::Proxy::with_cluster).
+    #[cfg(feature = "cluster")]
+    pub cluster: Option<Cluster>,
     /// The bounds that peers are held to.
     pub limits: Limits,
 }
@@ -147,6 +155,8 @@ impl Default for Config {
             admin_actions: false,
             log_format: LogFormat::default(),
             tls: None,
+            #[cfg(feature = "cluster")]
+            cluster: None,
             limits: Limits::default(),
         }
     }
@@ -242,6 +252,10 @@ pub enum ConfigError {
     /// What is said of TLS does not fit.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// What is said of a cluster does not fit.
+    #[cfg(feature = "cluster")]
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// Others could reach the proxy, and nobody said that they may.
     #[error(
         "refusing to listen on {0}: everybody who reaches this address could use the proxy; add --open if they may, --tokens FILE if only those with a token may, or \

@@ -69,6 +69,8 @@ fn check(config: &Config) -> anyhow::Result<()> {
     }
     shell::authorizer(config)?;
     ice(config)?;
+    #[cfg(feature = "cluster")]
+    config.cluster.as_ref().map(shell::membership).transpose()?;
     println!("the settings can be used");
     Ok(())
 }
@@ -79,16 +81,31 @@ struct Secrets {
     identity: Option<Identity>,
     authorizer: Option<JwtAuthorizer>,
     ice: IceServers,
+    #[cfg(feature = "cluster")]
+    membership: Option<shell::Membership>,
 }
 
 fn secrets(config: &Config) -> anyhow::Result<Secrets> {
-    let lease_key = config.lease_key.as_deref().map(LeaseKey::read_or_make).transpose()?.unwrap_or_else(LeaseKey::random);
+    #[cfg(feature = "cluster")]
+    let membership = config.cluster.as_ref().map(shell::membership).transpose()?;
+    let lease_key = config.lease_key.as_deref().map(LeaseKey::read_or_make).transpose()?;
+    #[cfg(feature = "cluster")]
+    let lease_key = lease_key.or_else(|| membership.as_ref().map(shell::Membership::lease_key));
+    let lease_key = lease_key.unwrap_or_else(LeaseKey::random);
     let identity = config.tls.as_ref().map(shell::identity).transpose()?;
-    Ok(Secrets { lease_key, identity, authorizer: shell::authorizer(config)?, ice: ice(config)? })
+    Ok(Secrets {
+        lease_key,
+        identity,
+        authorizer: shell::authorizer(config)?,
+        ice: ice(config)?,
+        #[cfg(feature = "cluster")]
+        membership,
+    })
 }
 
 #[tokio::main]
-async fn serve(config: Config, Secrets { lease_key, identity, authorizer, ice }: Secrets) -> anyhow::Result<()> {
+async fn serve(config: Config, secrets: Secrets) -> anyhow::Result<()> {
+    let Secrets { lease_key, identity, authorizer, ice, .. } = secrets;
     shell::log(config.log_format);
     let limits = Arc::new(config.limits.clone());
     let public = config.public_url.as_ref().map(ToString::to_string);
@@ -110,6 +127,10 @@ async fn serve(config: Config, Secrets { lease_key, identity, authorizer, ice }:
     if let Some(authorizer) = authorizer {
         proxy = proxy.with_authorizer(authorizer.clone());
         tokio::spawn(shell::keep_fresh(proxy.clone(), authorizer)?);
+    }
+    #[cfg(feature = "cluster")]
+    if let Some(membership) = secrets.membership {
+        proxy = membership.join(proxy).await?;
     }
     let listener = proxy.listen().await?;
     if let Some(socket) = proxy.listen_stun().await? {

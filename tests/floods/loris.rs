@@ -41,11 +41,7 @@ fn threat_15_connections_that_never_become_sessions_are_closed_in_time() {
     let limits = vec![("establish_timeout_ms", patience.as_millis() as u64)];
     let settings = Settings { limits, ..Settings::default() };
     let mut siege = Siege::with("slow loris × 2,000", &settings, CROWD as u64 * EACH_MAX + HEAPS * 8 * MIB, |_| ());
-    // As long as the flood itself: where one crowd goes and the next comes both take memory, how much is for their timing to say.
-    // More than once, for each of the proxy's threads has a heap of its own, and which of them serves how many is for their timing to say, too.
-    for _ in 0..HEAPS {
-        siege.rehearse(patience * 3, |attack| loris(attack, &mut Duration::default()));
-    }
+    siege.settle(patience * 3, |attack| loris(attack, &mut Duration::default()));
     let mut oldest = Duration::ZERO;
     let fate = siege.stand_for(patience * 3, |attack| loris(attack, &mut oldest));
     assert!(fate.ended > 0, "some are closed while it lasts: {fate}");

@@ -22,6 +22,10 @@ const RATIO_MAX: f64 = 5.0;
 const NOISE_MAX: f64 = 10.0;
 /// What the allocator may keep of what was freed: the system's gives back the end of its heap alone.
 const KEPT_MAX: u64 = 8 * MIB;
+/// A crowd that takes less than this beside those before it takes no more: half a KiB for each of two thousand.
+const SETTLED: u64 = MIB;
+/// So many crowds may come until then.
+const SETTLED_WITHIN: usize = 12;
 /// How long the proxy may take to give everything back: it reads and drops for a second after a cut, and drains refused streams for five.
 const FREED_WITHIN: Duration = Duration::from_secs(10);
 
@@ -49,8 +53,8 @@ pub struct Siege {
     /// Resident memory and descriptors before.
     resident: u64,
     descriptors: usize,
-    /// The most resident memory of a rehearsal.
-    rehearsed: Option<u64>,
+    /// Crowds came and went until one took no more than those before it.
+    settled: bool,
     /// How much resident memory the flood may add.
     grows_max: u64,
     _turn: MutexGuard<'static, ()>,
@@ -74,16 +78,24 @@ impl Siege {
         let idle = honest.ping_pong(brief());
         prepare(&mut honest);
         let (resident, descriptors) = (process.resident(), process.descriptors());
-        Self { flood, honest, process, idle, resident, descriptors, rehearsed: None, grows_max, _turn: turn }
+        Self { flood, honest, process, idle, resident, descriptors, settled: false, grows_max, _turn: turn }
     }
 
-    /// Lets the attacker loose once before it counts, for a flood that takes much in small pieces. The allocator keeps what it likes of that: so the flood itself
-    /// may take no more than this did, for all finds room in what was freed.
-    pub fn rehearse(&mut self, lasting: Duration, attacker: impl FnOnce(&Attack) -> Fate + Send) {
-        self.attack(lasting, attacker);
-        assert!(within(FREED_WITHIN, || self.process.descriptors() <= self.descriptors), "connections are left");
-        self.honest.ping_pong(brief());
-        self.rehearsed = Some(self.process.highest());
+    /// Lets the attacker loose before it counts, for a flood that takes much in small pieces: again and again, until one took no more than those before it. The allocator
+    /// keeps what it likes of what was freed, in as many heaps as it likes; but what the next one needs finds room there, unless something was not freed.
+    pub fn settle(&mut self, lasting: Duration, attacker: impl Fn(&Attack) -> Fate + Sync) {
+        let mut highest = self.process.highest();
+        for _ in 0..SETTLED_WITHIN {
+            self.attack(lasting, &attacker);
+            assert!(within(FREED_WITHIN, || self.process.descriptors() <= self.descriptors), "connections are left");
+            self.honest.ping_pong(brief());
+            let before = std::mem::replace(&mut highest, self.process.highest());
+            self.settled = highest < before + SETTLED;
+            if self.settled {
+                return;
+            }
+        }
+        panic!("{}: it took more each time, {} MiB in the end", self.flood, highest / MIB);
     }
 
     /// Lets the attacker loose for the time of a flood.
@@ -95,11 +107,8 @@ impl Siege {
     pub fn stand_for(&mut self, lasting: Duration, attacker: impl FnOnce(&Attack) -> Fate + Send) -> Fate {
         let (under, used, fate) = self.attack(lasting, attacker);
         let highest = self.process.highest();
-        let (resident_max, rehearsed) = (self.resident + KEPT_MAX, self.rehearsed);
-        let is_freed = |process: &Process| match rehearsed {
-            Some(rehearsed) => highest < rehearsed + KEPT_MAX,
-            None => process.resident() < resident_max,
-        };
+        let (resident_max, settled) = (self.resident + KEPT_MAX, self.settled);
+        let is_freed = |process: &Process| settled || process.resident() < resident_max;
         let freed = within(FREED_WITHIN, || {
             // The allocator looks what it can give back when something is freed: an idle proxy would keep it all.
             self.honest.ping_pong(Duration::ZERO);
@@ -169,12 +178,11 @@ impl Siege {
         if !freed {
             let (now, resident) = (self.process.descriptors(), self.process.resident());
             wrong.push(format!(
-                "not everything was freed: {now} descriptors after {}, {} MiB after {}, at most {} after {:?} in the rehearsal",
+                "not everything was freed: {now} descriptors after {}, {} MiB after {}, at most {}",
                 self.descriptors,
                 resident / MIB,
                 self.resident / MIB,
-                highest / MIB,
-                self.rehearsed.map(|rehearsed| rehearsed / MIB)
+                highest / MIB
             ));
         }
         assert!(wrong.is_empty(), "{}: {}", self.flood, wrong.join("; "));

@@ -2,16 +2,17 @@
 
 mod key;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_nats::{
-    ConnectOptions,
+    ConnectOptions, ServerAddr,
     jetstream::{
         self,
         kv::{Config, CreateErrorKind, Entry, Operation, Store, UpdateErrorKind},
     },
 };
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
+use parking_lot::Mutex;
 use tokio::{
     sync::{OnceCell, mpsc},
     time::timeout,
@@ -30,9 +31,25 @@ pub struct Nats {
 }
 
 struct Inner {
-    url: String,
-    bucket: String,
+    options: NatsOptions,
     store: OnceCell<Store>,
+    /// What was said last of why it is not to be had.
+    said: Mutex<String>,
+}
+
+/// Where the table is, and by what right it is had.
+///
+/// See [`Nats`].
+#[derive(Clone)]
+pub struct NatsOptions {
+    /// Servers of one NATS, as URLs; a user and password may stand in them.
+    pub servers: Vec<String>,
+    /// What a file with the credentials of a user says.
+    pub credentials: Option<String>,
+    /// Who vouches for the servers' certificates, a PEM file, beside those whom the system believes.
+    pub ca: Option<PathBuf>,
+    /// The bucket.
+    pub bucket: String,
 }
 
 /// Why the table cannot be had.
@@ -44,6 +61,12 @@ pub enum NatsError {
     /// The server is of a version that cannot do what is needed.
     #[error("the NATS server is {0}: a cluster needs 2.11 or newer")]
     Old(String),
+    /// A text that is no server's URL.
+    #[error("{0}: write it as nats://HOST:PORT")]
+    Url(String),
+    /// Something that is no credentials, or a file that cannot be read.
+    #[error("the credentials for NATS cannot be used ({0}): check the file")]
+    Credentials(std::io::Error),
     /// There is no such bucket, and none can be made.
     #[error("the bucket {0:?} cannot be had ({1}): check that JetStream is on (nats-server --jetstream), and what this user may do")]
     Bucket(String, String),
@@ -52,8 +75,12 @@ pub enum NatsError {
 impl Nats {
     /// The table in that bucket of the server at `url`, such as `nats://user:password@host:4222`.
     pub fn new(url: &str, bucket: &str) -> Self {
-        let inner = Inner { url: url.to_owned(), bucket: bucket.to_owned(), store: OnceCell::new() };
-        Self { inner: Arc::new(inner) }
+        Self::with(NatsOptions { servers: vec![url.to_owned()], credentials: None, ca: None, bucket: bucket.to_owned() })
+    }
+
+    /// The same with more to say.
+    pub fn with(options: NatsOptions) -> Self {
+        Self { inner: Arc::new(Inner { options, store: OnceCell::new(), said: Mutex::default() }) }
     }
 
     /// Connects, unless that was done, and finds or makes the bucket.
@@ -70,7 +97,7 @@ impl Nats {
 
     /// Tells all changes from the beginning until one is not heard, or nobody listens.
     async fn tell(&self, changes: &mpsc::Sender<Change>) -> Option<()> {
-        let store = self.store().await.inspect_err(|error| tracing::warn!("{error}")).ok()?;
+        let store = self.store().await.inspect_err(|error| self.inner.say(error.to_string())).ok()?;
         changes.send(Change::Begun).await.ok()?;
         // Asked anew: what `status` says was kept when the bucket was opened.
         let newest = store.stream.get_info().await.ok()?.state.last_sequence;
@@ -99,17 +126,36 @@ impl Nats {
 }
 
 impl Inner {
+    /// Logs why there is no table, once for each reason.
+    fn say(&self, why: String) {
+        let mut said = self.said.lock();
+        if *said != why {
+            tracing::warn!("{why}");
+            *said = why;
+        }
+    }
+
     async fn open(&self) -> Result<Store, NatsError> {
-        let client = ConnectOptions::new().name("bss").connection_timeout(CONNECT_MAX).connect(&self.url).await?;
+        let NatsOptions { servers, credentials, ca, bucket } = &self.options;
+        let servers: Result<Vec<ServerAddr>, _> = servers.iter().map(|url| url.parse()).collect();
+        let servers = servers.map_err(|error| NatsError::Url(error.to_string()))?;
+        let mut options = ConnectOptions::new().name("bss").connection_timeout(CONNECT_MAX);
+        if let Some(credentials) = credentials {
+            options = options.credentials(credentials).map_err(NatsError::Credentials)?;
+        }
+        if let Some(ca) = ca {
+            options = options.add_root_certificates(ca.clone());
+        }
+        let client = options.connect(servers).await?;
         if !client.is_server_compatible(2, 11, 0) {
             return Err(NatsError::Old(client.server_info().version));
         }
         let context = jetstream::new(client);
-        if let Ok(store) = context.get_key_value(&self.bucket).await {
+        if let Ok(store) = context.get_key_value(bucket).await {
             return Ok(store);
         }
         let config = Config {
-            bucket: self.bucket.clone(),
+            bucket: bucket.clone(),
             description: "who has which name, in a cluster of browser-stream-server".to_owned(),
             history: 1,
             limit_markers: Some(MARKER_AGE),
@@ -118,7 +164,7 @@ impl Inner {
         match context.create_key_value(config).await {
             Ok(store) => Ok(store),
             // Another node made it in this very moment, or this is why.
-            Err(error) => context.get_key_value(&self.bucket).await.map_err(|_| NatsError::Bucket(self.bucket.clone(), error.to_string())),
+            Err(error) => context.get_key_value(bucket).await.map_err(|_| NatsError::Bucket(bucket.clone(), error.to_string())),
         }
     }
 }

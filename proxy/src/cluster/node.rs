@@ -62,6 +62,13 @@ struct Granted {
     lost: Arc<SetOnce<Why>>,
 }
 
+/// Whether a name is still served by the right of a [`Tenure`], for those who do not have that. Cheap to clone.
+#[derive(Clone)]
+pub struct Validity {
+    shared: Arc<Shared>,
+    lost: Arc<SetOnce<Why>>,
+}
+
 /// A claim, until it was answered; given up when dropped before that.
 struct Waiting<'a> {
     node: &'a Node,
@@ -99,6 +106,11 @@ impl Node {
         self.shared.serves_now()
     }
 
+    /// Whether its last renewal was taken: one that is in and not well may be out soon.
+    pub fn is_well(&self) -> bool {
+        self.is_in() && self.shared.state.lock().core.is_well()
+    }
+
     /// Takes a name, or finds out why not. Dropping the future gives the claim up.
     pub async fn claim(&self, place: &Place, title: Title, http: bool) -> Result<Tenure, Why> {
         let (answer, answered) = oneshot::channel();
@@ -117,6 +129,13 @@ impl Node {
     pub fn whereabouts(&self, place: &Place) -> Option<Whereabouts> {
         let now = self.shared.now();
         self.shared.state.lock().core.whereabouts(now, place)
+    }
+
+    /// The same of a name that another node has, or had and keeps for its owner.
+    pub fn elsewhere(&self, place: &Place) -> Option<Whereabouts> {
+        let now = self.shared.now();
+        let inner = self.shared.state.lock();
+        inner.core.whereabouts(now, place).filter(|found| found.node != inner.core.id())
     }
 
     /// The names about which something is different from now on. Who is too slow is told how many it missed.
@@ -143,6 +162,11 @@ impl Tenure {
         self.granted.lost.get().is_none() && self.node.is_in()
     }
 
+    /// The same, for those who have the name only as long as it is this one's.
+    pub fn validity(&self) -> Validity {
+        Validity { shared: self.node.shared.clone(), lost: self.granted.lost.clone() }
+    }
+
     /// What tells this claim of the name from all before it: no later one has a lower number.
     pub fn fencing_token(&self) -> u64 {
         self.granted.hold.revision
@@ -156,6 +180,23 @@ impl Tenure {
     /// Tells others that the owner is away, or back.
     pub fn tell(&self, state: State) {
         self.node.shared.stir(|inner, now| inner.core.tell(now, &self.place, self.granted.hold, state));
+    }
+}
+
+impl Validity {
+    /// As [`Tenure::is_valid`].
+    pub fn is_valid(&self) -> bool {
+        !self.is_lost() && self.shared.serves_now()
+    }
+
+    /// Whether the name was lost for good.
+    pub fn is_lost(&self) -> bool {
+        self.lost.get().is_some()
+    }
+
+    /// As [`Tenure::lost`]; never for a name that was given up.
+    pub async fn lost(&self) -> Why {
+        *self.lost.wait().await
     }
 }
 

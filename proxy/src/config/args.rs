@@ -98,6 +98,9 @@ pub struct Serve {
     #[cfg(feature = "acme")]
     #[command(flatten)]
     acme: super::acme::Said,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    cluster: super::cluster::Said,
     /// Read settings from this TOML file; its keys are those of --print-config, and files that it names lie beside it unless they begin with a slash
     #[arg(long, env = "BSS_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
@@ -170,6 +173,8 @@ impl Serve {
             admin_actions,
             log_format,
             tls,
+            #[cfg(feature = "cluster")]
+            cluster,
             limits,
         } = config;
         let config = Config {
@@ -197,6 +202,8 @@ impl Serve {
             turn: self.turn.unwrap_or(turn),
             turn_secret: self.turn_secret.or(turn_secret),
             tls: said.tls()?.unwrap_or(tls),
+            #[cfg(feature = "cluster")]
+            cluster: self.cluster.cluster(cluster)?,
             limits,
         };
         config.check().map(|()| config)

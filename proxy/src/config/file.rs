@@ -45,6 +45,9 @@ struct File {
     #[cfg(feature = "acme")]
     #[serde(skip_serializing_if = "super::acme::Said::is_nothing")]
     acme: super::acme::Said,
+    #[cfg(feature = "cluster")]
+    #[serde(skip_serializing_if = "super::cluster::Said::is_nothing")]
+    cluster: super::cluster::Said,
     limits: LimitsTable,
 }
 
@@ -92,6 +95,8 @@ pub(super) fn write(config: &Config) -> String {
         tls_key: said.key,
         #[cfg(feature = "acme")]
         acme: said.acme,
+        #[cfg(feature = "cluster")]
+        cluster: config.cluster.clone().map(Into::into).unwrap_or_default(),
         limits: LimitsTable::from(&config.limits),
     };
     // Texts, numbers and one table: TOML has a form for each, so this cannot fail; if it did, the text would say so.
@@ -139,6 +144,10 @@ fn apply(text: &str, folder: &Path, config: &mut Config) -> Result<(), String> {
     if let Some(tls) = said.tls().map_err(|error| error.to_string())? {
         config.tls = tls;
     }
+    #[cfg(feature = "cluster")]
+    {
+        config.cluster = file.cluster.cluster(config.cluster.take()).map_err(|error| format!("[cluster] {error}"))?;
+    }
     file.limits.apply(&mut config.limits).map_err(|error| format!("[limits] {error}"))
 }
 
@@ -149,6 +158,8 @@ impl File {
         paths.extend([&mut self.tls_dir, &mut self.tls_cert, &mut self.tls_key]);
         #[cfg(feature = "acme")]
         paths.extend(self.acme.paths());
+        #[cfg(feature = "cluster")]
+        paths.extend(self.cluster.paths());
         paths.into_iter().flatten()
     }
 }

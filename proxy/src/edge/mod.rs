@@ -4,12 +4,15 @@ mod addresses;
 #[cfg(feature = "metrics")]
 mod admin;
 mod assets;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod gate;
 mod http;
 #[cfg(feature = "tls")]
 mod http2;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod mux;
 mod over_http;
 mod proxy;
 mod readiness;
@@ -23,6 +26,7 @@ mod visit;
 #[cfg(feature = "webtransport")]
 mod webtransport;
 
-pub use proxy::{Proxy, mux};
+pub use mux::mux;
+pub use proxy::Proxy;
 #[cfg(feature = "webtransport")]
 pub use webtransport::WebTransport;

@@ -24,7 +24,7 @@ use super::{
     shed, upgrade,
     visit::{self, Visits},
 };
-#[cfg(feature = "admin")]
+#[cfg(any(feature = "admin", feature = "cluster"))]
 use crate::route::StreamServerProxy;
 #[cfg(feature = "tls")]
 use crate::tls::Identity;
@@ -88,8 +88,11 @@ pub(super) struct Inner {
     pub(super) memory: Arc<Memory>,
     pub(super) counters: Arc<Counters>,
     /// The names of each prefix.
-    #[cfg(feature = "admin")]
+    #[cfg(any(feature = "admin", feature = "cluster"))]
     pub(super) names: Vec<StreamServerProxy>,
+    /// With others, if it is one of several.
+    #[cfg(feature = "cluster")]
+    pub(super) membership: std::sync::OnceLock<super::cluster::Membership>,
     /// What whoever runs the proxy has to do with it, once that is asked for.
     #[cfg(feature = "admin")]
     pub(super) office: std::sync::OnceLock<Arc<super::admin::Office>>,
@@ -269,6 +272,11 @@ impl Proxy {
         channels.drain();
         sessions.drain(deadline);
         wait(peers, deadline.saturating_add(SHUTDOWN_MAX)).await;
+        #[cfg(feature = "cluster")]
+        if let Some(membership) = self.inner.membership.get() {
+            membership.end().await;
+            sessions.close_links();
+        }
         // Who looks on sees it until here.
         #[cfg(feature = "admin")]
         if let Some(live) = self.inner.looking_on() {
@@ -320,8 +328,10 @@ impl Inner {
             tracker,
             memory,
             counters,
-            #[cfg(feature = "admin")]
+            #[cfg(any(feature = "admin", feature = "cluster"))]
             names,
+            #[cfg(feature = "cluster")]
+            membership: std::sync::OnceLock::new(),
             #[cfg(feature = "admin")]
             office: std::sync::OnceLock::new(),
             peers,
@@ -372,23 +382,6 @@ async fn wait(tasks: &TaskTracker, most: Duration) {
     if timeout(most, tasks.wait()).await.is_err() {
         tracing::warn!(left = tasks.len(), "some connections did not end in time");
     }
-}
-
-/// The WebSocket route of a proxy with the default configuration, for a router of one's own: `.route("/mux", mux(router))`.
-///
-/// For anything but `localhost` and pages of the same origin make a [`Proxy`] and use its [`mux`](Proxy::mux).
-///
-/// ```
-/// use axum::{Router, routing::get};
-/// use browser_stream_server::{StreamRouter, StreamServerProxy, mux};
-///
-/// let names = StreamServerProxy::new("/browser-server");
-/// let app: Router = Router::new()
-///     .route("/", get(async || "a page of yours"))
-///     .route("/mux", mux(StreamRouter::new().mount(names)));
-/// ```
-pub fn mux<S: Clone + Send + Sync + 'static>(router: StreamRouter) -> MethodRouter<S> {
-    Proxy::new(Config::default(), router).mux()
 }
 
 /// A peer needs a second to answer the goodbye; a stuck one must not hold the process.

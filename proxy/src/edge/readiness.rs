@@ -21,6 +21,9 @@ pub(super) struct Readiness {
     draining: CancellationToken,
     /// No file descriptor could be had when it was tried last.
     short: AtomicBool,
+    /// What it is in the cluster that it is of, if any.
+    #[cfg(feature = "cluster")]
+    node: std::sync::OnceLock<crate::cluster::Node>,
 }
 
 /// Why new sessions are not welcome now.
@@ -32,6 +35,9 @@ pub(super) enum Trouble {
     /// Of the one who asks: its address has as many connections as it may.
     Address,
     Memory,
+    /// It takes no names.
+    #[cfg(feature = "cluster")]
+    Cluster,
 }
 
 impl Trouble {
@@ -44,6 +50,8 @@ impl Trouble {
             Self::Connections => "connections",
             Self::Address => "address",
             Self::Memory => "memory",
+            #[cfg(feature = "cluster")]
+            Self::Cluster => "cluster",
         }
     }
 
@@ -55,6 +63,9 @@ impl Trouble {
             Self::Connections => Refusal::Connections,
             Self::Address => Refusal::ConnectionsPerAddress,
             Self::Memory => Refusal::Budget,
+            // Nobody who comes is told so: who wants a name is, and what that counts as.
+            #[cfg(feature = "cluster")]
+            Self::Cluster => Refusal::Draining,
         }
     }
 }
@@ -62,7 +73,20 @@ impl Trouble {
 impl Readiness {
     pub(super) fn new(limits: &Limits, memory: Arc<Memory>, draining: CancellationToken) -> Self {
         let places = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
-        Self { places, memory, draining, short: AtomicBool::new(false) }
+        Self {
+            places,
+            memory,
+            draining,
+            short: AtomicBool::new(false),
+            #[cfg(feature = "cluster")]
+            node: std::sync::OnceLock::new(),
+        }
+    }
+
+    /// It is a node from now on, and not ready while that may not be able to have names.
+    #[cfg(feature = "cluster")]
+    pub(super) fn follows(&self, node: crate::cluster::Node) {
+        let _ = self.node.set(node);
     }
 
     /// A connection's place, if one is free.
@@ -81,9 +105,22 @@ impl Readiness {
             Some(Trouble::Draining)
         } else if self.short.load(Ordering::Relaxed) {
             Some(Trouble::Descriptors)
+        } else if self.memory.pressed() {
+            Some(Trouble::Memory)
         } else {
-            self.memory.pressed().then_some(Trouble::Memory)
+            self.lonely()
         }
+    }
+
+    #[cfg(feature = "cluster")]
+    fn lonely(&self) -> Option<Trouble> {
+        self.node.get().filter(|node| !node.is_well()).map(|_| Trouble::Cluster)
+    }
+
+    /// A proxy that is alone lacks nobody.
+    #[cfg(not(feature = "cluster"))]
+    fn lonely(&self) -> Option<Trouble> {
+        None
     }
 
     /// The answer of `/readyz`.
@@ -106,6 +143,10 @@ impl IntoResponse for Trouble {
                 "limit: too many connections from this address; close some, or raise connections_per_address_max; if it is that of a proxy, name it in trusted_proxies\n"
             }
             Self::Memory => "limit: the memory budget of the proxy is used up; try again later, or raise memory_budget_bytes\n",
+            #[cfg(feature = "cluster")]
+            Self::Cluster => {
+                "cluster: this node does not reach NATS and takes no names; try another node, or look whether NATS runs and can be reached from here\n"
+            }
         };
         let status = if self == Self::Address { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::SERVICE_UNAVAILABLE };
         come_back(status, text)

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::{
     ConnectOptions, Event, Name, Reason, StreamServerProxy,
     registry::{Seat, not_found},
+    way::{self, Way},
 };
 #[cfg(feature = "admin")]
 use crate::session::Destination;
@@ -42,7 +43,7 @@ pub(super) fn at_once(proxy: &StreamServerProxy, beginning: Beginning<'_>, segme
         return Begun::Later;
     }
     match proxy.inner.registry.seat_now(&name) {
-        None => Begun::Later,
+        None => way::passed_on(proxy, beginning, &name),
         Some(seat) => beginning.ask(|session| {
             let permit = session.permit(Verb::Connect, &name)?;
             Client::asks(seat?, permit, session, open)
@@ -53,8 +54,8 @@ pub(super) fn at_once(proxy: &StreamServerProxy, beginning: Beginning<'_>, segme
 /// The same where a client has to wait for its turn.
 pub(super) async fn connect(proxy: StreamServerProxy, opening: Opening, segment: String) {
     let (session, stream, open) = opening.into_parts();
-    let (error, stream) = match seat(&proxy, &session, &stream, &open, &segment).await {
-        Ok((seat, permit)) => match Client::asks(seat, permit, &session, &open) {
+    let (error, stream) = match way_of(&proxy, &session, &stream, &open, &segment).await {
+        Ok((way, permit)) => match way.asks(&proxy, permit, &session, &open) {
             Ok(ask) => match session::ask_for(&session, stream, ask) {
                 Ok(()) => return,
                 Err(failed) => failed,
@@ -72,30 +73,29 @@ pub(super) async fn connect(proxy: StreamServerProxy, opening: Opening, segment:
     Box::pin(session::refuse(&session, stream, error)).await;
 }
 
-/// A client's place at the server of a name, when its turn has come.
-async fn seat(
+/// Where a client goes, when its turn has come.
+async fn way_of(
     proxy: &StreamServerProxy,
     session: &Session,
     client: &Stream,
     open: &Open,
     segment: &str,
-) -> Result<(Seat, Permit), OpenError> {
+) -> Result<(Way, Permit), OpenError> {
     let name = Name::from_segment(segment).map_err(|error| OpenError::new(Code::BadRequest, error.to_string()))?;
     let wait = wait(&proxy.inner.limits, open.wait)?;
     let permit = session.permit(Verb::Connect, name.as_str())?;
-    let seat = tokio::select! {
+    let way = tokio::select! {
         biased;
         _ = client.stopped() => Err(OpenError::new(Code::Cancelled, "the client gave up, or is gone")),
-        seat = proxy.inner.registry.seat(&name, wait) => seat,
+        way = Way::find(proxy, &name, wait, !session.is_node()) => way,
     };
-    Ok((seat?, permit))
+    Ok((way?, permit))
 }
 
 /// Connects from inside the process: the same way, with a local stream for the client's end. Dropped before the end, it resets the server's stream.
 pub(super) async fn from_inside(proxy: &StreamServerProxy, name: &Name, options: ConnectOptions) -> Result<Stream, OpenError> {
     let wait = options.wait.unwrap_or(proxy.inner.limits.wait_default);
-    let seat = proxy.inner.registry.seat(name, wait).await?;
-    take(proxy, seat, options.meta).await
+    Way::find(proxy, name, wait, true).await?.take(proxy, name, (options.meta, false)).await
 }
 
 /// The same for somebody who came by HTTP: to servers that let such in, and as if there were no others.
@@ -103,16 +103,11 @@ pub(super) async fn by_http(proxy: &StreamServerProxy, name: &Name, meta: Box<Ra
     if !proxy.inner.registry.takes_http(name) {
         return Err(not_found());
     }
-    let seat = proxy.inner.registry.seat(name, Duration::ZERO).await?;
-    // Who has the name may be another by now.
-    if !seat.claim.http {
-        return Err(not_found());
-    }
-    take(proxy, seat, Some(meta)).await
+    Way::find(proxy, name, Duration::ZERO, true).await?.take(proxy, name, (Some(meta), true)).await
 }
 
 /// Has the server take a client whose end of the stream is here.
-async fn take(proxy: &StreamServerProxy, seat: Seat, meta: Option<Box<RawValue>>) -> Result<Stream, OpenError> {
+pub(super) async fn take(proxy: &StreamServerProxy, seat: Seat, meta: Option<Box<RawValue>>) -> Result<Stream, OpenError> {
     let limits = &proxy.inner.limits;
     let (id, server) = (Uuid::new_v4(), seat.claim.session.clone());
     let mut stream = server.open_stream()?;
@@ -141,12 +136,12 @@ fn accepted(server: &Session, mut reply: Reply) -> Result<Reply, OpenError> {
 }
 
 /// What the server's end of a stream is reset with whose client is refused.
-fn not_wanted(error: &OpenError) -> Code {
+pub(super) fn not_wanted(error: &OpenError) -> Code {
     if error.is(Code::Timeout) { Code::Timeout } else { Code::Cancelled }
 }
 
 /// A client of a server, from when it is asked for until both ends of its stream are gone.
-struct Client {
+pub(super) struct Client {
     id: Uuid,
     seat: Seat,
     _permit: Permit,
@@ -164,7 +159,11 @@ impl Client {
     }
 
     /// What the server is asked for this client, who has the place: its session, the frame of the open, and who takes the answer.
-    fn asks(seat: Seat, permit: Permit, session: &Session, open: &Open) -> Result<Ask, OpenError> {
+    pub(super) fn asks(seat: Seat, permit: Permit, session: &Session, open: &Open) -> Result<Ask, OpenError> {
+        // Another node's visitor by HTTP, which went by what that node knew.
+        if session.is_node() && open.http && !seat.claim.http {
+            return Err(not_found());
+        }
         if let Some(lacking) = open.need.iter().find(|need| !seat.claim.capabilities.contains(need)) {
             return Err(unsupported(lacking));
         }
@@ -180,7 +179,7 @@ impl Client {
         let client = Arc::new(Self::new(whose.id, seat, permit, open.resume.as_deref()));
         #[cfg(feature = "admin")]
         if client.carrier == Some(Deed::CarrierMove) && session.is_barred(|| client.destination().path) {
-            return Err(OpenError::new(Code::Forbidden, "whoever runs the proxy ended this stream"));
+            return Err(barred());
         }
         Ok((claim.session.clone(), fields.frame(), client))
     }
@@ -265,6 +264,18 @@ const LOST: u64 = 1;
 const ASKS: u64 = 2;
 /// In front of a code.
 const RESET: u64 = 1 << 32;
+
+/// Why a stream does not go on that an operator ended.
+#[cfg(feature = "admin")]
+pub(super) fn barred() -> OpenError {
+    OpenError::new(Code::Forbidden, "whoever runs the proxy ended this stream")
+}
+
+/// Whether it is the next connection of a stream that goes on.
+#[cfg(all(feature = "admin", feature = "cluster"))]
+pub(super) fn moves(open: &Open) -> bool {
+    open.resume.as_deref().and_then(carrier) == Some(Deed::CarrierMove)
+}
 
 /// How long a connect waits for its name: what it asked for, within what is allowed.
 pub(crate) fn wait(limits: &Limits, asked_ms: Option<f64>) -> Result<Duration, OpenError> {

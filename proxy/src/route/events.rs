@@ -106,8 +106,10 @@ pub enum Reason {
     Released,
     /// The owner may not have the name any more: its token was taken back, ran out, or allows less.
     Revoked,
-    /// One who has a lease of the name took it back from one who has none.
+    /// One who has a lease of the name took it back from one who has none; or, in a cluster, its owner has it at another node now.
     Superseded,
+    /// This node of a cluster lost touch with the others for too long to serve the name any more.
+    Fenced,
 }
 
 impl Event {
@@ -149,7 +151,8 @@ impl fmt::Display for Reason {
             Self::Lost => f.write_str("the connection of one side went"),
             Self::Released => f.write_str("an operator took the name away"),
             Self::Revoked => f.write_str("the owner's token allows it no more"),
-            Self::Superseded => f.write_str("one with a lease took the name back"),
+            Self::Superseded => f.write_str("one with a lease took the name back, or took it along to another node"),
+            Self::Fenced => f.write_str("this node lost touch with its cluster"),
         }
     }
 }

@@ -64,6 +64,13 @@ impl LeaseKey {
         Self(Arc::new(rand::random()))
     }
 
+    /// The key that all nodes of a cluster come to by what they have in common.
+    #[cfg(feature = "cluster")]
+    #[doc(hidden)]
+    pub fn of_cluster(secret: &crate::cluster::Secret) -> Self {
+        Self(Arc::new(secret.derive(b"leases 1")))
+    }
+
     /// The key in this file: 64 lower-case hex digits and a line end. If there is no such file, one is made that its owner alone may read.
     ///
     /// Of several processes that find none at the same moment, one makes it and the others read it.

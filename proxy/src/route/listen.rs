@@ -9,6 +9,7 @@ use super::{
     HttpPlace, Name, Reason, StreamServerProxy,
     lease::{self, Asked, Lease},
     registry::{Applicant, Claim, Claimed, Right, Taken},
+    tenure::Tenure,
 };
 use crate::{
     counters::Refusal,
@@ -49,9 +50,16 @@ pub(super) async fn listen(proxy: StreamServerProxy, mut opening: Opening, segme
         Reason::Lost if claim.info.session.is_revoked() => Reason::Revoked,
         reason => reason,
     };
+    let (session, reason) = (claim.info.session.clone(), claim.reason);
     // Free before the owner hears of it, so that it may claim again at once.
     drop(claim);
-    stream.finish();
+    if reason == Reason::Fenced {
+        // What else it has here goes on; the name comes back where its next session is.
+        stream.reset(Code::Draining.number());
+        session.send_away();
+    } else {
+        stream.finish();
+    }
 }
 
 /// Gets the name for the peer, or finds out why not; one that stands by waits here.
@@ -64,6 +72,19 @@ async fn claim(proxy: &StreamServerProxy, opening: &mut Opening, segment: &str) 
     let asked = asked(&name, opening).map_err(bad)?;
     let permit = opening.permit(Verb::Listen, name.as_str())?;
     let applicant = applicant(proxy, opening, asked, permit.sub());
+    #[cfg(feature = "cluster")]
+    if proxy.inner.registry.is_of_many() {
+        let (session, standby) = (opening.session().clone(), opening.open().standby);
+        let claim = tokio::select! {
+            biased;
+            () = opening.given_up() => Err(OpenError::new(Code::Cancelled, "the claim was given up")),
+            claim = proxy.inner.registry.claim_of_all(&name, applicant, standby) => claim,
+        };
+        if claim.as_ref().is_err_and(|error| error.is(Code::Draining)) {
+            session.send_away();
+        }
+        return Ok((claim?, permit));
+    }
     let claim = match proxy.inner.registry.claim(&name, applicant, opening.open().standby)? {
         Claimed::Now(claim) => Ok(claim),
         Claimed::Later(turn) => tokio::select! {
@@ -99,6 +120,7 @@ fn applicant(proxy: &StreamServerProxy, opening: &Opening, (asked, attempt): (As
         right,
         capabilities: open.capabilities.clone(),
         http: open.http,
+        tenure: Tenure::default(),
     }
 }
 
@@ -111,6 +133,7 @@ async fn hold(proxy: &StreamServerProxy, claim: &Claim, stream: &mut Stream) -> 
                 let (note, reason) = match taken {
                     Taken::Released => ("released", Reason::Released),
                     Taken::Superseded => ("superseded", Reason::Superseded),
+                    Taken::Fenced => return Reason::Fenced,
                 };
                 stream.write_frame(&encode(&Note::new(note)));
                 return reason;

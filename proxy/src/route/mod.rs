@@ -1,5 +1,7 @@
 //! Who talks to whom: paths, names, and the joining of a client with the server that it named.
 
+#[cfg(feature = "cluster")]
+mod abroad;
 mod connect;
 mod events;
 mod http;
@@ -10,7 +12,9 @@ mod names;
 mod registry;
 mod router;
 mod server_proxy;
+mod tenure;
 mod watch;
+mod way;
 
 pub use browser_stream_protocol::{BadName, Name};
 pub(crate) use connect::wait;

@@ -1,6 +1,8 @@
 //! The map of names: who holds one, who waits for one, and whose turn it is (PROTOCOL.md, sections 5 and 9).
 
 mod claim;
+#[cfg(feature = "cluster")]
+mod elsewhere;
 mod operator;
 mod seat;
 mod slot;
@@ -31,10 +33,12 @@ use super::{Event, Name, Reason, lease::EXACT_MAX};
 use crate::{counters::Refusal, error::OpenError, limits::Limits, session::Session};
 use claim::Place;
 pub(super) use claim::{Applicant, Claim, ClaimInfo, Right, Taken};
+#[cfg(feature = "cluster")]
+pub(super) use elsewhere::{Elsewhere, There};
 #[cfg(feature = "admin")]
 pub(crate) use operator::SeenName;
 use seat::Places;
-pub(super) use seat::{Seat, not_found};
+pub(super) use seat::{Found, Seat, not_found};
 use slot::{Hold, Slot, Standing, Suspended, Title};
 pub(super) use standby::Claimed;
 use standby::Freed;
@@ -58,6 +62,9 @@ pub(super) struct Registry {
     draining: AtomicBool,
     /// Names that an operator keeps.
     reserved: AtomicUsize,
+    /// Where the names are that are not here, if this is a node of a cluster.
+    #[cfg(feature = "cluster")]
+    elsewhere: std::sync::OnceLock<Elsewhere>,
     limits: Arc<Limits>,
     events: broadcast::Sender<Event>,
     /// Those of names alone: who listens makes nobody pay for each client.
@@ -77,6 +84,8 @@ impl Registry {
             suspendable: Arc::new(Semaphore::new(limits.suspended_names_max.min(Semaphore::MAX_PERMITS))),
             draining: AtomicBool::new(false),
             reserved: AtomicUsize::new(0),
+            #[cfg(feature = "cluster")]
+            elsewhere: std::sync::OnceLock::new(),
             limits,
             events,
             news,
@@ -171,7 +180,7 @@ impl Registry {
             let _ = client.answer.send(Err(draining()));
         }
         for claim in claims {
-            let _ = claim.answer.send(Err(draining()));
+            claim.refuse(draining());
         }
     }
 
@@ -200,11 +209,11 @@ impl Registry {
 
     /// Makes the applicant the owner. Whoever it follows, if anybody, is told.
     fn install(self: &Arc<Self>, slot: &mut Slot, name: &Name, applicant: Applicant, place: Place, standing: Standing) -> Claim {
-        let Applicant { session, sub, instance, attempt, right, capabilities, http } = applicant;
+        let Applicant { session, sub, instance, attempt, right, capabilities, http, tenure } = applicant;
         let generation = match right {
             Right::None => None,
             Right::New => Some(self.next_generation()),
-            Right::Held(generation) => Some(generation),
+            Right::Made(generation) | Right::Held(generation) => Some(generation),
         };
         let id = match standing {
             Standing::Same(id) => id,
@@ -214,7 +223,8 @@ impl Registry {
         let title = Title { id, instance, attempt, generation, since_ms };
         // Who shows a lease has heard of it.
         let places = Places::new(self.limits.clients_max, matches!(right, Right::Held(_)));
-        let info = Arc::new(ClaimInfo::new(self.clone(), name.clone(), title, (session, sub), (capabilities, http), places));
+        let held = (places, tenure.validity());
+        let info = Arc::new(ClaimInfo::new(self.clone(), name.clone(), title, (session, sub), (capabilities, http), held));
         let former = std::mem::replace(&mut slot.hold, Hold::Up(info.clone()));
         // All under the slot's lock, so that the events of a name come in order for everybody.
         let at = SystemTime::now();
@@ -229,8 +239,8 @@ impl Registry {
                 former.take(Taken::Superseded);
             }
         }
-        slot.announce();
-        Claim::new(info, place)
+        self.announce(slot, name);
+        Claim::new(info, place, tenure)
     }
 
     /// Ends a claim: suspends its name or frees it, unless somebody else has it by now.
@@ -245,12 +255,14 @@ impl Registry {
             Some(suspended) => {
                 slot.hold = Hold::Suspended(suspended);
                 self.emit(Event::ServerSuspended { name: name.clone(), id: info.title.id, reason: claim.reason, at: SystemTime::now() });
-                slot.announce();
+                self.announce(&slot, &name);
                 Freed::default()
             }
             None => self.free(&mut slot, &name, info.title.id, claim.reason),
         };
         drop(slot);
+        // Before anybody hears that the name is free.
+        drop(std::mem::take(&mut claim.tenure));
         freed.settle();
         self.tidy(&name);
     }
@@ -269,12 +281,17 @@ impl Registry {
         };
         let serial = self.tickets.fetch_add(1, Ordering::Relaxed);
         let (registry, name, grace) = (Arc::downgrade(self), claim.info.name.clone(), self.limits.lease_grace);
+        let validity = claim.info.validity().clone();
         let lapse = runtime.spawn(async move {
-            sleep(grace).await;
+            let reason = tokio::select! {
+                loss = validity.lost() => loss.into(),
+                () = sleep(grace) => Reason::Lost,
+            };
             if let Some(registry) = registry.upgrade() {
-                registry.lapse(&name, serial);
+                registry.lapse(&name, serial, reason);
             }
         });
+        claim.tenure.suspend();
         Some(Suspended {
             title: claim.info.title,
             sub: claim.info.sub.clone(),
@@ -282,20 +299,21 @@ impl Registry {
             heard: claim.info.was_heard(),
             serial,
             _lapse: AbortOnDropHandle::new(lapse),
+            tenure: std::mem::take(&mut claim.tenure),
             _place: claim.place.take(),
             _permit: permit,
         })
     }
 
-    /// The grace is over: the name is free, if it is still that suspension's.
-    fn lapse(self: &Arc<Self>, name: &Name, serial: u64) {
+    /// The grace is over, or the name is another node's: it is free, if it is still that suspension's.
+    fn lapse(self: &Arc<Self>, name: &Name, serial: u64, reason: Reason) {
         let Some(mut slot) = self.slots.get_mut(name) else { return };
         let Hold::Suspended(Suspended { title, serial: found, .. }) = &slot.hold else { return };
         if *found != serial {
             return;
         }
         let id = title.id;
-        let freed = self.free(&mut slot, name, id, Reason::Lost);
+        let freed = self.free(&mut slot, name, id, reason);
         drop(slot);
         freed.settle();
         self.tidy(name);
@@ -307,7 +325,7 @@ impl Registry {
         slot.hold = Hold::Free;
         self.emit(Event::ServerDestroyed { name: name.clone(), id, reason, at: SystemTime::now() });
         let freed = self.hand_on(slot, name);
-        slot.announce();
+        self.announce(slot, name);
         freed
     }
 

@@ -46,6 +46,9 @@ pub(super) struct Inner {
     pub listing: Listing,
     /// Where servers that let in who comes by HTTP are found, if anywhere.
     pub http: OnceLock<HttpPlaces>,
+    /// With the nodes that have other names, where this is one of several.
+    #[cfg(feature = "cluster")]
+    pub links: OnceLock<crate::cluster::Links>,
     pub limits: Arc<Limits>,
 }
 
@@ -100,7 +103,17 @@ impl StreamServerProxy {
     pub fn with_lease_key(prefix: &str, limits: Arc<Limits>, key: LeaseKey) -> Self {
         let prefix = prefix.trim_end_matches('/').to_owned();
         let (registry, listing) = (Registry::new(&prefix, limits.clone()), Listing::new(&limits));
-        Self { inner: Arc::new(Inner { prefix, registry, key, listing, http: OnceLock::new(), limits }) }
+        let inner = Inner {
+            prefix,
+            registry,
+            key,
+            listing,
+            http: OnceLock::new(),
+            #[cfg(feature = "cluster")]
+            links: OnceLock::new(),
+            limits,
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Whether every peer may list the names below the prefix: not unless stated, for a name that nobody knows is one that nobody connects to.
@@ -177,6 +190,14 @@ impl StreamServerProxy {
     #[cfg(feature = "admin")]
     pub(crate) fn seen(&self) -> Vec<super::SeenName> {
         self.inner.registry.seen()
+    }
+
+    /// Has the names from now on in common with all nodes of that cluster; to be called once, in a runtime, before anybody comes.
+    #[cfg(feature = "cluster")]
+    #[doc(hidden)]
+    pub fn join(&self, node: &crate::cluster::Node, links: &crate::cluster::Links) {
+        let _ = self.inner.links.set(links.clone());
+        self.inner.registry.join(node);
     }
 
     /// What happens to names from now on, but not to their clients.

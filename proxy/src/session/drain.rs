@@ -59,14 +59,21 @@ impl Sessions {
         });
     }
 
+    /// Closes the links with other nodes, when no peer is left whose streams go over them.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn close_links(&self) {
+        self.list().iter().filter(|session| session.is_node()).for_each(|session| session.close(GOING_DOWN.code, GOING_DOWN.reason));
+    }
+
     /// How many sessions have streams that hold them up when the process goes down: as long as they last, within the time that it gives them.
     pub fn held_up(&self) -> usize {
-        self.list().iter().filter(|session| session.state.lock().is_held_up()).count()
+        self.list().iter().filter(|session| !session.is_node() && session.state.lock().is_held_up()).count()
     }
 
     /// Tells everybody when to come back; what is to be done when, in order.
     fn plan(&self, within: Duration) -> Vec<(Instant, Weak<Session>, Until)> {
-        let (sessions, now) = (self.list(), Instant::now());
+        let (mut sessions, now) = (self.list(), Instant::now());
+        sessions.retain(|session| !session.is_node());
         let count = u32::try_from(sessions.len()).unwrap_or(u32::MAX);
         // Who comes back last needs time to take its names along.
         let span = SPACING.saturating_mul(count).min(within.mul_f64(0.8));
@@ -88,8 +95,30 @@ impl Sessions {
 impl Session {
     /// For a session that begins: one that comes when the process goes down already may go at once.
     pub(super) fn join_drain(&self) {
-        if self.process.draining.load(Ordering::Acquire) {
+        if self.process.draining.load(Ordering::Acquire) && !self.is_node() {
             self.leave(Until::Idle);
+        }
+    }
+
+    /// Tells the peer to open another connection soon, where the proxy goes on and its names do not. This one is closed when it has no streams any more.
+    pub(crate) fn send_away(self: &Arc<Self>) {
+        let due = Instant::now() + AWAY_WITHIN.mul_f64(rand::rng().random());
+        let is_first = self.change(|state, _| {
+            let is_first = state.leaving.due.is_none();
+            if is_first {
+                state.leaving.due = Some(due);
+                state.say_drain();
+            }
+            is_first
+        });
+        if is_first {
+            let session = Arc::downgrade(self);
+            tokio::spawn(async move {
+                sleep_until(due).await;
+                if let Some(session) = session.upgrade() {
+                    session.leave(Until::Empty);
+                }
+            });
         }
     }
 
@@ -149,6 +178,9 @@ impl State {
 
 /// "Service restart": clients should come back (IANA's registry of close codes).
 const GOING_DOWN: Goodbye = Goodbye { code: 1012, reason: "the proxy goes down" };
+
+/// Those whose names a node lost come back within this time, and not all at once.
+const AWAY_WITHIN: Duration = Duration::from_secs(3);
 
 /// Between two peers that come back: a hundred in a second are no load for whoever takes them.
 const SPACING: Duration = Duration::from_millis(10);

@@ -140,6 +140,12 @@ impl<'a> Beginning<'a> {
         self.behind.session().badge.as_ref().is_none_or(|badge| badge.is_settled())
     }
 
+    /// Whether another node passed it on.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_of_node(&self) -> bool {
+        self.behind.session().is_node()
+    }
+
     /// Opens a stream for it to the session that `asks` names, with the frame that it makes for the client's session. What comes of it is told to the third.
     pub(crate) fn ask(self, asks: impl FnOnce(&Session) -> Result<Ask, OpenError>) -> Begun {
         let Self { behind, then, .. } = self;
@@ -279,7 +285,7 @@ impl Openings {
 fn begin(session: &Arc<Session>, body: &Bytes, behind: &mut Behind, then: &mut Effects) -> Option<Result<Open, Refused>> {
     let process = &session.process;
     match session.parse_open(body).inspect(told) {
-        Ok(open) if open.path == SESSION_PATH || process.draining.load(Ordering::Relaxed) => Some(Ok(open)),
+        Ok(open) if open.path == SESSION_PATH || goes_down(session) => Some(Ok(open)),
         Ok(open) => match process.opens.at_once(Beginning { open: &open, behind, then }) {
             Begun::Done => None,
             Begun::Later => Some(Ok(open)),
@@ -287,6 +293,11 @@ fn begin(session: &Arc<Session>, body: &Bytes, behind: &mut Behind, then: &mut E
         },
         Err(error) => Some(Err((Some(Refusal::BadOpen), error))),
     }
+}
+
+/// Whether opens are refused since the process goes down. Those of other nodes are not: a name is to be reached until its owner has taken it elsewhere.
+fn goes_down(session: &Session) -> bool {
+    session.process.draining.load(Ordering::Relaxed) && !session.is_node()
 }
 
 /// Says in the stream's span what it is for, escaped: no peer writes lines of its own into the log.
@@ -330,7 +341,7 @@ async fn answer(session: Arc<Session>, mut stream: Stream, open: Option<Result<O
     // What few streams need lies in boxes, so that all have room for little.
     match open {
         Ok(open) if open.path == SESSION_PATH => Box::pin(control::serve(session, stream, open)).await,
-        Ok(_) if session.process.draining.load(Ordering::Relaxed) => {
+        Ok(_) if goes_down(&session) => {
             let error = OpenError::new(Code::Draining, "the proxy goes down: try again on a new connection");
             Box::pin(refuse(&session, stream, error)).await;
         }

@@ -6,6 +6,8 @@
 
 mod admin;
 mod args;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod connect;
 mod describe;
 mod escape;
@@ -43,6 +45,8 @@ use tokio::{runtime::Runtime, time::timeout};
 
 use args::Far;
 pub use args::{Args, Client, Command, Task};
+#[cfg(feature = "cluster")]
+pub use cluster::{Membership, membership};
 use failure::Failure;
 pub use hangup::Hangup;
 pub use identity::identity;

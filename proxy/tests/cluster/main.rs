@@ -1,10 +1,14 @@
-//! Nodes of a cluster with a real NATS server between them. `make test-cluster` brings that, and names it in `NATS_SERVER`.
+//! Nodes of a cluster, in one process and with a real NATS server between them. `make test-cluster` brings that, and names it in `NATS_SERVER`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod abroad;
 mod lives;
+mod names;
 mod nats;
+mod processes;
 mod races;
+mod together;
 
 use std::{sync::Arc, time::Duration};
 

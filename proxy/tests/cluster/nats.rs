@@ -34,7 +34,17 @@ impl Server {
 
     /// Kills it, and starts it again where it was.
     pub async fn restart(&mut self) {
+        self.stop().await;
+        self.again().await;
+    }
+
+    /// Kills it.
+    pub async fn stop(&mut self) {
         self.child.kill().await.expect("killed");
+    }
+
+    /// Starts it again where it was, with what it had on disk.
+    pub async fn again(&mut self) {
         self.child = run(self.address, &self.folder).await;
     }
 }

@@ -24,6 +24,8 @@ struct Held {
     until: Time,
     /// Not while a renewal is under way.
     renew_at: Option<Time>,
+    /// The last renewal was not taken, or had no answer.
+    falters: bool,
 }
 
 impl Default for Standing {
@@ -38,6 +40,11 @@ impl Lease {
             Standing::In(held) => Some(held.until),
             _ => None,
         }
+    }
+
+    /// Whether it has one, and the last renewal of that was taken.
+    pub fn is_well(&self) -> bool {
+        matches!(&self.standing, Standing::In(held) if !held.falters)
     }
 
     /// Whether it will have none any more.
@@ -95,7 +102,7 @@ impl Core {
         match outcome {
             Outcome::Done(revision) if now < until => {
                 let renew_at = Some(sent + self.timing.renew);
-                self.lease.standing = Standing::In(Held { revision, epoch: 0, until, renew_at });
+                self.lease.standing = Standing::In(Held { revision, epoch: 0, until, renew_at, falters: false });
                 self.pump_waiting(now);
             }
             // It may be there, since nobody knows when: then it is another's to write off.
@@ -111,6 +118,7 @@ impl Core {
         if life != self.lease.life {
             return;
         }
+        held.falters = !matches!(outcome, Outcome::Done(_));
         held.renew_at = Some(match outcome {
             Outcome::Done(revision) => {
                 held.revision = held.revision.max(revision);

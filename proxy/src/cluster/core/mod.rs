@@ -185,6 +185,11 @@ impl Core {
         self.serves_until().is_some_and(|until| now < until)
     }
 
+    /// Whether its last renewal was taken.
+    pub fn is_well(&self) -> bool {
+        self.lease.is_well()
+    }
+
     /// The next write to carry out, with the number under which its outcome is to be handed in.
     pub fn next_write(&mut self) -> Option<(u64, Write)> {
         self.writes.pop_front()

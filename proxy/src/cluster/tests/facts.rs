@@ -2,8 +2,7 @@
 
 use uuid::Uuid;
 
-use super::table::Table;
-use crate::cluster::{Change, Core, Event, Hold, Outcome, Place, State, Time, Timing, Title, Why, Write};
+use crate::cluster::{Change, Core, Event, Hold, Outcome, Place, State, Time, Timing, Title, Why, Write, table::Table};
 
 /// A node, and a table that answers when it is told to.
 struct One {

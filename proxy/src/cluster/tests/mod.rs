@@ -3,7 +3,6 @@
 
 mod facts;
 mod history;
-mod table;
 mod world;
 
 use rand::Rng;

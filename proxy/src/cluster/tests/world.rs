@@ -8,11 +8,8 @@ use std::{
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use uuid::Uuid;
 
-use super::{
-    history::{Noted, Process},
-    table::Table,
-};
-use crate::cluster::{Change, Core, Event, Hold, Outcome, Place, State, Time, Timing, Title, Why, Write};
+use super::history::{Noted, Process};
+use crate::cluster::{Change, Core, Event, Hold, Outcome, Place, State, Time, Timing, Title, Why, Write, table::Table};
 
 /// A cluster, from its beginning.
 pub(super) struct World {

@@ -15,7 +15,10 @@ use super::ACCEPT;
 use super::{Registry, seat::Places, slot::Title};
 use crate::{
     counters::Deed,
-    route::{Event, Name, Reason},
+    route::{
+        Event, Name, Reason,
+        tenure::{Loss, Tenure, Validity},
+    },
     session::{Instance, Owned, Session},
 };
 
@@ -30,6 +33,8 @@ pub(in super::super) struct Applicant {
     pub capabilities: Vec<String>,
     /// Whoever comes by HTTP is let in, too.
     pub http: bool,
+    /// What the table of the cluster gave it, where there is one.
+    pub tenure: Tenure,
 }
 
 /// What an applicant has, or wants, beside the name.
@@ -39,6 +44,8 @@ pub(in super::super) enum Right {
     None,
     /// A new lease.
     New,
+    /// The same, of this generation: other nodes know of it already.
+    Made(u64),
     /// The lease of this generation, which was found to be true.
     Held(u64),
 }
@@ -62,6 +69,7 @@ pub(in super::super) struct ClaimInfo {
     received: AtomicU64,
     sent: AtomicU64,
     taken: SetOnce<Taken>,
+    validity: Validity,
 }
 
 /// How a claim was taken from its holder.
@@ -71,6 +79,8 @@ pub(in super::super) enum Taken {
     Released,
     /// By a claim with a better right.
     Superseded,
+    /// By nobody: the node may not serve its names any more.
+    Fenced,
 }
 
 /// Holds a name for as long as it lives.
@@ -78,6 +88,7 @@ pub(in super::super) enum Taken {
 pub(in super::super) struct Claim {
     pub info: Arc<ClaimInfo>,
     pub(super) place: Option<Place>,
+    pub(super) tenure: Tenure,
     /// The holder was told, so that it may know its lease.
     pub(super) told: bool,
     /// Why it ended, for the events.
@@ -97,12 +108,13 @@ impl ClaimInfo {
         title: Title,
         (session, sub): (Arc<Session>, Option<Arc<str>>),
         (capabilities, http): (Vec<String>, bool),
-        places: Places,
+        (places, validity): (Places, Validity),
     ) -> Self {
         // A text has no way to fail.
         let path = to_raw_value(&format!("{}{}", registry.accept, name.segment())).unwrap_or_default();
         let (places, received, sent) = (Mutex::new(places), AtomicU64::new(0), AtomicU64::new(0));
-        Self { registry, name, title, session, sub, capabilities, http, path, places, received, sent, taken: SetOnce::new() }
+        let taken = SetOnce::new();
+        Self { registry, name, title, session, sub, capabilities, http, path, places, received, sent, taken, validity }
     }
 
     /// Whether its holder knows its lease for sure, or somebody else may know its instance.
@@ -142,7 +154,16 @@ impl ClaimInfo {
 
     /// Resolves when it was taken from its holder. Cancel-safe.
     pub async fn taken(&self) -> Taken {
-        *self.taken.wait().await
+        tokio::select! {
+            biased;
+            loss = self.validity.lost() => loss.into(),
+            taken = self.taken.wait() => *taken,
+        }
+    }
+
+    /// By what right its holder has the name.
+    pub(super) fn validity(&self) -> &Validity {
+        &self.validity
     }
 
     pub(super) fn registry(&self) -> &Arc<Registry> {
@@ -151,9 +172,9 @@ impl ClaimInfo {
 }
 
 impl Claim {
-    pub(super) fn new(info: Arc<ClaimInfo>, place: Place) -> Self {
+    pub(super) fn new(info: Arc<ClaimInfo>, place: Place, tenure: Tenure) -> Self {
         info.session.process.counters.done(Deed::NameHeld);
-        Self { info, place: Some(place), told: false, reason: Reason::Lost }
+        Self { info, place: Some(place), tenure, told: false, reason: Reason::Lost }
     }
 
     /// The holder was told that the name is its own: connects are served, and a lease counts.
@@ -178,6 +199,17 @@ impl Drop for Claim {
         let registry = self.info.registry.clone();
         registry.end(self);
         self.info.session.process.counters.done(Deed::NameFreed);
+    }
+}
+
+impl From<Loss> for Taken {
+    fn from(loss: Loss) -> Self {
+        match loss {
+            #[cfg(feature = "cluster")]
+            Loss::Moved => Self::Superseded,
+            #[cfg(feature = "cluster")]
+            Loss::Fenced => Self::Fenced,
+        }
     }
 }
 

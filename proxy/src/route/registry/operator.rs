@@ -53,7 +53,7 @@ impl Registry {
         }
         self.reserved.fetch_sub(1, Ordering::Relaxed);
         let freed = matches!(slot.hold, Hold::Free).then(|| self.hand_on(&mut slot, name));
-        slot.announce();
+        self.announce(&slot, name);
         drop(slot);
         freed.into_iter().for_each(|freed| freed.settle());
         self.tidy(name);

@@ -19,7 +19,10 @@ use crate::{counters::Refusal, error::OpenError};
 
 /// A connect in a name's queue.
 pub(super) struct Waiter {
-    pub answer: oneshot::Sender<Result<Seat, OpenError>>,
+    pub answer: oneshot::Sender<Result<Found, OpenError>>,
+    /// Its client goes to another node if the name is there.
+    #[cfg_attr(not(feature = "cluster"), expect(dead_code))]
+    pub roams: bool,
     /// Until then it waits for a name that nobody holds.
     pub until: Instant,
 }
@@ -43,6 +46,17 @@ pub(in super::super) struct Seat {
     replied: AtomicBool,
 }
 
+/// What a connect that waits for a name comes to.
+pub(in super::super) enum Found {
+    /// A place at its server.
+    Here(Seat),
+    /// The server is at another node.
+    #[cfg(feature = "cluster")]
+    There(super::There),
+}
+
+type Answer = oneshot::Receiver<Result<Found, OpenError>>;
+
 /// A place in a queue, left when dropped.
 struct Ticket {
     registry: Arc<Registry>,
@@ -57,25 +71,35 @@ impl Registry {
     /// `unresponsive` when it stays suspended; `timeout` when it leaves too many opens unanswered; `draining` when the proxy goes down.
     /// Dropping the future gives up the place in the queue.
     pub async fn seat(self: &Arc<Self>, name: &Name, wait: Duration) -> Result<Seat, OpenError> {
+        match self.find(name, wait, false).await? {
+            Found::Here(seat) => Ok(seat),
+            // Nobody is sent there who does not roam.
+            #[cfg(feature = "cluster")]
+            Found::There(_) => Err(not_found()),
+        }
+    }
+
+    /// The same; one that `roams` is told if the server is at another node.
+    pub async fn find(self: &Arc<Self>, name: &Name, wait: Duration, roams: bool) -> Result<Found, OpenError> {
         let begun = Instant::now();
-        let (mut ticket, mut turn) = self.queue(name, begun + wait)?;
+        let (mut ticket, mut turn) = self.queue(name, begun + wait, roams)?;
         // For an unclaimed name until `wait`; for one that is held but does not serve now, longer.
         for deadline in [wait, self.limits.wait_max.max(wait)] {
             loop {
                 match tokio::time::timeout_at(begun + deadline, &mut turn).await {
-                    Ok(Ok(Ok(seat))) if seat.is_void() => (ticket, turn) = self.queue(name, begun + wait)?,
-                    Ok(Ok(seat)) => return seat,
+                    Ok(Ok(Ok(Found::Here(seat)))) if seat.is_void() => (ticket, turn) = self.queue(name, begun + wait, roams)?,
+                    Ok(Ok(found)) => return found,
                     // The sender goes only with an answer, or with the map itself.
                     Ok(Err(_)) => {
                         return Err(OpenError::new(Code::Internal, "the queue for this name is gone"));
                     }
-                    Err(_) if !self.is_held(name) => return Err(not_found()),
+                    Err(_) if !self.is_held(name, roams) => return Err(not_found()),
                     Err(_) => break,
                 }
             }
         }
         drop(ticket);
-        Err(self.in_vain(name))
+        Err(self.in_vain(name, roams))
     }
 
     /// A place, where nobody waits and the server takes more: the usual case needs no queue.
@@ -93,38 +117,44 @@ impl Registry {
 
     /// Whether whoever holds the name, or may come back to it, lets in who comes by HTTP.
     pub fn takes_http(&self, name: &Name) -> bool {
-        self.slots.get(name).is_some_and(|slot| slot.takes_http())
+        let is_let_in = self.slots.get(name).is_some_and(|slot| slot.takes_http());
+        #[cfg(feature = "cluster")]
+        let is_let_in = is_let_in || self.there(name).is_some_and(|there| there.http);
+        is_let_in
     }
 
-    /// Whether somebody holds the name, or may come back to it.
-    fn is_held(&self, name: &Name) -> bool {
-        self.slots.get(name).is_some_and(|slot| !matches!(slot.hold, Hold::Free))
+    /// Whether somebody holds the name, or may come back to it; elsewhere, too, to one who roams.
+    fn is_held(&self, name: &Name, roams: bool) -> bool {
+        self.slots.get(name).is_some_and(|slot| !matches!(slot.hold, Hold::Free)) || roams && self.is_elsewhere(name)
     }
 
     /// Puts a connect into the name's queue; it may be served at once.
-    fn queue(self: &Arc<Self>, name: &Name, until: Instant) -> Result<(Ticket, oneshot::Receiver<Result<Seat, OpenError>>), OpenError> {
+    fn queue(self: &Arc<Self>, name: &Name, until: Instant, roams: bool) -> Result<(Ticket, Answer), OpenError> {
         let (answer, turn) = oneshot::channel();
         let number = self.tickets.fetch_add(1, Ordering::Relaxed);
         let ticket = Ticket { registry: self.clone(), name: name.clone(), number };
         let mut slot = self.slots.entry(name.clone()).or_default();
         let goes_on = !self.draining.load(Ordering::Acquire);
         if goes_on {
-            slot.waiting.insert(number, Waiter { answer, until });
+            slot.waiting.insert(number, Waiter { answer, roams, until });
         }
         drop(slot);
         if !goes_on {
             return Err(draining());
         }
         self.serve(name);
+        #[cfg(feature = "cluster")]
+        if roams {
+            self.send_on(name);
+        }
         Ok((ticket, turn))
     }
 
     /// Why a connect has waited for nothing.
-    fn in_vain(&self, name: &Name) -> OpenError {
+    fn in_vain(&self, name: &Name, roams: bool) -> OpenError {
         match self.slots.get(name).as_deref().map(|slot| &slot.hold) {
-            Some(Hold::Suspended(_)) => {
-                OpenError::new(Code::Unresponsive, "the server's connection is gone, and it did not come back in time: try again")
-            }
+            Some(Hold::Suspended(_)) => unresponsive(),
+            Some(Hold::Free) | None if roams && self.is_elsewhere(name) => unresponsive(),
             Some(Hold::Up(claim)) if claim.places.lock().open => {
                 claim.session.count(Refusal::Unreplied);
                 OpenError::new(Code::Timeout, "the server leaves too many clients unanswered")
@@ -155,8 +185,14 @@ impl Registry {
         }
         // Out here, because a place whose taker has gone comes back through the map.
         for (answer, seat) in answers {
-            let _ = answer.send(seat);
+            let _ = answer.send(seat.map(Found::Here));
         }
+    }
+
+    /// Whether another node has the name, or keeps it for its owner.
+    #[cfg(not(feature = "cluster"))]
+    fn is_elsewhere(&self, _: &Name) -> bool {
+        false
     }
 }
 
@@ -170,7 +206,7 @@ impl Places {
 impl ClaimInfo {
     /// A place at this server, or why it has none for anybody; `None` where that is to be waited for.
     fn seat(self: &Arc<Self>, places: &mut Places) -> Option<Result<Seat, OpenError>> {
-        if !places.open || places.unreplied >= self.registry().limits.unreplied_opens_max {
+        if !places.open || places.unreplied >= self.registry().limits.unreplied_opens_max || !self.validity().holds() {
             return None;
         }
         if places.clients >= places.clients_max {
@@ -233,6 +269,10 @@ impl Drop for Ticket {
         }
         self.registry.tidy(&self.name);
     }
+}
+
+fn unresponsive() -> OpenError {
+    OpenError::new(Code::Unresponsive, "the server's connection is gone, and it did not come back in time: try again")
 }
 
 pub(in super::super) fn not_found() -> OpenError {

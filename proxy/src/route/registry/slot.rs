@@ -8,7 +8,7 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::{Applicant, ClaimInfo, Presence, Right, claim::Place, seat::Waiter, standby::Standby};
-use crate::session::Instance;
+use crate::{route::tenure::Tenure, session::Instance};
 
 /// One name: who holds it, and who waits for it, first come first served.
 #[derive(Default)]
@@ -40,6 +40,8 @@ pub(super) struct Suspended {
     /// No two suspensions are alike.
     pub serial: u64,
     pub _lapse: AbortOnDropHandle<()>,
+    /// Kept for it.
+    pub tenure: Tenure,
     /// A session that lets its names go by resets has them counted.
     pub _place: Option<Place>,
     pub _permit: OwnedSemaphorePermit,
@@ -75,6 +77,9 @@ impl Slot {
         }
         let (title, sub, heard, taken) = match &self.hold {
             Hold::Free => return Ok(Standing::New),
+            // Its task has not seen to that yet.
+            Hold::Up(claim) if claim.validity().is_lost() => return Ok(Standing::New),
+            Hold::Suspended(suspended) if suspended.tenure.validity().is_lost() => return Ok(Standing::New),
             Hold::Up(claim) => (&claim.title, &claim.sub, claim.was_heard(), Code::NameTaken),
             Hold::Suspended(suspended) => (&suspended.title, &suspended.sub, suspended.heard, Code::NameReserved),
         };
@@ -91,7 +96,7 @@ impl Slot {
             }
             (Right::Held(held), None) if held < honoured_before => Ok(Standing::New),
             // The reply with the lease got lost: nobody but the owner can know this instance.
-            (Right::New, Some(_)) if alike && later && !heard => Ok(Standing::Same(title.id)),
+            (Right::New | Right::Made(_), Some(_)) if alike && later && !heard => Ok(Standing::Same(title.id)),
             _ => Err(taken),
         }
     }
@@ -120,13 +125,13 @@ impl Slot {
     }
 
     /// Tells the watchers what holds now.
-    pub fn announce(&self) {
-        let now = self.presence();
+    pub fn announce(&self, now: Presence) {
         if let Some(watchers) = &self.watchers {
             watchers.send_if_modified(|told| std::mem::replace(told, now) != now);
         }
     }
 
+    /// Whether the name is served here.
     pub fn presence(&self) -> Presence {
         match self.hold {
             Hold::Free => Presence::Gone,

@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 use browser_stream_mux::Code;
 use tokio::sync::watch;
 
-use super::{Name, Registry, draining};
+use super::{Name, Registry, draining, slot::Slot};
 use crate::{counters::Refusal, error::OpenError, session::Session};
 
 /// Whether a name is served.
@@ -53,7 +53,7 @@ impl Registry {
             self.tidy(name);
             return Err(draining());
         }
-        let presence = slot.presence();
+        let presence = self.presence(&slot, name);
         let watchers = slot.watchers.get_or_insert_with(|| watch::Sender::new(presence));
         if watchers.receiver_count() >= most {
             session.count(Refusal::WatchersPerName);
@@ -64,6 +64,23 @@ impl Registry {
 }
 
 impl Registry {
+    /// Tells the watchers of a name what holds now.
+    pub(super) fn announce(&self, slot: &Slot, name: &Name) {
+        if slot.watchers.is_some() {
+            slot.announce(self.presence(slot, name));
+        }
+    }
+
+    /// Whether a name is served, here or elsewhere.
+    fn presence(&self, slot: &Slot, name: &Name) -> Presence {
+        #[cfg(feature = "cluster")]
+        if let (Presence::Gone, Some(elsewhere)) = (slot.presence(), self.elsewhere.get()) {
+            return elsewhere.presence(name);
+        }
+        let _ = name;
+        slot.presence()
+    }
+
     /// The names that are held and `seen`, in no order, and whether those are all: at most so many.
     pub fn held(&self, most: usize, seen: impl Fn(&Name) -> bool) -> (Vec<(Name, Presence)>, bool) {
         let mut slots = self.slots.iter().filter_map(|slot| match slot.presence() {

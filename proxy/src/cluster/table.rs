@@ -1,8 +1,8 @@
-//! The table as it is in the model: one list of changes, each with its number.
+//! The table in memory: what there is, and the number of its newest change.
 
 use std::collections::BTreeMap;
 
-use crate::cluster::{Change, Expected, Outcome, Row, Write};
+use super::{Change, Expected, Outcome, Row, Write};
 
 /// What there is, by the text of its key.
 #[derive(Default)]
@@ -41,6 +41,7 @@ impl Table {
     }
 
     /// How many names are in it, and how many nodes.
+    #[cfg(test)]
     pub fn count(&self) -> (usize, usize) {
         let names = self.rows.values().filter(|(row, _)| matches!(row, Row::Name(..))).count();
         (names, self.rows.len() - names)
