@@ -135,7 +135,25 @@ impl Node {
     pub fn elsewhere(&self, place: &Place) -> Option<Whereabouts> {
         let now = self.shared.now();
         let inner = self.shared.state.lock();
-        inner.core.whereabouts(now, place).filter(|found| found.node != inner.core.id())
+        let (me, found) = (inner.core.id(), inner.core.whereabouts(now, place)?);
+        if found.node.process != me.process {
+            return Some(found);
+        }
+        // An earlier life of this very process serves nobody, whatever the table says of it.
+        (found.node != me).then_some(Whereabouts { address: None, state: State::Suspended, ..found })
+    }
+
+    /// How many nodes there are, as far as the table has told, and how many names they have.
+    pub fn count(&self) -> (usize, usize) {
+        self.shared.state.lock().core.count()
+    }
+
+    /// The names of that prefix that other nodes have, or keep for their owners, and are `wanted`: at most so many.
+    pub fn all_elsewhere(&self, prefix: &str, most: usize, mut wanted: impl FnMut(&str) -> bool) -> Vec<(Arc<str>, State)> {
+        let now = self.shared.now();
+        let inner = self.shared.state.lock();
+        let names = inner.core.elsewhere(now, prefix).filter(|(place, _)| wanted(&place.name));
+        names.map(|(place, state)| (place.name.clone(), state)).take(most).collect()
     }
 
     /// The names about which something is different from now on. Who is too slow is told how many it missed.

@@ -38,6 +38,13 @@ impl Proxy {
 }
 
 impl Membership {
+    /// Whether the node may have names, how many nodes there are, and how many names all of them have.
+    #[cfg(feature = "metrics")]
+    pub(super) fn standing(&self) -> (bool, usize, usize) {
+        let (nodes, names) = self.node.count();
+        (self.node.is_in(), nodes, names)
+    }
+
     /// Leaves its cluster: nobody has to wait to see that it is gone.
     pub(super) async fn end(&self) {
         if timeout(LEAVE_MAX, self.node.leave()).await.is_err() {

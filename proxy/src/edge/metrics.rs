@@ -59,6 +59,13 @@ fn held(inner: &Inner) {
     now("bss_tasks", "Tasks of the runtime that are alive.", runtime.num_alive_tasks());
     now("bss_workers", "Threads of the runtime.", runtime.num_workers());
     now("bss_draining", "1 while the proxy goes down.", usize::from(inner.draining.is_cancelled()));
+    #[cfg(feature = "cluster")]
+    if let Some(membership) = inner.membership.get() {
+        let (is_in, nodes, names) = membership.standing();
+        now("bss_cluster_in", "1 while this node of a cluster may have names.", usize::from(is_in));
+        now("bss_cluster_nodes", "Nodes of the cluster that are not known to be dead.", nodes);
+        now("bss_cluster_names", "Names that are held at all of them, or kept for their owners.", names);
+    }
 }
 
 /// Channels, rooms and the swarm.

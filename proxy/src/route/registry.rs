@@ -29,7 +29,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::{Event, Name, Reason, lease::EXACT_MAX};
+use super::{Event, Name, Reason, lease::EXACT_MAX, tenure::Tenure};
 use crate::{counters::Refusal, error::OpenError, limits::Limits, session::Session};
 use claim::Place;
 pub(super) use claim::{Applicant, Claim, ClaimInfo, Right, Taken};
@@ -37,8 +37,10 @@ pub(super) use claim::{Applicant, Claim, ClaimInfo, Right, Taken};
 pub(super) use elsewhere::{Elsewhere, There};
 #[cfg(feature = "admin")]
 pub(crate) use operator::SeenName;
+#[cfg(feature = "cluster")]
+pub(super) use seat::Found;
 use seat::Places;
-pub(super) use seat::{Found, Seat, not_found};
+pub(super) use seat::{Seat, not_found};
 use slot::{Hold, Slot, Standing, Suspended, Title};
 pub(super) use standby::Claimed;
 use standby::Freed;
@@ -229,18 +231,24 @@ impl Registry {
         // All under the slot's lock, so that the events of a name come in order for everybody.
         let at = SystemTime::now();
         match (former, standing) {
-            (Hold::Suspended(_), _) => self.emit(Event::ServerResumed { name: name.clone(), id, at }),
             (Hold::Free, _) => self.emit(Event::ServerCreated { name: name.clone(), id, at }),
+            (Hold::Suspended(_), Standing::Same(_)) => self.emit(Event::ServerResumed { name: name.clone(), id, at }),
+            (Hold::Suspended(left), Standing::New) => self.follow(name, left.title.id, id, at),
             (Hold::Up(former), standing) => {
                 if standing == Standing::New {
-                    self.emit(Event::ServerDestroyed { name: name.clone(), id: former.title.id, reason: Reason::Superseded, at });
-                    self.emit(Event::ServerCreated { name: name.clone(), id, at });
+                    self.follow(name, former.title.id, id, at);
                 }
                 former.take(Taken::Superseded);
             }
         }
         self.announce(slot, name);
         Claim::new(info, place, tenure)
+    }
+
+    /// Tells that one claim of a name is over, for there is another.
+    fn follow(&self, name: &Name, former: Uuid, id: Uuid, at: SystemTime) {
+        self.emit(Event::ServerDestroyed { name: name.clone(), id: former, reason: Reason::Superseded, at });
+        self.emit(Event::ServerCreated { name: name.clone(), id, at });
     }
 
     /// Ends a claim: suspends its name or frees it, unless somebody else has it by now.
@@ -262,7 +270,7 @@ impl Registry {
         };
         drop(slot);
         // Before anybody hears that the name is free.
-        drop(std::mem::take(&mut claim.tenure));
+        claim.tenure = Tenure::default();
         freed.settle();
         self.tidy(&name);
     }

@@ -6,7 +6,7 @@ use crate::cluster;
 
 /// The right to serve a name, given back when dropped. Of a process that is alone it is nothing.
 #[derive(Default)]
-pub(super) struct Tenure(#[cfg(feature = "cluster")] Option<cluster::Tenure>);
+pub(super) struct Tenure(#[cfg(feature = "cluster")] Option<Box<cluster::Tenure>>);
 
 /// Whether that right still holds. Does not keep it, so that whoever serves the last client of a claim keeps no name by that.
 #[derive(Clone, Default)]
@@ -27,7 +27,7 @@ impl Tenure {
     pub fn validity(&self) -> Validity {
         Validity(
             #[cfg(feature = "cluster")]
-            self.0.as_ref().map(cluster::Tenure::validity),
+            self.0.as_ref().map(|tenure| tenure.validity()),
         )
     }
 
@@ -54,7 +54,7 @@ impl From<Loss> for Reason {
 #[cfg(feature = "cluster")]
 impl From<cluster::Tenure> for Tenure {
     fn from(tenure: cluster::Tenure) -> Self {
-        Self(Some(tenure))
+        Self(Some(Box::new(tenure)))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Where a client goes: to a server that is here, or over a link to the node where that is.
 
-use std::{sync::Arc, time::Duration};
+#[cfg(feature = "cluster")]
+use std::sync::Arc;
+use std::time::Duration;
 
 use browser_stream_mux::Stream;
 use serde_json::value::RawValue;
@@ -50,6 +52,7 @@ impl Way {
     }
 
     /// Has the server take a client whose end of the stream is here: one who came by HTTP, or one of the process's own.
+    #[cfg_attr(not(feature = "cluster"), expect(unused_variables))]
     pub(super) async fn take(
         self,
         proxy: &StreamServerProxy,

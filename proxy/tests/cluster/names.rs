@@ -28,6 +28,7 @@ async fn a_name_has_one_owner_at_all_nodes_and_is_free_at_all_of_them_when_it_is
     let mut control = peers[0].claim("NAME").await.expect("it is free");
     for at in [1, 2, 0] {
         known(&cluster, at, Some(State::Up)).await;
+        assert_eq!(cluster.nodes[at].count(), (3, 1), "nodes and names, as {at} knows");
         assert_eq!(peers[at].claim("NAME").await.err().as_deref(), Some("name_taken"), "at {at}");
     }
     control.stream.finish();
@@ -122,6 +123,28 @@ async fn a_watcher_at_another_node_sees_what_becomes_of_the_name() {
     sees("up").await;
     control.stream.finish();
     sees("gone").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_node_lists_the_names_of_all() {
+    let cluster = Together::new(2).await;
+    let peers: Vec<Peer> = cluster.proxies.iter().map(|proxy| proxy.peer()).collect();
+    let mut controls = Vec::new();
+    for (at, name) in [(0, "A"), (1, "B"), (1, "NAME")] {
+        cluster.proxies[at].names.list_names(true);
+        controls.push(peers[at].claim(name).await.expect("it is free"));
+    }
+    for at in [0, 1] {
+        known(&cluster, at, Some(State::Up)).await;
+        let (_, mut list) = peers[at].ask("/browser-server/names", json!({})).await.expect("it may list");
+        let mut names = Vec::new();
+        while let Some(told) = within(note(&mut list)).await {
+            names.push((told["note"].clone(), told["value"].clone()));
+        }
+        assert_eq!(names.pop(), Some((json!("all"), Value::Null)));
+        names.sort_by_key(|(_, name)| name.to_string());
+        assert_eq!(names, [(json!("up"), json!("A")), (json!("up"), json!("B")), (json!("up"), json!("NAME"))], "at {at}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

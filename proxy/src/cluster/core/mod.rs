@@ -190,6 +190,13 @@ impl Core {
         self.lease.is_well()
     }
 
+    /// Nodes that are not known to be dead, this one among them if it is in, and names that are held, or kept for their owners.
+    pub fn count(&self) -> (usize, usize) {
+        let others = self.peers.values().filter(|peer| peer.fenced_at.is_none()).count();
+        let names = self.names.values().filter(|record| record.row.is_some()).count();
+        (others + usize::from(self.lease.until().is_some()), names)
+    }
+
     /// The next write to carry out, with the number under which its outcome is to be handed in.
     pub fn next_write(&mut self) -> Option<(u64, Write)> {
         self.writes.pop_front()

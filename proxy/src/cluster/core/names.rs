@@ -123,6 +123,15 @@ impl Core {
         Some(Whereabouts { node: row.node, address, state: if is_dead { State::Suspended } else { row.state }, http: row.http })
     }
 
+    /// The names of that prefix that other nodes have, or keep for their owners, in order.
+    pub fn elsewhere<'a>(&'a self, now: Time, prefix: &'a str) -> impl Iterator<Item = (&'a Place, State)> {
+        let of_prefix = self.names.iter().filter(move |(place, _)| &*place.prefix == prefix);
+        of_prefix.filter_map(move |(place, _)| {
+            let found = self.whereabouts(now, place).filter(|found| found.node != self.id())?;
+            Some((place, found.state))
+        })
+    }
+
     /// Does what there is to do about a name, if it can be done now.
     pub(super) fn pump(&mut self, now: Time, place: &Place) {
         let Some(record) = self.names.get_mut(place) else { return };

@@ -45,6 +45,7 @@ pub(in super::super) enum Right {
     /// A new lease.
     New,
     /// The same, of this generation: other nodes know of it already.
+    #[cfg_attr(not(feature = "cluster"), expect(dead_code))]
     Made(u64),
     /// The lease of this generation, which was found to be true.
     Held(u64),
@@ -80,6 +81,7 @@ pub(in super::super) enum Taken {
     /// By a claim with a better right.
     Superseded,
     /// By nobody: the node may not serve its names any more.
+    #[cfg_attr(not(feature = "cluster"), expect(dead_code))]
     Fenced,
 }
 

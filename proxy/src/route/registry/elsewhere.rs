@@ -55,10 +55,22 @@ impl Elsewhere {
     }
 
     pub(super) fn presence(&self, name: &Name) -> Presence {
-        match self.find(name).map(|found| found.state) {
-            None => Presence::Gone,
-            Some(State::Up) => Presence::Up,
-            Some(State::Suspended) => Presence::Suspended,
+        self.find(name).map_or(Presence::Gone, |found| found.state.into())
+    }
+
+    /// Names that are not here and `wanted`, in no order: at most so many.
+    pub(super) fn held(&self, most: usize, wanted: impl Fn(&Name) -> bool) -> Vec<(Name, Presence)> {
+        let is_wanted = |name: &str| Name::try_from(name).is_ok_and(|name| wanted(&name));
+        let found = self.node.all_elsewhere(&self.prefix, most, is_wanted);
+        found.into_iter().filter_map(|(name, state)| Some((Name::try_from(&*name).ok()?, state.into()))).collect()
+    }
+}
+
+impl From<State> for Presence {
+    fn from(state: State) -> Self {
+        match state {
+            State::Up => Self::Up,
+            State::Suspended => Self::Suspended,
         }
     }
 }

@@ -200,7 +200,8 @@ impl World {
             },
         };
         let session = self.sessions.session(None);
-        let applicant = Applicant { session, sub: None, instance: *instance, attempt, right, capabilities: Vec::new(), http: false };
+        let (capabilities, tenure) = (Vec::new(), Tenure::default());
+        let applicant = Applicant { session, sub: None, instance: *instance, attempt, right, capabilities, http: false, tenure };
         let mut holder = Holder { actor, attempt, generation: None, heard: matches!(right, Right::Held(_)), told };
         let due = self.due(actor, right, attempt);
         match (self.registry.claim(&name(), applicant, stands_by), due) {

@@ -87,9 +87,25 @@ impl Registry {
             Presence::Gone => None,
             presence => seen(slot.key()).then(|| (slot.key().clone(), presence)),
         });
-        let held = slots.by_ref().take(most).collect();
-        (held, slots.next().is_none())
+        let held: Vec<_> = slots.by_ref().take(most).collect();
+        let is_all = slots.next().is_none();
+        #[cfg(feature = "cluster")]
+        if let Some(elsewhere) = self.elsewhere.get().filter(|_| is_all) {
+            drop(slots);
+            return with_more(held, elsewhere.held(most + 1, |name| seen(name)), most);
+        }
+        (held, is_all)
     }
+}
+
+/// These names and those that are at other nodes, unless they are here by now.
+#[cfg(feature = "cluster")]
+fn with_more(mut held: Vec<(Name, Presence)>, elsewhere: Vec<(Name, Presence)>, most: usize) -> (Vec<(Name, Presence)>, bool) {
+    let here: std::collections::HashSet<Name> = held.iter().map(|(name, _)| name.clone()).collect();
+    held.extend(elsewhere.into_iter().filter(|(name, _)| !here.contains(name)));
+    let is_all = held.len() <= most;
+    held.truncate(most);
+    (held, is_all)
 }
 
 impl Watching {

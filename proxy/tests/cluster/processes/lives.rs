@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use browser_stream_client::{ConnectError, Peer};
+use browser_stream_client::{ConnectError, Peer, StreamError};
 use browser_stream_server::Code;
 use harness::within;
 use tokio::{
@@ -10,7 +10,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{super::PATIENCE, Cluster, meets, plain, refused};
+use super::{super::PATIENCE, Cluster, meets, next, plain, refused};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_owner_whose_node_is_killed_has_its_name_at_another_at_once() {
@@ -113,4 +113,32 @@ async fn a_node_that_is_cut_off_from_nats_sends_its_owners_to_another() {
     mine.write_all(b"still there?").await.expect("taken");
     let mut got = [0; 12];
     within(theirs.read_exact(&mut got)).await.expect("it comes");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_that_breaks_ends_its_streams_and_those_that_resume_go_on_over_the_next() {
+    let cluster = Cluster::start(2).await;
+    let [server, client]: [Peer; 2] = cluster.peers().await;
+    let mut listener = server.server().listen("NAME").await.expect("the name is free");
+    let (mut plain, _theirs) = plain(&client, &mut listener).await;
+    let connecting = client.client().connect("NAME").into_future();
+    let (mine, theirs) = tokio::join!(within(connecting), async { next(&mut listener).await.accept() });
+    let (mut mine, mut theirs) = (mine.expect("accepted"), theirs);
+    cluster.nodes[0].links.cut();
+    let end = within(plain.read_chunk()).await;
+    assert!(
+        matches!(end, Err(StreamError::Lost)) || matches!(end, Err(StreamError::Reset(code)) if code == Code::Lost.number()),
+        "{end:?}"
+    );
+    mine.write_all(b"still there?").await.expect("taken");
+    let mut got = [0; 12];
+    within(theirs.read_exact(&mut got)).await.expect("it comes");
+    assert_eq!((&got, mine.moves()), (b"still there?", 1));
+    // Nodes that do not reach one another, though both reach NATS.
+    cluster.nodes[0].links.refuse(true);
+    cluster.nodes[0].links.cut();
+    let refused = within(client.client().connect("NAME").resume(false).into_future()).await.err().expect("not to be reached");
+    assert!(matches!(&refused, ConnectError::Refused(error) if error.is(Code::Unresponsive)), "{refused}");
+    cluster.nodes[0].links.refuse(false);
+    let (_mine, _theirs) = meets(&client, &mut listener, Duration::from_secs(5)).await.expect("to be reached again");
 }

@@ -1,5 +1,6 @@
 //! `bss` in three processes, with NATS between them: peers at different nodes.
 
+mod flags;
 mod lives;
 mod moves;
 mod races;
@@ -7,7 +8,7 @@ mod streams;
 
 use std::{
     io::{BufRead, BufReader},
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
@@ -39,6 +40,8 @@ pub struct Node {
     address: SocketAddr,
     /// Between it and NATS.
     nats: Shim,
+    /// Between it and nodes that dial it.
+    pub links: Shim,
     /// In front of it: peers stay by its address wherever that leads.
     pub front: Shim,
 }
@@ -64,8 +67,11 @@ impl Cluster {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("BSS_")) {
             command.env_remove(name);
         }
-        let url = format!("nats://{}", nats.address());
-        command.args(["serve", "--bind", "127.0.0.1:0", "--cluster", &url, "--cluster-listen", "127.0.0.1:0"]);
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+        let links = Shim::start(port, 1).await;
+        let (url, listen, address) = (format!("nats://{}", nats.address()), port.to_string(), links.address().to_string());
+        command.args(["serve", "--bind", "127.0.0.1:0", "--cluster", &url]);
+        command.args(["--cluster-listen", &listen, "--cluster-address", &address]);
         command.arg("--cluster-secret").arg(self.folder.path().join("secret"));
         command.env("RUST_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("bss starts");
@@ -74,7 +80,7 @@ impl Cluster {
         thread::spawn(move || lines.for_each(drop));
         let address: SocketAddr = line.rsplit("http://").next().and_then(|url| url.trim_end_matches('/').parse().ok()).expect("a URL");
         let front = Shim::start(address, 1).await;
-        self.nodes.push(Node { child, address, nats, front });
+        self.nodes.push(Node { child, address, nats, links, front });
     }
 
     /// A peer at that node.

@@ -1,0 +1,54 @@
+//! What a node is told at its start, and what it says where that is not enough.
+
+use std::process::{Command, Stdio};
+
+use tempfile::tempdir;
+
+/// How `bss serve --check` ends with these arguments more, and what it says.
+fn checked(args: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bss"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("BSS_")) {
+        command.env_remove(name);
+    }
+    let output = command.args(["serve", "--check"]).args(args).stdin(Stdio::null()).output().expect("bss runs");
+    (output.status.code(), String::from_utf8(output.stderr).expect("text"))
+}
+
+#[test]
+fn what_a_node_lacks_is_said_before_it_serves() {
+    let folder = tempdir().expect("a folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path.to_str().expect("text").to_owned()
+    };
+    let (secret, short) = (file("secret", "a secret of thirty-two bytes and more\n"), file("short", "hunter2\n"));
+    let (nats, listen) = (["--cluster", "nats://127.0.0.1:4222"], ["--cluster-listen", "127.0.0.1:7070"]);
+    let whole = [&nats[..], &listen, &["--cluster-secret", &secret]].concat();
+    assert_eq!(checked(&whole), (Some(0), String::new()));
+    for (args, says) in [
+        ([&nats[..], &["--cluster-secret", &secret]].concat(), "--cluster-listen"),
+        ([&nats[..], &listen].concat(), "openssl rand -hex 32"),
+        ([&nats[..], &listen, &["--cluster-secret", &short]].concat(), "shorter than 32 bytes"),
+        ([&nats[..], &listen, &["--cluster-secret", "/nowhere/at/all"]].concat(), "cannot read"),
+        ([&nats[..], &["--cluster-listen", "0.0.0.0:7070", "--cluster-secret", &secret]].concat(), "--cluster-address"),
+        ([&whole[..], &["--cluster-credentials", "/nowhere/at/all"]].concat(), "--cluster-credentials"),
+        (vec!["--cluster-secret", &secret], "need --cluster"),
+        (vec!["--cluster", "http://127.0.0.1"], "nats://127.0.0.1:4222"),
+    ] {
+        let (code, error) = checked(&args);
+        assert!(code == Some(2) && error.contains(says) && error.lines().count() == 1, "{args:?}: {code:?} {error}");
+    }
+}
+
+#[test]
+fn a_file_says_it_in_a_table_of_its_own() {
+    let folder = tempdir().expect("a folder");
+    std::fs::write(folder.path().join("secret"), "a secret of thirty-two bytes and more\n").expect("written");
+    let config = folder.path().join("bss.toml");
+    let text = "[cluster]\nnats = [\"nats://127.0.0.1:4222\"]\nlisten = \"127.0.0.1:7070\"\nsecret = \"secret\"\n";
+    std::fs::write(&config, text).expect("written");
+    let config = config.to_str().expect("text");
+    assert_eq!(checked(&["--config", config]), (Some(0), String::new()));
+    assert!(checked(&["--config", config, "--cluster-listen", "0.0.0.0:7070"]).1.contains("--cluster-address"), "the flag is over it");
+}
