@@ -12,6 +12,8 @@ DOCS := tests/packages/node_modules/.installed
 ASSETS := proxy/assets/browser-stream-server.js
 BSS := $(or $(CARGO_TARGET_DIR),target)/release/bss
 CRATES := browser-stream-mux browser-stream-protocol browser-stream-client browser-stream-server
+# What the program can that is built here; `make cluster` and `make bench` add to it.
+FEATURES := webtransport
 CARGO_TEST := cargo test --workspace --locked
 
 # What the browser library, the examples, the start page and the admin page are made of.
@@ -19,7 +21,7 @@ PAGES := $(shell find browser-lib/src browser-lib/build.mjs browser-lib/package.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build run dev proxy test test-long bench e2e fuzz soak newcomer threats reference api docs clean
+.PHONY: help build run dev cluster proxy test test-long bench e2e fuzz soak newcomer threats reference api docs clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,12 +34,17 @@ run: build ## build, then serve on 127.0.0.1:8080 (BIND=address:port for another
 dev: $(ASSETS) ## serve on 127.0.0.1:8080 and rebuild whatever changes
 	@exec bash tests/dev.sh $(BIND)
 
+cluster: FEATURES := webtransport,cluster
+cluster: proxy ## serve as three nodes with NATS and a balancer, on 127.0.0.1:8080 (examples/cluster; PORT=port for another)
+	@exec node examples/cluster/start.mjs --bss $(BSS) --port $(or $(PORT),8080)
+
 test: ## prove everything, in about 20 minutes on two cores: lint, unit, end to end, real browsers
 	@exec bash tests/steps.sh $(STEPS)
 
 test-long: ## the same with big transfers (LONG=1), floods and Go interop among them, then a newcomer's path, five minutes of soak, and fuzz
 	@LONG=1 MINUTES=5 exec bash tests/steps.sh $(STEPS) test-acme test-cluster test-webtransport newcomer soak fuzz
 
+bench: FEATURES := webtransport,cluster
 bench: proxy $(TESTS) ## measure the proxy beside TCP, WebSocket and yamux relays, then the library in a page; writes target/bench*.json and .md
 	@cargo build --release --locked --quiet -p browser-stream-tests --bin bench
 	@target/release/bench
@@ -75,7 +82,7 @@ clean: ## remove everything that was built or installed
 	rm -rf target tests/fuzz/target browser-lib/dist browser-lib/node_modules tests/node_modules tests/packages/node_modules proxy/assets
 
 proxy: $(ASSETS)
-	cargo build --release --locked -p browser-stream-server --features webtransport
+	cargo build --release --locked -p browser-stream-server --features $(FEATURES)
 
 $(ASSETS): $(LIBRARY) $(PAGES)
 	cd browser-lib && npm run --silent build
@@ -151,10 +158,12 @@ test-nodes: $(ASSETS)
 	else echo "There is no NATS server: the tests of a cluster were left out."; fi
 
 # Brings a NATS server. A build of its own, too. SEEDS=N: so many seeds of the model.
-test-cluster: $(ASSETS)
+test-cluster: $(ASSETS) $(TESTS) browsers
 	cargo clippy --workspace --all-targets --locked --features browser-stream-server/cluster -- -D warnings
 	cargo test --locked -p browser-stream-server --features cluster --lib -- cluster:: config:: route::
 	NATS_SERVER=$$(sh tests/install-nats.sh) cargo test --locked -p browser-stream-server --features cluster --test cluster
+	cargo build --locked --quiet -p browser-stream-server --features cluster
+	cd tests && BSS_BIN=$(abspath $(or $(CARGO_TARGET_DIR),target)/debug/bss) NATS_SERVER=$$(sh install-nats.sh) npm run --silent cluster
 
 # A build of its own, too.
 test-webtransport: $(ASSETS)

@@ -44,6 +44,7 @@ export default defineConfig({
       testIgnore: between,
       outputDir: "test-results/browser",
     },
+    { name: "cluster", testDir: "cluster", testMatch: "**/*.spec.ts", outputDir: "test-results/cluster" },
     { name: "interop", testDir: "interop", testMatch: "**/*.spec.ts", outputDir: "test-results/interop" },
   ],
 });

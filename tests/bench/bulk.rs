@@ -31,16 +31,21 @@ pub struct Flow {
 
 /// Pushes messages of `unit` bytes on `streams` streams of `window` bytes each, in turn; payload counts.
 pub fn on_streams(relay: &Process, way: &Way, streams: u32, unit: usize, window: u32) -> Result<Flow> {
-    let server = Server::listen(relay.address, way, window)?;
+    between([relay, relay], &[relay], way, (streams, unit, window))
+}
+
+/// The same from a client at the first of two processes to a server at the second; the CPU time is that of all `measured`.
+pub fn between([near, far]: [&Process; 2], measured: &[&Process], way: &Way, (streams, unit, window): (u32, usize, u32)) -> Result<Flow> {
+    let server = Server::listen(far.address, way, window)?;
     let sink = server.link.socket()?;
     let bytes = Arc::new(AtomicU64::new(0));
     let counter = bytes.clone();
     // It answers the opens that the source waits for.
     let drink = thread::spawn(move || server.serve(&counter));
-    let source = Source::connect(relay.address, way, streams, unit, window.min(INITIAL_WINDOW))?;
+    let source = Source::connect(near.address, way, streams, unit, window.min(INITIAL_WINDOW))?;
     let sockets = [sink, source.link.socket()?];
     let ends = [drink, thread::spawn(move || source.pour())];
-    let flow = measure(relay, &bytes);
+    let flow = measure(measured, &bytes);
     hang_up(&sockets);
     finish(flow, ends)
 }
@@ -81,18 +86,19 @@ fn on_connection(relay: &Process, mut sink: TcpStream, mut source: TcpStream, me
         }
     };
     let ends = [thread::spawn(drink), thread::spawn(pour)];
-    let flow = measure(relay, &bytes);
+    let flow = measure(&[relay], &bytes);
     hang_up(&sockets);
     finish(flow, ends)
 }
 
-fn measure(process: &Process, bytes: &AtomicU64) -> Result<Flow> {
+fn measure(processes: &[&Process], bytes: &AtomicU64) -> Result<Flow> {
+    let cpu_seconds = || processes.iter().map(|process| process.cpu_seconds()).sum::<Result<f64>>();
     thread::sleep(WARM_UP);
-    let before = (process.cpu_seconds()?, bytes.load(Ordering::Relaxed), Instant::now());
+    let before = (cpu_seconds()?, bytes.load(Ordering::Relaxed), Instant::now());
     thread::sleep(SPAN);
     let seconds = before.2.elapsed().as_secs_f64();
     let bytes = (bytes.load(Ordering::Relaxed) - before.1) as f64;
-    Ok(Flow { bytes, seconds, cpu_seconds: process.cpu_seconds()? - before.0 })
+    Ok(Flow { bytes, seconds, cpu_seconds: cpu_seconds()? - before.0 })
 }
 
 /// The flow, or why there was none: an end that broke down says so better than a count of zero.

@@ -59,7 +59,7 @@ impl Relays {
         format!("bench-{}", self.names.fetch_add(1, Ordering::Relaxed))
     }
 
-    fn way(&self) -> Way {
+    pub fn way(&self) -> Way {
         Way::Name(self.name())
     }
 }

@@ -7,6 +7,7 @@ mod beside;
 mod bulk;
 mod cases;
 mod clock;
+mod cluster;
 mod delay;
 mod echo;
 mod endpoint;
@@ -61,8 +62,13 @@ fn measure(pattern: &str, rounds: u32) -> Result<()> {
     let mut samples = Samples::default();
     let mut failures = Vec::new();
     for round in 1..=rounds {
-        for case in
-            CASES.iter().chain(resume::CASES).chain(fanout::CASES).chain(room::CASES).filter(|case| is_asked_for(case.name, pattern))
+        for case in CASES
+            .iter()
+            .chain(resume::CASES)
+            .chain(fanout::CASES)
+            .chain(room::CASES)
+            .chain(cluster::CASES)
+            .filter(|case| is_asked_for(case.name, pattern))
         {
             eprintln!("round {round} of {rounds}: {}", case.name);
             if let Err(error) = (case.run)(&relays, &mut samples) {
@@ -75,6 +81,7 @@ fn measure(pattern: &str, rounds: u32) -> Result<()> {
         .chain(resume::FIGURES)
         .chain(fanout::FIGURES)
         .chain(room::FIGURES)
+        .chain(cluster::FIGURES)
         .filter_map(|figure| figure.row(&samples))
         .collect();
     let report = Report::new(rounds, rows, samples.missing());

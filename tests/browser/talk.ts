@@ -20,7 +20,7 @@ export interface Said {
 }
 
 /** Makes a page serve `name`; what its first stream comes to is {@link said}. */
-export async function serve(page: Page, name: string, seed: number): Promise<void> {
+export async function serve(page: Page, name: string, seed: number, total = TOTAL): Promise<void> {
   await page.evaluate(
     async ({ name, seed, total }) => {
       kept.errors = [];
@@ -36,12 +36,12 @@ export async function serve(page: Page, name: string, seed: number): Promise<voi
       server.on("error", (error: unknown) => kept.errors.push(`${error}`));
       await server.listen(name).listening;
     },
-    { name, seed, total: TOTAL },
+    { name, seed, total },
   );
 }
 
 /** Makes a page connect to `name` and talk; what that comes to is {@link said}. */
-export async function connect(page: Page, name: string, seed: number): Promise<void> {
+export async function connect(page: Page, name: string, seed: number, total = TOTAL): Promise<void> {
   await page.evaluate(
     async ({ name, seed, total }) => {
       kept.errors = [];
@@ -52,7 +52,7 @@ export async function connect(page: Page, name: string, seed: number): Promise<v
       kept.said.catch(() => {});
       await kept.stream.opened;
     },
-    { name, seed, total: TOTAL },
+    { name, seed, total },
   );
 }
 
@@ -64,13 +64,13 @@ export async function said(page: Page): Promise<Said> {
 }
 
 /** What one end received is what the other sent, all of it, and no more was said again than moves cost. */
-export function expectWhole(mine: Said, theirs: Said, moves: number, againMax = AGAIN_MAX): void {
-  expect(mine.sent.bytes).toBe(TOTAL);
+export function expectWhole(mine: Said, theirs: Said, moves: number, againMax = AGAIN_MAX, total = TOTAL): void {
+  expect(mine.sent.bytes).toBe(total);
   expect(mine.received).toEqual(theirs.sent);
   expect(theirs.received).toEqual(mine.sent);
   expect(mine.sent.sha).not.toBe(theirs.sent.sha);
   for (const { resent } of [mine, theirs]) expect(resent).toBeLessThanOrEqual(moves * againMax);
-  console.log(`${moves} moves, ${mine.resent} and ${theirs.resent} bytes said again of ${TOTAL} each way`);
+  console.log(`${moves} moves, ${mine.resent} and ${theirs.resent} bytes said again of ${total} each way`);
 }
 
 /** Cuts one of the connections again and again, each time behind a random number of bytes. */

@@ -231,18 +231,24 @@ impl Registry {
         // All under the slot's lock, so that the events of a name come in order for everybody.
         let at = SystemTime::now();
         match (former, standing) {
-            (Hold::Suspended(_), _) => self.emit(Event::ServerResumed { name: name.clone(), id, at }),
             (Hold::Free, _) => self.emit(Event::ServerCreated { name: name.clone(), id, at }),
+            (Hold::Suspended(_), Standing::Same(_)) => self.emit(Event::ServerResumed { name: name.clone(), id, at }),
+            (Hold::Suspended(left), Standing::New) => self.follow(name, left.title.id, id, at),
             (Hold::Up(former), standing) => {
                 if standing == Standing::New {
-                    self.emit(Event::ServerDestroyed { name: name.clone(), id: former.title.id, reason: Reason::Superseded, at });
-                    self.emit(Event::ServerCreated { name: name.clone(), id, at });
+                    self.follow(name, former.title.id, id, at);
                 }
                 former.take(Taken::Superseded);
             }
         }
         self.announce(slot, name);
         Claim::new(info, place, tenure)
+    }
+
+    /// Tells that one claim of a name is over, for there is another.
+    fn follow(&self, name: &Name, former: Uuid, id: Uuid, at: SystemTime) {
+        self.emit(Event::ServerDestroyed { name: name.clone(), id: former, reason: Reason::Superseded, at });
+        self.emit(Event::ServerCreated { name: name.clone(), id, at });
     }
 
     /// Ends a claim: suspends its name or frees it, unless somebody else has it by now.

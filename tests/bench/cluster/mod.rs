@@ -1,0 +1,55 @@
+//! Two nodes of a cluster with a NATS server, each a process of its own: what a stream costs that goes from one to the other, and a name that all of them know.
+
+mod claims;
+mod nodes;
+
+use anyhow::Result;
+
+use self::nodes::Nodes;
+use crate::{
+    bulk::{self, Flow},
+    cases::{Case, Relays},
+    table::{Figure, Samples},
+};
+
+/// Nodes are started for each round, and both halves of a comparison run on the same.
+pub const CASES: &[Case] = &[Case { name: "cluster", run }];
+
+pub const FIGURES: &[Figure] = &[
+    // Payload per second of one client's stream of 16 KiB frames with a window of 1 MiB, to a server at the other node, over their link (TLS).
+    Figure::new("one stream between two nodes, 16 KiB frames", "GiB/s", "cluster bulk").beside("cluster bulk local", LOCAL),
+    Figure::new("CPU of both nodes", "s/GiB", "cluster bulk cpu").beside("cluster bulk local cpu", LOCAL),
+    // Names that 16 sessions claim and give back as fast as they can, one at a time each: two writes to NATS for each, its file synchronized for every one.
+    Figure::new("names claimed and released", "1/s", "cluster claims").beside("cluster claims alone", ALONE),
+];
+
+fn run(relays: &Relays, samples: &mut Samples) -> Result<()> {
+    let nodes = match Nodes::start(&relays.bss)? {
+        Ok(nodes) => nodes,
+        Err(why) => {
+            samples.not_run("between two nodes of a cluster", why);
+            return Ok(());
+        }
+    };
+    let [near, far] = nodes.both();
+    let way = relays.way();
+    let flow = bulk::between([near, near], &[near, far], &way, LOAD)?;
+    add(samples, "cluster bulk local", "cluster bulk local cpu", &flow);
+    let way = relays.way();
+    let flow = bulk::between([near, far], &[near, far], &way, LOAD)?;
+    add(samples, "cluster bulk", "cluster bulk cpu", &flow);
+    samples.add("cluster claims", claims::per_second(near.address, &relays.name())?);
+    samples.add("cluster claims alone", claims::per_second(relays.proxy.address, &relays.name())?);
+    Ok(())
+}
+
+fn add(samples: &mut Samples, speed: &'static str, cpu: &'static str, flow: &Flow) {
+    let gib = flow.bytes / f64::from(1 << 30);
+    samples.add(speed, gib / flow.seconds);
+    samples.add(cpu, flow.cpu_seconds / gib);
+}
+
+/// One stream, as in `bulk`.
+const LOAD: (u32, usize, u32) = (1, 16 * 1024, 1024 * 1024);
+const LOCAL: &str = "both peers at one of these nodes";
+const ALONE: &str = "at a proxy that is alone";
