@@ -137,7 +137,7 @@ async fn a_link_that_breaks_ends_its_streams_and_those_that_resume_go_on_over_th
     // Nodes that do not reach one another, though both reach NATS.
     cluster.nodes[0].links.refuse(true);
     cluster.nodes[0].links.cut();
-    let refused = within(client.client().connect("NAME").resume(false).into_future()).await.err().expect("not to be reached");
+    let refused = within(client.client().connect("NAME").resume(false).into_future()).await.expect_err("not to be reached");
     assert!(matches!(&refused, ConnectError::Refused(error) if error.is(Code::Unresponsive)), "{refused}");
     cluster.nodes[0].links.refuse(false);
     let (_mine, _theirs) = meets(&client, &mut listener, Duration::from_secs(5)).await.expect("to be reached again");

@@ -92,7 +92,7 @@ async fn a_reset_has_its_code_at_the_other_node() {
     }
     let connecting = client.client().connect("NAME").into_future();
     let (refusal, ()) = tokio::join!(within(connecting), async { next(&mut listener).await.refuse(Code::Busy, "not you") });
-    assert!(is(&refusal.err().expect("refused"), Code::Busy));
+    assert!(is(&refusal.expect_err("refused"), Code::Busy));
     let (mut mine, theirs) = plain(&client, &mut listener).await;
     // The server's connection goes with its peer.
     drop((theirs, listener, server));
@@ -105,7 +105,7 @@ async fn a_name_is_found_or_waited_for_or_not_there_whichever_node_is_asked() {
     let cluster = Cluster::start(3).await;
     let [server, client, other]: [Peer; 3] = cluster.peers().await;
     let nobody = within(client.client().connect("NAME").wait(Duration::ZERO).into_future()).await;
-    assert!(is(&nobody.err().expect("refused"), Code::NotFound));
+    assert!(is(&nobody.expect_err("refused"), Code::NotFound));
     let waiting = client.client().connect("NAME").wait(Duration::from_secs(15)).into_future();
     let waiting = tokio::spawn(waiting);
     tokio::time::sleep(Duration::from_millis(300)).await;
