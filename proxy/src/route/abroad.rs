@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use browser_stream_mux::{Moved, Stream};
+use browser_stream_mux::Stream;
 use serde_json::value::RawValue;
 use tokio::time::{Duration, Instant, sleep, timeout};
 use uuid::Uuid;
@@ -13,7 +13,7 @@ use crate::session::Destination;
 use crate::{
     cluster::Links,
     error::OpenError,
-    session::{self, Answer, Ask, Ended, Fields, Open, Permit, Reply, Session, Watch, passed_on},
+    session::{self, Answer, Ask, Fields, Open, Permit, Reply, Session, Watch, passed_on},
 };
 
 /// Where a client goes that waits at most so long for a name that nobody has.
@@ -103,15 +103,11 @@ struct Passing {
 }
 
 impl Watch for Passing {
-    fn ended(&self, _: Ended) {}
-
-    fn moved(&self, _: Moved) {}
-
     #[cfg(feature = "admin")]
-    fn destination(&self) -> Destination {
+    fn destination(&self) -> Option<Destination> {
         let segment = self.path.rsplit('/').next().unwrap_or_default();
         let name = Name::from_segment(segment).map(|name| name.as_str().to_owned()).unwrap_or_default();
-        Destination { prefix: self.proxy.prefix().to_owned(), name, path: self.path.to_string() }
+        Some(Destination { prefix: self.proxy.prefix().to_owned(), name, path: self.path.to_string() })
     }
 
     fn answered(&self, mut answer: Answer<'_>) {

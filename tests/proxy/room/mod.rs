@@ -11,7 +11,7 @@ mod slow;
 
 use browser_stream_server::{Limits, Rooms};
 use harness::Proxy;
-pub use harness::member::{Member, join, text, value};
+pub use harness::member::{Member, join, value};
 use serde_json::{Value, json};
 
 /// A proxy in memory that has rooms.

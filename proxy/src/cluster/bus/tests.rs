@@ -7,7 +7,7 @@ use futures::StreamExt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Bus, Fault, Heard, Lane, Loopback, Mail, News, Post, Subject, Word, parcel::Parcel};
+use super::{Fault, Heard, Lane, Loopback, Mail, News, Post, Subject, Word, parcel::Parcel};
 use crate::cluster::Timing;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,16 @@ impl End {
     }
 }
 
+/// Two ends that know one another. Each tells all that holds when it hears of the first other: before that it may have told nobody.
+async fn acquainted(bus: &Loopback) -> (End, End) {
+    let (mut one, mut two) = (end(bus, 1).await, end(bus, 2).await);
+    one.lane.state(Bytes::new(), true);
+    two.hears("").await;
+    one.hears("").await;
+    two.hears("").await;
+    (one, two)
+}
+
 fn numbers(numbers: impl IntoIterator<Item = u32>) -> Vec<Number> {
     numbers.into_iter().map(Number).collect()
 }
@@ -81,9 +91,7 @@ async fn what_is_said_is_heard_in_order_and_whole_however_it_is_cut() {
 #[tokio::test(start_paused = true)]
 async fn what_is_lost_is_counted_and_made_up_for_by_a_state() {
     let bus = Loopback::new();
-    let (mut one, mut two) = (end(&bus, 1).await, end(&bus, 2).await);
-    one.lane.state(Bytes::new(), false);
-    two.hears("").await;
+    let (mut one, mut two) = acquainted(&bus).await;
     one.lane.words(numbers([1]));
     two.hears("").await;
     bus.judge(|_, _, _| Fault::Lost);
@@ -102,11 +110,7 @@ async fn what_is_lost_is_counted_and_made_up_for_by_a_state() {
 #[tokio::test(start_paused = true)]
 async fn a_loss_behind_which_nothing_is_said_is_found_by_a_pulse() {
     let bus = Loopback::new();
-    let (mut one, mut two) = (end(&bus, 1).await, end(&bus, 2).await);
-    two.lane.state(Bytes::new(), false);
-    one.hears("").await;
-    one.lane.state(Bytes::new(), false);
-    two.hears("").await;
+    let (mut one, mut two) = acquainted(&bus).await;
     bus.judge(|_, _, _| Fault::Lost);
     one.lane.words(numbers([1]));
     bus.judge(|_, _, _| Fault::None);

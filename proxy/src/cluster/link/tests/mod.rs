@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use browser_stream_mux::{Code, Moved};
+use browser_stream_mux::Code;
 use futures::future::{BoxFuture, FutureExt};
 use harness::{Peer, Shim};
 use parking_lot::Mutex;
@@ -21,12 +21,10 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use super::{Links, NodeId, Secret};
-#[cfg(feature = "admin")]
-use crate::session::Destination;
 use crate::{
     error::OpenError,
     limits::Limits,
-    session::{self, Answer, Ended, Fields, Open, Opening, Opens, Permit, Session, Sessions, Watch, bare::Bare, passed_on, websocket::Any},
+    session::{self, Answer, Fields, Open, Opening, Opens, Permit, Session, Sessions, Watch, bare::Bare, passed_on, websocket::Any},
 };
 
 /// One node, as far as links know it.
@@ -170,8 +168,6 @@ struct Joined {
 }
 
 impl Watch for Joined {
-    fn ended(&self, _: Ended) {}
-
     fn answered(&self, mut answer: Answer<'_>) {
         match answer.reply(&self.server).and_then(|reply| reply.error.map_or(Ok(()), Err)) {
             Ok(()) => {
@@ -179,13 +175,6 @@ impl Watch for Joined {
             }
             Err(error) => answer.refuse(&self.server, error, Code::Cancelled),
         }
-    }
-
-    fn moved(&self, _: Moved) {}
-
-    #[cfg(feature = "admin")]
-    fn destination(&self) -> Destination {
-        Destination { path: String::new(), name: String::new(), prefix: String::new() }
     }
 }
 
