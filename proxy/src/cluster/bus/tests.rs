@@ -23,6 +23,7 @@ type Numbers = Lane<Bytes, Number>;
 
 /// One node's end of a lane, and what is on its way to it.
 struct End {
+    post: Post,
     lane: Numbers,
     mail: futures::stream::BoxStream<'static, Mail>,
 }
@@ -31,14 +32,15 @@ async fn end(bus: &Loopback, id: u128) -> End {
     let (post, subject) = (Post::start(bus.node(), Uuid::from_u128(id), Timing::default()), Subject::new("test", &["", "a"]));
     let mut mail = post.bus().listen(&subject);
     assert_eq!(mail.next().await, Some(Mail::Listening));
-    End { lane: Lane::new(post, subject), mail }
+    End { lane: Lane::new(post.clone(), subject), post, mail }
 }
 
 impl End {
     /// What it hears next, whatever else it takes before; who asks is answered with `state`.
     async fn hears(&mut self, state: &'static str) -> Heard<Bytes, Number> {
         loop {
-            let Some(Mail::Parcel(parcel)) = self.mail.next().await else { panic!("the bus is gone") };
+            let mail = tokio::time::timeout(Duration::from_secs(60), self.mail.next()).await.expect("it comes within a minute");
+            let Some(Mail::Parcel(parcel)) = mail else { panic!("the bus is gone") };
             let hearing = self.lane.take(parcel);
             if hearing.is_asked {
                 self.lane.state(Bytes::from_static(state.as_bytes()), false);
@@ -60,6 +62,9 @@ impl End {
 /// Two ends that know one another. Each tells all that holds when it hears of the first other: before that it may have told nobody.
 async fn acquainted(bus: &Loopback) -> (End, End) {
     let (mut one, mut two) = (end(bus, 1).await, end(bus, 2).await);
+    while one.post.nodes().is_empty() || two.post.nodes().is_empty() {
+        tokio::task::yield_now().await;
+    }
     one.lane.state(Bytes::new(), true);
     two.hears("").await;
     one.hears("").await;
