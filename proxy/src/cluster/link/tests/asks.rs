@@ -152,3 +152,28 @@ async fn a_node_that_goes_down_serves_other_nodes_clients_what_it_has_and_tells_
     assert_eq!(within(note(&mut control.stream)).await, None);
     assert_eq!(link.ask(path, json!({ "wait": 100 })).await, Err("not_found".to_owned()));
 }
+
+#[cfg(feature = "admin")]
+#[tokio::test]
+async fn a_stream_that_an_operator_ends_at_its_servers_node_is_over_for_its_client_alone() {
+    let (there, mut server, _control) = Whole::with_server(&Local::new()).await;
+    let link = there.dial().await;
+    let (client, other) = (Uuid::new_v4(), Uuid::new_v4());
+    let goes_on = |session, resume: Value| link.begin("/browser-server/connect/NAME", session, json!({ "resume": resume }));
+    let mut accepts = async || {
+        let (_, mut far) = within(server.next()).await;
+        far.write_frame(br#"{"resume":{}}"#);
+        far
+    };
+    let (mut first, mut second) = (goes_on(client, json!({ "id": 1 })), goes_on(other, json!({ "id": 2 })));
+    let _fars = (accepts().await, accepts().await);
+    within(reply(&mut first)).await.expect("accepted");
+    within(reply(&mut second)).await.expect("accepted");
+    let session = there.sessions.list().into_iter().find(|session| session.is_node()).expect("the link");
+    assert!(session.cut(first.id()));
+    let mut moves = goes_on(other, json!({ "join": 2 }));
+    let _far = accepts().await;
+    within(reply(&mut moves)).await.expect("nobody ended that");
+    let ended = within(reply(&mut goes_on(client, json!({ "join": 1 })))).await;
+    assert_eq!(ended, Err("forbidden".to_owned()));
+}
