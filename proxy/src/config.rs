@@ -163,7 +163,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The configuration as a TOML file that says all of it: reading it back gives the same.
+    /// The configuration as a TOML file that says all of it: reading it back gives the same. A user and password in the URL of NATS are hidden, and have to be written again.
     pub fn to_toml(&self) -> String {
         file::write(self)
     }

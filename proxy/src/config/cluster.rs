@@ -1,9 +1,9 @@
 //! A cluster, as it is said: by flags, in the environment, and in the table `[cluster]` of the file.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{borrow::Cow, convert::Infallible, fmt, net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::Bind;
 
@@ -43,6 +43,11 @@ pub struct Cluster {
 #[derive(Clone, PartialEq, Eq)]
 pub struct NatsUrl(String);
 
+/// The same as it was said, which may be anything. Neither a log nor what is printed shows its user and password.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+struct Url(String);
+
 /// Settings of a cluster that do not fit one another.
 ///
 /// See [`ConfigError`](super::ConfigError).
@@ -57,6 +62,9 @@ pub enum ClusterError {
     /// A text that is no NATS server.
     #[error("--cluster (nats) takes the URL of a NATS server: write it as nats://127.0.0.1:4222, or tls://USER:PASSWORD@nats.example:4222")]
     Nats,
+    /// A text that `--print-config` printed.
+    #[error("--cluster (nats) has *** where --print-config hides a user and password: write those, or use --cluster-credentials FILE")]
+    Hidden,
     /// No place for other nodes.
     #[error("--cluster needs --cluster-listen (listen): where other nodes reach this one, such as 10.0.0.1:7070")]
     Listen,
@@ -84,8 +92,8 @@ pub enum ClusterError {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Said {
     /// Have the names in common with other nodes, by this NATS server; may be given several times, for servers of one NATS
-    #[arg(long = "cluster", env = "BSS_CLUSTER", value_name = "nats://HOST:PORT", value_delimiter = ',')]
-    nats: Vec<String>,
+    #[arg(long = "cluster", env = "BSS_CLUSTER", value_name = "nats://HOST:PORT", value_delimiter = ',', hide_env_values = true)]
+    nats: Vec<Url>,
     /// A file with the credentials of a NATS user
     #[arg(long = "cluster-credentials", env = "BSS_CLUSTER_CREDENTIALS", value_name = "FILE")]
     credentials: Option<PathBuf>,
@@ -139,7 +147,7 @@ impl Said {
         if nats.is_empty() {
             return Err(ClusterError::Alone);
         }
-        let nats = nats.iter().map(|url| url.parse()).collect::<Result<_, _>>()?;
+        let nats = nats.iter().map(|Url(url)| url.parse()).collect::<Result<_, _>>()?;
         let bucket = bucket.unwrap_or_else(|| BUCKET.to_owned());
         let is_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         if bucket.is_empty() || !bucket.chars().all(is_token) {
@@ -163,7 +171,7 @@ impl From<Cluster> for Said {
     fn from(cluster: Cluster) -> Self {
         let Cluster { nats, credentials, ca, bucket, listen, address, secret } = cluster;
         Self {
-            nats: nats.into_iter().map(|NatsUrl(url)| url).collect(),
+            nats: nats.into_iter().map(|NatsUrl(url)| Url(url)).collect(),
             credentials,
             ca,
             bucket: Some(bucket),
@@ -185,19 +193,47 @@ impl FromStr for NatsUrl {
     type Err = ClusterError;
 
     fn from_str(text: &str) -> Result<Self, ClusterError> {
-        let host = ["nats://", "tls://"].iter().find_map(|scheme| text.strip_prefix(scheme));
-        let has_host = host.is_some_and(|host| !host.rsplit('@').next().unwrap_or_default().trim_matches('/').is_empty());
-        if has_host && text.parse::<async_nats::ServerAddr>().is_ok() { Ok(Self(text.to_owned())) } else { Err(ClusterError::Nats) }
+        let rest = ["nats://", "tls://"].iter().find_map(|scheme| text.strip_prefix(scheme)).ok_or(ClusterError::Nats)?;
+        let (user, host) = rest.rsplit_once('@').unwrap_or(("", rest));
+        if user == HIDDEN {
+            return Err(ClusterError::Hidden);
+        }
+        let is_url = !host.trim_matches('/').is_empty() && text.parse::<async_nats::ServerAddr>().is_ok();
+        if is_url { Ok(Self(text.to_owned())) } else { Err(ClusterError::Nats) }
     }
 }
 
 impl fmt::Debug for NatsUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.rsplit_once('@') {
-            Some((_, host)) => write!(f, "…@{host}"),
-            None => f.write_str(&self.0),
-        }
+        f.write_str(&shown(&self.0))
     }
+}
+
+impl FromStr for Url {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown(&self.0))
+    }
+}
+
+impl Serialize for Url {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&shown(&self.0))
+    }
+}
+
+/// A URL without its user and password, of which the user alone may be a token.
+fn shown(url: &str) -> Cow<'_, str> {
+    let Some((secret, host)) = url.rsplit_once('@') else { return url.into() };
+    let scheme = secret.split_inclusive("//").next().filter(|scheme| scheme.ends_with("//")).unwrap_or_default();
+    format!("{scheme}{HIDDEN}@{host}").into()
 }
 
 /// Whether a text is a host and a port.
@@ -206,6 +242,8 @@ fn is_dialable(address: &str) -> bool {
     matches!(parts, Some((host, Ok(1..))) if !host.is_empty() && (!host.contains(':') || host.starts_with('[') && host.ends_with(']')))
 }
 
+/// In the place of a user and password.
+const HIDDEN: &str = "***";
 /// Where nothing else is said.
 const BUCKET: &str = "bss";
 
@@ -216,7 +254,7 @@ mod tests {
     fn said(nats: &str, listen: &str, address: Option<&str>) -> Said {
         let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         Said {
-            nats: text(nats).into_iter().collect(),
+            nats: text(nats).map(Url).into_iter().collect(),
             listen: text(listen),
             address: address.map(str::to_owned),
             secret: Some("/etc/bss/secret".into()),
@@ -258,8 +296,23 @@ mod tests {
     }
 
     #[test]
-    fn threat_33_no_log_shows_the_password_of_nats() {
-        let cluster = said("tls://bss:SECRET@nats.example:4222", "10.0.0.1:7070", None).cluster(None).expect("it fits");
-        assert!(!format!("{cluster:?}").contains("SECRET"));
+    fn threat_33_neither_a_log_nor_what_is_printed_shows_the_password_of_nats() {
+        for (nats, shows) in [
+            ("tls://bss:SECRET@nats.example:4222", "tls://***@nats.example:4222"),
+            ("nats://SECRET@nats.example", "nats://***@nats.example"),
+            ("nats://bss:SECRET@SECRET@nats.example", "nats://***@nats.example"),
+            (NATS, NATS),
+        ] {
+            let said = said(nats, "10.0.0.1:7070", None);
+            let printed = toml::to_string(&said).expect("TOML");
+            assert!(printed.contains(&format!("{shows:?}")), "{printed}");
+            let cluster = said.clone().cluster(None);
+            for text in [printed, format!("{said:?}"), format!("{cluster:?}")] {
+                assert!(!text.contains("SECRET"), "{text}");
+            }
+        }
+        // Nobody goes on with that by mistake.
+        assert_eq!(said("tls://***@nats.example", "10.0.0.1:7070", None).cluster(None), Err(ClusterError::Hidden));
+        assert!(!format!("{:?}", Url("bss:SECRET@nats.example".to_owned())).contains("SECRET"), "nor what is no URL");
     }
 }

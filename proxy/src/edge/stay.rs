@@ -23,6 +23,7 @@ impl Stay {
         Staying(self.clone())
     }
 
+    #[cfg(any(test, feature = "tls"))]
     pub(super) fn is_none(&self) -> bool {
         *self.0.borrow() == 0
     }

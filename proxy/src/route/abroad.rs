@@ -59,7 +59,7 @@ pub(super) fn asks(
         _permit: permit,
     };
     #[cfg(feature = "admin")]
-    if session.is_barred(|| client.path.to_string()) && super::connect::moves(open) {
+    if super::connect::moves(open) && session.is_barred(session.id(), || client.path.to_string()) {
         return Err(super::connect::barred());
     }
     Ok((node, frame, Arc::new(client)))
@@ -107,7 +107,7 @@ impl Watch for Passing {
     fn destination(&self) -> Option<Destination> {
         let segment = self.path.rsplit('/').next().unwrap_or_default();
         let name = Name::from_segment(segment).map(|name| name.as_str().to_owned()).unwrap_or_default();
-        Some(Destination { prefix: self.proxy.prefix().to_owned(), name, path: self.path.to_string() })
+        Some(Destination { prefix: self.proxy.prefix().to_owned(), name, path: self.path.to_string(), session: None })
     }
 
     fn answered(&self, mut answer: Answer<'_>) {

@@ -149,13 +149,25 @@ pub(super) struct Client {
     resumes: bool,
     /// What that is.
     carrier: Option<Deed>,
+    /// The session that it is of, where that is at another node. Few are, so it lies elsewhere.
+    #[cfg(feature = "admin")]
+    session: Option<Box<Uuid>>,
     /// How it stands: one word, for there are as many of these as streams.
     state: AtomicU64,
 }
 
 impl Client {
     fn new(id: Uuid, seat: Seat, permit: Permit, resume: Option<&RawValue>) -> Self {
-        Self { id, seat, _permit: permit, resumes: resume.is_some(), carrier: resume.and_then(carrier), state: AtomicU64::new(ASKS) }
+        Self {
+            id,
+            seat,
+            _permit: permit,
+            resumes: resume.is_some(),
+            carrier: resume.and_then(carrier),
+            #[cfg(feature = "admin")]
+            session: None,
+            state: AtomicU64::new(ASKS),
+        }
     }
 
     /// What the server is asked for this client, who has the place: its session, the frame of the open, and who takes the answer.
@@ -176,12 +188,22 @@ impl Client {
             .raw("resume", open.resume.as_deref())
             .raw("seal", open.seal.as_deref())
             .peer(whose.session, whose.sub);
-        let client = Arc::new(Self::new(whose.id, seat, permit, open.resume.as_deref()));
         #[cfg(feature = "admin")]
-        if client.carrier == Some(Deed::CarrierMove) && session.is_barred(|| client.goes_to().path) {
+        let of = whose.session;
+        let client = Self::new(whose.id, seat, permit, open.resume.as_deref());
+        #[cfg(feature = "admin")]
+        let client = client.let_in(session, of)?;
+        Ok((claim.session.clone(), fields.frame(), Arc::new(client)))
+    }
+
+    /// Of that session, unless an operator has ended the stream that goes on here.
+    #[cfg(feature = "admin")]
+    fn let_in(mut self, session: &Session, of: Uuid) -> Result<Self, OpenError> {
+        if self.carrier == Some(Deed::CarrierMove) && session.is_barred(of, || self.goes_to().path) {
             return Err(barred());
         }
-        Ok((claim.session.clone(), fields.frame(), client))
+        self.session = session.is_node().then(|| Box::new(of));
+        Ok(self)
     }
 
     /// The server takes it: how it ends counts from now on.
@@ -193,7 +215,8 @@ impl Client {
     fn goes_to(&self) -> Destination {
         let claim = &self.seat.claim;
         let prefix = claim.prefix().to_owned();
-        Destination { path: format!("{prefix}/connect/{}", claim.name.segment()), name: claim.name.as_str().to_owned(), prefix }
+        let (path, name) = (format!("{prefix}/connect/{}", claim.name.segment()), claim.name.as_str().to_owned());
+        Destination { prefix, name, path, session: self.session.as_deref().copied() }
     }
 
     fn tell_connected(&self) {

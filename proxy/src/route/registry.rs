@@ -169,13 +169,13 @@ impl Registry {
         slot.is_some_and(|slot| matches!(&slot.hold, Hold::Up(claim) if claim.session.id() == session.id()))
     }
 
-    /// Nobody gets a name from now on, and nobody waits for one any more: all are told `draining`.
+    /// Nobody gets a name from now on, and nobody waits for one any more: all are told `draining`, but for those whom another node passed on.
     pub fn drain(&self) {
         // Whoever looks at it under the lock of a slot either sees it, or is seen below.
         self.draining.store(true, Ordering::Release);
         let (mut clients, mut claims) = (Vec::new(), Vec::new());
         for mut slot in self.slots.iter_mut() {
-            clients.extend(std::mem::take(&mut slot.waiting).into_values());
+            clients.extend(slot.waiting.extract_if(.., |_, waiter| self.sends_away(waiter.roams)).map(|(_, waiter)| waiter));
             claims.extend(std::mem::take(&mut slot.standby).into_values());
         }
         for client in clients {

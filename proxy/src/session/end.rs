@@ -4,6 +4,8 @@ use std::{fmt, num::NonZeroU32, sync::Arc};
 
 use browser_stream_mux::{Cell, End as Ended, Moved, StreamId};
 use bytes::BytesMut;
+#[cfg(feature = "admin")]
+use uuid::Uuid;
 
 use super::{Answer, Session, clock::Clock, effect::Origin, gather::Spot, ledger::Ledger};
 
@@ -83,6 +85,8 @@ pub(crate) struct Destination {
     pub name: String,
     /// The path that it was opened with.
     pub path: String,
+    /// The client's session, where another node has that.
+    pub session: Option<Uuid>,
 }
 
 /// The end of a stream of some session.

@@ -134,7 +134,7 @@ impl Session {
             && let Some(destination) = watch.destination()
         {
             let opener = if is_ours { &far } else { self };
-            opener.bars.add(destination.path);
+            opener.bars.add((destination.session.unwrap_or(opener.id), destination.path));
         }
         self.change(|state, effects| {
             let is_live = state.mux.get(id).is_some();
@@ -145,15 +145,17 @@ impl Session {
         })
     }
 
-    /// Whether an operator has ended a stream to this path that would go on now: one, for each that was ended.
-    pub(crate) fn is_barred(&self, path: impl FnOnce() -> String) -> bool {
-        self.bars.take(path)
+    /// Whether an operator has ended a stream to this path that would go on now: one, for each that was ended. `client` is the session that it is of: another node has many.
+    pub(crate) fn is_barred(&self, client: Uuid, path: impl FnOnce() -> String) -> bool {
+        self.bars.take(client, path)
     }
 }
 
-/// Paths to which a stream was ended by an operator that its ends would go on with over another connection.
+/// Streams that were ended by an operator and that their ends would go on with over another connection: whose each was, and its path.
 #[derive(Default)]
-pub(super) struct Bars(Mutex<Vec<(String, Instant)>>);
+pub(super) struct Bars(Mutex<Vec<(Barred, Instant)>>);
+
+type Barred = (Uuid, String);
 
 /// By then whoever goes on has tried to.
 const BARRED: Duration = Duration::from_secs(30);
@@ -162,22 +164,22 @@ const BARRED: Duration = Duration::from_secs(30);
 const BARS_MAX: usize = 1024;
 
 impl Bars {
-    fn add(&self, path: String) {
+    fn add(&self, barred: Barred) {
         let mut bars = self.0.lock();
         let now = Instant::now();
         bars.retain(|(_, until)| *until > now);
         if bars.len() < BARS_MAX {
-            bars.push((path, now + BARRED));
+            bars.push((barred, now + BARRED));
         }
     }
 
-    fn take(&self, path: impl FnOnce() -> String) -> bool {
+    fn take(&self, client: Uuid, path: impl FnOnce() -> String) -> bool {
         let mut bars = self.0.lock();
         if bars.is_empty() {
             return false;
         }
-        let (path, now) = (path(), Instant::now());
-        let found = bars.iter().position(|(barred, until)| *barred == path && *until > now);
+        let (wanted, now) = ((client, path()), Instant::now());
+        let found = bars.iter().position(|(barred, until)| *barred == wanted && *until > now);
         found.map(|at| bars.swap_remove(at)).is_some()
     }
 }

@@ -73,6 +73,21 @@ async fn threat_02_an_owner_that_shows_its_lease_at_another_node_has_its_name_th
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_owner_that_never_heard_of_its_lease_has_its_name_back_where_it_claimed_it_alone() {
+    let cluster = Together::new(2).await;
+    let (one, two) = (cluster.proxies[0].peer(), cluster.proxies[1].peer());
+    let first = leased(&one, 0, json!(true)).await.expect("it is free");
+    known(&cluster, 1, Some(State::Up)).await;
+    // To the other node it may be a client of the server's, which was told the instance.
+    assert_eq!(leased(&two, 1, json!(true)).await.err().as_deref(), Some("name_taken"));
+    one.vanish();
+    known(&cluster, 1, Some(State::Suspended)).await;
+    assert_eq!(leased(&two, 2, json!(true)).await.err().as_deref(), Some("name_reserved"));
+    assert!(leased(&cluster.proxies[0].peer(), 3, json!(true)).await.is_ok());
+    drop(first);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_name_is_kept_for_its_owner_at_all_nodes_for_the_grace_and_then_free() {
     let cluster = Together::new(2).await;
     let (one, two) = (cluster.proxies[0].peer(), cluster.proxies[1].peer());

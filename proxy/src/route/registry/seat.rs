@@ -21,7 +21,6 @@ use crate::{counters::Refusal, error::OpenError};
 pub(super) struct Waiter {
     pub answer: oneshot::Sender<Result<Found, OpenError>>,
     /// Its client goes to another node if the name is there.
-    #[cfg_attr(not(feature = "cluster"), expect(dead_code))]
     pub roams: bool,
     /// Until then it waits for a name that nobody holds.
     pub until: Instant,
@@ -134,7 +133,7 @@ impl Registry {
         let number = self.tickets.fetch_add(1, Ordering::Relaxed);
         let ticket = Ticket { registry: self.clone(), name: name.clone(), number };
         let mut slot = self.slots.entry(name.clone()).or_default();
-        let goes_on = !self.draining.load(Ordering::Acquire);
+        let goes_on = !self.sends_away(roams);
         if goes_on {
             slot.waiting.insert(number, Waiter { answer, roams, until });
         }
@@ -148,6 +147,12 @@ impl Registry {
             self.send_on(name);
         }
         Ok((ticket, turn))
+    }
+
+    /// Whether the process goes down, and a connect is to go elsewhere. Not one that another node passed on: the proxy of its client stays, and the name is to be reached until
+    /// its owner has taken it along.
+    pub(super) fn sends_away(&self, roams: bool) -> bool {
+        self.draining.load(Ordering::Acquire) && (roams || !self.is_of_many())
     }
 
     /// Why a connect has waited for nothing.
@@ -192,6 +197,12 @@ impl Registry {
     /// Whether another node has the name, or keeps it for its owner.
     #[cfg(not(feature = "cluster"))]
     fn is_elsewhere(&self, _: &Name) -> bool {
+        false
+    }
+
+    /// Whether this is a node of a cluster.
+    #[cfg(not(feature = "cluster"))]
+    fn is_of_many(&self) -> bool {
         false
     }
 }

@@ -4,13 +4,19 @@ use std::process::{Command, Stdio};
 
 use tempfile::tempdir;
 
-/// How `bss serve --check` ends with these arguments more, and what it says.
-fn checked(args: &[&str]) -> (Option<i32>, String) {
+/// `bss serve` with an environment that says nothing.
+fn serve() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bss"));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("BSS_")) {
         command.env_remove(name);
     }
-    let output = command.args(["serve", "--check"]).args(args).stdin(Stdio::null()).output().expect("bss runs");
+    command.arg("serve").stdin(Stdio::null());
+    command
+}
+
+/// How `bss serve --check` ends with these arguments more, and what it says.
+fn checked(args: &[&str]) -> (Option<i32>, String) {
+    let output = serve().arg("--check").args(args).output().expect("bss runs");
     (output.status.code(), String::from_utf8(output.stderr).expect("text"))
 }
 
@@ -51,4 +57,19 @@ fn a_file_says_it_in_a_table_of_its_own() {
     let config = config.to_str().expect("text");
     assert_eq!(checked(&["--config", config]), (Some(0), String::new()));
     assert!(checked(&["--config", config, "--cluster-listen", "0.0.0.0:7070"]).1.contains("--cluster-address"), "the flag is over it");
+}
+
+#[test]
+fn threat_33_a_password_in_the_url_of_nats_is_printed_nowhere() {
+    let url = "tls://bss:hunter2@nats.example:4222,nats://bss:hunter2@nats.example";
+    let here = ["--cluster-listen", "127.0.0.1:7070", "--cluster-secret", "secret"];
+    for (args, shows) in
+        [(["--print-config"], r#"nats = ["tls://***@nats.example:4222", "nats://***@nats.example"]"#), (["--help"], "BSS_CLUSTER")]
+    {
+        let output = serve().args(args).args(here).env("BSS_CLUSTER", url).output().expect("bss runs");
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).expect("text");
+        assert!(output.status.success() && said.contains(shows) && !said.contains("hunter2"), "{args:?}: {said}");
+    }
+    let error = checked(&[&["--cluster", "tls://***@nats.example:4222"][..], &here].concat()).1;
+    assert!(error.contains("--print-config hides a user and password"), "{error}");
 }

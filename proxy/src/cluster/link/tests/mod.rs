@@ -1,5 +1,6 @@
 //! Nodes of a cluster in one process, with links over loopback. Who serves which name, and where, is for the tests to say: there is no table here.
 
+mod asks;
 mod ends;
 mod flows;
 mod strangers;
