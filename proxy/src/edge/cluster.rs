@@ -1,5 +1,7 @@
 //! The proxy as one of several: its names are those of all, streams go from node to node, and what is said to many is heard at all of them.
 
+#[cfg(feature = "admin")]
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use browser_stream_mux::{Code, Stream};
@@ -78,6 +80,12 @@ impl Membership {
     pub(super) fn standing(&self) -> (bool, usize, usize) {
         let (nodes, names) = self.node.count();
         (self.node.is_in(), nodes, names)
+    }
+
+    /// The other nodes, by their ids, and where they are reached.
+    #[cfg(feature = "admin")]
+    pub(super) fn others(&self) -> BTreeMap<String, String> {
+        self.node.others().into_iter().map(|(id, address)| (id.to_string(), address.to_string())).collect()
     }
 
     /// What it told other nodes over the bus: parcels, their bytes, and parcels that were dropped.

@@ -2,7 +2,10 @@
 
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
 use tempfile::tempdir;
+
+use super::Cluster;
 
 /// How `bss serve --check` ends with these arguments more, and what it says.
 fn checked(args: &[&str]) -> (Option<i32>, String) {
@@ -51,4 +54,16 @@ fn a_file_says_it_in_a_table_of_its_own() {
     let config = config.to_str().expect("text");
     assert_eq!(checked(&["--config", config]), (Some(0), String::new()));
     assert!(checked(&["--config", config, "--cluster-listen", "0.0.0.0:7070"]).1.contains("--cluster-address"), "the flag is over it");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_node_tells_whoever_runs_it_which_others_there_are() {
+    let cluster = Cluster::start(2).await;
+    for [node, other] in [[0, 1], [1, 0]] {
+        let overview = cluster.nodes[node].told("/admin/api/overview").await;
+        let (_, json) = overview.split_once("\r\n\r\n").expect("a body");
+        let overview: Value = serde_json::from_str(json).expect("JSON");
+        let nodes: Vec<&Value> = overview["nodes"].as_object().expect("it is one of several").values().collect();
+        assert_eq!(nodes, [&cluster.nodes[other].links.address().to_string()], "the others, and where they are reached");
+    }
 }
