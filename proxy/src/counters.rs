@@ -45,6 +45,9 @@ pub(crate) enum Deed {
     ChannelMessage,
     /// A reader that one was handed to.
     ChannelDelivery,
+    /// A byte of a channel that was read at another node.
+    #[cfg(feature = "cluster")]
+    ChannelFromNodes,
     /// An event that came in a room.
     RoomEvent,
     /// A member that one was for.

@@ -5,7 +5,7 @@ mod key;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_nats::{
-    ConnectOptions, ServerAddr,
+    Client, ConnectOptions, ServerAddr,
     jetstream::{
         self,
         kv::{Config, CreateErrorKind, Entry, Operation, Store, UpdateErrorKind},
@@ -48,7 +48,7 @@ pub struct NatsOptions {
     pub credentials: Option<String>,
     /// Who vouches for the servers' certificates, a PEM file, beside those whom the system believes.
     pub ca: Option<PathBuf>,
-    /// The bucket.
+    /// The bucket, and with it the cluster.
     pub bucket: String,
 }
 
@@ -75,7 +75,7 @@ pub enum NatsError {
 impl Nats {
     /// The table in that bucket of the server at `url`, such as `nats://user:password@host:4222`.
     pub fn new(url: &str, bucket: &str) -> Self {
-        Self::with(NatsOptions { servers: vec![url.to_owned()], credentials: None, ca: None, bucket: bucket.to_owned() })
+        Self::with(NatsOptions::new(url, bucket))
     }
 
     /// The same with more to say.
@@ -125,6 +125,27 @@ impl Nats {
     }
 }
 
+impl NatsOptions {
+    /// That server, and no more to say.
+    pub fn new(url: &str, bucket: &str) -> Self {
+        Self { servers: vec![url.to_owned()], credentials: None, ca: None, bucket: bucket.to_owned() }
+    }
+
+    /// A connection that makes itself anew whenever it breaks.
+    pub(super) async fn connect(&self, options: ConnectOptions) -> Result<Client, NatsError> {
+        let servers: Result<Vec<ServerAddr>, _> = self.servers.iter().map(|url| url.parse()).collect();
+        let servers = servers.map_err(|error| NatsError::Url(error.to_string()))?;
+        let mut options = options.connection_timeout(CONNECT_MAX);
+        if let Some(credentials) = &self.credentials {
+            options = options.credentials(credentials).map_err(NatsError::Credentials)?;
+        }
+        if let Some(ca) = &self.ca {
+            options = options.add_root_certificates(ca.clone());
+        }
+        Ok(options.connect(servers).await?)
+    }
+}
+
 impl Inner {
     /// Logs why there is no table, once for each reason.
     fn say(&self, why: String) {
@@ -136,17 +157,8 @@ impl Inner {
     }
 
     async fn open(&self) -> Result<Store, NatsError> {
-        let NatsOptions { servers, credentials, ca, bucket } = &self.options;
-        let servers: Result<Vec<ServerAddr>, _> = servers.iter().map(|url| url.parse()).collect();
-        let servers = servers.map_err(|error| NatsError::Url(error.to_string()))?;
-        let mut options = ConnectOptions::new().name("bss").connection_timeout(CONNECT_MAX);
-        if let Some(credentials) = credentials {
-            options = options.credentials(credentials).map_err(NatsError::Credentials)?;
-        }
-        if let Some(ca) = ca {
-            options = options.add_root_certificates(ca.clone());
-        }
-        let client = options.connect(servers).await?;
+        let bucket = &self.options.bucket;
+        let client = self.options.connect(ConnectOptions::new().name("bss")).await?;
         if !client.is_server_compatible(2, 11, 0) {
             return Err(NatsError::Old(client.server_info().version));
         }

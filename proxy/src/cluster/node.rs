@@ -148,6 +148,11 @@ impl Node {
         self.shared.state.lock().core.count()
     }
 
+    /// The other nodes that are there, as far as the table has told, and where they are reached.
+    pub fn others(&self) -> Vec<(NodeId, Arc<str>)> {
+        self.shared.state.lock().core.others().collect()
+    }
+
     /// The names of that prefix that other nodes have, or keep for their owners, and are `wanted`: at most so many.
     pub fn all_elsewhere(&self, prefix: &str, most: usize, mut wanted: impl FnMut(&str) -> bool) -> Vec<(Arc<str>, State)> {
         let now = self.shared.now();

@@ -1,14 +1,36 @@
-//! The proxy as one of several: its names are those of all, and streams go from node to node.
+//! The proxy as one of several: its names are those of all, streams go from node to node, and what is said to many is heard at all of them.
 
+#[cfg(feature = "admin")]
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use browser_stream_mux::{Code, Stream};
+use browser_stream_protocol::channel::Accepted;
+use futures::{FutureExt, future::BoxFuture};
 use tokio::{net::TcpListener, time::timeout};
+use uuid::Uuid;
 
 use super::proxy::Proxy;
-use crate::cluster::{LinkError, Links, Node, Secret};
+use crate::{
+    cluster::{Bus, LinkError, Links, Node, Post, Secret, Timing},
+    error::OpenError,
+    feature::channel::Ways,
+    route::Name,
+};
 
 /// What makes a proxy one of several.
 pub(super) struct Membership {
     node: Node,
     links: Links,
+    post: OnceLock<Post>,
+}
+
+/// How channels of other nodes are read: over the links with those.
+struct OverLinks {
+    node: Node,
+    links: Links,
+    /// The path there, without the name.
+    path: String,
 }
 
 impl Proxy {
@@ -24,8 +46,23 @@ impl Proxy {
             names.join(&node, &links);
         }
         self.inner.readiness.follows(node.clone());
-        let _ = self.inner.membership.set(Membership { node, links });
+        let _ = self.inner.membership.set(Membership { node, links, post: OnceLock::new() });
         Ok(self)
+    }
+
+    /// The same with its channels, its rooms and its swarm in common with those nodes that `bus` reaches. To be called once, behind [`with_cluster`](Self::with_cluster) and before
+    /// it serves.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_bus(self, bus: Arc<dyn Bus>) -> Self {
+        if let Some(Membership { node, links, post }) = self.inner.membership.get() {
+            let post = post.get_or_init(|| Post::start(bus, node.id().process, Timing::default()));
+            let channels = &self.inner.channels;
+            channels.span(post, Arc::new(OverLinks { node: node.clone(), links: links.clone(), path: channels.path_of_nodes() }));
+            self.inner.rooms.span(post);
+            self.inner.tracker.span(post);
+        }
+        self
     }
 
     /// Serves the other nodes of its cluster until the proxy goes down.
@@ -45,13 +82,44 @@ impl Membership {
         (self.node.is_in(), nodes, names)
     }
 
+    /// The other nodes, by their ids, and where they are reached.
+    #[cfg(feature = "admin")]
+    pub(super) fn others(&self) -> BTreeMap<String, String> {
+        self.node.others().into_iter().map(|(id, address)| (id.to_string(), address.to_string())).collect()
+    }
+
+    /// What it told other nodes over the bus: parcels, their bytes, and parcels that were dropped.
+    #[cfg(feature = "metrics")]
+    pub(super) fn said(&self) -> [u64; 3] {
+        self.post.get().map(Post::sent).unwrap_or_default()
+    }
+
     /// Leaves its cluster: nobody has to wait to see that it is gone.
     pub(super) async fn end(&self) {
-        if timeout(LEAVE_MAX, self.node.leave()).await.is_err() {
+        let goes = async {
+            if let Some(post) = self.post.get() {
+                post.leave().await;
+            }
+        };
+        let (left, ()) = tokio::join!(timeout(LEAVE_MAX, self.node.leave()), goes);
+        if left.is_err() {
             tracing::warn!(
                 "the cluster could not be told that this node goes: its names are free, or kept for their owners, when it is written off"
             );
         }
+    }
+}
+
+impl Ways for OverLinks {
+    fn read(&self, process: Uuid, name: &Name) -> BoxFuture<'static, Result<(Accepted, Stream), OpenError>> {
+        // Who is there says so on the bus before the table tells of it, and after.
+        let found = self.node.others().into_iter().find(|(id, _)| id.process == process);
+        let (links, path) = (self.links.clone(), format!("{}/{}", self.path, name.segment()));
+        async move {
+            let (id, address) = found.ok_or_else(|| OpenError::new(Code::Unresponsive, "the table does not tell where that node is"))?;
+            links.to(id, &address).await?.ask_node(path).await
+        }
+        .boxed()
     }
 }
 

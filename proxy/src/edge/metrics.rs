@@ -19,6 +19,8 @@ pub(super) fn text(inner: &Inner) -> String {
     with_local_recorder(&recorder, || {
         moved(&inner.sessions.traffic());
         held(inner);
+        #[cfg(feature = "cluster")]
+        clustered(inner);
         fanned_out(inner);
         did(inner);
     });
@@ -59,13 +61,22 @@ fn held(inner: &Inner) {
     now("bss_tasks", "Tasks of the runtime that are alive.", runtime.num_alive_tasks());
     now("bss_workers", "Threads of the runtime.", runtime.num_workers());
     now("bss_draining", "1 while the proxy goes down.", usize::from(inner.draining.is_cancelled()));
-    #[cfg(feature = "cluster")]
-    if let Some(membership) = inner.membership.get() {
-        let (is_in, nodes, names) = membership.standing();
-        now("bss_cluster_in", "1 while this node of a cluster may have names.", usize::from(is_in));
-        now("bss_cluster_nodes", "Nodes of the cluster that are not known to be dead.", nodes);
-        now("bss_cluster_names", "Names that are held at all of them, or kept for their owners.", names);
-    }
+}
+
+/// The node of a cluster, where it is one.
+#[cfg(feature = "cluster")]
+fn clustered(inner: &Inner) {
+    let Some(membership) = inner.membership.get() else { return };
+    let (is_in, nodes, names) = membership.standing();
+    now("bss_cluster_in", "1 while this node of a cluster may have names.", usize::from(is_in));
+    now("bss_cluster_nodes", "Nodes of the cluster that are not known to be dead.", nodes);
+    now("bss_cluster_names", "Names that are held at all of them, or kept for their owners.", names);
+    let [parcels, bytes, dropped] = membership.said();
+    so_far("bss_cluster_parcels_total", "Parcels that went to other nodes by NATS, each once for all of them.", parcels);
+    so_far("bss_cluster_parcel_bytes_total", "Their bytes.", bytes);
+    so_far("bss_cluster_parcels_dropped_total", "Parcels that NATS did not take, so that others were told anew what holds.", dropped);
+    let read = inner.counters.deeds(Deed::ChannelFromNodes);
+    so_far("bss_cluster_channel_bytes_total", "Bytes of channels that came from other nodes, each once for all readers of this one.", read);
 }
 
 /// Channels, rooms and the swarm.

@@ -81,6 +81,9 @@ enum Route {
     Watch(StreamServerProxy),
     Names(StreamServerProxy),
     Handler(Arc<dyn Handler>),
+    /// Takes streams of other nodes; for peers there is no such path.
+    #[cfg(feature = "cluster")]
+    Node(Arc<dyn Handler>),
 }
 
 impl StreamRouter {
@@ -125,12 +128,28 @@ impl StreamRouter {
         self.insert(pattern, Route::Handler(Arc::new(handler)))
     }
 
+    /// Hands the streams of a path to a handler that other nodes of the cluster open, and nobody else.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn route_of_nodes(self, pattern: &str, handler: impl Handler) -> Self {
+        self.insert(pattern, Route::Node(Arc::new(handler)))
+    }
+
     #[allow(clippy::panic)] // Said in the public documentation: found at start, never by what a peer does.
     fn insert(mut self, pattern: &str, route: Route) -> Self {
         if let Err(error) = self.routes.insert(pattern, route) {
             panic!("route {pattern:?}: {error}"); // as above
         }
         self
+    }
+}
+
+impl Route {
+    /// Whether other nodes alone know it.
+    fn is_of_nodes(&self) -> bool {
+        #[cfg(feature = "cluster")]
+        return matches!(self, Self::Node(_));
+        #[cfg(not(feature = "cluster"))]
+        false
     }
 }
 
@@ -146,12 +165,13 @@ impl Opens for StreamRouter {
 
     fn opened(&self, opening: Opening) -> BoxFuture<'static, ()> {
         let path = &opening.open().path;
-        let Ok(found) = self.routes.at(path) else {
+        let is_node = opening.session().is_node();
+        let Some(found) = self.routes.at(path).ok().filter(|found| is_node || !found.value.is_of_nodes()) else {
             let error = OpenError::new(Code::NotFound, "no route of the proxy takes this path: is the prefix right?");
             return opening.refuse(error).boxed();
         };
-        if opening.session().is_node() && !matches!(found.value, Route::Connect(_)) {
-            let error = OpenError::new(Code::NotFound, "a node asks another for servers, and for nothing else");
+        if is_node && !matches!(found.value, Route::Connect(_)) && !found.value.is_of_nodes() {
+            let error = OpenError::new(Code::NotFound, "a node asks another for servers and channels, and for nothing else");
             return opening.refuse(error).boxed();
         }
         let segment = found.params.get("name").unwrap_or_default().to_owned();
@@ -161,6 +181,8 @@ impl Opens for StreamRouter {
             Route::Connect(proxy) => connect::connect(proxy.clone(), opening, segment).boxed(),
             Route::Watch(proxy) => watch::watch(proxy.clone(), opening, segment).boxed(),
             Route::Names(proxy) => names::names(proxy.clone(), opening).boxed(),
+            #[cfg(feature = "cluster")]
+            Route::Node(handler) => handle(handler.clone(), opening).boxed(),
         }
     }
 

@@ -2,16 +2,22 @@
 //!
 //! Such a node has shown that it has the cluster's secret before the first byte came here, so its word counts as the proxy's own.
 
+#[cfg(feature = "cluster")]
+use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(feature = "cluster")]
+use browser_stream_mux::Stream;
 use browser_stream_mux::{Code, Config, Role, StreamId};
 use bytes::Bytes;
 use rand::Rng;
 use serde::Deserialize;
+#[cfg(feature = "cluster")]
+use tokio::time::timeout;
 use uuid::Uuid;
 
 #[cfg(feature = "cluster")]
-use super::{Fields, Frame};
+use super::{Fields, Frame, opening};
 use super::{Instance, Open, Peer, Permit, Reply, Session, State, open::parse};
 use crate::{error::OpenError, limits::Limits};
 
@@ -103,6 +109,23 @@ impl Session {
     }
 }
 
+#[cfg(feature = "cluster")]
+impl Session {
+    /// Asks the node at the other end for something of its own: what it answers, and the stream on which the rest comes.
+    pub(crate) async fn ask_node<T: serde::de::DeserializeOwned>(self: &Arc<Self>, path: String) -> Result<(T, Stream), OpenError> {
+        let open = Open::to(path);
+        let mut stream = self.open_stream()?;
+        let frame = passed_on(&open, &self.whose(&open, &Permit::default()), Duration::ZERO);
+        stream.write_frame(&frame[LENGTH_BYTES..]);
+        let limits = &self.process.limits;
+        let read = timeout(limits.reply_timeout + NODE_MARGIN, stream.peek_frame(self.open_bytes_max())).await;
+        let read = read.map_err(|_| opening::late(self))?;
+        let body = read.clone().unwrap_or_default();
+        opening::read_reply(self, read)?.error.map_or(Ok(()), Err)?;
+        Ok((parse(&body, limits.open_depth_max, "reply")?, stream))
+    }
+}
+
 impl State {
     /// Whether the proxy opened it.
     pub(super) fn is_ours(&self, id: StreamId) -> bool {
@@ -166,6 +189,9 @@ fn told(open: &Open, Told { peer }: Told) -> Result<Peer, OpenError> {
     Ok(Peer { session: peer.session, sub: peer.sub })
 }
 
+/// In front of a frame.
+#[cfg(feature = "cluster")]
+const LENGTH_BYTES: usize = 2;
 /// A link holds what so many sessions may.
 const NODE_COUNTS_AS: usize = 8;
 /// An id, a session, a subject (each of whose bytes may be escaped), the life of a server, how long to wait.

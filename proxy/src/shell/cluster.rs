@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::Arc};
 use anyhow::Context;
 use browser_stream_server::{
     LeaseKey, Proxy,
-    cluster::{Nats, NatsOptions, Node, Secret, Timing},
+    cluster::{Nats, NatsBus, NatsOptions, Node, Secret, Timing},
     config::Cluster,
 };
 use tokio::net::TcpListener;
@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 pub struct Membership {
     cluster: Cluster,
     secret: Secret,
-    nats: Nats,
+    nats: NatsOptions,
 }
 
 /// Reads it.
@@ -25,7 +25,7 @@ pub fn membership(cluster: &Cluster) -> anyhow::Result<Membership> {
         read(ca, "--cluster-ca")?;
     }
     let servers = cluster.nats.iter().map(|url| url.as_str().to_owned()).collect();
-    let nats = Nats::with(NatsOptions { servers, credentials, ca: cluster.ca.clone(), bucket: cluster.bucket.clone() });
+    let nats = NatsOptions { servers, credentials, ca: cluster.ca.clone(), bucket: cluster.bucket.clone() };
     Ok(Membership { cluster: cluster.clone(), secret, nats })
 }
 
@@ -43,9 +43,9 @@ impl Membership {
             .with_context(|| format!("cannot listen on {listen} for other nodes: choose another address with --cluster-listen"))?;
         // A port that the system chose.
         let address = if address == listen.to_string() { listener.local_addr()?.to_string() } else { address };
-        let node = Node::start(Arc::new(self.nats), &address, Timing::default());
+        let node = Node::start(Arc::new(Nats::with(self.nats.clone())), &address, Timing::default());
         tracing::info!(node = %node.id(), address, "a node of a cluster");
-        let proxy = proxy.with_cluster(node, self.secret)?;
+        let proxy = proxy.with_cluster(node, self.secret)?.with_bus(Arc::new(NatsBus::with(self.nats)));
         let serving = proxy.clone();
         tokio::spawn(async move { serving.serve_cluster(listener).await });
         Ok(proxy)

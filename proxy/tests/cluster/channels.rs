@@ -16,8 +16,9 @@ use browser_stream_server::{
     cluster::{Fault, Loopback, Post, Timing},
 };
 use futures::{FutureExt, future::BoxFuture};
-use harness::within;
+use harness::{Proxy, within};
 use parking_lot::Mutex;
+use serde_json::json;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
@@ -199,4 +200,16 @@ async fn a_name_that_is_taken_at_one_node_is_taken_at_all_and_the_first_ones_wor
     bus.judge(|from, to, _| if from == 1 || to == 1 { Fault::Lost } else { Fault::None });
     sleep(Duration::from_secs(20)).await;
     assert_eq!(refused(2, "alone", ChannelOptions::new()), None, "who had it is gone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn peers_find_nothing_where_nodes_read_channels() {
+    let proxy = Proxy::new();
+    let _publisher = proxy.channels.publish("news", many(), &()).expect("it may");
+    let peer = proxy.peer();
+    let mut refused = Vec::new();
+    for path in ["/channel/read/news", "/channel/read/nothing", "/channel/nowhere/news"] {
+        refused.push(peer.ask(path, json!({})).await.err().expect("it is refused"));
+    }
+    assert!(refused.iter().all(|error| *error == refused[2]), "as any path that is none: {refused:?}");
 }

@@ -1,4 +1,4 @@
-//! Two nodes of a cluster with a NATS server, each a process of its own: what a stream costs that goes from one to the other, and a name that all of them know.
+//! Two nodes of a cluster with a NATS server, each a process of its own: what a stream costs that goes from one to the other, a channel that is read there, and a name that all of them know.
 
 mod claims;
 mod nodes;
@@ -9,6 +9,7 @@ use self::nodes::Nodes;
 use crate::{
     bulk::{self, Flow},
     cases::{Case, Relays},
+    fanout,
     table::{Figure, Samples},
 };
 
@@ -19,6 +20,9 @@ pub const FIGURES: &[Figure] = &[
     // Payload per second of one client's stream of 16 KiB frames with a window of 1 MiB, to a server at the other node, over their link (TLS).
     Figure::new("one stream between two nodes, 16 KiB frames", "GiB/s", "cluster bulk").beside("cluster bulk local", LOCAL),
     Figure::new("CPU of both nodes", "s/GiB", "cluster bulk cpu").beside("cluster bulk local cpu", LOCAL),
+    // Payload per second that 50 readers at the other node got together, of messages of 64 KiB that one peer publishes as fast as they let it; they come over the link once.
+    Figure::new("fan-out to 50 readers at another node, 64 KiB", "MiB/s", "cluster fan-out").beside("cluster fan-out local", LOCAL),
+    Figure::new("CPU of both nodes, delivered", "s/GiB", "cluster fan-out cpu").beside("cluster fan-out local cpu", LOCAL),
     // Names that 16 sessions claim and give back as fast as they can, one at a time each: two writes to NATS for each, its file synchronized for every one.
     Figure::new("names claimed and released", "1/s", "cluster claims").beside("cluster claims alone", ALONE),
 ];
@@ -38,6 +42,12 @@ fn run(relays: &Relays, samples: &mut Samples) -> Result<()> {
     let way = relays.way();
     let flow = bulk::between([near, far], &[near, far], &way, LOAD)?;
     add(samples, "cluster bulk", "cluster bulk cpu", &flow);
+    let (delivered, costs) = fanout::between([near, near], &relays.name(), &[near, far])?;
+    samples.add("cluster fan-out local", delivered);
+    samples.add("cluster fan-out local cpu", costs);
+    let (delivered, costs) = fanout::between([near, far], &relays.name(), &[near, far])?;
+    samples.add("cluster fan-out", delivered);
+    samples.add("cluster fan-out cpu", costs);
     samples.add("cluster claims", claims::per_second(near.address, &relays.name())?);
     samples.add("cluster claims alone", claims::per_second(relays.proxy.address, &relays.name())?);
     Ok(())
@@ -51,5 +61,5 @@ fn add(samples: &mut Samples, speed: &'static str, cpu: &'static str, flow: &Flo
 
 /// One stream, as in `bulk`.
 const LOAD: (u32, usize, u32) = (1, 16 * 1024, 1024 * 1024);
-const LOCAL: &str = "both peers at one of these nodes";
+const LOCAL: &str = "all peers at one of these nodes";
 const ALONE: &str = "at a proxy that is alone";

@@ -17,7 +17,6 @@ use crate::{
 
 /// The only stream of each connection.
 const STREAM: u32 = 1;
-const NAME: &str = "bench";
 /// Credit that a reader has out, as a library's window has grown to.
 const WINDOW: u32 = 1024 * 1024;
 /// LAST, and the length of what follows.
@@ -62,8 +61,8 @@ fn granted(frame: Frame) -> u32 {
 }
 
 impl Publisher {
-    pub fn open(address: SocketAddr, policy: &str) -> Result<Self> {
-        let path = format!(r#"{{"path":"/channel/publish/{NAME}","channel":{{"policy":"{policy}"}}}}"#);
+    pub fn open(address: SocketAddr, name: &str, policy: &str) -> Result<Self> {
+        let path = format!(r#"{{"path":"/channel/publish/{name}","channel":{{"policy":"{policy}"}}}}"#);
         let (link, credit, _) = open(address, &path, INITIAL_WINDOW)?;
         Ok(Self { link, credit })
     }
@@ -97,8 +96,8 @@ impl Publisher {
 }
 
 impl Reader {
-    pub fn open(address: SocketAddr) -> Result<Self> {
-        let (link, _, first) = open(address, &format!(r#"{{"path":"/channel/subscribe/{NAME}"}}"#), WINDOW)?;
+    pub fn open(address: SocketAddr, name: &str) -> Result<Self> {
+        let (link, _, first) = open(address, &format!(r#"{{"path":"/channel/subscribe/{name}"}}"#), WINDOW)?;
         Ok(Self { link, first })
     }
 

@@ -58,6 +58,7 @@ pub enum Kind {
 }
 
 /// Both ends of a load, which run until their sockets are closed.
+#[derive(Default)]
 struct Load {
     sockets: Vec<TcpStream>,
     ends: Vec<JoinHandle<()>>,
@@ -81,33 +82,51 @@ impl Kind {
 
     /// So many readers, and one who sends as fast as it is let.
     fn load(self, address: SocketAddr, readers: usize, policy: &str) -> Result<Load> {
-        let bytes = Arc::new(AtomicU64::new(0));
-        let mut load = Load { sockets: Vec::new(), ends: Vec::new(), bytes };
-        let mut add = |socket: TcpStream, end: Box<dyn FnOnce() -> Result<()> + Send>| {
-            load.sockets.push(socket);
-            // It ends with an error by design: its connection is closed under it.
-            load.ends.push(thread::spawn(move || drop(end())));
-        };
         if self == Self::Channel {
-            let publisher = channel::Publisher::open(address, policy)?;
-            for _ in 0..readers {
-                let (reader, bytes) = (channel::Reader::open(address)?, load.bytes.clone());
-                add(reader.socket()?, Box::new(move || reader.drink(&bytes)));
-            }
-            add(publisher.socket()?, Box::new(move || publisher.pour()));
-            return Ok(load);
+            return Load::of_channel([address, address], NAME, readers, policy);
         }
+        let mut load = Load::default();
         for _ in 0..readers {
             let (reader, bytes) = (sockets::dial(address, self, "/reader")?, load.bytes.clone());
-            add(reader.try_clone()?, Box::new(move || sockets::drink(reader, &bytes)));
+            load.add(reader.try_clone()?, move || sockets::drink(reader, &bytes));
         }
         let sender = sockets::dial(address, self, "/sender")?;
-        add(sender.try_clone()?, Box::new(move || sockets::pour(sender, self)));
+        load.add(sender.try_clone()?, move || sockets::pour(sender, self));
         Ok(load)
     }
 }
 
 impl Load {
+    /// A channel whose publisher is at the first of these addresses, and whose readers are at the second.
+    fn of_channel([from, to]: [SocketAddr; 2], name: &str, readers: usize, policy: &str) -> Result<Self> {
+        let (mut load, publisher) = (Self::default(), channel::Publisher::open(from, name, policy)?);
+        for _ in 0..readers {
+            let (reader, bytes) = (channel::Reader::open(to, name)?, load.bytes.clone());
+            load.add(reader.socket()?, move || reader.drink(&bytes));
+        }
+        load.add(publisher.socket()?, move || publisher.pour());
+        Ok(load)
+    }
+
+    fn add(&mut self, socket: TcpStream, end: impl FnOnce() -> Result<()> + Send + 'static) {
+        self.sockets.push(socket);
+        // It ends with an error by design: its connection is closed under it.
+        self.ends.push(thread::spawn(move || drop(end())));
+    }
+
+    /// MiB delivered in a second, and the time that these were on a CPU for each GiB delivered.
+    fn measure(self, servers: &[&Process]) -> Result<(f64, f64)> {
+        let on_cpu = || servers.iter().map(|server| server.cpu_seconds()).sum::<Result<f64>>();
+        thread::sleep(WARM_UP);
+        let (cpu_before, before, begun) = (on_cpu()?, self.bytes.load(Ordering::Relaxed), Instant::now());
+        thread::sleep(SPAN);
+        let bytes = (self.bytes.load(Ordering::Relaxed) - before) as f64;
+        let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), on_cpu()? - cpu_before);
+        self.end();
+        ensure!(bytes > 0.0, "nothing was delivered");
+        Ok((bytes / MIB / seconds, cpu_seconds / (bytes / MIB / 1024.0)))
+    }
+
     fn end(self) {
         hang_up(&self.sockets);
         for end in self.ends {
@@ -120,17 +139,15 @@ impl Load {
 /// MiB delivered in a second, and the time that the server was on a CPU for each GiB delivered.
 fn run(relays: &Relays, samples: &mut Samples, kind: Kind, speed: &'static str, cpu: &'static str) -> Result<()> {
     let server = kind.start(&relays.bss)?;
-    let load = kind.load(server.address, READERS, "wait")?;
-    thread::sleep(WARM_UP);
-    let (cpu_before, before, begun) = (server.cpu_seconds()?, load.bytes.load(Ordering::Relaxed), Instant::now());
-    thread::sleep(SPAN);
-    let bytes = (load.bytes.load(Ordering::Relaxed) - before) as f64;
-    let (seconds, cpu_seconds) = (begun.elapsed().as_secs_f64(), server.cpu_seconds()? - cpu_before);
-    load.end();
-    ensure!(bytes > 0.0, "nothing was delivered");
-    samples.add(speed, bytes / MIB / seconds);
-    samples.add(cpu, cpu_seconds / (bytes / MIB / 1024.0));
+    let (delivered, costs) = kind.load(server.address, READERS, "wait")?.measure(&[&server])?;
+    samples.add(speed, delivered);
+    samples.add(cpu, costs);
     Ok(())
+}
+
+/// The same for a channel whose publisher is at the first of these, and all of whose readers are at the second; both are looked at.
+pub fn between([from, to]: [&Process; 2], name: &str, servers: &[&Process]) -> Result<(f64, f64)> {
+    Load::of_channel([from.address, to.address], name, READERS, "wait")?.measure(servers)
 }
 
 /// One reader's socket is not read: what the others get, what the server grows by, and how many messages that reader is told it missed when it reads again.
@@ -139,7 +156,7 @@ fn frozen(relays: &Relays, samples: &mut Samples, kind: Kind, [speed, memory, to
     let load = kind.load(server.address, READERS - 1, "drop")?;
     thread::sleep(WARM_UP);
     let frozen = match kind {
-        Kind::Channel => Ok(channel::Reader::open(server.address)?),
+        Kind::Channel => Ok(channel::Reader::open(server.address, NAME)?),
         _ => Err(sockets::dial(server.address, kind, "/reader")?),
     };
     let (kib_before, before, begun) = (server.resident_kib()?, load.bytes.load(Ordering::Relaxed), Instant::now());
@@ -155,6 +172,7 @@ fn frozen(relays: &Relays, samples: &mut Samples, kind: Kind, [speed, memory, to
     Ok(())
 }
 
+const NAME: &str = "bench";
 const READERS: usize = 50;
 /// Bytes of a message.
 const MESSAGE: usize = 64 * 1024;

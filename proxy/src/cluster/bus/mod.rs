@@ -39,6 +39,11 @@ pub trait Bus: Send + Sync + 'static {
 
     /// A parcel is no longer than this.
     fn parcel_max(&self) -> usize;
+
+    /// Parcels that were dropped so far, as far as it knows.
+    fn dropped(&self) -> u64 {
+        0
+    }
 }
 
 /// What comes of a subject.

@@ -18,8 +18,10 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Bus, Mail, Subject};
+use crate::cluster::{NatsError, NatsOptions};
 
-/// A bus on the NATS server at a URL, which it connects to when it can: what is said meanwhile is dropped, and what is listened to is heard from then on.
+/// A bus on a NATS server, which it connects to when it can: what is said meanwhile is dropped, and what is listened to is heard from then on. The connection is its own, so that
+/// no renewal of a node's lease waits behind what is said in rooms.
 ///
 /// See [`Post`](super::Post).
 pub struct NatsBus {
@@ -35,7 +37,7 @@ enum Errand {
 }
 
 struct Wire {
-    url: String,
+    options: NatsOptions,
     prefix: String,
     client: OnceCell<Client>,
     /// Bytes that were sent and that NATS has not taken yet.
@@ -51,27 +53,29 @@ const QUEUED_MAX: usize = 16 * 1024 * 1024;
 const PARCEL_COSTS: usize = 256;
 /// NATS takes 1 MiB unless told otherwise. Shorter ones let others in between.
 const PARCEL_MAX: usize = 256 * 1024;
-const CONNECT_MAX: Duration = Duration::from_secs(2);
 const FLUSH_MAX: Duration = Duration::from_secs(2);
 const RETRY: Duration = Duration::from_millis(500);
 
 impl NatsBus {
-    /// A bus below `cluster`, for all nodes that say the same.
+    /// A bus at the server of that URL, for all nodes that name the same `cluster`.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn new(url: &str, cluster: &str) -> Self {
-        let prefix = format!("bss.{}", Subject::new("bus", &[cluster]).as_str());
+        Self::with(NatsOptions::new(url, cluster))
+    }
+
+    /// The same with more to say: the cluster is that of the bucket.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn with(options: NatsOptions) -> Self {
+        let prefix = format!("bss.{}", Subject::new("bus", &[&options.bucket]).as_str());
         let (queued, dropped, is_said) = Default::default();
-        let wire = Arc::new(Wire { url: url.to_owned(), prefix, client: OnceCell::new(), queued, dropped, is_said });
+        let wire = Arc::new(Wire { options, prefix, client: OnceCell::new(), queued, dropped, is_said });
         let (outbox, parcels) = mpsc::unbounded_channel();
         let task = AbortOnDropHandle::new(tokio::spawn(publish(wire.clone(), parcels)));
         Self { wire, outbox, _task: task }
-    }
-
-    /// Parcels that were dropped since NATS did not take them.
-    pub fn dropped(&self) -> u64 {
-        self.wire.dropped.load(Ordering::Relaxed)
     }
 }
 
@@ -93,9 +97,9 @@ impl Wire {
         }
     }
 
-    async fn connect(&self) -> Result<Client, async_nats::ConnectError> {
+    async fn connect(&self) -> Result<Client, NatsError> {
         // What this node says comes not back to it.
-        ConnectOptions::new().name("bss bus").no_echo().connection_timeout(CONNECT_MAX).connect(&self.url).await
+        self.options.connect(ConnectOptions::new().name("bss bus").no_echo()).await
     }
 
     fn subject(&self, subject: &Subject) -> String {
@@ -140,6 +144,10 @@ impl Bus for NatsBus {
             }
         }
         .boxed()
+    }
+
+    fn dropped(&self) -> u64 {
+        self.wire.dropped.load(Ordering::Relaxed)
     }
 
     fn parcel_max(&self) -> usize {

@@ -1,6 +1,13 @@
 //! Which nodes are there, as far as a bus tells.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::StreamExt;
@@ -41,6 +48,10 @@ struct Inner {
     /// When each other was heard last.
     nodes: Mutex<HashMap<Uuid, Instant>>,
     news: broadcast::Sender<News>,
+    /// It said that it goes, and says nothing else any more.
+    has_left: AtomicBool,
+    /// Parcels about something, and their bytes: each once, however many hear it.
+    sent: [AtomicU64; 2],
 }
 
 /// What becomes of other nodes.
@@ -66,7 +77,8 @@ impl Post {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(bus: Arc<dyn Bus>, node: Uuid, timing: Timing) -> Self {
-        let inner = Arc::new(Inner { bus, node, nodes: Mutex::default(), news: broadcast::Sender::new(NEWS_AHEAD) });
+        let (nodes, has_left, sent) = Default::default();
+        let inner = Arc::new(Inner { bus, node, nodes, news: broadcast::Sender::new(NEWS_AHEAD), has_left, sent });
         let task = tokio::spawn(run(inner.clone(), timing));
         Self { inner, _task: Arc::new(AbortOnDropHandle::new(task)) }
     }
@@ -93,6 +105,7 @@ impl Post {
 
     /// Goes: the others need not wait to see that. Resolves when that is on its way.
     pub async fn leave(&self) {
+        self.inner.has_left.store(true, Ordering::Release);
         self.inner.say(GOES);
         self.inner.bus.flush().await;
     }
@@ -101,13 +114,25 @@ impl Post {
         &*self.inner.bus
     }
 
+    /// Parcels that were sent so far, their bytes, and how many of them the bus knows to be dropped.
+    pub fn sent(&self) -> [u64; 3] {
+        let [parcels, bytes] = &self.inner.sent;
+        [parcels.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed), self.inner.bus.dropped()]
+    }
+
     pub(super) fn send(&self, subject: &Subject, parcel: Bytes) {
+        let [parcels, bytes] = &self.inner.sent;
+        parcels.fetch_add(1, Ordering::Relaxed);
+        bytes.fetch_add(parcel.len() as u64, Ordering::Relaxed);
         self.inner.bus.send(subject, parcel);
     }
 }
 
 impl Inner {
     fn say(&self, what: u8) {
+        if what == HERE && self.has_left.load(Ordering::Acquire) {
+            return;
+        }
         let mut out = BytesMut::with_capacity(17);
         out.put_u8(what);
         out.put_slice(self.node.as_bytes());

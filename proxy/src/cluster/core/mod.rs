@@ -197,6 +197,12 @@ impl Core {
         (others + usize::from(self.lease.until().is_some()), names)
     }
 
+    /// The other nodes that are not known to be dead, and where they are reached.
+    pub fn others(&self) -> impl Iterator<Item = (NodeId, Arc<str>)> {
+        let alive = self.peers.iter().filter(|(_, peer)| peer.fenced_at.is_none());
+        alive.filter_map(|(&id, _)| Some((id, self.address_of(id)?)))
+    }
+
     /// The next write to carry out, with the number under which its outcome is to be handed in.
     pub fn next_write(&mut self) -> Option<(u64, Write)> {
         self.writes.pop_front()

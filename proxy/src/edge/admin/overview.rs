@@ -21,7 +21,7 @@ pub(super) struct Overview {
     pub since_ms: u64,
     /// Whether new sessions are welcome.
     pub ready: bool,
-    /// Why not: `draining`, `descriptors` or `memory`.
+    /// Why not: `draining`, `descriptors`, `memory`, or `cluster`.
     pub ready_reason: Option<&'static str>,
     /// Whether it goes down.
     pub draining: bool,
@@ -48,6 +48,9 @@ pub(super) struct Overview {
     pub rss: Option<u64>,
     /// What was refused, shed or cut, by the limit or rule; what never was is left out.
     pub refusals: BTreeMap<&'static str, u64>,
+    /// Where it is one of a cluster: the others that are there, as it has heard, by their ids, and where they are reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<BTreeMap<String, String>>,
 }
 
 impl Overview {
@@ -77,6 +80,10 @@ impl Overview {
             memory_budget: inner.memory.budget(),
             rss: rss(),
             refusals: inner.counters.iter().filter(|(_, count)| *count > 0).collect(),
+            #[cfg(feature = "cluster")]
+            nodes: inner.membership.get().map(super::super::cluster::Membership::others),
+            #[cfg(not(feature = "cluster"))]
+            nodes: None,
         }
     }
 }

@@ -14,7 +14,7 @@ use std::{
 
 use browser_stream_mux::{Code, Stream};
 use browser_stream_protocol::channel::{Accepted, ChannelOptions, Policy, Publishers};
-use futures::{StreamExt, future::BoxFuture};
+use futures::{FutureExt, StreamExt, future::BoxFuture};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -23,11 +23,17 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{Channels, Inner, hub::Hub, pair, reader::Reader};
+use super::{
+    Channels, Inner, bad,
+    hub::{Hub, Over},
+    pair,
+    reader::Reader,
+};
 use crate::{
     cluster::{Heard, Lane, Mail, News, Post, Subject, Word},
     error::OpenError,
-    route::Name,
+    route::{Handler, Name},
+    session::Opening,
 };
 
 /// Opens streams at other nodes, on which they answer as [`Channels::read_by_node`] does.
@@ -81,7 +87,25 @@ impl Word for Tiding {
     }
 }
 
+/// The route of other nodes, which read channels here for their readers.
+pub(super) struct Read(pub Channels);
+
+impl Handler for Read {
+    fn call(&self, opening: Opening) -> BoxFuture<'static, ()> {
+        self.0.clone().read_over_link(opening).boxed()
+    }
+}
+
+fn nobody() -> OpenError {
+    OpenError::new(Code::NotFound, "nobody publishes in that channel at this node")
+}
+
 impl Channels {
+    /// Where a node is asked for a channel, over a link; its name stands behind that.
+    pub(crate) fn path_of_nodes(&self) -> String {
+        format!("{}/read", self.inner.prefix)
+    }
+
     /// From now on the channels are those of all nodes, which are reached by `ways`. To be said before anybody publishes or subscribes.
     ///
     /// # Panics
@@ -102,14 +126,39 @@ impl Channels {
     /// `not_found` where none publishes here, `limit`.
     #[doc(hidden)]
     pub fn read_by_node(&self, name: &Name) -> Result<(Accepted, Stream), OpenError> {
-        let nobody = || OpenError::new(Code::NotFound, "nobody publishes in that channel at this node");
-        let hub = self.inner.registry.find(name).filter(|hub| hub.native().is_some()).ok_or_else(nobody)?;
+        let hub = self.published(name)?;
         let (near, far) = pair::pair(&self.ground().memory);
         let id = Uuid::new_v4();
         let reader = hub.subscribe_as(id, || Some(far), true).map_err(|_| nobody())??;
         let accepted = Accepted::new(id, hub.info(None));
         tokio::spawn(self.clone().run_reader(name.clone(), hub, reader));
         Ok((accepted, near))
+    }
+
+    /// The same over a link. That node has looked at what its readers may.
+    async fn read_over_link(self, opening: Opening) {
+        let process = &opening.session().process;
+        self.belong_to(&process.memory, &process.counters);
+        let segment = opening.open().path.rsplit('/').next().unwrap_or_default();
+        let found = Name::from_segment(segment).map_err(|error| bad(&error)).and_then(|name| Ok((self.published(&name)?, name)));
+        let (hub, name) = match found {
+            Ok(found) => found,
+            Err(error) => return opening.refuse(error).await,
+        };
+        let (id, mut coming) = (Uuid::new_v4(), Some(opening));
+        let accepted = Accepted::new(id, hub.info(None));
+        let subscribed = hub.subscribe_as(id, || coming.take().map(|opening| opening.accept_with(&accepted)), true);
+        match (subscribed, coming) {
+            (Ok(Ok(reader)), _) => self.run_reader(name, hub, reader).await,
+            (Ok(Err(error)), Some(opening)) => opening.refuse(error).await,
+            (Err(Over), Some(opening)) => opening.refuse(nobody()).await,
+            (_, None) => {}
+        }
+    }
+
+    /// The channel in which somebody publishes at this node.
+    fn published(&self, name: &Name) -> Result<Arc<Hub>, OpenError> {
+        self.inner.registry.find(name).filter(|hub| hub.native().is_some()).ok_or_else(nobody)
     }
 
     /// What a publisher that comes finds at other nodes: whether it may publish, and what holds then.

@@ -171,6 +171,8 @@ impl Channels {
     /// If there are routes of the same patterns already.
     pub fn mount(&self, router: StreamRouter) -> StreamRouter {
         let prefix = &self.inner.prefix;
+        #[cfg(feature = "cluster")]
+        let router = router.route_of_nodes(&format!("{}/{{name}}", self.path_of_nodes()), abroad::Read(self.clone()));
         router
             .route(&format!("{prefix}/publish/{{name}}"), Publish(self.clone()))
             .route(&format!("{prefix}/subscribe/{{name}}"), Subscribe(self.clone()))

@@ -2,7 +2,10 @@
 
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
 use tempfile::tempdir;
+
+use super::Cluster;
 
 /// `bss serve` with an environment that says nothing.
 fn serve() -> Command {
@@ -72,4 +75,16 @@ fn threat_33_a_password_in_the_url_of_nats_is_printed_nowhere() {
     }
     let error = checked(&[&["--cluster", "tls://***@nats.example:4222"][..], &here].concat()).1;
     assert!(error.contains("--print-config hides a user and password"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_node_tells_whoever_runs_it_which_others_there_are() {
+    let cluster = Cluster::start(2).await;
+    for [node, other] in [[0, 1], [1, 0]] {
+        let overview = cluster.nodes[node].told("/admin/api/overview").await;
+        let (_, json) = overview.split_once("\r\n\r\n").expect("a body");
+        let overview: Value = serde_json::from_str(json).expect("JSON");
+        let nodes: Vec<&Value> = overview["nodes"].as_object().expect("it is one of several").values().collect();
+        assert_eq!(nodes, [&cluster.nodes[other].links.address().to_string()], "the others, and where they are reached");
+    }
 }

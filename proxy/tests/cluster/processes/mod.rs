@@ -1,5 +1,6 @@
 //! `bss` in three processes, with NATS between them: peers at different nodes.
 
+mod fanout;
 mod flags;
 mod lives;
 mod moves;
@@ -38,6 +39,8 @@ pub struct Cluster {
 pub struct Node {
     child: Child,
     address: SocketAddr,
+    /// Where it tells its metrics.
+    admin: SocketAddr,
     /// Between it and NATS.
     nats: Shim,
     /// Between it and nodes that dial it.
@@ -67,11 +70,13 @@ impl Cluster {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("BSS_")) {
             command.env_remove(name);
         }
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+        let free = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+        let (port, admin) = (free(), free());
         let links = Shim::start(port, 1).await;
         let (url, listen, address) = (format!("nats://{}", nats.address()), port.to_string(), links.address().to_string());
         command.args(["serve", "--bind", "127.0.0.1:0", "--cluster", &url]);
         command.args(["--cluster-listen", &listen, "--cluster-address", &address]);
+        command.args(["--admin", &admin.to_string()]);
         command.arg("--cluster-secret").arg(self.folder.path().join("secret"));
         command.env("RUST_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("bss starts");
@@ -80,7 +85,7 @@ impl Cluster {
         thread::spawn(move || lines.for_each(drop));
         let address: SocketAddr = line.rsplit("http://").next().and_then(|url| url.trim_end_matches('/').parse().ok()).expect("a URL");
         let front = Shim::start(address, 1).await;
-        self.nodes.push(Node { child, address, nats, links, front });
+        self.nodes.push(Node { child, address, admin, nats, links, front });
     }
 
     /// A peer at that node.
@@ -101,11 +106,19 @@ impl Cluster {
 impl Node {
     /// What `/readyz` answers.
     pub async fn readiness(&self) -> String {
-        let mut socket = TcpStream::connect(self.address).await.expect("it listens");
-        socket.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.expect("written");
-        let mut answer = String::new();
-        within(socket.read_to_string(&mut answer)).await.expect("text");
-        answer
+        get(self.address, "/readyz").await
+    }
+
+    /// One of its metrics.
+    pub async fn metric(&self, name: &str) -> u64 {
+        let metrics = self.told("/metrics").await;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).expect("it is told");
+        value.parse().expect("a number")
+    }
+
+    /// What it tells whoever runs it.
+    pub async fn told(&self, path: &str) -> String {
+        get(self.admin, path).await
     }
 
     /// Waits until it says that it is ready, or that it is not for want of NATS.
@@ -159,6 +172,16 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// What is answered there.
+async fn get(address: SocketAddr, path: &str) -> String {
+    let mut socket = TcpStream::connect(address).await.expect("it listens");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes()).await.expect("written");
+    let mut answer = String::new();
+    within(socket.read_to_string(&mut answer)).await.expect("text");
+    answer
 }
 
 /// The next client of a server.

@@ -13,7 +13,7 @@ use super::{
     super::{ChannelEvent, Channels, Ground, batch::Batcher, hub::Hub},
     Abroad,
 };
-use crate::route::Name;
+use crate::{counters::Deed, route::Name};
 
 /// A channel as it is read at another node.
 struct Mirror {
@@ -158,7 +158,10 @@ impl Mirror {
                 sleep(MEMORY_LOOK).await;
             }
             match self.stream.read_chunk().await {
-                Ok(Some(chunk)) => self.decoder.push(chunk),
+                Ok(Some(chunk)) => {
+                    self.hub.counters.did(Deed::ChannelFromNodes, chunk.len() as u64);
+                    self.decoder.push(chunk);
+                }
                 Ok(None) | Err(_) => return Over::Lost,
             }
         }
