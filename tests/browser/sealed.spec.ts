@@ -194,6 +194,8 @@ test("bss_connects_to_a_sealed_page_by_its_address_and_to_no_other_key", async (
     child.stderr.on("data", (text) => {
       said += text;
     });
+    // Who is refused may be gone before it has read that.
+    child.stdin.on("error", (error: NodeJS.ErrnoException) => expect(error.code).toBe("EPIPE"));
     child.stdin.end("through the proxy");
     const [code] = await once(child, "close");
     return { code, out, said };
