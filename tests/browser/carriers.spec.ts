@@ -80,7 +80,7 @@ test("a resumable stream goes on over HTTP when WebSockets are let through no mo
   await serve(server, name, 1);
   await connect(client, name, 2);
   const moved = () => client.evaluate(() => kept.mdm.stats().received);
-  await expect.poll(moved, { intervals: [5] }).toBeGreaterThan(TOTAL / 8);
+  await expect.poll(moved, { intervals: [5], timeout: 60_000 }).toBeGreaterThan(TOTAL / 8);
   for (const way of ways) way.treat("refuse");
   const [mine, theirs] = await Promise.all([said(client), said(server)]);
   expectWhole(mine, theirs, 4, WINDOW_MAX);

@@ -112,7 +112,7 @@ async fn several_receive_at_once_one_of_them_to_stdout_and_one_comes_late() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receiver_that_is_interrupted_is_told_to_the_sender_and_goes_on_where_it_was() {
     let proxy = Proxy::start().await;
-    let (from, to) = (folder(&[("big", 48 << 20)]), folder(&[]));
+    let (from, to) = (folder(&[("big", 16 << 20)]), folder(&[]));
     let (mut sender, code) = sending(&proxy.address.to_string(), &["--verbose", &path(&from, "big")]).await;
     assert!(sender.said().await.contains("for this machine"));
     let receive = || Program::start(proxy.bss(&["recv", &code, "--output"]).arg(to.path()));
@@ -124,7 +124,7 @@ async fn a_receiver_that_is_interrupted_is_told_to_the_sender_and_goes_on_where_
     let said = sender.said().await;
     assert!(said.ends_with(": big: cancelled by the receiver"), "{said}");
     let held = length(to.path(), "big");
-    assert!(held > 1 << 20 && held < 48 << 20, "{held}");
+    assert!(held > 1 << 20 && held < 16 << 20, "{held}");
     let receiver = receive();
     until(|| length(to.path(), "big") > held).await;
     assert_eq!(receiver.ended().await.stdout(), format!("{}\n", path(&to, "big")));
@@ -136,7 +136,7 @@ async fn a_receiver_that_is_interrupted_is_told_to_the_sender_and_goes_on_where_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sender_that_is_interrupted_is_told_to_the_receiver_and_another_goes_on_where_it_was() {
     let proxy = Proxy::start().await;
-    let (from, to) = (folder(&[("big", 48 << 20)]), folder(&[]));
+    let (from, to) = (folder(&[("big", 16 << 20)]), folder(&[]));
     let url = proxy.address.to_string();
     let (sender, code) = sending(&url, &[&path(&from, "big")]).await;
     let receiver = Program::start(proxy.bss(&["recv", &code, "--output"]).arg(to.path()));
@@ -161,7 +161,7 @@ async fn a_sender_that_is_interrupted_is_told_to_the_receiver_and_another_goes_o
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sender_that_does_not_come_back_is_waited_for_as_long_as_was_said_and_the_part_is_kept() {
     let proxy = Proxy::start().await;
-    let (from, to) = (folder(&[("big", 48 << 20)]), folder(&[]));
+    let (from, to) = (folder(&[("big", 16 << 20)]), folder(&[]));
     let (sender, code) = sending(&proxy.address.to_string(), &[&path(&from, "big")]).await;
     let receiver = Program::start(proxy.bss(&["recv", &code, "--grace", "1", "--output"]).arg(to.path()));
     until(|| length(to.path(), "big") > 1 << 20).await;
