@@ -209,7 +209,7 @@ async fn peers_find_nothing_where_nodes_read_channels() {
     let peer = proxy.peer();
     let mut refused = Vec::new();
     for path in ["/channel/read/news", "/channel/read/nothing", "/channel/nowhere/news"] {
-        refused.push(peer.ask(path, json!({})).await.err().expect("it is refused"));
+        refused.push(peer.ask(path, json!({})).await.expect_err("it is refused"));
     }
     assert!(refused.iter().all(|error| *error == refused[2]), "as any path that is none: {refused:?}");
 }
