@@ -184,6 +184,8 @@ it("speech is heard at once, and is over only behind a gap", () => {
   ];
   expect(said.map(([loudness, now]) => speech.hear(loudness, now))).toEqual([false, true, true, false, true]);
   expect(loudnessOf(new Float32Array([0.5, -0.5]))).toBe(0.5);
+  const beep = new Float32Array(8192).fill(0.5, 4096, 5120);
+  expect(loudnessOf(beep), "as loud as where it is loudest").toBe(0.5);
   expect(loudnessOf(new Float32Array())).toBe(0);
 });
 

@@ -4,6 +4,8 @@
 const LOUD = 0.015;
 /** A gap between two words is shorter. */
 const GAP_MS = 500;
+/** So many samples are judged together: 21 ms at 48 kHz. */
+const STRETCH = 1024;
 
 export class Speech {
   #until = Number.NEGATIVE_INFINITY;
@@ -15,9 +17,14 @@ export class Speech {
   }
 }
 
-/** How loud samples are: the square root of their mean square. */
+/** How loud the loudest stretch of samples is: the square root of its mean square. A short sound counts in full. */
 export function loudnessOf(samples: Float32Array): number {
-  let sum = 0;
-  for (const sample of samples) sum += sample * sample;
-  return Math.sqrt(sum / Math.max(1, samples.length));
+  let loudest = 0;
+  for (let at = 0; at < samples.length; at += STRETCH) {
+    const stretch = samples.subarray(at, at + STRETCH);
+    let sum = 0;
+    for (const sample of stretch) sum += sample * sample;
+    loudest = Math.max(loudest, sum / stretch.length);
+  }
+  return Math.sqrt(loudest);
 }
