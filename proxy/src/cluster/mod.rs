@@ -24,5 +24,5 @@ pub use link::{LinkError, Links, Secret, SecretError};
 pub use local::Local;
 pub use nats::{Nats, NatsError, NatsOptions};
 pub use node::{Node, Tenure, Validity};
-pub use row::{NameRow, NodeId, NodeRow, Place, Row, State, Title};
+pub use row::{NameRow, NodeId, NodeRow, Place, Row, Share, State, Title};
 pub use timing::{Time, Timing};
