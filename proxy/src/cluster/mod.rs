@@ -18,7 +18,7 @@ mod timing;
 
 pub use adapter::{Adapter, Change, Expected, Outcome, Write};
 pub use bus::{Bus, Fault, Loopback, Mail, NatsBus, News, Post, Subject};
-pub(crate) use bus::{Heard, Lane, Word};
+pub(crate) use bus::{Heard, Lane, Listener, Word, listen};
 pub use core::{Core, Event, Hold, Whereabouts, Why};
 pub use link::{LinkError, Links, Secret, SecretError};
 pub use local::Local;

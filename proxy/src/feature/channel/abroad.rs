@@ -9,31 +9,26 @@ mod mirror;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Weak},
-    time::Duration,
+    sync::Arc,
 };
 
 use browser_stream_mux::{Code, Stream};
 use browser_stream_protocol::channel::Accepted;
-use futures::{FutureExt, StreamExt, future::BoxFuture};
+use futures::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tokio::{
-    sync::broadcast::error::RecvError,
-    time::{Instant, sleep_until},
-};
 use uuid::Uuid;
 
 use self::claim::Claims;
 pub(super) use self::claim::Right;
 use super::{
-    Channels, Inner, bad,
+    Channels, bad,
     hub::{Hub, Over},
     pair,
     reader::Reader,
 };
 use crate::{
-    cluster::{Heard, Lane, Mail, News, Node, Post, Subject, Word},
+    cluster::{Heard, Lane, Listener, Node, Post, Subject, Word, listen},
     error::OpenError,
     route::{Handler, Name},
     session::Opening,
@@ -73,9 +68,6 @@ pub(super) struct Tiding {
     readers: usize,
 }
 
-/// How often it is looked whether something was missed behind which nothing was said.
-const PULSE: Duration = Duration::from_secs(4);
-
 impl Word for Tiding {
     /// What was missed follows from what holds.
     fn counts(&self) -> bool {
@@ -113,7 +105,10 @@ impl Channels {
         let claims = Claims::new(node.clone(), &self.inner.prefix);
         let abroad = Arc::new(Abroad { post: post.clone(), subject, ways, claims, lane, known: Mutex::default() });
         if self.inner.abroad.set(abroad.clone()).is_ok() {
-            tokio::spawn(abroad.run(Arc::downgrade(&self.inner)));
+            let inner = Arc::downgrade(&self.inner);
+            tokio::spawn(async move {
+                listen(&abroad.post, &abroad.subject, &abroad.lane, || Some(Channels { inner: inner.upgrade()? })).await
+            });
         }
     }
 
@@ -193,6 +188,23 @@ impl Channels {
     }
 }
 
+impl Listener<Vec<Tiding>, Tiding> for Channels {
+    fn tell_all(&self, asks: bool) {
+        if let Some(abroad) = self.inner.abroad.get() {
+            abroad.tell_all(asks);
+        }
+    }
+
+    fn hear(&self, heard: Heard<Vec<Tiding>, Tiding>) {
+        let Some(abroad) = self.inner.abroad.get() else { return };
+        match heard {
+            Heard::State { from, state, .. } => abroad.replace(self, from, state),
+            Heard::Words { from, words } => words.into_iter().for_each(|tiding| abroad.hear(self, from, tiding)),
+            Heard::Gone { from } => abroad.replace(self, from, Vec::new()),
+        }
+    }
+}
+
 impl Abroad {
     fn readers(&self, name: &Name) -> usize {
         let known = self.known.lock();
@@ -221,53 +233,6 @@ impl Abroad {
         drop(known);
         if before.as_ref() != Some(&tiding) && (before.is_some() || !tiding.is_nothing()) && lane.has_others() {
             lane.words(vec![tiding]);
-        }
-    }
-
-    /// Hears other nodes for as long as there are channels.
-    async fn run(self: Arc<Self>, inner: Weak<Inner>) {
-        let (mut mail, mut news) = (self.post.bus().listen(&self.subject), self.post.news());
-        let mut pulse_at = Instant::now() + PULSE;
-        loop {
-            tokio::select! {
-                mail = mail.next() => {
-                    let (Some(inner), Some(mail)) = (inner.upgrade(), mail) else { return };
-                    match mail {
-                        Mail::Listening => self.tell_all(true),
-                        Mail::Parcel(parcel) => {
-                            let hearing = self.lane.lock().take(parcel);
-                            if hearing.is_asked {
-                                self.tell_all(false);
-                            }
-                            let channels = Channels { inner };
-                            match hearing.heard {
-                                Some(Heard::State { from, state, .. }) => self.replace(&channels, from, state),
-                                Some(Heard::Words { from, words }) => words.into_iter().for_each(|tiding| self.hear(&channels, from, tiding)),
-                                Some(Heard::Gone { from }) => self.replace(&channels, from, Vec::new()),
-                                None => {}
-                            }
-                        }
-                    }
-                }
-                news = news.recv() => {
-                    let Some(inner) = inner.upgrade() else { return };
-                    match news {
-                        Ok(News::Came(_)) | Err(RecvError::Lagged(_)) => self.tell_all(true),
-                        Ok(News::Gone(node)) => {
-                            self.lane.lock().forget(node);
-                            self.replace(&Channels { inner }, node, Vec::new());
-                        }
-                        Err(RecvError::Closed) => return,
-                    }
-                }
-                () = sleep_until(pulse_at) => {
-                    if inner.strong_count() == 0 {
-                        return;
-                    }
-                    self.lane.lock().pulse();
-                    pulse_at = Instant::now() + PULSE;
-                }
-            }
         }
     }
 
