@@ -42,7 +42,10 @@ export async function startPipe(kind) {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  const front = await startFront(kind, { upstream: port, edit: plain });
+  const front = await startFront(kind, { upstream: port, edit: plain }).catch((error) => {
+    server.close();
+    throw error;
+  });
   const visitor = connect(front.port, "127.0.0.1").on("error", () => {});
   visitor.write(
     `GET /mux HTTP/1.1\r\nHost: ${NAME}:${front.port}\r\nConnection: Upgrade\r\nUpgrade: websocket${HEAD_END}`,
@@ -65,10 +68,10 @@ export async function startPipe(kind) {
 /** The same without TLS: the kernel then counts the bytes that were sent. @param {string} text */
 function plain(text) {
   return text
-    .replace(" ssl http2", "")
+    .replaceAll(" ssl http2", "")
     .replace(/^\s*ssl_.*\n/gm, "")
-    .replace(`https://${NAME}:`, `http://${NAME}:`)
-    .replace(/^\ttls .*\n/m, "");
+    .replace(/^https:(?=\S+ {$)/gm, "http:")
+    .replace(/^\ttls .*\n/gm, "");
 }
 
 /** Reads to the end of a request's or an answer's head, and then no more. @param {Socket} socket */

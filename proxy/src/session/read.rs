@@ -29,15 +29,9 @@ use crate::{counters::Refusal, error::APPLICATION_CODE_MIN};
 /// Control frames that may wait for one peer: twice what all its streams need at once. More are replies that it provokes and does not take.
 const REPLIES_MAX: usize = 256 * 1024;
 
-/// How long a session goes on with what its peer sends while others wait. What a turn leads to is written together: turns of half this length
-/// cost an eighth more for small messages, and a third more for opens.
-const TURN_MAX: Duration = Duration::from_micros(100);
-
-/// The same while nobody else waits: each end of a turn has tokio wake another thread, which finds nothing to do.
-const TURN_ALONE: Duration = Duration::from_micros(200);
-
-/// Whose next turn begins this soon was not waited for by anybody.
-const AT_ONCE: Duration = Duration::from_micros(10);
+/// How long a session goes on with what its peer sends while others wait. What a turn leads to is written together, and each end of one may have
+/// tokio wake another thread: turns of half this length cost a tenth more for bulk, an eighth for small messages, and a third for opens.
+const TURN_MAX: Duration = Duration::from_micros(200);
 
 /// The same for a peer whose bytes come in crumbs, of which there is little to put together: hardly more than one read.
 const TURN_OF_CRUMBS: Duration = Duration::from_micros(10);
@@ -57,7 +51,7 @@ const FAR_FUTURE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Takes what the peer sends until it closes, breaks a rule, or falls silent.
 pub(super) async fn read<R: Reader>(session: &Arc<Session>, reader: &mut R, openings: &mut Openings) -> Cut {
     let mut timer = pin!(sleep_until(session.deadline()));
-    let mut reading = Reading { session, reader, openings, runs: VecDeque::new(), owing: false, closed: false, pause: None, yielded: None };
+    let mut reading = Reading { session, reader, openings, runs: VecDeque::new(), owing: false, closed: false, pause: None };
     poll_fn(|cx| reading.poll(cx, timer.as_mut())).await
 }
 
@@ -73,8 +67,6 @@ struct Reading<'a, R> {
     closed: bool,
     /// The peer sends too much that moves nothing: it is read no faster.
     pause: Option<Pin<Box<Sleep>>>,
-    /// When the last turn ended, if it might have gone on.
-    yielded: Option<Instant>,
 }
 
 impl<R: Reader> Reading<'_, R> {
@@ -83,13 +75,11 @@ impl<R: Reader> Reading<'_, R> {
         let polled = self.turn(cx, timer, &mut effects);
         effects.run();
         effects.keep();
-        self.yielded.iter_mut().for_each(|yielded| *yielded = now());
         polled
     }
 
     fn turn(&mut self, cx: &mut Context<'_>, mut timer: Pin<&mut Sleep>, effects: &mut Effects) -> Poll<Cut> {
         let begun = now();
-        let alone = self.yielded.take().is_some_and(|yielded| begun.duration_since(yielded) < AT_ONCE);
         // Here, too, for a peer that never pauses is never waited for.
         if let Err(dead) = self.look(timer.as_mut(), begun) {
             return Poll::Ready(dead);
@@ -97,8 +87,7 @@ impl<R: Reader> Reading<'_, R> {
         loop {
             effects.corked(|| self.openings.poll(cx));
             effects.act();
-            if now().duration_since(begun) > self.turn_max(alone) {
-                self.yielded = Some(begun);
+            if now().duration_since(begun) > self.turn_max() {
                 // A peer that never stops sending must not be the only one that is served. Yielding, unlike waking oneself, lets the runtime look
                 // at its sockets first: it would else do so after 61 such turns.
                 let _ = pin!(tokio::task::yield_now()).poll(cx);
@@ -143,12 +132,8 @@ impl<R: Reader> Reading<'_, R> {
         Ok(())
     }
 
-    fn turn_max(&self, alone: bool) -> Duration {
-        match alone {
-            _ if self.reader.is_crumbs() => TURN_OF_CRUMBS,
-            true => TURN_ALONE,
-            false => TURN_MAX,
-        }
+    fn turn_max(&self) -> Duration {
+        if self.reader.is_crumbs() { TURN_OF_CRUMBS } else { TURN_MAX }
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Read, Cut>> {
