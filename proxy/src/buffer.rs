@@ -79,6 +79,19 @@ impl Buffer {
         Poll::Ready(Ok(()))
     }
 
+    /// The same until so many bytes are filled or nothing more is there now. What ends it behind the first read, an error too, is met again by the next.
+    pub fn poll_read_all(&mut self, cx: &mut Context<'_>, socket: &mut (impl AsyncRead + Unpin), most: usize) -> Poll<io::Result<()>> {
+        ready!(self.poll_read(cx, socket, most))?;
+        let mut before = 0;
+        while before < self.filled && self.filled < most {
+            before = self.filled;
+            if !matches!(self.poll_read(cx, socket, most - before), Poll::Ready(Ok(()))) {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
     /// Copies as many of these bytes as there is room for behind what is filled; how many.
     pub fn put(&mut self, bytes: &[u8]) -> usize {
         let room = self.room(bytes.len());
@@ -146,6 +159,8 @@ const COPY_MAX: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use super::*;
 
     #[test]
@@ -169,6 +184,44 @@ mod tests {
         assert_eq!(memory.used(), 100_000, "its pages are held, whatever is in them");
         drop(second);
         assert_eq!(memory.used(), 0);
+    }
+
+    /// What each read gives: bytes, an error where there are none, or nothing yet when it is empty.
+    struct Pieces(Vec<Poll<&'static str>>);
+
+    impl AsyncRead for Pieces {
+        fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            match self.0.pop() {
+                Some(Poll::Ready("")) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+                Some(Poll::Ready(piece)) => Poll::Ready(Ok(into.put_slice(piece.as_bytes()))),
+                Some(Poll::Pending) => Poll::Pending,
+                None => Poll::Ready(Ok(())),
+            }
+        }
+    }
+
+    #[test]
+    fn what_comes_in_pieces_is_read_as_one_until_nothing_is_there_or_it_is_enough() {
+        let buffers = Arc::new(Buffers::new(Arc::new(Memory::new(usize::MAX))));
+        let read_all = |mut pieces: Vec<Poll<&'static str>>| {
+            pieces.reverse();
+            let mut buffer = buffers.take().expect("memory");
+            let mut cx = Context::from_waker(Waker::noop());
+            let polled = buffer.poll_read_all(&mut cx, &mut Pieces(pieces), 8);
+            polled.map(|read| read.map(|()| String::from_utf8_lossy(buffer.as_ref()).into_owned()).map_err(|error| error.kind()))
+        };
+        let ready = |text: &str| Poll::Ready(Ok(text.to_owned()));
+        assert_eq!(read_all(vec![Poll::Ready("one"), Poll::Ready("two"), Poll::Pending, Poll::Ready("3")]), ready("onetwo"));
+        assert_eq!(
+            read_all(vec![Poll::Ready("four"), Poll::Ready("five"), Poll::Ready("6")]),
+            ready("fourfive"),
+            "as much as was asked for"
+        );
+        assert_eq!(read_all(vec![Poll::Ready("last")]), ready("last"), "then comes the end");
+        assert_eq!(read_all(vec![Poll::Ready("last"), Poll::Ready("")]), ready("last"), "what broke behind it is for the next read");
+        assert_eq!(read_all(vec![]), ready(""));
+        assert_eq!(read_all(vec![Poll::Pending]), Poll::Pending);
+        assert_eq!(read_all(vec![Poll::Ready("")]), Poll::Ready(Err(io::ErrorKind::ConnectionReset)));
     }
 
     #[test]

@@ -51,7 +51,7 @@ impl<R: Readable> Reader for Receiver<R> {
     fn poll_read(&mut self, cx: &mut Context<'_>, runs: &mut VecDeque<Bytes>) -> Poll<Result<Read, TransportError>> {
         ready!(self.socket.poll_readable(cx))?;
         let mut buffer = self.buffers.take()?;
-        ready!(buffer.poll_read(cx, &mut self.socket, READ_BYTES))?;
+        ready!(buffer.poll_read_all(cx, &mut self.socket, READ_BYTES))?;
         if buffer.as_ref().is_empty() {
             return Poll::Ready(Ok(Read::Closed));
         }

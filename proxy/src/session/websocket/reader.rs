@@ -78,7 +78,9 @@ impl<R: Readable> Receiver<R> {
     fn poll_socket(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Buffer>> {
         ready!(self.socket.poll_readable(cx))?;
         let mut buffer = self.buffers.take()?;
-        ready!(buffer.poll_read(cx, &mut self.socket, self.appetite))?;
+        let socket = &mut self.socket;
+        let most = self.appetite;
+        ready!(if socket.gives_pieces() { buffer.poll_read_all(cx, socket, most) } else { buffer.poll_read(cx, socket, most) })?;
         Poll::Ready(Ok(buffer))
     }
 

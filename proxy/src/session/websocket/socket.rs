@@ -29,6 +29,9 @@ pub trait Socket: Send + 'static {
 pub trait Readable: AsyncRead + Unpin + Send + 'static {
     /// Pending while the socket knows that there is nothing to read: memory is asked for only afterwards.
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Whether a read may give less than has come: TLS gives a record, 16 KiB at most.
+    fn gives_pieces(&self) -> bool;
 }
 
 impl Socket for TcpStream {
@@ -80,6 +83,10 @@ impl Readable for OwnedReadHalf {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.as_ref().poll_read_ready(cx)
     }
+
+    fn gives_pieces(&self) -> bool {
+        false
+    }
 }
 
 /// Any other socket, another program's TLS for one: only reading tells whether there is something.
@@ -97,6 +104,10 @@ impl<S: AsyncRead + AsyncWrite + Send + 'static> Socket for Any<S> {
 impl<S: AsyncRead + Send + 'static> Readable for ReadHalf<S> {
     fn poll_readable(&self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+
+    fn gives_pieces(&self) -> bool {
+        true
     }
 }
 
