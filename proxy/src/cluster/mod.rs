@@ -18,11 +18,11 @@ mod timing;
 
 pub use adapter::{Adapter, Change, Expected, Outcome, Write};
 pub use bus::{Bus, Fault, Loopback, Mail, NatsBus, News, Post, Subject};
-pub(crate) use bus::{Heard, Lane, Word};
+pub(crate) use bus::{Heard, Lane, Listener, Word, listen};
 pub use core::{Core, Event, Hold, Whereabouts, Why};
 pub use link::{LinkError, Links, Secret, SecretError};
 pub use local::Local;
 pub use nats::{Nats, NatsError, NatsOptions};
 pub use node::{Node, Tenure, Validity};
-pub use row::{NameRow, NodeId, NodeRow, Place, Row, State, Title};
+pub use row::{NameRow, NodeId, NodeRow, Place, Row, Share, State, Title};
 pub use timing::{Time, Timing};

@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::{Adapter, Core, Event, Hold, NodeId, Outcome, Place, State, Time, Timing, Title, Whereabouts, Why};
+use super::{Adapter, Core, Event, Hold, NodeId, Outcome, Place, Share, State, Time, Timing, Title, Whereabouts, Why};
 
 /// A node of a cluster: claims names, and knows where all are. Cheap to clone, every clone is the same; the last one dropped ends it, and others find that out.
 ///
@@ -60,6 +60,7 @@ pub struct Tenure {
 struct Granted {
     hold: Hold,
     lost: Arc<SetOnce<Why>>,
+    terms: Option<Arc<str>>,
 }
 
 /// Whether a name is still served by the right of a [`Tenure`], for those who do not have that. Cheap to clone.
@@ -113,9 +114,19 @@ impl Node {
 
     /// Takes a name, or finds out why not. Dropping the future gives the claim up.
     pub async fn claim(&self, place: &Place, title: Title, http: bool) -> Result<Tenure, Why> {
+        self.ask(place, |core, now| core.claim(now, place, title, http)).await
+    }
+
+    /// The same for a name that several nodes may have at once, by terms that are then [`Tenure::terms`]. At one node it is claimed once, and not again before that was given up.
+    pub async fn share(&self, place: &Place, share: Share) -> Result<Tenure, Why> {
+        let title = Title { instance: Uuid::new_v4(), attempt: 0, generation: None, sub: None };
+        self.ask(place, |core, now| core.share(now, place, title, share)).await
+    }
+
+    async fn ask(&self, place: &Place, ask: impl FnOnce(&mut Core, Time) -> u64) -> Result<Tenure, Why> {
         let (answer, answered) = oneshot::channel();
         let claim = self.shared.stir(|inner, now| {
-            let claim = inner.core.claim(now, place, title, http);
+            let claim = ask(&mut inner.core, now);
             inner.waiting.insert(claim, (place.clone(), answer));
             claim
         });
@@ -195,6 +206,11 @@ impl Tenure {
         self.granted.hold.revision
     }
 
+    /// What holds for a name that several nodes may have: what was asked for, or what held already.
+    pub fn terms(&self) -> Option<&Arc<str>> {
+        self.granted.terms.as_ref()
+    }
+
     /// Resolves when the name was lost, with why. Cancel-safe.
     pub async fn lost(&self) -> Why {
         *self.granted.lost.wait().await
@@ -270,7 +286,7 @@ impl Shared {
             Event::Granted { claim, hold } => {
                 // Who has gone in this very moment gives it up.
                 if let Some((place, answer)) = inner.waiting.remove(&claim) {
-                    let granted = Granted { hold, lost: Arc::default() };
+                    let granted = Granted { hold, lost: Arc::default(), terms: inner.core.terms(&place).cloned() };
                     inner.held.insert(place, granted.clone());
                     let _ = answer.send(Ok(granted));
                 }

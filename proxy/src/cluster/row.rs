@@ -62,6 +62,22 @@ pub struct NameRow {
     /// Nodes from which its owner has moved, and that may not have heard of that: they may serve that owner still, so nobody else gets the name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<NodeId>,
+    /// What holds where several nodes may have it at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Share>,
+}
+
+/// A name that is not one server's: every node that has it goes by the same terms, those of whoever had it first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// What they have agreed on, in words of their own.
+    pub terms: Arc<str>,
+    /// Whether others may have it beside the first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_open: bool,
+    /// The other nodes that have it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<NodeId>,
 }
 
 /// What a name is held by.
@@ -87,6 +103,19 @@ pub enum State {
     Up,
     /// Its session is gone, and may come back.
     Suspended,
+}
+
+impl NameRow {
+    /// The nodes that have it, or had it: more than one only where it is shared.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        let also = self.share.iter().flat_map(|share| share.also.iter().copied());
+        std::iter::once(self.node).chain(also)
+    }
+
+    /// Whether that node is one of them.
+    pub fn is_at(&self, node: NodeId) -> bool {
+        self.nodes().any(|id| id == node)
+    }
 }
 
 impl Title {

@@ -78,7 +78,7 @@ impl Proxy {
         if let Some(Membership { node, links, post, .. }) = self.inner.membership.get() {
             let post = post.get_or_init(|| Post::start(bus, node.id().process, Timing::default()));
             let channels = &self.inner.channels;
-            channels.span(post, Arc::new(OverLinks { node: node.clone(), links: links.clone(), path: channels.path_of_nodes() }));
+            channels.span(node, post, Arc::new(OverLinks { node: node.clone(), links: links.clone(), path: channels.path_of_nodes() }));
             self.inner.rooms.span(post);
             self.inner.tracker.span(post);
         }

@@ -13,7 +13,7 @@ use browser_stream_mux::Stream;
 use browser_stream_protocol::channel::{Accepted, Subscription};
 use browser_stream_server::{
     ChannelOptions, Channels, Code, Limits, Name, OpenError, Policy, Ways,
-    cluster::{Fault, Loopback, Post, Timing},
+    cluster::{Local, Loopback, Node, Post, Timing},
 };
 use futures::{FutureExt, future::BoxFuture};
 use harness::{Proxy, within};
@@ -39,20 +39,21 @@ impl Ways for Near {
 
 struct Nodes {
     ways: Near,
-    nodes: Vec<(Channels, Post)>,
+    nodes: Vec<(Channels, Post, Node)>,
 }
 
 impl Nodes {
     async fn three(bus: &Loopback) -> Self {
-        let ways = Near::default();
+        let (ways, table) = (Near::default(), Local::new());
         let node = |_| {
+            let node = Node::start(Arc::new(table.clone()), "nowhere", Timing::default());
             let (channels, post) = (Channels::new(Arc::new(Limits::default())), Post::start(bus.node(), Uuid::new_v4(), Timing::default()));
-            channels.span(&post, Arc::new(ways.clone()));
+            channels.span(&node, &post, Arc::new(ways.clone()));
             ways.nodes.lock().insert(post.node(), channels.clone());
-            (channels, post)
+            (channels, post, node)
         };
         let nodes: Vec<_> = (0..3).map(node).collect();
-        super::until("all know one another", || nodes.iter().all(|(_, post)| post.nodes().len() == 2)).await;
+        super::until("all know one another", || nodes.iter().all(|(_, post, node)| post.nodes().len() == 2 && node.is_in())).await;
         Self { ways, nodes }
     }
 
@@ -78,9 +79,9 @@ async fn settle() {
 #[tokio::test(start_paused = true)]
 async fn readers_at_other_nodes_have_all_that_publishers_at_two_nodes_say_and_it_crosses_once() {
     let nodes = Nodes::three(&Loopback::new()).await;
-    let mut one = nodes.at(0).publish("news", many(), &"one").expect("it may");
+    let mut one = nodes.at(0).publish("news", many(), &"one").await.expect("it may");
     settle().await;
-    let mut two = nodes.at(1).publish("news", many(), &"two").expect("it may");
+    let mut two = nodes.at(1).publish("news", many(), &"two").await.expect("it may");
     settle().await;
     let mut readers = Vec::new();
     for at in [0, 1, 2, 2, 2, 2, 2] {
@@ -118,7 +119,7 @@ async fn who_waits_at_another_node_reads_as_soon_as_somebody_publishes() {
     let subscribing = nodes.at(2).subscribe("later");
     let publishing = async {
         sleep(Duration::from_millis(500)).await;
-        let mut publisher = nodes.at(0).publish("later", ChannelOptions::new().wait_for(1), &()).expect("it may");
+        let mut publisher = nodes.at(0).publish("later", ChannelOptions::new().wait_for(1), &()).await.expect("it may");
         publisher.send("first").await.expect("it goes out");
         publisher
     };
@@ -131,7 +132,7 @@ async fn who_waits_at_another_node_reads_as_soon_as_somebody_publishes() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_at_another_node_slows_the_publisher_and_loses_nothing() {
     let nodes = Nodes::three(&Loopback::new()).await;
-    let mut publisher = nodes.at(0).publish("slow", ChannelOptions::new(), &()).expect("it may");
+    let mut publisher = nodes.at(0).publish("slow", ChannelOptions::new(), &()).await.expect("it may");
     settle().await;
     let mut slow = within(nodes.at(1).subscribe("slow")).await.expect("it may");
     let mut sent = 0_usize;
@@ -148,7 +149,7 @@ async fn a_slow_reader_at_another_node_slows_the_publisher_and_loses_nothing() {
 #[tokio::test(start_paused = true)]
 async fn who_is_too_slow_for_a_channel_that_drops_is_told_how_much_at_whichever_node() {
     let nodes = Nodes::three(&Loopback::new()).await;
-    let mut publisher = nodes.at(0).publish("fast", ChannelOptions::new().policy(Policy::Drop), &()).expect("it may");
+    let mut publisher = nodes.at(0).publish("fast", ChannelOptions::new().policy(Policy::Drop), &()).await.expect("it may");
     settle().await;
     let mut slow = within(nodes.at(1).subscribe("fast")).await.expect("it may");
     for number in 0..200_usize {
@@ -170,7 +171,7 @@ async fn who_is_too_slow_for_a_channel_that_drops_is_told_how_much_at_whichever_
 #[tokio::test(start_paused = true)]
 async fn what_is_kept_is_for_who_comes_at_another_node_too() {
     let nodes = Nodes::three(&Loopback::new()).await;
-    let mut publisher = nodes.at(0).publish("kept", ChannelOptions::new().replay(64 * 1024), &()).expect("it may");
+    let mut publisher = nodes.at(0).publish("kept", ChannelOptions::new().replay(64 * 1024), &()).await.expect("it may");
     publisher.send("before").await.expect("it goes out");
     settle().await;
     for _ in 0..2 {
@@ -185,27 +186,81 @@ async fn what_is_kept_is_for_who_comes_at_another_node_too() {
 async fn a_name_that_is_taken_at_one_node_is_taken_at_all_and_the_first_ones_word_holds() {
     let bus = Loopback::new();
     let nodes = Nodes::three(&bus).await;
-    let alone = nodes.at(0).publish("alone", ChannelOptions::new(), &()).expect("it may");
-    let _shared = nodes.at(0).publish("shared", many().policy(Policy::Drop), &()).expect("it may");
+    let alone = nodes.at(0).publish("alone", ChannelOptions::new(), &()).await.expect("it may");
+    let _shared = nodes.at(0).publish("shared", many().policy(Policy::Drop), &()).await.expect("it may");
     settle().await;
-    let refused = |node: usize, name, options| nodes.at(node).publish(name, options, &()).err().map(|error| error.is(Code::NameTaken));
-    assert_eq!(refused(1, "alone", ChannelOptions::new()), Some(true));
-    assert_eq!(refused(1, "alone", many()), Some(true));
-    assert_eq!(refused(1, "shared", ChannelOptions::new()), Some(true));
-    let second = nodes.at(1).publish("shared", many(), &()).expect("it may");
+    let refused = async |node: usize, name, options| {
+        let refused = nodes.at(node).publish(name, options, &()).await.err();
+        refused.map(|error| error.is(Code::NameTaken))
+    };
+    assert_eq!(refused(1, "alone", ChannelOptions::new()).await, Some(true));
+    assert_eq!(refused(1, "alone", many()).await, Some(true));
+    assert_eq!(refused(1, "shared", ChannelOptions::new()).await, Some(true));
+    let second = nodes.at(1).publish("shared", many(), &()).await.expect("it may");
     assert_eq!(second.channel().policy, Policy::Drop);
     drop(alone);
     settle().await;
-    assert_eq!(refused(1, "alone", ChannelOptions::new()), None);
-    bus.judge(|from, to, _| if from == 1 || to == 1 { Fault::Lost } else { Fault::None });
-    sleep(Duration::from_secs(20)).await;
-    assert_eq!(refused(2, "alone", ChannelOptions::new()), None, "who had it is gone");
+    assert_eq!(refused(1, "alone", ChannelOptions::new()).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_publishers_that_begin_in_one_moment_at_all_nodes_one_is_let_in_or_all_by_one_policy() {
+    let nodes = Nodes::three(&Loopback::new()).await;
+    for round in 0..200_usize {
+        let (name, is_open) = (format!("round {round}"), round % 2 == 0);
+        let policies = [Policy::Wait, Policy::Drop, Policy::Disconnect];
+        let options = policies.map(|policy| if is_open { many().policy(policy) } else { ChannelOptions::new().policy(policy) });
+        let [one, two, three] = options;
+        // Who asks first is another each time.
+        let at = |which: usize| nodes.at((which + round) % 3);
+        let all = tokio::join!(at(0).publish(&name, one, &()), at(1).publish(&name, two, &()), at(2).publish(&name, three, &()));
+        let let_in: Vec<Policy> = [&all.0, &all.1, &all.2].into_iter().flatten().map(|publisher| publisher.channel().policy).collect();
+        assert_eq!(let_in.len(), if is_open { 3 } else { 1 }, "round {round}");
+        assert!(let_in.iter().all(|policy| *policy == let_in[0]), "round {round}: {let_in:?}");
+        let is_taken = |refused: &OpenError| refused.is(Code::NameTaken);
+        assert!([&all.0, &all.1, &all.2].into_iter().filter_map(|one| one.as_ref().err()).all(is_taken), "round {round}");
+    }
+    settle().await;
+    assert_eq!(nodes.nodes[0].2.count().1, 0, "all have left, and nothing is claimed any more");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_is_anothers_when_its_last_publisher_has_left_or_its_node_is_gone() {
+    let nodes = Nodes::three(&Loopback::new()).await;
+    let first = nodes.at(0).publish("handed on", many().policy(Policy::Drop), &()).await.expect("it may");
+    let second = nodes.at(1).publish("handed on", many(), &()).await.expect("it may");
+    drop(first);
+    settle().await;
+    let third = nodes.at(2).publish("handed on", many(), &()).await.expect("it may");
+    assert_eq!(third.channel().policy, Policy::Drop, "as long as one of them is there");
+    drop((second, third));
+    settle().await;
+    let anew = nodes.at(0).publish("handed on", ChannelOptions::new(), &()).await.expect("it may");
+    assert_eq!(anew.channel().policy, Policy::Wait);
+    // Its node goes, and it goes on: nobody reads it elsewhere.
+    nodes.nodes[0].2.leave().await;
+    settle().await;
+    nodes.at(1).publish("handed on", ChannelOptions::new(), &()).await.expect("nobody has it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_publishes_where_the_table_is_gone_goes_on_and_nobody_begins() {
+    let nodes = Nodes::three(&Loopback::new()).await;
+    let mut goes_on = nodes.at(0).publish("goes on", many(), &()).await.expect("it may");
+    let mut reader = within(nodes.at(0).subscribe("goes on")).await.expect("it may");
+    nodes.nodes[0].2.leave().await;
+    for name in ["goes on", "begins"] {
+        let Err(refused) = nodes.at(0).publish(name, many(), &()).await else { panic!("{name}: the node is out") };
+        assert!(refused.is(Code::Draining), "{name}: {refused}");
+    }
+    goes_on.send("still here").await.expect("it goes out");
+    assert_eq!(word(&mut reader).await, "still here");
 }
 
 #[tokio::test(start_paused = true)]
 async fn peers_find_nothing_where_nodes_read_channels() {
     let proxy = Proxy::new();
-    let _publisher = proxy.channels.publish("news", many(), &()).expect("it may");
+    let _publisher = proxy.channels.publish("news", many(), &()).await.expect("it may");
     let peer = proxy.peer();
     let mut refused = Vec::new();
     for path in ["/channel/read/news", "/channel/read/nothing", "/channel/nowhere/news"] {

@@ -1,6 +1,8 @@
 //! Claims on several nodes at once.
 
-use browser_stream_server::cluster::{State, Title, Why};
+use std::collections::HashSet;
+
+use browser_stream_server::cluster::{Share, State, Tenure, Title, Why};
 use uuid::Uuid;
 
 use super::{claim, nats::Server, node, place, timing, until};
@@ -23,6 +25,24 @@ async fn of_three_nodes_that_claim_a_name_at_once_one_has_it() {
         assert_eq!(won.len(), 1, "round {round}");
         assert!(lost.into_iter().all(|lost| matches!(lost, Err(Why::Taken))), "round {round}");
     }
+}
+
+#[tokio::test]
+async fn of_three_nodes_that_share_a_name_at_once_all_have_it_by_the_same_terms_and_one_where_it_is_not_open() {
+    let server = Server::start().await;
+    let url = server.url();
+    let (one, two, three) = tokio::join!(node(&url, timing()), node(&url, timing()), node(&url, timing()));
+    for round in 0..rounds() {
+        let (shared, is_open) = (place(&format!("shared {round}")), round % 2 == 0);
+        let share = |terms: &str| Share { terms: terms.into(), is_open, also: Vec::new() };
+        let claims = tokio::join!(one.share(&shared, share("1")), two.share(&shared, share("2")), three.share(&shared, share("3")));
+        let (won, lost): (Vec<_>, Vec<_>) = [claims.0, claims.1, claims.2].into_iter().partition(Result::is_ok);
+        assert_eq!(won.len(), if is_open { 3 } else { 1 }, "round {round}");
+        assert!(lost.into_iter().all(|lost| matches!(lost, Err(Why::Taken))), "round {round}");
+        let terms: HashSet<_> = won.iter().flatten().map(Tenure::terms).collect();
+        assert!(terms.len() == 1 && !terms.contains(&None), "round {round}: {terms:?}");
+    }
+    until("the last has given it up", || [&one, &two, &three].iter().all(|node| node.count().1 == 0)).await;
 }
 
 #[tokio::test]

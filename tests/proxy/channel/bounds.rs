@@ -202,7 +202,7 @@ async fn what_subscribers_are_told_of_a_publisher_has_its_bound_however_long_an_
     let _publishing = publish(9 * 1024 - 200).await.unwrap();
     let mut reader = hall.subscribe("NAME").await;
     assert!(matches!(next(&mut reader).await, Delivery::Joined(who) if who.meta::<String>().is_some_and(|meta| meta.len() > 9000)));
-    let ours = hall.channels.publish("OURS", ChannelOptions::new(), &"x".repeat(9 * 1024));
+    let ours = hall.channels.publish("OURS", ChannelOptions::new(), &"x".repeat(9 * 1024)).await;
     assert_eq!(ours.err().map(|error| error.code.to_string()).as_deref(), Some("bad_request"));
 }
 

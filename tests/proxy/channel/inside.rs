@@ -11,7 +11,7 @@ use super::{Hall, rest, text};
 #[tokio::test(start_paused = true)]
 async fn the_program_publishes_to_peers_and_reads_what_they_publish() {
     let hall = Hall::new();
-    let mut publisher = hall.channels.publish("OURS", ChannelOptions::new().wait_for(1), &"of the program").unwrap();
+    let mut publisher = hall.channels.publish("OURS", ChannelOptions::new().wait_for(1), &"of the program").await.unwrap();
     let mut peer = hall.subscribe("OURS").await;
     let sent: Vec<Vec<u8>> = (0..20).map(|seed| pattern(seed, 100_000)).collect();
     let all = sent.clone();
@@ -36,7 +36,7 @@ async fn the_program_publishes_to_peers_and_reads_what_they_publish() {
 #[tokio::test(start_paused = true)]
 async fn a_subscriber_inside_that_does_not_read_is_treated_as_any_other() {
     let hall = Hall::new();
-    let mut publisher = hall.channels.publish("NAME", ChannelOptions::new().policy(Policy::Drop), &()).unwrap();
+    let mut publisher = hall.channels.publish("NAME", ChannelOptions::new().policy(Policy::Drop), &()).await.unwrap();
     let mut subscription = hall.channels.subscribe("NAME").await.unwrap();
     for seed in 0..100 {
         publisher.send(pattern(seed, 50_000)).await.unwrap();
@@ -46,7 +46,7 @@ async fn a_subscriber_inside_that_does_not_read_is_treated_as_any_other() {
     let (got, ended) = rest(&mut subscription).await;
     assert_eq!((got.len() as u64 + subscription.skipped(), ended), (100, Ok(())));
     assert!(subscription.skipped() > 50);
-    let mut waits = hall.channels.publish("WAITS", ChannelOptions::new(), &()).unwrap();
+    let mut waits = hall.channels.publish("WAITS", ChannelOptions::new(), &()).await.unwrap();
     let mut stalled = hall.channels.subscribe("WAITS").await.unwrap();
     for seed in 0..20 {
         within(waits.send(pattern(seed, 50_000))).await.unwrap();
@@ -81,8 +81,11 @@ async fn a_program_meets_the_refusals_that_a_peer_meets() {
     let hall = Hall::new();
     let _theirs = hall.publish("NAME", json!({})).await;
     let code = |error: Option<browser_stream_server::OpenError>| error.map(|error| error.code.to_string());
-    assert_eq!(code(hall.channels.publish("NAME", ChannelOptions::new(), &()).err()).as_deref(), Some("name_taken"));
-    assert_eq!(code(hall.channels.publish("..", ChannelOptions::new(), &()).err()).as_deref(), Some("bad_request"));
-    assert_eq!(code(hall.channels.publish("OTHER", ChannelOptions::new().replay(1 << 21), &()).err()).as_deref(), Some("bad_request"));
+    assert_eq!(code(hall.channels.publish("NAME", ChannelOptions::new(), &()).await.err()).as_deref(), Some("name_taken"));
+    assert_eq!(code(hall.channels.publish("..", ChannelOptions::new(), &()).await.err()).as_deref(), Some("bad_request"));
+    assert_eq!(
+        code(hall.channels.publish("OTHER", ChannelOptions::new().replay(1 << 21), &()).await.err()).as_deref(),
+        Some("bad_request")
+    );
     assert_eq!(code(hall.channels.subscribe("NOBODY").await.err()).as_deref(), Some("not_found"));
 }

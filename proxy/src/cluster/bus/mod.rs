@@ -4,6 +4,7 @@
 //! something was missed. [`NatsBus`] is a bus, and [`Loopback`] is another, in memory.
 
 mod lane;
+mod listen;
 mod loopback;
 mod nats;
 mod parcel;
@@ -18,6 +19,7 @@ use data_encoding::BASE64URL_NOPAD;
 use futures::{future::BoxFuture, stream::BoxStream};
 
 pub(crate) use lane::{Heard, Lane, Word};
+pub(crate) use listen::{Listener, listen};
 pub use loopback::{Fault, Loopback};
 pub use nats::NatsBus;
 pub use post::{News, Post};

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{
     adapter::{Change, Expected, Outcome, Write},
-    row::{NameRow, NodeId, NodeRow, Place, Row, State, Title},
+    row::{NameRow, NodeId, NodeRow, Place, Row, Share, State, Title},
     timing::{Time, Timing},
 };
 use lease::Lease;

@@ -1,8 +1,8 @@
 //! The names: who asks for one here, which this node has, and what the table says of all.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
-use super::{Core, Event, Expected, Flown, Hold, NameRow, Outcome, Place, Row, State, Time, Title, View, Whereabouts, Why};
+use super::{Core, Event, Expected, Flown, Hold, NameRow, Outcome, Place, Row, Share, State, Time, Title, View, Whereabouts, Why};
 
 /// What is known of a name.
 #[derive(Default)]
@@ -33,7 +33,9 @@ pub(super) struct Own {
 pub(super) struct Ask {
     number: u64,
     pub title: Title,
-    http: bool,
+    pub http: bool,
+    /// For a name that several nodes may have.
+    pub share: Option<Share>,
     until: Time,
 }
 
@@ -79,13 +81,27 @@ impl Record {
 impl Core {
     /// Asks for a name: the answer is an event with the number that this returns.
     pub fn claim(&mut self, now: Time, place: &Place, title: Title, http: bool) -> u64 {
+        self.ask(now, place, (title, http), None)
+    }
+
+    /// Asks in the same way for a name that several nodes may have at once: what it is then held by are its [`terms`](Self::terms).
+    pub fn share(&mut self, now: Time, place: &Place, title: Title, share: Share) -> u64 {
+        self.ask(now, place, (title, false), Some(share))
+    }
+
+    fn ask(&mut self, now: Time, place: &Place, (title, http): (Title, bool), share: Option<Share>) -> u64 {
         self.expire(now);
         self.numbers += 1;
         let (number, until) = (self.numbers, now + self.timing.claim);
-        self.names.entry(place.clone()).or_default().asks.push_back(Ask { number, title, http, until });
+        self.names.entry(place.clone()).or_default().asks.push_back(Ask { number, title, http, share, until });
         self.alarms.insert((until, place.clone()));
         self.pump(now, place);
         number
+    }
+
+    /// What holds for a shared name, as far as the table has told.
+    pub fn terms(&self, place: &Place) -> Option<&Arc<str>> {
+        Some(&self.names.get(place)?.row.as_ref()?.share.as_ref()?.terms)
     }
 
     /// Nobody waits for a claim any more: if it is granted all the same, the name is free again.
@@ -165,8 +181,7 @@ impl Core {
         while let Some(ask) = record.asks.front() {
             match self.judge(now, record, ask) {
                 Ok(expected) => {
-                    let left = self.left_behind(record);
-                    let row = NameRow { node: self.id(), title: ask.title.clone(), state: State::Up, http: ask.http, left };
+                    let row = self.row_of(record, ask);
                     written = Some((Flown::Claim(place.clone(), row.clone(), ask.number), Some(row), expected));
                     break;
                 }
@@ -183,8 +198,12 @@ impl Core {
                     let row = NameRow { state: own.wanted, ..row.clone() };
                     Some((Flown::Tell(place.clone(), row.clone()), Some(row), expected))
                 }
-                None if row.node != self.id() && !self.is_left(now, row) => None,
-                None if self.is_settled(record) => Some((Flown::Free(place.clone()), None, expected)),
+                None if !row.is_at(self.id()) && !self.is_left(now, row) => None,
+                None if self.is_settled(record) => {
+                    let others = self.row_of_others(row);
+                    let what = others.clone().map_or(Flown::Free(place.clone()), |row| Flown::Tell(place.clone(), row));
+                    Some((what, others, expected))
+                }
                 None => {
                     let again = now + self.timing.retry;
                     record.again_at = Some(again);
@@ -249,7 +268,7 @@ impl Core {
         record.epoch = epoch;
         if record.is_news(row.as_ref(), revision) {
             (record.revision, record.is_fresh, record.again_at) = (revision, true, None);
-            let is_ours = row.as_ref().is_some_and(|row| row.node == me);
+            let is_ours = row.as_ref().is_some_and(|row| row.is_at(me));
             record.row = row;
             if let Some(own) = record.own.take_if(|_| !is_ours) {
                 self.events.push_back(Event::Lost { place: place.clone(), hold: own.hold, why: Why::Superseded });

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Core, Event, Expected, Flown, NodeId, NodeRow, Outcome, Place, Row, Time};
+use super::{Core, Event, Expected, Flown, NameRow, NodeId, NodeRow, Outcome, Place, Row, Time};
 
 /// Another node, or an earlier life of this one.
 pub(super) struct Peer {
@@ -69,7 +69,7 @@ impl Core {
 
     /// Its names are found free, or kept, from now on.
     fn is_dead(&mut self, now: Time, id: NodeId) {
-        let left = self.names.iter().filter(|(_, record)| record.row.as_ref().is_some_and(|row| row.node == id));
+        let left = self.names.iter().filter(|(_, record)| record.row.as_ref().is_some_and(|row| row.is_at(id)));
         self.events.extend(left.map(|(place, _)| Event::Changed(place.clone())));
         self.sweep_at = Some(self.sweep_at.map_or(now, |at| at.min(now)));
     }
@@ -129,7 +129,8 @@ impl Core {
             self.sweep_at = Some(now + self.timing.sweep);
             return;
         }
-        let orphans = self.names.iter().filter(|(_, record)| record.row.as_ref().is_some_and(|row| self.dead_since(row.node).is_some()));
+        let is_orphan = |row: &NameRow| row.nodes().all(|id| self.dead_since(id).is_some());
+        let orphans = self.names.iter().filter(|(_, record)| record.row.as_ref().is_some_and(is_orphan));
         let orphans: Vec<Place> = orphans.map(|(place, _)| place.clone()).collect();
         let left = !orphans.is_empty();
         for place in orphans {

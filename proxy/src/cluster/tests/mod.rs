@@ -5,6 +5,8 @@ mod facts;
 mod history;
 mod world;
 
+use std::collections::BTreeSet;
+
 use rand::Rng;
 use uuid::Uuid;
 
@@ -13,6 +15,8 @@ use history::judge;
 use world::{Server, World};
 
 const NODES: usize = 3;
+/// The prefix of names that several nodes may have at once.
+const SHARED: &str = "shared";
 
 fn timing() -> Timing {
     // The grace is the shorter, so that it is over at times.
@@ -33,8 +37,16 @@ fn server(world: &mut World) -> usize {
         sub: None,
     };
     let place = place(world.rng.random_range(0..4));
-    world.servers.push(Server { place, title, at: None });
+    world.servers.push(Server { place, title, share: None, at: None });
     number as usize
+}
+
+/// One that shares such a name with others, or would be alone.
+fn sharer(world: &mut World, is_open: bool) -> usize {
+    let number = server(world);
+    let Server { place, title, share, .. } = &mut world.servers[number];
+    (place.prefix, title.generation, *share) = (SHARED.into(), None, Some(is_open));
+    number
 }
 
 /// Something that somebody does, or that goes wrong.
@@ -42,7 +54,12 @@ fn act(world: &mut World) {
     let at = world.rng.random_range(0..NODES);
     match world.rng.random_range(0..100) {
         0..30 => {
-            let fresh = server(world);
+            let fresh = if world.rng.random_bool(0.3) {
+                let is_open = world.rng.random_bool(0.7);
+                sharer(world, is_open)
+            } else {
+                server(world)
+            };
             world.claims(at, fresh);
         }
         // One that comes back, here or elsewhere.
@@ -57,7 +74,8 @@ fn act(world: &mut World) {
         }
         72..82 => {
             let state = if world.rng.random_bool(0.5) { State::Up } else { State::Suspended };
-            if let Some(place) = world.nodes[at].has.keys().last().cloned() {
+            // Of a shared one there is nothing to tell.
+            if let Some(place) = world.nodes[at].has.keys().rfind(|place| &*place.prefix != SHARED).cloned() {
                 world.tells(at, &place, state);
             }
         }
@@ -178,6 +196,35 @@ fn of_claims_that_race_one_wins() {
 }
 
 #[test]
+fn all_who_share_a_name_have_it_by_the_terms_of_one_until_the_last_of_them_has_gone() {
+    for seed in 0..seeds() {
+        let mut world = World::new(seed, NODES, timing());
+        world.is_calm = true;
+        world.run(Time::from_secs(1));
+        for round in 0..20 {
+            let is_open = round % 2 == 0;
+            let all: Vec<usize> = (0..NODES).map(|_| sharer(&mut world, is_open)).collect();
+            let shared = Place { prefix: SHARED.into(), ..place(round) };
+            for (at, server) in all.iter().enumerate() {
+                world.servers[*server].place = shared.clone();
+                world.claims(at, *server);
+            }
+            world.run(world.now + Time::from_secs(2));
+            let have: Vec<usize> = (0..NODES).filter(|at| world.nodes[*at].has.contains_key(&shared)).collect();
+            assert_eq!(have.len(), if is_open { NODES } else { 1 }, "seed {seed}, round {round}");
+            let terms = |at: usize| world.nodes[at].core.terms(&shared).cloned();
+            assert!((0..NODES).all(|at| terms(at).is_some() && terms(at) == terms(0)), "seed {seed}, round {round}");
+            for (left, at) in have.iter().enumerate().map(|(gone, at)| (have.len() - gone - 1, *at)) {
+                world.releases(at, &shared);
+                world.run(world.now + Time::from_secs(1));
+                assert_eq!(world.table.count().0, usize::from(left > 0), "seed {seed}, round {round}");
+            }
+        }
+        assert_eq!(judge(&world.history), None, "seed {seed}");
+    }
+}
+
+#[test]
 fn names_can_be_had_again_from_a_table_that_forgot_everything() {
     for seed in 0..seeds() {
         let mut world = stormy(seed, timing());
@@ -186,8 +233,8 @@ fn names_can_be_had_again_from_a_table_that_forgot_everything() {
         world.wipe();
         world.run(world.now + Time::from_secs(60));
         // By claims that waited.
-        let held: usize = world.nodes.iter().map(|node| node.has.len()).sum();
-        assert_eq!(world.table.count().0, held, "seed {seed}: a name is held of which the table knows nothing");
+        let held: BTreeSet<&Place> = world.nodes.iter().flat_map(|node| node.has.keys()).collect();
+        assert_eq!(world.table.count().0, held.len(), "seed {seed}: a name is held of which the table knows nothing");
         all_release(&mut world);
         world.run(world.now + Time::from_secs(1));
         for name in 0..4 {

@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use uuid::Uuid;
 
 use super::history::{Noted, Process};
-use crate::cluster::{Change, Core, Event, Hold, Outcome, Place, State, Time, Timing, Title, Why, Write, table::Table};
+use crate::cluster::{Change, Core, Event, Hold, Outcome, Place, Share, State, Time, Timing, Title, Why, Write, table::Table};
 
 /// A cluster, from its beginning.
 pub(super) struct World {
@@ -64,6 +64,8 @@ pub(super) struct Node {
 pub(super) struct Server {
     pub place: Place,
     pub title: Title,
+    /// It shares the name with others that do: whether it would.
+    pub share: Option<bool>,
     /// It has the name there.
     pub at: Option<usize>,
 }
@@ -264,7 +266,10 @@ impl World {
                 self.tally.granted += 1;
                 let former = self.servers[server].at.replace(at);
                 self.tally.moved += usize::from(former.is_some_and(|former| former != at));
-                self.history.push((self.now, Noted::Up(self.nodes[at].process, place, self.servers[server].title.instance)));
+                // Who share a name have it as one: that of the terms by which they do.
+                let terms = self.nodes[at].core.terms(&place).map(|terms| terms.parse().expect("as it was claimed"));
+                let instance = terms.unwrap_or(self.servers[server].title.instance);
+                self.history.push((self.now, Noted::Up(self.nodes[at].process, place, instance)));
             }
             Event::Refused { claim, why } => {
                 self.nodes[at].asked.remove(&claim);
@@ -285,9 +290,14 @@ impl World {
     /// A server asks for its name at a node.
     pub fn claims(&mut self, at: usize, server: usize) {
         let clock = self.clock(at);
-        let Server { place, title, .. } = &mut self.servers[server];
+        let Server { place, title, share, .. } = &mut self.servers[server];
         title.attempt += 1;
-        let claim = self.nodes[at].core.claim(clock, place, title.clone(), false);
+        let share = share.map(|is_open| Share { terms: title.instance.to_string().into(), is_open, also: Vec::new() });
+        let core = &mut self.nodes[at].core;
+        let claim = match share {
+            None => core.claim(clock, place, title.clone(), false),
+            Some(share) => core.share(clock, place, title.clone(), share),
+        };
         self.nodes[at].asked.insert(claim, (place.clone(), server));
         self.settle(at);
     }

@@ -3,34 +3,32 @@
 //! Which node has publishers of which channel is known to all, by a lane. A node whose readers want a channel reads it itself at each node that publishes in it, over one stream
 //! for all of them (`mirror`), and hands on what comes as if it were published here.
 
+mod claim;
 mod hub;
 mod mirror;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Weak},
-    time::Duration,
+    sync::Arc,
 };
 
 use browser_stream_mux::{Code, Stream};
-use browser_stream_protocol::channel::{Accepted, ChannelOptions, Policy, Publishers};
-use futures::{FutureExt, StreamExt, future::BoxFuture};
+use browser_stream_protocol::channel::Accepted;
+use futures::{FutureExt, future::BoxFuture};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tokio::{
-    sync::broadcast::error::RecvError,
-    time::{Instant, sleep_until},
-};
 use uuid::Uuid;
 
+use self::claim::Claims;
+pub(super) use self::claim::Right;
 use super::{
-    Channels, Inner, bad,
+    Channels, bad,
     hub::{Hub, Over},
     pair,
     reader::Reader,
 };
 use crate::{
-    cluster::{Heard, Lane, Mail, News, Post, Subject, Word},
+    cluster::{Heard, Lane, Listener, Node, Post, Subject, Word, listen},
     error::OpenError,
     route::{Handler, Name},
     session::Opening,
@@ -48,6 +46,7 @@ pub(super) struct Abroad {
     post: Post,
     subject: Subject,
     ways: Arc<dyn Ways>,
+    claims: Arc<Claims>,
     lane: Mutex<Lane<Vec<Tiding>, Tiding>>,
     known: Mutex<Known>,
 }
@@ -65,20 +64,9 @@ struct Known {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Tiding {
     name: Arc<str>,
-    /// What holds there, if anybody publishes.
-    terms: Option<Terms>,
+    publishes: bool,
     readers: usize,
 }
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Terms {
-    policy: Policy,
-    replay: u32,
-    publishers: Publishers,
-}
-
-/// How often it is looked whether something was missed behind which nothing was said.
-const PULSE: Duration = Duration::from_secs(4);
 
 impl Word for Tiding {
     /// What was missed follows from what holds.
@@ -106,17 +94,21 @@ impl Channels {
         format!("{}/read", self.inner.prefix)
     }
 
-    /// From now on the channels are those of all nodes, which are reached by `ways`. To be said before anybody publishes or subscribes.
+    /// From now on the channels are those of all nodes, this one being `node`, which are reached by `ways`. To be said before anybody publishes or subscribes.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     #[doc(hidden)]
-    pub fn span(&self, post: &Post, ways: Arc<dyn Ways>) {
+    pub fn span(&self, node: &Node, post: &Post, ways: Arc<dyn Ways>) {
         let subject = Subject::new("channels", &[&self.inner.prefix]);
         let lane = Mutex::new(Lane::new(post.clone(), subject.clone()));
-        let abroad = Arc::new(Abroad { post: post.clone(), subject, ways, lane, known: Mutex::default() });
+        let claims = Claims::new(node.clone(), &self.inner.prefix);
+        let abroad = Arc::new(Abroad { post: post.clone(), subject, ways, claims, lane, known: Mutex::default() });
         if self.inner.abroad.set(abroad.clone()).is_ok() {
-            tokio::spawn(abroad.run(Arc::downgrade(&self.inner)));
+            let inner = Arc::downgrade(&self.inner);
+            tokio::spawn(async move {
+                listen(&abroad.post, &abroad.subject, &abroad.lane, || Some(Channels { inner: inner.upgrade()? })).await
+            });
         }
     }
 
@@ -158,18 +150,7 @@ impl Channels {
 
     /// The channel in which somebody publishes at this node.
     fn published(&self, name: &Name) -> Result<Arc<Hub>, OpenError> {
-        self.inner.registry.find(name).filter(|hub| hub.native().is_some()).ok_or_else(nobody)
-    }
-
-    /// What a publisher that comes finds at other nodes: whether it may publish, and what holds then.
-    pub(super) fn terms(&self, name: &Name, asked: &ChannelOptions) -> Result<ChannelOptions, OpenError> {
-        let Some(terms) = self.inner.abroad.get().and_then(|abroad| abroad.terms(name)) else { return Ok(asked.clone()) };
-        if terms.publishers == Publishers::One || asked.publishers == Publishers::One {
-            return Err(OpenError::new(Code::NameTaken, super::hub::NOT_ALONE));
-        }
-        let mut holds = asked.clone();
-        (holds.policy, holds.replay) = (terms.policy, terms.replay);
-        Ok(holds)
+        self.inner.registry.find(name).filter(|hub| hub.is_native()).ok_or_else(nobody)
     }
 
     /// Something about who is in a channel has changed here.
@@ -207,12 +188,24 @@ impl Channels {
     }
 }
 
-impl Abroad {
-    fn terms(&self, name: &Name) -> Option<Terms> {
-        let known = self.known.lock();
-        known.there.values().find_map(|channels| channels.get(name)?.terms)
+impl Listener<Vec<Tiding>, Tiding> for Channels {
+    fn tell_all(&self, asks: bool) {
+        if let Some(abroad) = self.inner.abroad.get() {
+            abroad.tell_all(asks);
+        }
     }
 
+    fn hear(&self, heard: Heard<Vec<Tiding>, Tiding>) {
+        let Some(abroad) = self.inner.abroad.get() else { return };
+        match heard {
+            Heard::State { from, state, .. } => abroad.replace(self, from, state),
+            Heard::Words { from, words } => words.into_iter().for_each(|tiding| abroad.hear(self, from, tiding)),
+            Heard::Gone { from } => abroad.replace(self, from, Vec::new()),
+        }
+    }
+}
+
+impl Abroad {
     fn readers(&self, name: &Name) -> usize {
         let known = self.known.lock();
         known.there.values().filter_map(|channels| channels.get(name)).map(|tiding| tiding.readers).sum()
@@ -222,7 +215,7 @@ impl Abroad {
     fn to_read(&self, name: &Name) -> Vec<Uuid> {
         let mut known = self.known.lock();
         let Known { there, mirrors, .. } = &mut *known;
-        let publish = there.iter().filter(|(_, channels)| channels.get(name).is_some_and(|tiding| tiding.terms.is_some()));
+        let publish = there.iter().filter(|(_, channels)| channels.get(name).is_some_and(|tiding| tiding.publishes));
         publish.map(|(&node, _)| node).filter(|&node| mirrors.insert((node, name.clone()))).collect()
     }
 
@@ -233,61 +226,13 @@ impl Abroad {
 
     fn tell(&self, name: &Name, hub: Option<&Hub>) {
         let mut lane = self.lane.lock();
-        let (terms, readers) = hub.map_or((None, 0), |hub| (hub.native(), hub.own_readers()));
-        let terms = terms.map(|(policy, replay, publishers)| Terms { policy, replay, publishers });
-        let tiding = Tiding { name: name.as_str().into(), terms, readers };
+        let (publishes, readers) = hub.map_or((false, 0), |hub| (hub.is_native(), hub.own_readers()));
+        let tiding = Tiding { name: name.as_str().into(), publishes, readers };
         let mut known = self.known.lock();
         let before = if tiding.is_nothing() { known.here.remove(name) } else { known.here.insert(name.clone(), tiding.clone()) };
         drop(known);
         if before.as_ref() != Some(&tiding) && (before.is_some() || !tiding.is_nothing()) && lane.has_others() {
             lane.words(vec![tiding]);
-        }
-    }
-
-    /// Hears other nodes for as long as there are channels.
-    async fn run(self: Arc<Self>, inner: Weak<Inner>) {
-        let (mut mail, mut news) = (self.post.bus().listen(&self.subject), self.post.news());
-        let mut pulse_at = Instant::now() + PULSE;
-        loop {
-            tokio::select! {
-                mail = mail.next() => {
-                    let (Some(inner), Some(mail)) = (inner.upgrade(), mail) else { return };
-                    match mail {
-                        Mail::Listening => self.tell_all(true),
-                        Mail::Parcel(parcel) => {
-                            let hearing = self.lane.lock().take(parcel);
-                            if hearing.is_asked {
-                                self.tell_all(false);
-                            }
-                            let channels = Channels { inner };
-                            match hearing.heard {
-                                Some(Heard::State { from, state, .. }) => self.replace(&channels, from, state),
-                                Some(Heard::Words { from, words }) => words.into_iter().for_each(|tiding| self.hear(&channels, from, tiding)),
-                                Some(Heard::Gone { from }) => self.replace(&channels, from, Vec::new()),
-                                None => {}
-                            }
-                        }
-                    }
-                }
-                news = news.recv() => {
-                    let Some(inner) = inner.upgrade() else { return };
-                    match news {
-                        Ok(News::Came(_)) | Err(RecvError::Lagged(_)) => self.tell_all(true),
-                        Ok(News::Gone(node)) => {
-                            self.lane.lock().forget(node);
-                            self.replace(&Channels { inner }, node, Vec::new());
-                        }
-                        Err(RecvError::Closed) => return,
-                    }
-                }
-                () = sleep_until(pulse_at) => {
-                    if inner.strong_count() == 0 {
-                        return;
-                    }
-                    self.lane.lock().pulse();
-                    pulse_at = Instant::now() + PULSE;
-                }
-            }
         }
     }
 
@@ -301,7 +246,7 @@ impl Abroad {
     fn replace(&self, channels: &Channels, node: Uuid, now: Vec<Tiding>) {
         let before: Vec<Name> = self.known.lock().there.get(&node).into_iter().flatten().map(|(name, _)| name.clone()).collect();
         for name in before.iter().filter(|name| !now.iter().any(|tiding| *tiding.name == *name.as_str())) {
-            self.hear(channels, node, Tiding { name: name.as_str().into(), terms: None, readers: 0 });
+            self.hear(channels, node, Tiding { name: name.as_str().into(), publishes: false, readers: 0 });
         }
         now.into_iter().for_each(|tiding| self.hear(channels, node, tiding));
     }
@@ -330,6 +275,6 @@ impl Abroad {
 
 impl Tiding {
     fn is_nothing(&self) -> bool {
-        self.terms.is_none() && self.readers == 0
+        !self.publishes && self.readers == 0
     }
 }

@@ -114,7 +114,7 @@ pub(super) struct TooLong;
 
 /// A batch has no more records than this, and begins none when it has so many bytes: readers get it before the next is looked at.
 const ITEMS_MAX: usize = 1024;
-const BYTES_MAX: usize = 128 * 1024;
+pub(super) const BYTES_MAX: usize = 128 * 1024;
 
 /// Bytes of messages are copied up to here, once for all readers: a slice may keep all that was read with it, sixteen times as much at most.
 const COPY_MAX: usize = 16 * 1024;

@@ -12,6 +12,7 @@ mod events;
 mod hub;
 mod members;
 mod pair;
+mod publish;
 mod publisher;
 mod reader;
 mod registry;
@@ -23,30 +24,24 @@ use std::{
     time::SystemTime,
 };
 
-use browser_stream_mux::{Code, Stream};
-use browser_stream_protocol::channel::{Accepted, CHANNEL_PREFIX, ChannelOptions, Ending, JOINED_MAX, Policy, Publisher, Subscription};
-use bytes::Bytes;
-use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use browser_stream_mux::Code;
+use browser_stream_protocol::channel::{Accepted, CHANNEL_PREFIX, ChannelOptions, Policy, Subscription};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
 use self::{
-    batch::Batcher,
     hub::Hub,
-    publisher::{Publishing, Source},
     reader::Reader,
     registry::Registry,
     routes::{Publish, Subscribe},
 };
-use super::account::{Account, Accounts};
+use super::account::Accounts;
 use crate::{
-    counters::{Counters, Refusal},
+    counters::Counters,
     error::OpenError,
     limits::Limits,
     memory::Memory,
     route::{Name, StreamRouter},
-    session::{Peer, encode},
 };
 
 #[cfg(feature = "cluster")]
@@ -66,7 +61,7 @@ const STOPPED: &str = "the proxy ended the channel";
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> anyhow::Result<()> {
 /// # let channels = Channels::new(Arc::new(Limits::default()));
-/// let mut publisher = channels.publish("news", ChannelOptions::new().wait_for(1), &"of today")?;
+/// let mut publisher = channels.publish("news", ChannelOptions::new().wait_for(1), &"of today").await?;
 /// let mut subscription = channels.subscribe("news").await?;
 /// publisher.send("something happened").await?;
 /// let message = subscription.next().await?.expect("it is not the end");
@@ -129,16 +124,6 @@ pub struct ChannelStatus {
     pub bytes_sent: u64,
     /// Since when somebody publishes there.
     pub since: SystemTime,
-}
-
-/// Who publishes, as subscribers are told.
-#[derive(Serialize)]
-struct Who<'a> {
-    id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    peer: Option<Peer>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    meta: Option<&'a RawValue>,
 }
 
 impl Channels {
@@ -215,24 +200,6 @@ impl Channels {
         hub.inspect(|hub| hub.stopped.cancel()).is_some()
     }
 
-    /// Publishes from inside the process; `meta`, any JSON, is told to every subscriber.
-    ///
-    /// # Errors
-    /// `bad_request` for a name, option or meta that cannot be, `name_taken` where somebody publishes already and both do not allow others, `limit`.
-    pub fn publish(&self, name: &str, options: ChannelOptions, meta: &impl Serialize) -> Result<Publisher, OpenError> {
-        let name = Name::try_from(name).map_err(|error| bad(&error))?;
-        let meta = to_raw_value(meta).map_err(|error| bad(&format!("meta is no JSON: {error}")))?;
-        self.check(&options)?;
-        let (near, far) = pair::pair(&self.ground().memory);
-        let id = Uuid::new_v4();
-        let who = who(id, None, Some(&meta))?;
-        let (hub, shared) = self.join(&name, &options, id, who)?;
-        let accepted = Accepted::new(id, hub.info(Some(shared.number)));
-        let publishing = self.publishing(hub, shared, options.wait_for, far, self.inner.accounts.of(Uuid::nil()));
-        tokio::spawn(self.clone().run_publisher(name, publishing));
-        Ok(Publisher::new(near, accepted))
-    }
-
     /// Subscribes from inside the process; waits two seconds for somebody who publishes.
     ///
     /// # Errors
@@ -286,65 +253,6 @@ impl Channels {
         Ok(())
     }
 
-    /// One more publisher of a channel, which may be new.
-    fn join(
-        &self,
-        name: &Name,
-        options: &ChannelOptions,
-        id: Uuid,
-        who: Bytes,
-    ) -> Result<(Arc<Hub>, Arc<publisher::Publisher>), OpenError> {
-        let Ground { memory, counters } = self.ground();
-        #[cfg(feature = "cluster")]
-        let options = &self.terms(name, options)?;
-        loop {
-            let make = || Hub::new(options, self.inner.limits.clone(), memory.clone(), counters.clone());
-            let Some((hub, is_new)) = self.inner.registry.get_or_make(name, make) else {
-                counters.count(Refusal::Channels);
-                return Err(OpenError::new(Code::Limit, "there are as many channels as may be"));
-            };
-            // One that ended in this moment is not there the next time.
-            if let Ok(joined) = hub.publish(options, id, who.clone()) {
-                let shared = joined?;
-                if is_new {
-                    self.tell(ChannelEvent::Created { name: name.clone() });
-                }
-                self.tell(ChannelEvent::PublisherJoined { name: name.clone(), id });
-                self.inner.registry.announce(name);
-                #[cfg(feature = "cluster")]
-                self.meet_nodes(name, &hub);
-                return Ok((hub, shared));
-            }
-            self.inner.registry.forget(name, &hub);
-        }
-    }
-
-    fn publishing(
-        &self,
-        hub: Arc<Hub>,
-        publisher: Arc<publisher::Publisher>,
-        wait_for: u32,
-        stream: Stream,
-        account: Account,
-    ) -> Publishing {
-        let Ground { memory, counters } = self.ground();
-        let batcher = Batcher::new(publisher.number, self.inner.limits.channel_message_bytes_max, memory);
-        Publishing::new(hub, publisher, Source::new(stream, batcher), account, wait_for, counters)
-    }
-
-    async fn run_publisher(self, name: Name, publishing: Publishing) {
-        let (hub, id) = (publishing.hub.clone(), publishing.publisher.id);
-        let left = |ending: &Ending| {
-            self.tell(ChannelEvent::PublisherLeft { name: name.clone(), id, ending: ending.clone() });
-            if hub.is_over() && self.inner.registry.forget(&name, &hub) {
-                self.tell(ChannelEvent::Destroyed { name: name.clone(), ending: ending.clone() });
-            }
-            #[cfg(feature = "cluster")]
-            self.tell_nodes(&name);
-        };
-        publishing.run(self.inner.limits.refused_linger, left).await;
-    }
-
     async fn run_reader(self, name: Name, hub: Arc<Hub>, reader: Arc<Reader>) {
         let seat = Seat { hub: &hub, reader: &reader };
         #[cfg(feature = "cluster")]
@@ -376,18 +284,6 @@ impl Drop for Seat<'_> {
     fn drop(&mut self) {
         self.hub.part(self.reader, Code::Internal.number());
     }
-}
-
-/// What subscribers are told of a publisher.
-fn who(id: Uuid, peer: Option<Peer>, meta: Option<&RawValue>) -> Result<Bytes, OpenError> {
-    let who = encode(&Who { id: id.to_string(), peer, meta });
-    if who.len() > JOINED_MAX {
-        return Err(bad(&format!(
-            "meta is {} bytes too long: what subscribers are told of a publisher has {JOINED_MAX} at most",
-            who.len() - JOINED_MAX
-        )));
-    }
-    Ok(who.into())
 }
 
 fn bad(why: &impl ToString) -> OpenError {

@@ -49,7 +49,7 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 const END_LOOK: Duration = Duration::from_millis(50);
 
 /// How long a publisher goes on while others wait.
-const TURN_MAX: Duration = Duration::from_micros(200);
+pub(super) const TURN_MAX: Duration = Duration::from_micros(200);
 
 /// How long a publisher waits where the process has no memory left.
 const MEMORY_LOOK: Duration = Duration::from_millis(100);

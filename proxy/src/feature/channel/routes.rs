@@ -5,7 +5,10 @@ use browser_stream_protocol::channel::{Accepted, ChannelOptions};
 use futures::{FutureExt, future::BoxFuture};
 use uuid::Uuid;
 
-use super::{Channels, bad, hub, who};
+use super::{
+    Channels, bad, hub,
+    publish::{Joined, who},
+};
 use crate::{
     counters::Refusal,
     error::OpenError,
@@ -47,14 +50,14 @@ impl Channels {
             Ok(asked) => asked,
             Err(error) => return refuse(opening, error).await,
         };
-        let (hub, shared) = match self.join(&name, &options, id, who) {
+        let Joined { hub, publisher: shared, right } = match self.join(&name, &options, id, who).await {
             Ok(joined) => joined,
             Err(error) => return opening.refuse(error).await,
         };
         let account = self.inner.accounts.of(opening.session().id());
         let stream = opening.accept_with(&Accepted::new(id, hub.info(Some(shared.number))));
         let publishing = self.publishing(hub, shared, options.wait_for, stream, account);
-        self.run_publisher(name, publishing).await;
+        self.run_publisher(name, publishing, right).await;
     }
 
     async fn subscribe_for(self, mut opening: Opening) {

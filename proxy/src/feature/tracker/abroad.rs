@@ -2,25 +2,21 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Weak},
+    sync::Arc,
     time::Duration,
 };
 
 use browser_stream_protocol::swarm::{Announce, ContentId};
-use futures::StreamExt;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tokio::{
-    sync::broadcast::error::RecvError,
-    time::{Instant, sleep_until},
-};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
     Inner, Tracker,
     holdings::{Holdings, Ticket},
 };
-use crate::cluster::{Heard, Lane, Mail, News, Post, Subject, Word};
+use crate::cluster::{Heard, Lane, Listener, Post, Subject, Word, listen};
 
 /// What is known of other nodes. Its locks are taken behind that of the holdings.
 pub(super) struct Abroad {
@@ -51,9 +47,6 @@ pub(super) enum Said {
     Ended(u64),
 }
 
-/// How often it is looked whether something was missed behind which nothing was said.
-const PULSE: Duration = Duration::from_secs(4);
-
 impl Word for Said {
     /// What was missed follows from what holds.
     fn counts(&self) -> bool {
@@ -72,7 +65,24 @@ impl Tracker {
         let lane = Mutex::new(Lane::new(post.clone(), subject.clone()));
         let abroad = Arc::new(Abroad { post: post.clone(), subject, lane, guests: Mutex::default() });
         if self.inner.abroad.set(abroad.clone()).is_ok() {
-            tokio::spawn(abroad.run(Arc::downgrade(&self.inner)));
+            let inner = Arc::downgrade(&self.inner);
+            tokio::spawn(
+                async move { listen(&abroad.post, &abroad.subject, &abroad.lane, || Some(Tracker { inner: inner.upgrade()? })).await },
+            );
+        }
+    }
+}
+
+impl Listener<Vec<Teller>, Said> for Tracker {
+    fn tell_all(&self, asks: bool) {
+        if let Some(abroad) = self.inner.abroad.get() {
+            abroad.tell_all(&self.inner.holdings.lock(), asks);
+        }
+    }
+
+    fn hear(&self, heard: Heard<Vec<Teller>, Said>) {
+        if let Some(abroad) = self.inner.abroad.get() {
+            abroad.hear(&self.inner, &mut self.inner.holdings.lock(), heard);
         }
     }
 }
@@ -83,49 +93,6 @@ impl Abroad {
         let mut lane = self.lane.lock();
         if lane.has_others() {
             lane.words(vec![said]);
-        }
-    }
-
-    /// Hears other nodes for as long as there is the tracker.
-    async fn run(self: Arc<Self>, inner: Weak<Inner>) {
-        let (mut mail, mut news) = (self.post.bus().listen(&self.subject), self.post.news());
-        let mut pulse_at = Instant::now() + PULSE;
-        loop {
-            tokio::select! {
-                mail = mail.next() => {
-                    let (Some(inner), Some(mail)) = (inner.upgrade(), mail) else { return };
-                    let mut holdings = inner.holdings.lock();
-                    match mail {
-                        Mail::Listening => self.tell_all(&holdings, true),
-                        Mail::Parcel(parcel) => {
-                            let hearing = self.lane.lock().take(parcel);
-                            if hearing.is_asked {
-                                self.tell_all(&holdings, false);
-                            }
-                            hearing.heard.into_iter().for_each(|heard| self.hear(&inner, &mut holdings, heard));
-                        }
-                    }
-                }
-                news = news.recv() => {
-                    let Some(inner) = inner.upgrade() else { return };
-                    let mut holdings = inner.holdings.lock();
-                    match news {
-                        Ok(News::Came(_)) | Err(RecvError::Lagged(_)) => self.tell_all(&holdings, true),
-                        Ok(News::Gone(node)) => {
-                            self.lane.lock().forget(node);
-                            self.forget(&mut holdings, node);
-                        }
-                        Err(RecvError::Closed) => return,
-                    }
-                }
-                () = sleep_until(pulse_at) => {
-                    if inner.strong_count() == 0 {
-                        return;
-                    }
-                    self.lane.lock().pulse();
-                    pulse_at = Instant::now() + PULSE;
-                }
-            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use browser_stream_protocol::channel::{Delivered, Policy, Publishers};
+use browser_stream_protocol::channel::{ChannelOptions, Delivered, Publishers};
 use bytes::Bytes;
 use uuid::Uuid;
 
@@ -13,11 +13,17 @@ use super::super::{
 use crate::session::together;
 
 impl Hub {
-    /// What holds, if anybody publishes at this node.
-    pub fn native(&self) -> Option<(Policy, u32, Publishers)> {
-        let has = self.members.lock().live().any(|member| member.is_native);
-        let publishers = if self.is_open { Publishers::Many } else { Publishers::One };
-        has.then(|| (self.policy, u32::try_from(self.replay_max).unwrap_or(u32::MAX), publishers))
+    /// Whether anybody publishes at this node.
+    pub fn is_native(&self) -> bool {
+        self.members.lock().live().any(|member| member.is_native)
+    }
+
+    /// Whether one may publish here by these terms: those that hold, and nobody does who is alone by them. One that is over makes room.
+    pub fn suits(&self, terms: &ChannelOptions) -> bool {
+        let is_same = self.policy == terms.policy && self.replay_max == terms.replay as usize;
+        let is_open = terms.publishers == Publishers::Many;
+        let members = self.members.lock();
+        members.is_over || (is_same && self.is_open == is_open && (is_open || members.live().next().is_none()))
     }
 
     /// How many read at this node.

@@ -1,16 +1,29 @@
 //! What is published at another node, as it is handed on to the readers of this one.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use browser_stream_mux::{Code, Stream};
 use browser_stream_protocol::channel::{ChannelInfo, ChannelOptions, Decoder, Delivered, Ending};
 use bytes::Bytes;
+use futures::FutureExt;
 use serde::Deserialize;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    task::yield_now,
+    time::{sleep, timeout},
+};
 use uuid::Uuid;
 
 use super::{
-    super::{ChannelEvent, Channels, Ground, batch::Batcher, hub::Hub},
+    super::{
+        ChannelEvent, Channels, Ground,
+        batch::{BYTES_MAX, Batcher},
+        hub::Hub,
+        publisher::TURN_MAX,
+    },
     Abroad,
 };
 use crate::{counters::Deed, route::Name};
@@ -23,6 +36,8 @@ struct Mirror {
     decoder: Decoder<Delivered>,
     /// Publishers by the numbers that they have there.
     publishers: HashMap<u32, Publisher>,
+    /// Whose messages came last: what was not handed out yet is that one's.
+    speaks: u32,
 }
 
 /// One of them, as it is here.
@@ -58,11 +73,7 @@ pub(super) async fn run(channels: Channels, abroad: Arc<Abroad>, place: (Uuid, N
     let (node, name) = &place;
     let over = match abroad.ways.read(*node, name).await {
         Ok((accepted, stream)) => match channels.mirrored(name, &accepted.channel) {
-            Some(hub) => {
-                let (decoder, publishers) = Default::default();
-                let mirror = Mirror { channels: channels.clone(), hub, stream, decoder, publishers };
-                mirror.run(name).await
-            }
+            Some(hub) => Mirror::new(channels.clone(), hub, stream).run(name).await,
             None => Over::Lost,
         },
         Err(error) => {
@@ -96,6 +107,11 @@ impl Channels {
 }
 
 impl Mirror {
+    fn new(channels: Channels, hub: Arc<Hub>, stream: Stream) -> Self {
+        let (decoder, publishers, speaks) = Default::default();
+        Self { channels, hub, stream, decoder, publishers, speaks }
+    }
+
     async fn run(mut self, name: &Name) -> Over {
         self.channels.inner.registry.announce(name);
         let hub = self.hub.clone();
@@ -136,44 +152,80 @@ impl Mirror {
     }
 
     async fn hand_on(&mut self) -> Over {
+        let mut begun = Instant::now();
         loop {
-            loop {
-                match self.decoder.next() {
-                    Ok(None) => break,
-                    Ok(Some(delivered)) => {
-                        if self.take(delivered) {
-                            return Over::Ended;
-                        }
-                    }
-                    Err(error) => {
-                        tracing::warn!(?error, "another node hands on what is no record");
-                        return Over::Lost;
-                    }
-                }
-            }
-            self.deliver();
             // As a publisher of this node waits, and with it who publishes there.
             self.hub.room().await;
             while self.hub.waits_for_memory() {
                 sleep(MEMORY_LOOK).await;
             }
-            match self.stream.read_chunk().await {
-                Ok(Some(chunk)) => {
-                    self.hub.counters.did(Deed::ChannelFromNodes, chunk.len() as u64);
-                    self.decoder.push(chunk);
+            let over = self.gather().await;
+            self.deliver();
+            if let Some(over) = over {
+                return over;
+            }
+            if begun.elapsed() > TURN_MAX {
+                yield_now().await;
+                begun = Instant::now();
+            }
+        }
+    }
+
+    /// Takes what has come, as soon as there is something, and as much as readers are handed at once: a link brings no more than a record of TLS at a time, and each
+    /// piece by itself would cost every reader a frame and a write. How the mirror ends, if that was all. Cancel-safe.
+    async fn gather(&mut self) -> Option<Over> {
+        let mut bytes = 0;
+        let mut read = self.stream.read_chunk().await;
+        loop {
+            let Ok(Some(chunk)) = read else { return Some(Over::Lost) };
+            bytes += chunk.len();
+            self.hub.counters.did(Deed::ChannelFromNodes, chunk.len() as u64);
+            self.decoder.push(chunk);
+            if let over @ Some(_) = self.decode() {
+                return over;
+            }
+            if bytes >= BYTES_MAX {
+                return None;
+            }
+            match self.stream.read_chunk().now_or_never() {
+                Some(more) => read = more,
+                None => return None,
+            }
+        }
+    }
+
+    fn decode(&mut self) -> Option<Over> {
+        loop {
+            match self.decoder.next() {
+                Ok(None) => return None,
+                Ok(Some(delivered)) => {
+                    if self.take(delivered) {
+                        return Some(Over::Ended);
+                    }
                 }
-                Ok(None) | Err(_) => return Over::Lost,
+                Err(error) => {
+                    tracing::warn!(?error, "another node hands on what is no record");
+                    return Some(Over::Lost);
+                }
             }
         }
     }
 
     /// Hands out what has come.
     fn deliver(&mut self) {
-        for Publisher { number, batcher } in self.publishers.values_mut() {
-            if !batcher.is_empty() {
-                self.hub.deliver(*number, &batcher.take());
-            }
+        let Some(Publisher { number, batcher }) = self.publishers.get_mut(&self.speaks) else { return };
+        if !batcher.is_empty() {
+            self.hub.deliver(*number, &batcher.take());
         }
+    }
+
+    /// What comes next is this publisher's, behind what others said before.
+    fn hear(&mut self, publisher: u32) -> Option<&mut Publisher> {
+        if self.speaks != publisher {
+            self.deliver();
+            self.speaks = publisher;
+        }
+        self.publishers.get_mut(&publisher)
     }
 
     /// Does what one record says; whether it was the last.
@@ -181,15 +233,15 @@ impl Mirror {
         match delivered {
             Delivered::Joined { publisher, first, who } => self.joined(publisher, first, who),
             Delivered::Bytes { publisher, bytes, last } => {
-                let Some(of) = self.publishers.get_mut(&publisher) else { return false };
+                let Some(of) = self.hear(publisher) else { return false };
                 // Its own node has looked how long messages are.
                 let _ = of.batcher.add(bytes, last);
                 if of.batcher.is_full() {
-                    self.hub.deliver(of.number, &of.batcher.take());
+                    self.deliver();
                 }
             }
             Delivered::Cut(publisher) => {
-                if let Some(of) = self.publishers.get_mut(&publisher) {
+                if let Some(of) = self.hear(publisher) {
                     of.batcher.cut();
                 }
             }
@@ -220,3 +272,6 @@ impl Mirror {
         self.publishers.insert(publisher, Publisher { number, batcher });
     }
 }
+
+#[cfg(test)]
+mod tests;
