@@ -184,10 +184,7 @@ const adminPage = {
   jsxImportSource: "preact",
   nodePaths: [join(here, "node_modules")],
   plugins: [partsWithout],
-  banner: {
-    js: `/*! Contains preact. ${licence("preact")} */\n/*! Contains uPlot. ${licence("uplot")} */`,
-    css: "/*! Contains the style sheet of uPlot, whose licence is in admin.js. */",
-  },
+  banner: { js: `/*! Contains preact. ${licence("preact")} */\n/*! Contains uPlot. ${licence("uplot")} */` },
 };
 
 /** What an entry beside the library shares with it is not its own. */

@@ -30,10 +30,10 @@ const START_MS = 20_000;
  */
 
 /**
- * @param {{ bss: string, natsServer: string, count?: number, port?: number }} options
+ * @param {{ bss: string, natsServer: string, count?: number, port?: number, args?: string[][] }} options `args` are those of single nodes
  * @returns {Promise<Cluster>}
  */
-export async function startCluster({ bss, natsServer, count = 3, port = 0 }) {
+export async function startCluster({ bss, natsServer, count = 3, port = 0, args = [] }) {
   const folder = mkdtempSync(join(tmpdir(), "bss-cluster-"));
   /** @type {(() => Promise<void>)[]} */
   const ends = [async () => rmSync(folder, { recursive: true, force: true })];
@@ -47,7 +47,9 @@ export async function startCluster({ bss, natsServer, count = 3, port = 0 }) {
     const secret = join(folder, "secret");
     writeFileSync(secret, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600 });
     const nodes = await Promise.all(
-      Array.from({ length: count }, () => startNode(bss, ["--cluster", nats.url, "--cluster-secret", secret])),
+      Array.from({ length: count }, (_, at) =>
+        startNode(bss, ["--cluster", nats.url, "--cluster-secret", secret, ...(args[at] ?? [])]),
+      ),
     );
     for (const node of nodes) ends.push(() => node.end());
     const balancer = await startBalancer(() => nodes.map((node) => node.port), port);

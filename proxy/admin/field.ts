@@ -50,6 +50,7 @@ const FIELDS: Readonly<Record<string, Field>> = {
   members: { ...number, title: "Members" },
   name: { title: "Name", link: nameLink },
   names: { ...number, title: "Names" },
+  node: { title: "Node", isCode: true },
   opener: { ...session, title: "Opened by" },
   path: { title: "Path", isCode: true },
   policy: { title: "Policy" },

@@ -146,6 +146,14 @@ export const KINDS: Readonly<Record<TableName, Kind>> = {
   },
 };
 
+/** The same where rows are of several nodes. */
+export const OF_NODES = Object.fromEntries(
+  Object.entries(KINDS).map(([table, kind]) => [
+    table,
+    { ...kind, columns: [...kind.columns, { field: "node", width: ID }], searched: [...kind.searched, "node"] },
+  ]),
+) as unknown as typeof KINDS;
+
 /** Who is in a room. */
 export const MEMBERS: Kind = {
   title: "Members",

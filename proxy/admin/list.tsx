@@ -6,7 +6,7 @@ import { Actions } from "./actions.tsx";
 import { Details } from "./details.tsx";
 import { field } from "./field.ts";
 import { Grid } from "./grid.tsx";
-import { KINDS } from "./kind.ts";
+import { KINDS, OF_NODES } from "./kind.ts";
 import type { Sort } from "./order.ts";
 import { count } from "./quantity.ts";
 import { type Route, routeTo } from "./route.ts";
@@ -26,7 +26,7 @@ interface Props {
 }
 
 export function List({ table, route, state, me, isPhone, sort, onSort, onAct }: Props) {
-  const kind = KINDS[table];
+  const kind = (state.history.last?.missing ? OF_NODES : KINDS)[table];
   const { rows } = state.tables[table];
   // Of events nothing is told until there is one.
   const isTold = state.tables[table].isTold || table === "events";

@@ -42,6 +42,11 @@ export function Overview({ state, me, isDark, onAct }: Props) {
   return (
     <div class="overview">
       <Condition said={said} />
+      {said?.missing?.map((node) => (
+        <p key={node} class="status large" data-state="bad" role="status">
+          No answer from node {String(node)}
+        </p>
+      ))}
       <dl class="figures">
         <Figure title="Running for" text={said ? age(now - (counts.since_ms ?? now)) : "–"} />
         <Figure title="Received" text={rate(newest(history, "received_rate") ?? 0)} />

@@ -26,6 +26,8 @@ export interface Overview {
   readonly isDraining: boolean;
   /** How many were refused, by reason. */
   readonly refusals: Readonly<Record<string, number>>;
+  /** Of several nodes those that did not answer; nothing where there is one. */
+  readonly missing: readonly unknown[] | undefined;
 }
 
 export interface Line {
@@ -78,6 +80,7 @@ function readOverview(said: Readonly<Record<string, unknown>>): Overview {
     reason: text(said.ready_reason),
     isDraining: said.draining === true,
     refusals: numbers(fields(said.refusals)),
+    missing: said.missing ? list(said.missing) : undefined,
   };
 }
 

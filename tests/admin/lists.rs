@@ -185,6 +185,19 @@ async fn a_list_of_10000_names_comes_in_parts_and_is_searched() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_is_no_node_of_a_cluster_answers_for_itself_and_knows_no_other() {
+    let served = Served::start().await;
+    served.names.reserve("kept");
+    let all = served.get("names").await;
+    assert!(!all.body.contains("\"node\"") && !all.body.contains("missing"), "{all:?}");
+    assert_eq!(served.get("names?node=self").await.body, all.body);
+    assert_eq!(served.act("DELETE", "reserved/kept?node=0123abcd", "").await.status, 404);
+    let other = served.get("names?node=0123abcd").await;
+    assert_eq!((other.status, &other.json()["code"]), (404, &json!("node_unknown")));
+    assert_eq!(served.get("names").await.body, all.body, "nothing was done");
+}
+
+#[tokio::test]
 async fn what_happened_last_is_kept_and_no_more_of_it() {
     let served = Served::start().await;
     // Events are written down from the first question on at the latest.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Holds what `bss` tells at /metrics to the judgement of Prometheus: metrics.sh BSS FOLDER. Its own program reads a live scrape, the settings of proxy/docs/metrics.md
-# and the questions of proxy/deploy/grafana.json. Says so, and passes, where there is no promtool to be had.
+# Holds what `bss` tells at /metrics to the judgement of Prometheus: metrics.sh BSS FOLDER. Its own program reads a live scrape, the settings of proxy/docs/metrics.md and for a
+# cluster, the questions of the dashboards of proxy/deploy, and its rules, which it tries. Says so, and passes, where there is no promtool to be had.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bss=$1
@@ -37,13 +37,18 @@ said=$("$promtool" check metrics <"$work/metrics.txt" 2>&1) || fail "promtool ha
 sed -n '/^scrape_configs:/,/^```/p' proxy/docs/metrics.md | sed '/^```/d' >"$work/prometheus.yml"
 "$promtool" check config --syntax-only "$work/prometheus.yml" >"$work/promtool.txt" 2>&1 || fail "promtool does not take proxy/docs/metrics.md: $(cat "$work/promtool.txt")"
 
-node - proxy/deploy/grafana.json >"$work/rules.yml" <<'JS'
+cp proxy/deploy/prometheus-cluster.yml proxy/deploy/alerts.yml tests/deploy/alerts.test.yml "$work"
+"$promtool" check config "$work/prometheus-cluster.yml" --syntax-only >"$work/promtool.txt" 2>&1 || fail "promtool does not take proxy/deploy/prometheus-cluster.yml: $(cat "$work/promtool.txt")"
+"$promtool" check rules "$work/alerts.yml" >"$work/promtool.txt" 2>&1 || fail "promtool does not take proxy/deploy/alerts.yml: $(cat "$work/promtool.txt")"
+"$promtool" test rules "$work/alerts.test.yml" >"$work/promtool.txt" 2>&1 || fail "a rule of proxy/deploy/alerts.yml says something else than it is to: $(cat "$work/promtool.txt")"
+
+node - proxy/deploy/grafana.json proxy/deploy/grafana-cluster.json >"$work/rules.yml" <<'JS'
 const { readFileSync } = require("node:fs");
-const { panels } = JSON.parse(readFileSync(process.argv[2], "utf8"));
+const panels = process.argv.slice(2).flatMap((file) => JSON.parse(readFileSync(file, "utf8")).panels);
 const asked = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr.replaceAll("$__rate_interval", "5m")));
 const rules = asked.map((expr, index) => ({ record: `panel:${index}`, expr }));
 // JSON is YAML.
 console.log(JSON.stringify({ groups: [{ name: "dashboard", rules }] }));
 JS
-"$promtool" check rules "$work/rules.yml" >"$work/promtool.txt" 2>&1 || fail "promtool does not take a question of proxy/deploy/grafana.json: $(cat "$work/promtool.txt")"
-echo "deploy: promtool has nothing to say against $(grep -c '^# TYPE' "$work/metrics.txt") metrics, the settings and the dashboard"
+"$promtool" check rules "$work/rules.yml" >"$work/promtool.txt" 2>&1 || fail "promtool does not take a question of a dashboard of proxy/deploy: $(cat "$work/promtool.txt")"
+echo "deploy: promtool has nothing to say against $(grep -c '^# TYPE' "$work/metrics.txt") metrics, the settings, the rules and the dashboards"

@@ -7,9 +7,9 @@ import { bss } from "./programs.mjs";
 
 const INSTALL = fileURLToPath(new URL("../install-nats.sh", import.meta.url));
 
-/** @param {number} [count] of nodes */
-export async function startCluster(count) {
-  return await start({ bss: bss(), natsServer: natsServer(), count });
+/** @param {number} [count] of nodes @param {string[][]} [args] of single nodes */
+export async function startCluster(count, args) {
+  return await start({ bss: bss(), natsServer: natsServer(), count, args });
 }
 
 /** Where the NATS server is. */

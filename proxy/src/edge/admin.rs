@@ -1,11 +1,15 @@
 //! A port for whoever runs the proxy: its metrics, what there is, and what may be done about it. Apart from the one for peers, so that a flood there hides nothing here.
 
+#[cfg(all(feature = "admin", feature = "cluster"))]
+mod across;
 #[cfg(feature = "admin")]
 mod acts;
 #[cfg(feature = "admin")]
 mod changes;
 #[cfg(feature = "admin")]
 mod chronicle;
+#[cfg(all(feature = "admin", feature = "cluster"))]
+mod combined;
 #[cfg(feature = "admin")]
 mod describe;
 mod door;
@@ -15,6 +19,8 @@ mod fault;
 mod lists;
 #[cfg(feature = "admin")]
 mod live;
+#[cfg(all(feature = "admin", feature = "cluster"))]
+mod merged;
 #[cfg(feature = "admin")]
 mod office;
 #[cfg(feature = "admin")]
@@ -22,11 +28,15 @@ mod overview;
 #[cfg(feature = "admin")]
 mod page;
 #[cfg(feature = "admin")]
+mod reach;
+#[cfg(feature = "admin")]
 mod rows;
 #[cfg(feature = "admin")]
 mod table;
 #[cfg(feature = "admin")]
 mod tables;
+#[cfg(all(feature = "admin", feature = "cluster"))]
+mod whole;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -55,6 +65,8 @@ use super::{
     shed::SHED_AT_ONCE,
     stay::Stay,
 };
+#[cfg(all(feature = "admin", feature = "cluster"))]
+pub(super) use across::{ForNodes, PATH_OF_NODES};
 use door::Door;
 #[cfg(feature = "admin")]
 pub(super) use office::Office;

@@ -1,8 +1,8 @@
 //! The proxy as one of several: its names are those of all, streams go from node to node, and what is said to many is heard at all of them.
 
-#[cfg(feature = "admin")]
-use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+#[cfg(feature = "admin")]
+use std::{collections::BTreeMap, sync::Weak};
 
 use browser_stream_mux::{Code, Stream};
 use browser_stream_protocol::channel::Accepted;
@@ -11,18 +11,31 @@ use tokio::{net::TcpListener, time::timeout};
 use uuid::Uuid;
 
 use super::proxy::Proxy;
+#[cfg(feature = "admin")]
+use super::{
+    admin::{ForNodes, PATH_OF_NODES},
+    proxy::Inner,
+};
+#[cfg(feature = "admin")]
+use crate::{cluster::NodeId, session::Session};
 use crate::{
     cluster::{Bus, LinkError, Links, Node, Post, Secret, Timing},
     error::OpenError,
     feature::channel::Ways,
-    route::Name,
+    route::{Name, StreamRouter},
+    session::Open,
 };
+
+/// What makes a proxy one of several, once it is.
+pub(super) type Seat = Arc<OnceLock<Membership>>;
 
 /// What makes a proxy one of several.
 pub(super) struct Membership {
     node: Node,
     links: Links,
     post: OnceLock<Post>,
+    #[cfg(feature = "admin")]
+    proxy: Weak<Inner>,
 }
 
 /// How channels of other nodes are read: over the links with those.
@@ -46,7 +59,14 @@ impl Proxy {
             names.join(&node, &links);
         }
         self.inner.readiness.follows(node.clone());
-        let _ = self.inner.membership.set(Membership { node, links, post: OnceLock::new() });
+        let membership = Membership {
+            node,
+            links,
+            post: OnceLock::new(),
+            #[cfg(feature = "admin")]
+            proxy: Arc::downgrade(&self.inner),
+        };
+        let _ = self.inner.membership.set(membership);
         Ok(self)
     }
 
@@ -55,7 +75,7 @@ impl Proxy {
     #[doc(hidden)]
     #[must_use]
     pub fn with_bus(self, bus: Arc<dyn Bus>) -> Self {
-        if let Some(Membership { node, links, post }) = self.inner.membership.get() {
+        if let Some(Membership { node, links, post, .. }) = self.inner.membership.get() {
             let post = post.get_or_init(|| Post::start(bus, node.id().process, Timing::default()));
             let channels = &self.inner.channels;
             channels.span(node, post, Arc::new(OverLinks { node: node.clone(), links: links.clone(), path: channels.path_of_nodes() }));
@@ -74,6 +94,14 @@ impl Proxy {
     }
 }
 
+/// Adds what other nodes ask for, from when the proxy has its seat among them.
+pub(super) fn mount(router: StreamRouter) -> (StreamRouter, Seat) {
+    let seat = Seat::default();
+    #[cfg(feature = "admin")]
+    let router = router.route_of_nodes(PATH_OF_NODES, ForNodes::new(&seat));
+    (router, seat)
+}
+
 impl Membership {
     /// Whether the node may have names, how many nodes there are, and how many names all of them have.
     #[cfg(feature = "metrics")]
@@ -86,6 +114,36 @@ impl Membership {
     #[cfg(feature = "admin")]
     pub(super) fn others(&self) -> BTreeMap<String, String> {
         self.node.others().into_iter().map(|(id, address)| (id.to_string(), address.to_string())).collect()
+    }
+
+    /// The proxy, as long as that is there.
+    #[cfg(feature = "admin")]
+    pub(super) fn proxy(&self) -> Option<Arc<Inner>> {
+        self.proxy.upgrade()
+    }
+
+    /// The process of this node, which is the same in all of its lives.
+    #[cfg(feature = "admin")]
+    pub(super) fn process(&self) -> Uuid {
+        self.node.id().process
+    }
+
+    /// The other nodes, each process once in its newest life, and where they are reached.
+    #[cfg(feature = "admin")]
+    pub(super) fn neighbours(&self) -> Vec<(NodeId, Arc<str>)> {
+        let me = self.process();
+        let newest: BTreeMap<Uuid, (NodeId, Arc<str>)> = {
+            let mut others = self.node.others();
+            others.sort_unstable_by_key(|(id, _)| *id);
+            others.into_iter().filter(|(id, _)| id.process != me).map(|other| (other.0.process, other)).collect()
+        };
+        newest.into_values().collect()
+    }
+
+    /// The link with a node.
+    #[cfg(feature = "admin")]
+    pub(super) async fn link(&self, (id, address): &(NodeId, Arc<str>)) -> Result<Arc<Session>, OpenError> {
+        self.links.to(*id, address).await
     }
 
     /// What it told other nodes over the bus: parcels, their bytes, and parcels that were dropped.
@@ -117,7 +175,7 @@ impl Ways for OverLinks {
         let (links, path) = (self.links.clone(), format!("{}/{}", self.path, name.segment()));
         async move {
             let (id, address) = found.ok_or_else(|| OpenError::new(Code::Unresponsive, "the table does not tell where that node is"))?;
-            links.to(id, &address).await?.ask_node(path).await
+            links.to(id, &address).await?.ask_node(&Open::to(path), None).await
         }
         .boxed()
     }

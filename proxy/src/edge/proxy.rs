@@ -14,10 +14,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::secure;
 use super::{
     addresses::Addresses,
-    assets,
-    assets::Places,
-    gate,
-    gate::{Gate, OwnTls},
+    assets::{self, Places},
+    gate::{self, Gate, OwnTls},
     http,
     over_http::Connections,
     readiness::Readiness,
@@ -92,7 +90,7 @@ pub(super) struct Inner {
     pub(super) names: Vec<StreamServerProxy>,
     /// With others, if it is one of several.
     #[cfg(feature = "cluster")]
-    pub(super) membership: std::sync::OnceLock<super::cluster::Membership>,
+    pub(super) membership: super::cluster::Seat,
     /// What whoever runs the proxy has to do with it, once that is asked for.
     #[cfg(feature = "admin")]
     pub(super) office: std::sync::OnceLock<Arc<super::admin::Office>>,
@@ -295,6 +293,8 @@ impl Inner {
         let swarm = router.proxies().iter().find(|names| names.prefix() == SWARM_PREFIX).cloned();
         let tracker = swarm.map_or_else(|| Tracker::new(limits.clone()), |names| Tracker::over(names, limits.clone()));
         let router = tracker.mount(rooms.mount(channels.mount(router)));
+        #[cfg(feature = "cluster")]
+        let (router, membership) = super::cluster::mount(router);
         let names = router.proxies().to_vec();
         let sessions = Sessions::counting(limits.clone(), Arc::new(router), counters.clone());
         let memory = sessions.memory().clone();
@@ -331,7 +331,7 @@ impl Inner {
             #[cfg(any(feature = "admin", feature = "cluster"))]
             names,
             #[cfg(feature = "cluster")]
-            membership: std::sync::OnceLock::new(),
+            membership,
             #[cfg(feature = "admin")]
             office: std::sync::OnceLock::new(),
             peers,

@@ -171,7 +171,10 @@ impl Opens for StreamRouter {
             return opening.refuse(error).boxed();
         };
         if is_node && !matches!(found.value, Route::Connect(_)) && !found.value.is_of_nodes() {
-            let error = OpenError::new(Code::NotFound, "a node asks another for servers and channels, and for nothing else");
+            let error = OpenError::new(
+                Code::NotFound,
+                "a node asks another for servers, channels and what its operator wants to know, and for nothing else",
+            );
             return opening.refuse(error).boxed();
         }
         let segment = found.params.get("name").unwrap_or_default().to_owned();

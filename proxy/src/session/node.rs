@@ -111,11 +111,14 @@ impl Session {
 
 #[cfg(feature = "cluster")]
 impl Session {
-    /// Asks the node at the other end for something of its own: what it answers, and the stream on which the rest comes.
-    pub(crate) async fn ask_node<T: serde::de::DeserializeOwned>(self: &Arc<Self>, path: String) -> Result<(T, Stream), OpenError> {
-        let open = Open::to(path);
+    /// Asks the node at the other end for something of its own, for whom `sub` is of this one's: what it answers, and the stream on which the rest comes.
+    pub(crate) async fn ask_node<T: serde::de::DeserializeOwned>(
+        self: &Arc<Self>,
+        open: &Open,
+        sub: Option<&str>,
+    ) -> Result<(T, Stream), OpenError> {
         let mut stream = self.open_stream()?;
-        let frame = passed_on(&open, &self.whose(&open, &Permit::default()), Duration::ZERO);
+        let frame = passed_on(open, &Whose { id: Uuid::new_v4(), session: self.id, sub }, Duration::ZERO);
         stream.write_frame(&frame[LENGTH_BYTES..]);
         let limits = &self.process.limits;
         let read = timeout(limits.reply_timeout + NODE_MARGIN, stream.peek_frame(self.open_bytes_max())).await;

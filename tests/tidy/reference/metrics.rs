@@ -149,7 +149,7 @@ scrape_configs:
       credentials_file: /etc/prometheus/bss.token
 ```
 
-[`grafana.json`](../deploy/grafana.json) is a dashboard of all of it, for Grafana 10 and newer: *Dashboards*, *New*, *Import*, and choose the data source.
+[`grafana.json`](../deploy/grafana.json) is a dashboard of all of it, for Grafana 10 and newer: *Dashboards*, *New*, *Import*, and choose the data source. For [a cluster](cluster.md#metrics-of-all-nodes) there is another, with rules that say when to look.
 
 ## All of them
 

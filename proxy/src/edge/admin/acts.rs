@@ -15,7 +15,7 @@ use tokio::time::Duration;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{super::proxy::Proxy, door::Caller, fault::Fault, lists::uuid, office::Office};
+use super::{super::proxy::Proxy, door::Caller, fault::Fault, lists::uuid, office::Office, reach::Of};
 use crate::route::Name;
 
 /// How a session is closed: as what a peer may try again, but not at once.
@@ -29,7 +29,7 @@ type Done = Result<StatusCode, Fault>;
 
 impl Office {
     fn acted(&self, caller: &Caller, did: &str, session: Option<Uuid>, name: Option<&str>) -> Done {
-        self.chronicle.acted(caller.sub.as_deref().unwrap_or("somebody at this machine"), did, session, name);
+        self.chronicle.acted(&caller.who(), did, session, name);
         Ok(StatusCode::NO_CONTENT)
     }
 }
@@ -37,7 +37,7 @@ impl Office {
 /// Ends a stream: both its ends are told `forbidden`. One that is `resumable` is lost at its client, and over at its server when that has waited for it as long as it does,
 /// unless its client has another way: nothing goes on to its path from the session that opened it, for 30 seconds.
 #[utoipa::path(
-    delete, path = "/admin/api/streams/{id}", params(("id" = String, Path)),
+    delete, path = "/admin/api/streams/{id}", params(("id" = String, Path), Of),
     responses((status = 204), (status = 400, body = Fault), (status = 404, body = Fault))
 )]
 pub(super) async fn reset(State(office): State<Arc<Office>>, Extension(caller): Extension<Caller>, Path(id): Path<String>) -> Done {
@@ -50,7 +50,7 @@ pub(super) async fn reset(State(office): State<Arc<Office>>, Extension(caller): 
 
 /// Closes a session: its peer may come back.
 #[utoipa::path(
-    delete, path = "/admin/api/sessions/{id}", params(("id" = String, Path)),
+    delete, path = "/admin/api/sessions/{id}", params(("id" = String, Path), Of),
     responses((status = 204), (status = 400, body = Fault), (status = 404, body = Fault))
 )]
 pub(super) async fn close(State(office): State<Arc<Office>>, Extension(caller): Extension<Caller>, Path(id): Path<String>) -> Done {
@@ -62,7 +62,7 @@ pub(super) async fn close(State(office): State<Arc<Office>>, Extension(caller): 
 
 /// Takes a name from whoever has it: its owner is told `released`, and its session stays.
 #[utoipa::path(
-    delete, path = "/admin/api/names/{name}", params(("name" = String, Path, description = "The key of the name")),
+    delete, path = "/admin/api/names/{name}", params(("name" = String, Path, description = "The key of the name"), Of),
     responses((status = 204), (status = 400, body = Fault), (status = 404, body = Fault))
 )]
 pub(super) async fn release(State(office): State<Arc<Office>>, Extension(caller): Extension<Caller>, Path(key): Path<String>) -> Done {
@@ -75,8 +75,8 @@ pub(super) async fn release(State(office): State<Arc<Office>>, Extension(caller)
 
 /// Keeps a name: nobody gets it from now on, until this process ends. Who has it keeps it: release it as well.
 #[utoipa::path(
-    put, path = "/admin/api/reserved/{name}", params(("name" = String, Path, description = "The key of the name")),
-    responses((status = 204), (status = 400, body = Fault), (status = 409, body = Fault))
+    put, path = "/admin/api/reserved/{name}", params(("name" = String, Path, description = "The key of the name"), Of),
+    responses((status = 204), (status = 400, body = Fault), (status = 404, body = Fault), (status = 409, body = Fault))
 )]
 pub(super) async fn reserve(State(office): State<Arc<Office>>, Extension(caller): Extension<Caller>, Path(key): Path<String>) -> Done {
     let (names, name) = office.name(&key)?;
@@ -95,7 +95,7 @@ const RESERVED_MAX: usize = 10_000;
 
 /// Gives a reserved name free.
 #[utoipa::path(
-    delete, path = "/admin/api/reserved/{name}", params(("name" = String, Path, description = "The key of the name")),
+    delete, path = "/admin/api/reserved/{name}", params(("name" = String, Path, description = "The key of the name"), Of),
     responses((status = 204), (status = 400, body = Fault), (status = 404, body = Fault))
 )]
 pub(super) async fn unreserve(State(office): State<Arc<Office>>, Extension(caller): Extension<Caller>, Path(key): Path<String>) -> Done {
@@ -120,7 +120,7 @@ pub(super) struct Emit {
 
 /// Sends an event to all members of a room.
 #[utoipa::path(
-    post, path = "/admin/api/rooms/{name}/emit", params(("name" = String, Path)), request_body = Emit,
+    post, path = "/admin/api/rooms/{name}/emit", params(("name" = String, Path), Of), request_body = Emit,
     responses((status = 204), (status = 400, body = Fault), (status = 404, body = Fault), (status = 413, body = Fault))
 )]
 pub(super) async fn emit(
@@ -139,7 +139,7 @@ pub(super) async fn emit(
 
 /// Removes a member from a room: it and the others are told.
 #[utoipa::path(
-    delete, path = "/admin/api/rooms/{name}/members/{id}", params(("name" = String, Path), ("id" = String, Path)),
+    delete, path = "/admin/api/rooms/{name}/members/{id}", params(("name" = String, Path), ("id" = String, Path), Of),
     responses((status = 204), (status = 400, body = Fault), (status = 404, body = Fault))
 )]
 pub(super) async fn remove(
@@ -148,7 +148,10 @@ pub(super) async fn remove(
     Path((name, id)): Path<(String, String)>,
 ) -> Done {
     let id = uuid(&id)?;
-    if !office.inner()?.rooms.remove(&name, id, REMOVED) {
+    let rooms = &office.inner()?.rooms;
+    // Each node has its own members removed, and writes that down.
+    let is_here = rooms.members_here(&name).iter().any(|member| member.id == id);
+    if !is_here || !rooms.remove(&name, id, REMOVED) {
         return Err(Fault::missing("nobody of that id is in a room of that name"));
     }
     office.acted(&caller, &format!("removed the member {id} from the room {name:?}"), None, Some(&name))
@@ -164,7 +167,7 @@ pub(super) struct Move {
 
 /// Moves a member to another room: it is told.
 #[utoipa::path(
-    put, path = "/admin/api/rooms/{name}/members/{id}", params(("name" = String, Path), ("id" = String, Path)), request_body = Move,
+    put, path = "/admin/api/rooms/{name}/members/{id}", params(("name" = String, Path), ("id" = String, Path), Of), request_body = Move,
     responses((status = 204), (status = 400, body = Fault), (status = 404, body = Fault), (status = 429, body = Fault))
 )]
 pub(super) async fn move_to(
@@ -193,7 +196,8 @@ const DRAIN_MAX_S: u32 = 86_400;
 
 /// Has the proxy go down: it takes no new sessions, and ends when those that there are have ended, or at the deadline.
 #[utoipa::path(
-    post, path = "/admin/api/drain", request_body = Drain, responses((status = 204), (status = 400, body = Fault))
+    post, path = "/admin/api/drain", params(Of), request_body = Drain,
+    responses((status = 204), (status = 400, body = Fault), (status = 404, body = Fault))
 )]
 pub(super) async fn drain(State(office): State<Arc<Office>>, Extension(caller): Extension<Caller>, body: Bytes) -> Done {
     let Drain { deadline_s } = read(if body.is_empty() { b"{}" } else { &body })?;

@@ -54,6 +54,9 @@ pub(super) struct Caller {
     /// Who that is; `None` for whoever asks from this machine without a token.
     #[cfg_attr(not(feature = "admin"), expect(dead_code))]
     pub(super) sub: Option<Arc<str>>,
+    /// The node at which it asked, and was judged, where that is another.
+    #[cfg(all(feature = "admin", feature = "cluster"))]
+    node: Option<Arc<str>>,
     /// What its token allows; `None` without one.
     rights: Option<Rights>,
     /// Whether who asks from this machine without a token may act.
@@ -62,6 +65,33 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    fn new(sub: Option<Arc<str>>, rights: Option<Rights>, acts: bool) -> Self {
+        Self {
+            sub,
+            #[cfg(all(feature = "admin", feature = "cluster"))]
+            node: None,
+            rights,
+            acts,
+        }
+    }
+
+    /// One who asked at another node, and may what that passes on.
+    #[cfg(all(feature = "admin", feature = "cluster"))]
+    pub(super) fn of_node(sub: Option<&str>, node: &str) -> Self {
+        Self { node: Some(node.into()), ..Self::new(sub.map(Into::into), None, true) }
+    }
+
+    /// Who that is, as it is written down.
+    #[cfg(feature = "admin")]
+    pub(super) fn who(&self) -> String {
+        let who = self.sub.as_deref().unwrap_or("somebody at this machine");
+        #[cfg(feature = "cluster")]
+        if let Some(node) = &self.node {
+            return format!("{} at node {node}", self.sub.as_deref().unwrap_or("somebody"));
+        }
+        who.to_owned()
+    }
+
     /// Whether it may do that.
     pub(super) fn may(&self, need: Need) -> bool {
         match (&self.rights, need) {
@@ -136,7 +166,7 @@ impl Door {
             if need != Need::Metrics && request.headers.contains_key(header::ORIGIN) {
                 self.check_page(request)?;
             }
-            return Ok(Caller { sub: identity.sub, rights: Some(identity.rights), acts: false });
+            return Ok(Caller::new(identity.sub, Some(identity.rights), false));
         }
         if !is_here(request) {
             let why = format!("show a token with the right admin={}, or ask from this machine", need.as_str());
@@ -144,7 +174,7 @@ impl Door {
         }
         // A page whose name was pointed at this machine comes from this machine, too.
         self.here.check(&request.uri, &request.headers, None).map_err(|refusal| self.shut(refusal))?;
-        Ok(Caller { sub: None, rights: None, acts: self.inner.config.admin_actions })
+        Ok(Caller::new(None, None, self.inner.config.admin_actions))
     }
 
     /// Whether a request without a token counts as of this machine.
@@ -186,4 +216,18 @@ fn is_here(request: &Parts) -> bool {
 
 fn is_passed_on(headers: &HeaderMap) -> bool {
     [header::FORWARDED.as_str(), "x-forwarded-for", "via"].iter().any(|name| headers.contains_key(*name))
+}
+
+#[cfg(all(test, feature = "admin", feature = "cluster"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asked_at_another_node_may_what_that_passes_on_and_is_written_down_with_it() {
+        let [ann, somebody] = [Some("ann"), None].map(|sub| Caller::of_node(sub, "0123abcd"));
+        assert_eq!((ann.who(), somebody.who()), ("ann at node 0123abcd".into(), "somebody at node 0123abcd".into()));
+        assert!(ann.may(Need::Act) && somebody.may(Need::Act));
+        let here = Caller::new(None, None, false);
+        assert!(here.who() == "somebody at this machine" && !here.may(Need::Act));
+    }
 }

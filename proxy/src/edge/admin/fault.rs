@@ -43,6 +43,17 @@ impl Fault {
         Self::new(StatusCode::CONFLICT, Code::NameReserved, message)
     }
 
+    /// There is no such node.
+    pub(super) fn no_node(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "node_unknown", message)
+    }
+
+    /// Other nodes would have to say it, and do not.
+    #[cfg(feature = "cluster")]
+    pub(super) fn silent(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "node_silent", message)
+    }
+
     /// The body is not of the kind that makes a page of another origin ask first.
     pub(super) fn media() -> Self {
         let why = "what changes something is asked for with content-type: application/json";

@@ -19,6 +19,7 @@ use super::{
     fault::Fault,
     office::Office,
     overview::Overview,
+    reach::Of,
     rows::{ChannelRow, EventRow, MemberRow, NameRow, RoomRow, SessionRow, StreamRow},
     table::Table,
     tables::{self, Kind},
@@ -41,18 +42,41 @@ pub(super) struct Paging {
 /// A part of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Listed<T: ToSchema> {
-    rows: Vec<T>,
+    rows: Vec<OfNode<T>>,
     /// The key behind which the next part begins.
     next: Option<String>,
     /// Rows in all parts.
     total: usize,
+    /// In a cluster: nodes that did not answer in time, whose rows are not here.
+    missing: Option<Vec<String>>,
+}
+
+/// A row.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct OfNode<T: ToSchema> {
+    #[serde(flatten)]
+    row: T,
+    /// In a cluster: the first eight digits of the id of its node.
+    node: Option<String>,
 }
 
 const LIMIT: usize = 1000;
 const LIMIT_MAX: usize = 10_000;
 
 impl Paging {
-    fn of(query: Option<String>) -> Result<Self, Fault> {
+    /// At most so many rows are asked for.
+    #[cfg(feature = "cluster")]
+    pub(super) fn limit(&self) -> usize {
+        self.limit.unwrap_or(LIMIT)
+    }
+
+    /// Whether it goes on where another part ended.
+    #[cfg(feature = "cluster")]
+    pub(super) fn goes_on(&self) -> bool {
+        self.after.is_some()
+    }
+
+    pub(super) fn of(query: Option<String>) -> Result<Self, Fault> {
         let query = query.unwrap_or_default();
         let uri = http::Uri::builder().path_and_query(format!("/?{query}")).build().map_err(|error| Fault::bad(error.to_string()))?;
         let paging = axum::extract::Query::<Self>::try_from_uri(&uri).map_err(|error| Fault::bad(error.body_text()))?.0;
@@ -90,21 +114,21 @@ pub(super) async fn me(Extension(caller): Extension<Caller>) -> Json<Me> {
 }
 
 /// The proxy in a few numbers.
-#[utoipa::path(get, path = "/admin/api/overview", responses((status = 200, body = Overview)))]
+#[utoipa::path(get, path = "/admin/api/overview", params(Of), responses((status = 200, body = Overview), (status = 404, body = Fault)))]
 pub(super) async fn overview(State(office): State<Arc<Office>>) -> Result<Json<Overview>, Fault> {
     Ok(Json(Overview::of(office.inner()?.as_ref())))
 }
 
 /// The sessions.
-#[utoipa::path(get, path = "/admin/api/sessions", params(Paging), responses((status = 200, body = Listed<SessionRow>), (status = 400, body = Fault)))]
+#[utoipa::path(get, path = "/admin/api/sessions", params(Paging, Of), responses((status = 200, body = Listed<SessionRow>), (status = 400, body = Fault), (status = 404, body = Fault)))]
 pub(super) async fn sessions(State(office): State<Arc<Office>>, RawQuery(query): RawQuery) -> Result<Response, Fault> {
     list(&office, Kind::Sessions, query).await
 }
 
 /// One session.
 #[utoipa::path(
-    get, path = "/admin/api/sessions/{id}", params(("id" = String, Path)),
-    responses((status = 200, body = SessionRow), (status = 400, body = Fault), (status = 404, body = Fault))
+    get, path = "/admin/api/sessions/{id}", params(("id" = String, Path), Of),
+    responses((status = 200, body = OfNode<SessionRow>), (status = 400, body = Fault), (status = 404, body = Fault))
 )]
 pub(super) async fn session(State(office): State<Arc<Office>>, Path(id): Path<String>) -> Result<Json<SessionRow>, Fault> {
     let session = office.session(&id)?;
@@ -112,32 +136,32 @@ pub(super) async fn session(State(office): State<Arc<Office>>, Path(id): Path<St
 }
 
 /// The names that are not free.
-#[utoipa::path(get, path = "/admin/api/names", params(Paging), responses((status = 200, body = Listed<NameRow>), (status = 400, body = Fault)))]
+#[utoipa::path(get, path = "/admin/api/names", params(Paging, Of), responses((status = 200, body = Listed<NameRow>), (status = 400, body = Fault), (status = 404, body = Fault)))]
 pub(super) async fn names(State(office): State<Arc<Office>>, RawQuery(query): RawQuery) -> Result<Response, Fault> {
     list(&office, Kind::Names, query).await
 }
 
 /// The streams.
-#[utoipa::path(get, path = "/admin/api/streams", params(Paging), responses((status = 200, body = Listed<StreamRow>), (status = 400, body = Fault)))]
+#[utoipa::path(get, path = "/admin/api/streams", params(Paging, Of), responses((status = 200, body = Listed<StreamRow>), (status = 400, body = Fault), (status = 404, body = Fault)))]
 pub(super) async fn streams(State(office): State<Arc<Office>>, RawQuery(query): RawQuery) -> Result<Response, Fault> {
     list(&office, Kind::Streams, query).await
 }
 
 /// The channels.
-#[utoipa::path(get, path = "/admin/api/channels", params(Paging), responses((status = 200, body = Listed<ChannelRow>), (status = 400, body = Fault)))]
+#[utoipa::path(get, path = "/admin/api/channels", params(Paging, Of), responses((status = 200, body = Listed<ChannelRow>), (status = 400, body = Fault), (status = 404, body = Fault)))]
 pub(super) async fn channels(State(office): State<Arc<Office>>, RawQuery(query): RawQuery) -> Result<Response, Fault> {
     list(&office, Kind::Channels, query).await
 }
 
 /// The rooms.
-#[utoipa::path(get, path = "/admin/api/rooms", params(Paging), responses((status = 200, body = Listed<RoomRow>), (status = 400, body = Fault)))]
+#[utoipa::path(get, path = "/admin/api/rooms", params(Paging, Of), responses((status = 200, body = Listed<RoomRow>), (status = 400, body = Fault), (status = 404, body = Fault)))]
 pub(super) async fn rooms(State(office): State<Arc<Office>>, RawQuery(query): RawQuery) -> Result<Response, Fault> {
     list(&office, Kind::Rooms, query).await
 }
 
 /// The members of a room.
 #[utoipa::path(
-    get, path = "/admin/api/rooms/{name}/members", params(("name" = String, Path), Paging),
+    get, path = "/admin/api/rooms/{name}/members", params(("name" = String, Path), Paging, Of),
     responses((status = 200, body = Listed<MemberRow>), (status = 400, body = Fault), (status = 404, body = Fault))
 )]
 pub(super) async fn members(
@@ -146,7 +170,7 @@ pub(super) async fn members(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Fault> {
     let paging = Paging::of(query)?;
-    let members = office.inner()?.rooms.members(&name);
+    let members = office.inner()?.rooms.members_here(&name);
     if members.is_empty() {
         return Err(Fault::missing("nobody is in a room of that name"));
     }
@@ -154,7 +178,7 @@ pub(super) async fn members(
 }
 
 /// What happened last, oldest first.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
 pub(super) struct Happened {
     rows: Vec<EventRow>,
     next: Option<String>,
@@ -162,7 +186,7 @@ pub(super) struct Happened {
 }
 
 /// What happened last: `after` is the number of an event, and `limit` takes the newest.
-#[utoipa::path(get, path = "/admin/api/events", params(Paging), responses((status = 200, body = Happened), (status = 400, body = Fault)))]
+#[utoipa::path(get, path = "/admin/api/events", params(Paging, Of), responses((status = 200, body = Listed<EventRow>), (status = 400, body = Fault), (status = 404, body = Fault)))]
 pub(super) async fn events(State(office): State<Arc<Office>>, RawQuery(query): RawQuery) -> Result<Json<Happened>, Fault> {
     let Paging { limit, after, search } = Paging::of(query)?;
     let after = after.map(|after| after.parse().map_err(|_| Fault::bad("after is the number of an event"))).transpose()?;

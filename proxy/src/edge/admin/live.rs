@@ -9,13 +9,15 @@ use browser_stream_mux::{Code, Stream};
 use bytes::{Bytes, BytesMut};
 use futures::{FutureExt, future::BoxFuture};
 use serde::Deserialize;
-use serde_json::{json, to_string};
+use serde_json::{Value, json, to_string};
 use tokio::{
     sync::watch,
     time::{Duration, MissedTickBehavior, interval, sleep},
 };
 
-use super::{changes::Changes, chronicle::KEPT, door::Need, office::Office, overview::Overview, table::Table, tables::Kind};
+use super::{
+    super::proxy::Inner, changes::Changes, chronicle::KEPT, door::Need, office::Office, overview::Overview, table::Table, tables::Kind,
+};
 use crate::{
     error::OpenError,
     route::Handler,
@@ -70,9 +72,21 @@ struct Telling {
     said: BytesMut,
     /// The tables that it watches, and what it knows of them.
     tables: HashMap<Kind, (Changes, Arc<Table>)>,
-    /// The last event that it was told, where it watches them.
-    event: Option<u64>,
+    /// What it was told of events, where it watches them.
+    told: Option<Told>,
     events: watch::Receiver<u64>,
+}
+
+/// Which events a page was told.
+#[derive(Default)]
+struct Told {
+    /// The number of the last.
+    last: u64,
+    /// Those of other nodes.
+    #[cfg(feature = "cluster")]
+    others: HashMap<uuid::Uuid, u64>,
+    /// There were any.
+    has_begun: bool,
 }
 
 /// The stream is over.
@@ -81,14 +95,14 @@ struct Over;
 impl Telling {
     fn new(office: Arc<Office>, stream: Stream) -> Self {
         let events = office.chronicle.watch();
-        Self { office, stream, said: BytesMut::new(), tables: HashMap::new(), event: None, events }
+        Self { office, stream, said: BytesMut::new(), tables: HashMap::new(), told: None, events }
     }
 
     async fn run(mut self) {
         let mut tick = interval(EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let watches_events = self.event.is_some();
+            let watches_events = self.told.is_some();
             let told = tokio::select! {
                 chunk = self.stream.read_chunk() => match chunk {
                     Ok(Some(chunk)) => self.hear(&chunk).await,
@@ -123,10 +137,12 @@ impl Telling {
         }
         let Some(watched) = watched else { return Ok(()) };
         self.tables.retain(|kind, _| watched.contains(kind));
-        self.event = self.event.filter(|_| watched.contains(&Kind::Events));
+        self.told = self.told.take().filter(|_| watched.contains(&Kind::Events));
         for kind in watched {
             match kind {
-                Kind::Events => drop(self.event.get_or_insert(0)),
+                Kind::Events => {
+                    self.told.get_or_insert_default();
+                }
                 kind => drop(self.tables.entry(kind).or_default()),
             }
         }
@@ -142,13 +158,13 @@ impl Telling {
     /// Tells what changed.
     async fn tell(&mut self) -> Result<(), Over> {
         let Ok(inner) = self.office.inner() else { return Err(Over) };
-        let overview = json!({ "overview": Overview::of(&inner) });
+        let overview = json!({ "overview": overview(&self.office, &inner).await });
         self.say(vec![format!("{overview}\n")]).await?;
         for kind in Kind::TABLES {
             if !self.tables.contains_key(&kind) {
                 continue;
             }
-            let table = self.office.tables.get(&inner, kind, AGE_MAX).await;
+            let table = table(&self.office, &inner, kind).await;
             let lines = self.tables.get_mut(&kind).map(|(changes, kept)| {
                 // Who looks soon sees the same.
                 *kept = table;
@@ -156,19 +172,36 @@ impl Telling {
             });
             self.say(lines.unwrap_or_default()).await?;
         }
+        #[cfg(feature = "cluster")]
+        if let Some(told) = &mut self.told {
+            let rows = self.office.combined.events(&inner, &mut told.others).await;
+            if !rows.is_empty() {
+                self.say_events(&json!(rows).to_string()).await?;
+            }
+        }
         Ok(())
     }
 
     /// Tells the events that it was not told. One that is behind by more than are kept misses the oldest.
     async fn tell_events(&mut self) -> Result<(), Over> {
-        let Some(told) = self.event else { return Ok(()) };
+        let Some(told) = &mut self.told else { return Ok(()) };
         self.events.mark_unchanged();
-        let rows = self.office.chronicle.behind(told, KEPT);
+        let rows = self.office.chronicle.behind(told.last, KEPT);
         let Some(last) = rows.last() else { return Ok(()) };
-        self.event = Some(last.number);
+        told.last = last.number;
+        #[cfg(feature = "cluster")]
+        if let Some(node) = self.office.inner().ok().and_then(|inner| super::combined::name_of(&inner)) {
+            let mut rows = json!(rows);
+            rows.as_array_mut().into_iter().flatten().for_each(|row| row["node"] = json!(node));
+            return self.say_events(&rows.to_string()).await;
+        }
         // Rows are structs of plain fields: nothing of them has a way to fail.
-        let rows = to_string(&rows).unwrap_or_default();
-        let begins = if told == 0 { r#""reset":true,"# } else { "" };
+        self.say_events(&to_string(&rows).unwrap_or_default()).await
+    }
+
+    async fn say_events(&mut self, rows: &str) -> Result<(), Over> {
+        let is_first = self.told.as_mut().is_some_and(|told| !std::mem::replace(&mut told.has_begun, true));
+        let begins = if is_first { r#""reset":true,"# } else { "" };
         self.say(vec![format!("{{\"table\":\"events\",{begins}\"rows\":{rows}}}\n")]).await
     }
 
@@ -182,4 +215,24 @@ impl Telling {
         }
         if self.stream.cell().end().is_some() { Err(Over) } else { Ok(()) }
     }
+}
+
+/// The overview: in a cluster of all nodes.
+async fn overview(office: &Office, inner: &Inner) -> Value {
+    #[cfg(feature = "cluster")]
+    if let Some(of_all) = office.combined.overview(inner, AGE_MAX).await {
+        return of_all;
+    }
+    #[cfg(not(feature = "cluster"))]
+    let _ = office;
+    json!(Overview::of(inner))
+}
+
+/// A table: in a cluster of all nodes.
+async fn table(office: &Office, inner: &Inner, kind: Kind) -> Arc<Table> {
+    #[cfg(feature = "cluster")]
+    if let Some(of_all) = office.combined.table(&office.tables, inner, kind, AGE_MAX).await {
+        return of_all;
+    }
+    office.tables.get(inner, kind, AGE_MAX).await
 }

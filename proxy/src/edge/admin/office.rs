@@ -31,7 +31,7 @@ use super::{
     fault::Fault,
     lists,
     live::Live,
-    page,
+    page, reach,
     tables::Tables,
 };
 use crate::{
@@ -48,6 +48,9 @@ pub(in super::super) struct Office {
     inner: Weak<Inner>,
     pub(super) chronicle: Arc<Chronicle>,
     pub(super) tables: Tables,
+    /// What all nodes of its cluster have.
+    #[cfg(feature = "cluster")]
+    pub(super) combined: super::combined::Combined,
     /// Sessions of pages that look on, apart from those of peers.
     live: OnceLock<Proxy>,
     /// Their places, apart from those of requests: whoever fills them shuts nobody else out.
@@ -71,15 +74,22 @@ const PAGES_PER_ADDRESS_MAX: usize = 16;
 const PAGES_MAX: usize = 256;
 
 /// No action says more.
-const BODY_MAX: usize = 2 << 20;
+pub(super) const BODY_MAX: usize = 2 << 20;
 
 impl Office {
     /// The one of this proxy.
     pub(super) fn of(inner: &Arc<Inner>) -> Arc<Self> {
         let office = inner.office.get_or_init(|| {
             let chronicle = Chronicle::new(inner);
-            let (tables, live, places) = (Tables::default(), OnceLock::new(), Arc::new(Semaphore::new(PAGES_MAX)));
-            Arc::new(Self { inner: Arc::downgrade(inner), chronicle, tables, live, places })
+            Arc::new(Self {
+                inner: Arc::downgrade(inner),
+                chronicle,
+                tables: Tables::default(),
+                #[cfg(feature = "cluster")]
+                combined: super::combined::Combined::default(),
+                live: OnceLock::new(),
+                places: Arc::new(Semaphore::new(PAGES_MAX)),
+            })
         });
         office.clone()
     }
@@ -119,6 +129,13 @@ impl Office {
     }
 
     fn api(self: &Arc<Self>, door: &Arc<Door>) -> Router {
+        self.routes()
+            .layer(middleware::from_fn_with_state(self.clone(), reach::keep))
+            .layer(middleware::from_fn_with_state((self.clone(), door.clone()), keep_api))
+    }
+
+    /// The API of this proxy itself, for who was let in.
+    pub(super) fn routes(self: &Arc<Self>) -> Router {
         Router::new()
             .route("/admin/api/openapi.json", get(|| async { Json(describe::api()) }))
             .route("/admin/api/me", get(lists::me))
@@ -138,7 +155,6 @@ impl Office {
             .route("/admin/api/events", get(lists::events))
             .route("/admin/api/drain", post(acts::drain))
             .layer(DefaultBodyLimit::max(BODY_MAX))
-            .layer(middleware::from_fn_with_state((self.clone(), door.clone()), keep_api))
             .with_state(self.clone())
     }
 

@@ -51,6 +51,12 @@ pub(super) struct Overview {
     /// Where it is one of a cluster: the others that are there, as it has heard, by their ids, and where they are reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nodes: Option<BTreeMap<String, String>>,
+    /// Where there are others: which of them was asked, by the first eight digits of its id. What is no count of all is of this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Where there are others: those that did not answer in time, and are not counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Vec<String>>,
 }
 
 impl Overview {
@@ -84,6 +90,8 @@ impl Overview {
             nodes: inner.membership.get().map(super::super::cluster::Membership::others),
             #[cfg(not(feature = "cluster"))]
             nodes: None,
+            node: None,
+            missing: None,
         }
     }
 }

@@ -40,6 +40,15 @@ impl Table {
         Self { rows }
     }
 
+    /// A table of rows that are JSON already, by their keys; it is not searched.
+    #[cfg(feature = "cluster")]
+    pub fn told(rows: impl IntoIterator<Item = (String, String)>) -> Self {
+        let entry = |(key, json): (String, String)| Entry { key, text: String::new(), mark: mark(&json), json };
+        let mut rows: Vec<Entry> = rows.into_iter().map(entry).collect();
+        rows.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        Self { rows }
+    }
+
     /// At most so many rows behind a key, of those in which this is found.
     pub fn part(&self, after: Option<&str>, limit: usize, search: &str) -> Part<'_> {
         let search = search.to_lowercase();
@@ -63,15 +72,20 @@ impl Entry {
     fn of(row: &impl Row) -> Self {
         // Rows are structs of plain fields: nothing of them has a way to fail.
         let json = serde_json::to_string(row).unwrap_or_default();
-        let (key, mut mark) = (row.key(), DefaultHasher::new());
-        json.hash(&mut mark);
+        let (key, mark) = (row.key(), mark(&json));
         let mut text = key.to_lowercase();
         for more in row.texts() {
             text.push('\n');
             text.push_str(&more.to_lowercase());
         }
-        Self { key, text, json, mark: mark.finish() }
+        Self { key, text, json, mark }
     }
+}
+
+fn mark(json: &str) -> u64 {
+    let mut mark = DefaultHasher::new();
+    json.hash(&mut mark);
+    mark.finish()
 }
 
 /// Rows as the inside of a JSON array.

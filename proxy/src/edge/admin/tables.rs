@@ -67,6 +67,11 @@ const AT_ONCE: usize = 1000;
 impl Tables {
     /// A table that is no older than this. One looks at a time, and others who wait for that see what it saw.
     pub async fn get(&self, inner: &Inner, kind: Kind, age_max: Duration) -> Arc<Table> {
+        self.kept(kind, age_max, look(inner, kind)).await
+    }
+
+    /// The same of one that is made so.
+    pub async fn kept(&self, kind: Kind, age_max: Duration, look: impl Future<Output = Table>) -> Arc<Table> {
         let asked = Instant::now();
         let Some(kept) = self.0.get(kind as usize) else { return Arc::default() };
         let mut kept = kept.lock().await;
@@ -76,7 +81,7 @@ impl Tables {
             return table;
         }
         let at = Instant::now();
-        let table = Arc::new(look(inner, kind).await);
+        let table = Arc::new(look.await);
         *kept = (Some(at), Arc::downgrade(&table));
         table
     }
@@ -255,8 +260,8 @@ fn channel(status: ChannelStatus) -> ChannelRow {
 fn room(status: RoomStatus) -> RoomRow {
     RoomRow {
         name: status.name.as_str().to_owned(),
-        members: status.members,
-        live: status.live,
+        members: status.here.members,
+        live: status.here.live,
         since_ms: unix_ms(status.since),
         emits: status.events,
     }

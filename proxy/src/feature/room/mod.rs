@@ -107,12 +107,22 @@ pub struct RoomStatus {
     pub members: usize,
     /// Those of them whose connections are there.
     pub live: usize,
+    /// Of both those who have their seats at this node.
+    #[cfg(feature = "admin")]
+    pub(crate) here: Here,
     /// Bytes that are kept for members until they acknowledge them, over all; most of them are the same ones.
     pub kept_bytes: usize,
     /// Events that were sent in it.
     pub events: u64,
     /// Since when somebody has a seat in it.
     pub since: SystemTime,
+}
+
+/// Members with a seat at one node of a cluster, and those of them whose connections are there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Here {
+    pub(crate) members: usize,
+    pub(crate) live: usize,
 }
 
 /// A member of a room.

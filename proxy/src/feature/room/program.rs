@@ -50,6 +50,8 @@ impl Rooms {
                 is_public: room.is_public,
                 members: census.members,
                 live: census.live,
+                #[cfg(feature = "admin")]
+                here: census.here,
                 kept_bytes: census.kept_bytes,
                 events: room.events.load(std::sync::atomic::Ordering::Relaxed),
                 since: room.since,
@@ -61,6 +63,12 @@ impl Rooms {
     /// Who has a seat in a room, in the order in which they came; nobody where there is no such room.
     pub fn members(&self, name: &str) -> Vec<MemberInfo> {
         self.find(name).map(|room| room.infos()).unwrap_or_default()
+    }
+
+    /// Those of them who have their seats at this node.
+    #[cfg(feature = "admin")]
+    pub(crate) fn members_here(&self, name: &str) -> Vec<MemberInfo> {
+        self.find(name).map(|room| room.infos_here()).unwrap_or_default()
     }
 
     /// Sends an event to all members of a room: how many those are. Who is away has it when it is back. `args` is a tuple or another sequence.

@@ -19,7 +19,7 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    MemberInfo, RoomEvent,
+    Here, MemberInfo, RoomEvent,
     asks::Asker,
     batch::{Kind, Log, Target},
     house::{House, names},
@@ -51,6 +51,8 @@ pub(super) struct Room {
 pub(super) struct Census {
     pub members: usize,
     pub live: usize,
+    #[cfg_attr(not(feature = "admin"), expect(dead_code))]
+    pub here: Here,
     pub kept_bytes: usize,
 }
 
@@ -297,9 +299,11 @@ impl Room {
 
     pub fn census(&self) -> Census {
         let state = self.state.lock();
+        let here = Here { members: state.places.len(), live: state.places.iter().filter(|place| place.away.is_none()).count() };
         Census {
-            members: state.places.len() + state.strangers.len(),
-            live: state.places.iter().filter(|place| place.away.is_none()).count() + state.strangers.live(),
+            members: here.members + state.strangers.len(),
+            live: here.live + state.strangers.live(),
+            here,
             kept_bytes: state.places.iter().map(|place| place.seat.line.lock().held().bytes).sum(),
         }
     }
@@ -307,6 +311,12 @@ impl Room {
     /// The session of a member's newest connection, if it `is` that.
     pub fn session(&self, number: u32, is: impl Fn(&Place) -> bool) -> Option<Uuid> {
         self.state.lock().place(number).filter(|place| is(place)).map(|place| place.session)
+    }
+
+    /// Who has a seat at this node.
+    #[cfg(feature = "admin")]
+    pub fn infos_here(&self) -> Vec<MemberInfo> {
+        self.state.lock().places.iter().map(MemberInfo::of).collect()
     }
 
     /// Who is here, in the order in which they came.

@@ -1,8 +1,9 @@
 //! Asking the API: one connection, one request after the other.
 
-use std::{io, net::IpAddr, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, io, net::IpAddr, path::Path, sync::Arc, time::Duration};
 
 use axum::body::{Body, to_bytes};
+use browser_stream_client::Code;
 use http::{Method, Request, StatusCode, Uri, header, uri::Authority};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -28,6 +29,10 @@ pub(super) struct Api {
     requests: SendRequest<Body>,
     authority: String,
     token: Option<String>,
+    /// Of which node of its cluster all is, where that was said.
+    node: Option<String>,
+    /// Nodes whose rows were not told.
+    pub missing: BTreeSet<String>,
 }
 
 /// Nobody waits longer for a connection, or for an answer.
@@ -41,7 +46,12 @@ const ROWS: usize = 10_000;
 
 impl Api {
     /// Connects to the port, and shows the token with each request.
-    pub async fn dial(url: &str, token: Option<&Shown>, trust: (Option<&Path>, Option<Fingerprint>)) -> Result<Self, Failure> {
+    pub async fn dial(
+        url: &str,
+        token: Option<&Shown>,
+        trust: (Option<&Path>, Option<Fingerprint>),
+        node: Option<String>,
+    ) -> Result<Self, Failure> {
         let bad = || Failure::exchange(2, &format!("bad_request: {url:?} is no address: write it as 127.0.0.1:9090 or https://host:9090"));
         let token = match token {
             Some(shown) => shown.read()?,
@@ -65,7 +75,7 @@ impl Api {
             }
         };
         let requests = timeout(PATIENCE, connecting).await.unwrap_or_else(|_| Err(none(&"no answer in time")))?;
-        Ok(Self { requests, authority: authority.to_string(), token })
+        Ok(Self { requests, authority: authority.to_string(), token, node, missing: BTreeSet::new() })
     }
 
     /// What is at this path below the API.
@@ -83,6 +93,7 @@ impl Api {
             if let Some(more) = part["rows"].as_array_mut() {
                 rows.append(more);
             }
+            self.missing.extend(part["missing"].as_array().into_iter().flatten().filter_map(|node| Some(node.as_str()?.to_owned())));
             after = part["next"].as_str().map(str::to_owned);
             if after.is_none() {
                 return Ok(rows);
@@ -98,7 +109,9 @@ impl Api {
 
     async fn ask(&mut self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let broke = |error: &dyn std::fmt::Display| Failure::exchange(76, &format!("lost: the proxy gave no answer: {error}"));
-        let mut request = Request::builder().method(method).uri(format!("/admin/api/{path}")).header(header::HOST, &self.authority);
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let node = self.node.as_ref().map(|node| format!("{joint}node={}", segment(node))).unwrap_or_default();
+        let mut request = Request::builder().method(method).uri(format!("/admin/api/{path}{node}")).header(header::HOST, &self.authority);
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
@@ -188,6 +201,9 @@ fn believing((ca, fingerprint): (Option<&Path>, Option<Fingerprint>)) -> Result<
 fn refused(answered: StatusCode, code: &str, message: &str) -> Failure {
     let status = match code.parse() {
         Ok(code) => status(browser_stream_client::RefusalCode::Known(code)),
+        // Of a cluster: as for a name that nobody has, and as for a server that does not answer.
+        Err(_) if code == "node_unknown" => status(browser_stream_client::RefusalCode::Known(Code::NotFound)),
+        Err(_) if code == "node_silent" => status(browser_stream_client::RefusalCode::Known(Code::Timeout)),
         Err(_) if answered.is_client_error() => 77,
         Err(_) => 70,
     };
@@ -234,6 +250,8 @@ mod tests {
         let limit = "limit: too many connections to this port from this address; close some";
         assert_eq!(ended(429, &format!("{limit}\n")), (75, limit.to_owned()));
         assert_eq!(ended(403, r#"{"code":"forbidden","message":"no\u202e"}"#), (77, "forbidden: no\\u202e".to_owned()));
+        assert_eq!(ended(404, r#"{"code":"node_unknown","message":"none"}"#).0, ended(404, r#"{"code":"not_found","message":"none"}"#).0);
+        assert_eq!(ended(504, r#"{"code":"node_silent","message":"none"}"#).0, ended(504, r#"{"code":"timeout","message":"none"}"#).0);
         for (status, body) in [(404, "not_found: nothing is here\n"), (200, "<!doctype html>"), (502, "Bad Gateway: no"), (500, "{}")] {
             assert_eq!(ended(status, body).0, 70, "{body}");
         }

@@ -14,7 +14,13 @@ use self::{
     api::{Api, segment},
     show::Shape,
 };
-use super::{Failure, shown::Shown, standard::print, trust::Fingerprint};
+use super::{
+    Failure,
+    escape::escaped,
+    shown::Shown,
+    standard::{print, say},
+    trust::Fingerprint,
+};
 
 /// What `bss admin` is told.
 #[derive(Debug, Args)]
@@ -27,6 +33,9 @@ pub struct Admin {
     /// As JSON, as the API has it
     #[arg(long, global = true)]
     json: bool,
+    /// Of this node of a cluster alone, by the beginning of its id or its address, or self; without it of all nodes, and drain of the one at ADDRESS
+    #[arg(long, global = true, value_name = "NODE")]
+    node: Option<String>,
     /// Show this token, or the one in @FILE: its right is admin=read, and admin=act to change something; better there or in the environment, where no other user reads it
     #[arg(long, global = true, env = "BSS_TOKEN", value_name = "TOKEN|@FILE", hide_env_values = true)]
     token: Option<Shown>,
@@ -47,6 +56,7 @@ with the right admin=read, or admin=act, which then goes over https unless the a
   bss admin 127.0.0.1:9090 sessions --search 10.0. who is connected from there
   bss admin 127.0.0.1:9090 names --json | jq -r '.[].key'
                                                    for programs
+  bss admin 127.0.0.1:9090 drain --node 0123abcd   another node of its cluster, as overview has them
   bss admin https://bss.example:9090 --token @admin.token drain --deadline 60";
 
 /// Which rows of a list.
@@ -124,7 +134,7 @@ impl Admin {
     }
 
     async fn perform(self) -> Result<(), Failure> {
-        let mut api = Api::dial(&self.url, self.token.as_ref(), (self.ca.as_deref(), self.fingerprint)).await?;
+        let mut api = Api::dial(&self.url, self.token.as_ref(), (self.ca.as_deref(), self.fingerprint), self.node).await?;
         let text = match self.task {
             Task::Overview => show::overview(&api.get("overview").await?, self.json),
             Task::Events(which) => show::rows(&api.list("events", which.search.as_deref()).await?, show::EVENTS, self.json),
@@ -142,7 +152,11 @@ impl Admin {
                 String::new()
             }
         };
-        print(&text).await
+        print(&text).await?;
+        for node in &api.missing {
+            say(&format!("the node {} did not answer in time: its rows are not here", escaped(node)));
+        }
+        Ok(())
     }
 }
 

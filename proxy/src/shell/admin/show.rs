@@ -83,19 +83,24 @@ pub(super) const MEMBERS: Shape =
 pub(super) const EVENTS: Shape =
     &[("AGO", "at_ms", As::Age), ("KIND", "kind", As::Text), ("SESSION", "session", As::Text), ("TEXT", "text", As::Text)];
 
+const NODE: Shape = &[("NODE", "node", As::Text)];
+
 /// Rows as a table, or as JSON: an array.
 pub(super) fn rows(rows: &[Value], shape: Shape, as_json: bool) -> String {
     if as_json {
         return format!("{}\n", json!(rows));
     }
     let now = now_ms();
+    // In a cluster alone.
+    let has_nodes = rows.iter().any(|row| row["node"].is_string());
+    let shape: Vec<&Column> = shape.iter().chain(NODE.iter().filter(|_| has_nodes)).collect();
     let head = shape.iter().map(|(head, ..)| (*head).to_owned()).collect();
     let cells = rows.iter().map(|row| shape.iter().map(|(_, field, how)| how.show(&row[field], now)).collect());
     let lines: Vec<Vec<String>> = std::iter::once(head).chain(cells).collect();
     let width = |column: usize| lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..shape.len()).map(width).collect();
     let text = |cells: &Vec<String>| {
-        let padded = cells.iter().zip(&widths).zip(shape).map(|((cell, &width), (.., how))| match how {
+        let padded = cells.iter().zip(&widths).zip(&shape).map(|((cell, &width), (.., how))| match how {
             As::Text => format!("{cell:width$}"),
             _ => format!("{cell:>width$}"),
         });
@@ -120,6 +125,10 @@ pub(super) fn overview(overview: &Value, as_json: bool) -> String {
     for (field, value) in fields {
         match value.as_object() {
             Some(counts) => counts.iter().for_each(|(of, count)| text.push_str(&format!("{field:15}{of}: {count}\n"))),
+            None if value.is_array() => {
+                let each = value.as_array().into_iter().flatten();
+                each.for_each(|one| text.push_str(&format!("{field:15}{}\n", As::Text.show(one, now))));
+            }
             None => {
                 let name = if field == "since_ms" { "up" } else { field };
                 text.push_str(&format!("{name:15}{}\n", how(field).show(value, now)));
@@ -209,5 +218,9 @@ mod tests {
             "ROOM                        MEMBERS  LIVE  AGE  EVENTS\n日本                               10     -  0 s       0\na\\u000ab\\u001b\\u202e\\u200b        2     -  0 s       0\n"
         );
         assert_eq!(rows(&[], ROOMS, true), "[]\n");
+        let of_nodes = [json!({ "id": "1", "node": "0123abcd" }), json!({ "id": "2", "node": "4567cdef" })];
+        assert_eq!(rows(&of_nodes, &MEMBERS[..1], false), "MEMBER  NODE\n1       0123abcd\n2       4567cdef\n");
+        let told = overview(&json!({ "missing": ["0123abcd"], "names": 1, "node": "4567cdef" }), false);
+        assert_eq!(told, "missing        0123abcd\nnames          1\nnode           4567cdef\n");
     }
 }

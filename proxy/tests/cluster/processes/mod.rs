@@ -1,5 +1,6 @@
 //! `bss` in three processes, with NATS between them: peers at different nodes.
 
+mod admin;
 mod fanout;
 mod flags;
 mod lives;
@@ -19,6 +20,7 @@ use browser_stream_client::{ConnectError, Connection, Listener, Peer, Stream};
 use browser_stream_server::Code;
 use futures::TryStreamExt;
 use harness::{Shim, Way, within};
+use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -76,7 +78,7 @@ impl Cluster {
         let (url, listen, address) = (format!("nats://{}", nats.address()), port.to_string(), links.address().to_string());
         command.args(["serve", "--bind", "127.0.0.1:0", "--cluster", &url]);
         command.args(["--cluster-listen", &listen, "--cluster-address", &address]);
-        command.args(["--admin", &admin.to_string()]);
+        command.args(["--admin", &admin.to_string(), "--admin-actions"]);
         command.arg("--cluster-secret").arg(self.folder.path().join("secret"));
         command.env("RUST_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("bss starts");
@@ -119,6 +121,24 @@ impl Node {
     /// What it tells whoever runs it.
     pub async fn told(&self, path: &str) -> String {
         get(self.admin, path).await
+    }
+
+    /// Where pages look on.
+    pub fn admin_mux(&self) -> String {
+        format!("ws://{}/admin/mux", self.admin)
+    }
+
+    /// What its API answers to whoever runs it: a status, and what is said.
+    pub async fn asked(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        let kind = "content-type: application/json\r\n";
+        let head = format!(
+            "{method} /admin/api/{path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{kind}content-length: {}\r\n\r\n",
+            body.len()
+        );
+        let answer = exchange(self.admin, &format!("{head}{body}")).await;
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        (status, if body.is_empty() { Value::Null } else { serde_json::from_str(body).expect("JSON") })
     }
 
     /// Waits until it says that it is ready, or that it is not for want of NATS.
@@ -176,8 +196,11 @@ impl Drop for Node {
 
 /// What is answered there.
 async fn get(address: SocketAddr, path: &str) -> String {
+    exchange(address, &format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")).await
+}
+
+async fn exchange(address: SocketAddr, request: &str) -> String {
     let mut socket = TcpStream::connect(address).await.expect("it listens");
-    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     socket.write_all(request.as_bytes()).await.expect("written");
     let mut answer = String::new();
     within(socket.read_to_string(&mut answer)).await.expect("text");
