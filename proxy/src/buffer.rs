@@ -192,11 +192,12 @@ mod tests {
     impl AsyncRead for Pieces {
         fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
             match self.0.pop() {
-                Some(Poll::Ready("")) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-                Some(Poll::Ready(piece)) => Poll::Ready(Ok(into.put_slice(piece.as_bytes()))),
-                Some(Poll::Pending) => Poll::Pending,
-                None => Poll::Ready(Ok(())),
+                Some(Poll::Ready("")) => return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+                Some(Poll::Ready(piece)) => into.put_slice(piece.as_bytes()),
+                Some(Poll::Pending) => return Poll::Pending,
+                None => {}
             }
+            Poll::Ready(Ok(()))
         }
     }
 
