@@ -132,8 +132,11 @@ async fn a_room_is_a_row_for_each_node_that_has_members_of_it_who_are_all_told()
     }
     assert_eq!(first.asked("POST", "rooms/nobody/emit", r#"{"event":"say"}"#).await.0, 404);
     let path = format!("rooms/hall/members/{}", rooms[2].id());
-    assert_eq!(first.asked("PUT", &path, r#"{"room":"yard"}"#).await.0, 204);
+    // One that has members of that room leaves another's to that one, and makes no room for it.
+    assert_eq!(cluster.nodes[1].asked("PUT", &path, r#"{"room":"yard"}"#).await.0, 204);
     rows_until(first, "rooms/yard/members", |rows| texts(rows, "id") == [rooms[2].id()]).await;
+    let yards: Vec<Value> = rows(first, "rooms").await.into_iter().filter(|row| row["name"] == "yard").collect();
+    assert_eq!(texts(&yards, "node"), [nodes[2].clone()]);
     assert_eq!(first.asked("DELETE", &format!("rooms/hall/members/{}", rooms[1].id()), "").await.0, 204);
     rows_until(first, "rooms/hall/members", |rows| texts(rows, "id") == [rooms[0].id()]).await;
 }
