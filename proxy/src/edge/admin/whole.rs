@@ -184,16 +184,21 @@ impl Asking<'_> {
             return Ok((node, parts.status, to_bytes(body, usize::MAX).await.map_err(|_| node.name.as_str())?));
         };
         let wish = self.wish(self.parts.method.clone(), &self.parts.uri, self.body.clone());
-        let (status, body) = across::ask(self.membership, other, wish, PATIENCE).await.ok_or(node.name.as_str())?;
-        if self.parts.method != Method::GET && status.is_success() {
-            self.office.chronicle.acted(
-                &self.who(),
-                &format!("had the node {} do {} {}", node.name, self.parts.method, self.parts.uri.path()),
-                None,
-                None,
-            );
+        let answer = across::ask(self.membership, other, wish, PATIENCE).await;
+        let (name, method, path) = (&node.name, &self.parts.method, self.parts.uri.path());
+        match &answer {
+            _ if method == Method::GET => {}
+            Some((status, _)) if status.is_success() => self.acted(&format!("had the node {name} do {method} {path}")),
+            Some(_) => {}
+            // It may have done it.
+            None => self.acted(&format!("asked the node {name} to do {method} {path}, and had no answer")),
         }
+        let (status, body) = answer.ok_or(node.name.as_str())?;
         Ok((node, status, body))
+    }
+
+    fn acted(&self, did: &str) {
+        self.office.chronicle.acted(&self.who(), did, None, None);
     }
 
     fn wish(&self, method: Method, uri: &Uri, body: Bytes) -> Wish<'_> {

@@ -208,6 +208,9 @@ async fn a_node_that_hangs_or_is_dead_is_named_and_the_rest_is_told_in_time() {
     // Whether it has the session, nobody else knows.
     let (status, said) = cluster.nodes[0].asked("DELETE", "sessions/01234567-89ab-cdef-0123-456789abcdef", "").await;
     assert_eq!((status, &said["code"]), (504, &json!("node_silent")), "{said}");
+    let written = texts(&rows(&cluster.nodes[0], "events?search=admin.action&node=self").await, "text");
+    let unanswered = "do DELETE /admin/api/sessions/01234567-89ab-cdef-0123-456789abcdef, and had no answer";
+    assert_eq!(written, [format!("asked the node {} to {unanswered}, by \"somebody at this machine\"", nodes[2])]);
     cluster.nodes[2].kill();
     let (_, said) = cluster.nodes[0].asked("GET", "names", "").await;
     assert_eq!((&said["missing"], &said["total"]), (&json!([nodes[2]]), &json!(2)), "it is not written off yet");
