@@ -82,7 +82,7 @@ pub(super) async fn reserve(State(office): State<Arc<Office>>, Extension(caller)
     let (names, name) = office.name(&key)?;
     Name::try_from(name.as_str()).map_err(|error| Fault::bad(error.to_string()))?;
     if office.inner()?.names.iter().map(|names| names.reserved()).sum::<usize>() >= RESERVED_MAX {
-        return Err(Fault::conflict(format!("at most {RESERVED_MAX} names are reserved: give some free")));
+        return Err(Fault::full(format!("at most {RESERVED_MAX} names are reserved: give some free")));
     }
     if !names.reserve(&name) {
         return Err(Fault::conflict("that name is reserved already"));

@@ -101,16 +101,17 @@ impl Combined {
             async move {
                 let body = self.get(membership, &other, &format!("events?limit={EVENTS}&after={last}"), PATIENCE).await?;
                 let mut said: Value = serde_json::from_slice(&body).ok()?;
-                Some((other.0.process, said["rows"].as_array_mut().map(std::mem::take)?))
+                Some((other.0.process, said.get_mut("rows")?.as_array_mut().map(std::mem::take)?))
             }
         };
         let mut rows = Vec::new();
         for (process, some) in join_all(others.iter().map(ask)).await.into_iter().flatten() {
             for mut row in some {
-                let number = row["number"].as_u64().unwrap_or_default();
+                let Value::Object(fields) = &mut row else { continue };
+                let number = fields.get("number").and_then(Value::as_u64).unwrap_or_default();
                 told.insert(process, number);
-                row["node"] = json!(short(process));
-                row["key"] = json!(format!("{} {number}", short(process)));
+                fields.insert("node".to_owned(), json!(short(process)));
+                fields.insert("key".to_owned(), json!(format!("{} {number}", short(process))));
                 rows.push(row);
             }
         }

@@ -308,9 +308,14 @@ impl Asking<'_> {
         }
     }
 
-    /// Has it done at each of them: done it is where one had still to do it.
+    /// Has it done at each of them: done it is where one had still to do it, and none refuses.
     async fn each(&self, nodes: &[Node]) -> Result<Response, Fault> {
         let (said, missing) = self.all(nodes).await;
+        let is_refused = |(_, status, body): &Said<'_>| merged::is_refused(*status, body);
+        if let Some((node, status, body)) = said.iter().find(|said| is_refused(said)) {
+            let is_so_everywhere = said.iter().all(is_refused);
+            return Ok(as_json(*status, if is_so_everywhere { body.clone() } else { merged::refused_by(&node.name, body) }));
+        }
         if !missing.is_empty() {
             let rest = if nodes.len() > 1 { "it is done at the others; ask again" } else { "it may have done it all the same" };
             return Err(silent(&missing, rest));
