@@ -124,7 +124,8 @@ impl Combined {
         let (mut rows, mut behind) = (Vec::new(), String::new());
         loop {
             let path = format!("{}?limit={ROWS}{behind}", kind.as_str());
-            let body = self.get(membership, other, &path, until.saturating_duration_since(Instant::now())).await?;
+            let left = if behind.is_empty() { PATIENCE } else { until.saturating_duration_since(Instant::now()) };
+            let body = self.get(membership, other, &path, left).await?;
             let part = Part::of(&node, &body)?;
             rows.extend(part.rows);
             match part.next {
@@ -143,7 +144,8 @@ impl Combined {
         let uri = format!("/admin/api/{path}").parse().ok()?;
         let wish = Wish { method: Method::GET, uri, body: Bytes::new(), sub: None };
         let answer = across::ask(membership, other, wish, patience).await;
-        if answer.is_none() {
+        // Who had less time for one part of many is there all the same.
+        if answer.is_none() && patience >= PATIENCE {
             let (mut silent, now) = (self.silent.lock(), Instant::now());
             silent.retain(|_, until| *until > now);
             silent.insert(process, now + SILENT);
