@@ -111,6 +111,11 @@ impl Opening {
         self.stream.peer_done().await;
     }
 
+    /// Resolves when the peer gave the stream up or is gone; what it had to say may well be over before. Cancel-safe.
+    pub(crate) async fn stopped(&self) {
+        self.stream.stopped().await;
+    }
+
     /// Refuses the stream: the peer gets the error, then the end. Resolves when the stream is gone, at most the linger time later.
     pub async fn refuse(self, error: OpenError) {
         refuse(&self.session, self.stream, error).await;

@@ -15,12 +15,17 @@ use browser_stream_server::{
     ChannelOptions, Channels, Code, Limits, Name, OpenError, Policy, Ways,
     cluster::{Local, Loopback, Node, Post, Timing},
 };
-use futures::{FutureExt, future::BoxFuture};
-use harness::{Proxy, within};
+use futures::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
+use harness::{Proxy, note, within};
 use parking_lot::Mutex;
 use serde_json::json;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
+
+use super::together::Together;
 
 /// Ways between nodes of one process.
 #[derive(Clone, Default)]
@@ -255,6 +260,83 @@ async fn who_publishes_where_the_table_is_gone_goes_on_and_nobody_begins() {
     }
     goes_on.send("still here").await.expect("it goes out");
     assert_eq!(word(&mut reader).await, "still here");
+}
+
+/// Two nodes whose channels are one, as far as the table goes.
+async fn spanned() -> Together {
+    let cluster = Together::new(2).await;
+    let (bus, ways) = (Loopback::new(), Near::default());
+    for (proxy, node) in cluster.proxies.iter().zip(&cluster.nodes) {
+        let post = Post::start(bus.node(), Uuid::new_v4(), Timing::default());
+        proxy.channels.span(node, &post, Arc::new(ways.clone()));
+        ways.nodes.lock().insert(post.node(), proxy.channels.clone());
+    }
+    cluster
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_was_out_has_its_channels_again_or_ends_those_that_others_began() {
+    let cluster = spanned().await;
+    let (here, there) = (&cluster.proxies[0].channels, &cluster.proxies[1].channels);
+    let alone = ChannelOptions::new();
+    let mut kept = here.publish("kept", alone.clone(), &()).await.expect("it may");
+    let mut lost = here.publish("lost", alone.clone(), &()).await.expect("it may");
+    cluster.cut(0, true);
+    super::until("the node is out", || !cluster.nodes[0].is_in()).await;
+    let begun = loop {
+        // As soon as the node is written off.
+        match there.publish("lost", alone.clone(), &()).await {
+            Ok(begun) => break begun,
+            Err(refused) => assert!(refused.is(Code::NameTaken), "{refused}"),
+        }
+        sleep(Duration::from_secs(1)).await;
+    };
+    kept.send("goes on").await.expect("nobody needs the table for that");
+    cluster.cut(0, false);
+    super::until("the node is well", || cluster.nodes[0].is_well()).await;
+    settle().await;
+    let ended = loop {
+        if let Err(ended) = lost.send("does not").await {
+            break ended;
+        }
+        sleep(Duration::from_millis(100)).await;
+    };
+    assert!(ended.to_string().contains("the proxy ended the channel"), "{ended}");
+    kept.send("still").await.expect("it has its channel again");
+    let refused = there.publish("kept", alone, &()).await;
+    assert!(refused.is_err_and(|refused| refused.is(Code::NameTaken)), "each goes on having it");
+    assert_eq!(cluster.nodes[1].count().1, 2, "each is claimed once");
+    drop(begun);
+}
+
+#[tokio::test(start_paused = true)]
+async fn peers_that_would_begin_where_the_table_is_out_of_reach_are_sent_away_together() {
+    let cluster = spanned().await;
+    cluster.cut(0, true);
+    super::until("the node is out", || !cluster.nodes[0].is_in()).await;
+    let peer = cluster.proxies[0].peer();
+    let (_, mut session) = peer.ask("/session", json!({})).await.expect("a session");
+    let began = Instant::now();
+    let asked = (0..10).map(|_| peer.ask("/channel/publish/news", json!({})));
+    let refused: Vec<String> = join_all(asked).await.into_iter().map(|asked| asked.expect_err("nobody begins")).collect();
+    assert!(refused.iter().all(|code| code == "draining"), "{refused:?}");
+    assert!(began.elapsed() <= Duration::from_secs(9), "who comes later waits for the answer of the first: {:?}", began.elapsed());
+    assert_eq!(within(note(&mut session)).await.expect("a note")["note"], "drain");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publisher_that_resets_before_the_table_answers_leaves_nothing() {
+    let cluster = spanned().await;
+    cluster.cut(0, true);
+    let peer = cluster.proxies[0].peer();
+    let mut gives_up = peer.begin("/channel/publish/news", json!({}));
+    sleep(Duration::from_secs(1)).await;
+    gives_up.reset(Code::Cancelled);
+    cluster.cut(0, false);
+    sleep(Duration::from_secs(20)).await;
+    assert_eq!(cluster.nodes[1].count().1, 0, "nobody has the channel");
+    let (reply, _) = peer.ask("/channel/publish/news", json!({})).await.expect("it is free");
+    assert!(reply["id"].is_string(), "{reply}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -50,9 +50,20 @@ impl Channels {
             Ok(asked) => asked,
             Err(error) => return refuse(opening, error).await,
         };
-        let Joined { hub, publisher: shared, right } = match self.join(&name, &options, id, who).await {
+        let joined = tokio::select! {
+            biased;
+            () = opening.stopped() => return,
+            joined = self.join(&name, &options, id, who) => joined,
+        };
+        let Joined { hub, publisher: shared, right } = match joined {
             Ok(joined) => joined,
-            Err(error) => return opening.refuse(error).await,
+            Err(error) => {
+                // As one that claims a name: its next session may be where the cluster is within reach.
+                if error.is(Code::Draining) {
+                    opening.session().send_away();
+                }
+                return opening.refuse(error).await;
+            }
         };
         let account = self.inner.accounts.of(opening.session().id());
         let stream = opening.accept_with(&Accepted::new(id, hub.info(Some(shared.number))));

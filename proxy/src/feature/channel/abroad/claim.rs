@@ -113,7 +113,17 @@ impl Claims {
     async fn claim(self: &Arc<Self>, channels: &Channels, name: &Name, asked: Terms) -> Result<(Right, Terms), OpenError> {
         let seat = Seat::take(self, name);
         let turn = seat.turn();
-        let _turn = turn.lock().await;
+        let _turn = match turn.try_lock() {
+            Ok(turn) => turn,
+            Err(_) => {
+                let turn = turn.lock().await;
+                // What the one in front has just waited for in vain.
+                if !self.node.is_well() {
+                    return Err(unavailable());
+                }
+                turn
+            }
+        };
         let mut looks = 0;
         loop {
             match self.enter(name, asked) {
@@ -129,8 +139,12 @@ impl Claims {
             looks += 1;
         }
         let (tenure, terms) = self.ask(name, asked).await?;
-        let keeper = AbortOnDropHandle::new(tokio::spawn(keep(Arc::downgrade(&channels.inner), Seat::take(self, name))));
-        self.with(name, |slot| slot.held = Some(Held { tenure, terms, publishers: 1, keeper }));
+        let keeper = keep(Arc::downgrade(&channels.inner), Seat::take(self, name));
+        self.with(name, |slot| {
+            // It looks at what is held first of all, so not before that is there.
+            let keeper = AbortOnDropHandle::new(tokio::spawn(keeper));
+            slot.held = Some(Held { tenure, terms, publishers: 1, keeper });
+        });
         Ok((Right(seat), terms))
     }
 
