@@ -102,6 +102,12 @@ impl Node {
         self.shared.state.lock().core.id()
     }
 
+    /// Where others reach it.
+    #[cfg(feature = "admin")]
+    pub(crate) fn address(&self) -> Arc<str> {
+        self.shared.state.lock().core.address()
+    }
+
     /// Whether it may serve the names that it has, and have more.
     pub fn is_in(&self) -> bool {
         self.shared.serves_now()

@@ -128,6 +128,12 @@ impl Membership {
         self.node.id().process
     }
 
+    /// Where others reach it.
+    #[cfg(feature = "admin")]
+    pub(super) fn address(&self) -> Arc<str> {
+        self.node.address()
+    }
+
     /// The other nodes, each process once in its newest life, and where they are reached.
     #[cfg(feature = "admin")]
     pub(super) fn neighbours(&self) -> Vec<(NodeId, Arc<str>)> {

@@ -15,6 +15,7 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Traffic {
     pub counts: Counts,
+    /// Those of peers.
     pub sessions: usize,
     /// Streams that are live, each of which has an end at two sessions as a rule.
     pub streams: usize,
@@ -40,9 +41,12 @@ impl Sessions {
             let state = session.state.lock();
             traffic.counts += state.mux.counts();
             traffic.streams += state.mux.len();
-            traffic.opened += state.mux.opened_by_peer();
             traffic.queued += state.mux.queued();
-            traffic.sessions += 1;
+            // What another node opened here a peer opened there.
+            if !session.is_node() {
+                traffic.opened += state.mux.opened_by_peer();
+                traffic.sessions += 1;
+            }
         }
         traffic
     }

@@ -175,6 +175,12 @@ impl Core {
         NodeId { process: self.process, life: self.lease.life }
     }
 
+    /// Where others reach it.
+    #[cfg(feature = "admin")]
+    pub(super) fn address(&self) -> Arc<str> {
+        self.address.clone()
+    }
+
     /// Until when this node may serve the names that it has; `None` if it may not now. To be looked at whenever one is served.
     pub fn serves_until(&self) -> Option<Time> {
         self.lease.until()

@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{super::proxy::Proxy, door::Caller, fault::Fault, lists::uuid, office::Office, reach::Of};
-use crate::route::Name;
+use crate::{feature::room::Rooms, route::Name};
 
 /// How a session is closed: as what a peer may try again, but not at once.
 const CLOSED: (u16, &str) = (1008, "closed by whoever runs the proxy");
@@ -82,7 +82,7 @@ pub(super) async fn reserve(State(office): State<Arc<Office>>, Extension(caller)
     let (names, name) = office.name(&key)?;
     Name::try_from(name.as_str()).map_err(|error| Fault::bad(error.to_string()))?;
     if office.inner()?.names.iter().map(|names| names.reserved()).sum::<usize>() >= RESERVED_MAX {
-        return Err(Fault::conflict(format!("at most {RESERVED_MAX} names are reserved: give some free")));
+        return Err(Fault::full(format!("at most {RESERVED_MAX} names are reserved: give some free")));
     }
     if !names.reserve(&name) {
         return Err(Fault::conflict("that name is reserved already"));
@@ -149,12 +149,19 @@ pub(super) async fn remove(
 ) -> Done {
     let id = uuid(&id)?;
     let rooms = &office.inner()?.rooms;
-    // Each node has its own members removed, and writes that down.
-    let is_here = rooms.members_here(&name).iter().any(|member| member.id == id);
-    if !is_here || !rooms.remove(&name, id, REMOVED) {
-        return Err(Fault::missing("nobody of that id is in a room of that name"));
+    if !is_here(rooms, &name, id) || !rooms.remove(&name, id, REMOVED) {
+        return Err(nobody());
     }
     office.acted(&caller, &format!("removed the member {id} from the room {name:?}"), None, Some(&name))
+}
+
+/// Whether a member has its seat at this node: each removes and moves its own, and writes that down.
+fn is_here(rooms: &Rooms, name: &str, id: Uuid) -> bool {
+    rooms.members_here(name).iter().any(|member| member.id == id)
+}
+
+fn nobody() -> Fault {
+    Fault::missing("nobody of that id is in a room of that name")
 }
 
 /// Where a member is to go.
@@ -178,7 +185,11 @@ pub(super) async fn move_to(
 ) -> Done {
     let Move { room } = read(&body)?;
     let id = uuid(&id)?;
-    office.inner()?.rooms.move_to(&name, id, &room)?;
+    let rooms = &office.inner()?.rooms;
+    if !is_here(rooms, &name, id) {
+        return Err(nobody());
+    }
+    rooms.move_to(&name, id, &room)?;
     office.acted(&caller, &format!("moved the member {id} from the room {name:?} to {room:?}"), None, Some(&name))
 }
 

@@ -101,16 +101,17 @@ impl Combined {
             async move {
                 let body = self.get(membership, &other, &format!("events?limit={EVENTS}&after={last}"), PATIENCE).await?;
                 let mut said: Value = serde_json::from_slice(&body).ok()?;
-                Some((other.0.process, said["rows"].as_array_mut().map(std::mem::take)?))
+                Some((other.0.process, said.get_mut("rows")?.as_array_mut().map(std::mem::take)?))
             }
         };
         let mut rows = Vec::new();
         for (process, some) in join_all(others.iter().map(ask)).await.into_iter().flatten() {
             for mut row in some {
-                let number = row["number"].as_u64().unwrap_or_default();
+                let Value::Object(fields) = &mut row else { continue };
+                let number = fields.get("number").and_then(Value::as_u64).unwrap_or_default();
                 told.insert(process, number);
-                row["node"] = json!(short(process));
-                row["key"] = json!(format!("{} {number}", short(process)));
+                fields.insert("node".to_owned(), json!(short(process)));
+                fields.insert("key".to_owned(), json!(format!("{} {number}", short(process))));
                 rows.push(row);
             }
         }
@@ -123,7 +124,8 @@ impl Combined {
         let (mut rows, mut behind) = (Vec::new(), String::new());
         loop {
             let path = format!("{}?limit={ROWS}{behind}", kind.as_str());
-            let body = self.get(membership, other, &path, until.saturating_duration_since(Instant::now())).await?;
+            let left = if behind.is_empty() { PATIENCE } else { until.saturating_duration_since(Instant::now()) };
+            let body = self.get(membership, other, &path, left).await?;
             let part = Part::of(&node, &body)?;
             rows.extend(part.rows);
             match part.next {
@@ -142,7 +144,8 @@ impl Combined {
         let uri = format!("/admin/api/{path}").parse().ok()?;
         let wish = Wish { method: Method::GET, uri, body: Bytes::new(), sub: None };
         let answer = across::ask(membership, other, wish, patience).await;
-        if answer.is_none() {
+        // Who had less time for one part of many is there all the same.
+        if answer.is_none() && patience >= PATIENCE {
             let (mut silent, now) = (self.silent.lock(), Instant::now());
             silent.retain(|_, until| *until > now);
             silent.insert(process, now + SILENT);

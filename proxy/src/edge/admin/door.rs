@@ -92,6 +92,16 @@ impl Caller {
         who.to_owned()
     }
 
+    /// Whether another node asks.
+    #[cfg(feature = "admin")]
+    pub(super) fn is_node(&self) -> bool {
+        #[cfg(feature = "cluster")]
+        if self.node.is_some() {
+            return true;
+        }
+        false
+    }
+
     /// Whether it may do that.
     pub(super) fn may(&self, need: Need) -> bool {
         match (&self.rights, need) {

@@ -43,6 +43,11 @@ impl Fault {
         Self::new(StatusCode::CONFLICT, Code::NameReserved, message)
     }
 
+    /// There are as many as may be.
+    pub(super) fn full(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, Code::Limit, message)
+    }
+
     /// There is no such node.
     pub(super) fn no_node(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "node_unknown", message)

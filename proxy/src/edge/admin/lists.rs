@@ -9,7 +9,7 @@ use axum::{
 };
 use http::header;
 use serde::{Deserialize, Serialize};
-use tokio::time::Duration;
+use tokio::time::{Duration, sleep};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -92,9 +92,24 @@ impl Paging {
     }
 }
 
-async fn list(office: &Office, kind: Kind, query: Option<String>) -> Result<Response, Fault> {
+/// So long a table is kept of which another node has one part and is to have the others.
+const KEPT_FOR_NODES: Duration = Duration::from_secs(2);
+
+type Listing = Result<Response, Fault>;
+
+async fn list(office: &Office, caller: &Caller, kind: Kind, query: Option<String>) -> Listing {
     let paging = Paging::of(query)?;
-    Ok(paging.part_of(&*office.tables.get(office.inner()?.as_ref(), kind, Duration::ZERO).await))
+    // Other nodes ask for all parts at once: to look at everything anew for each would cost too much.
+    let age_max = if caller.is_node() && paging.after.is_some() { KEPT_FOR_NODES } else { Duration::ZERO };
+    let table = office.tables.get(office.inner()?.as_ref(), kind, age_max).await;
+    let answer = paging.part_of(&table);
+    if caller.is_node() && paging.after.is_none() && table.rows.len() > paging.limit.unwrap_or(LIMIT) {
+        tokio::spawn(async move {
+            sleep(KEPT_FOR_NODES).await;
+            drop(table);
+        });
+    }
+    Ok(answer)
 }
 
 /// What whoever asks is and may.
@@ -121,8 +136,12 @@ pub(super) async fn overview(State(office): State<Arc<Office>>) -> Result<Json<O
 
 /// The sessions.
 #[utoipa::path(get, path = "/admin/api/sessions", params(Paging, Of), responses((status = 200, body = Listed<SessionRow>), (status = 400, body = Fault), (status = 404, body = Fault)))]
-pub(super) async fn sessions(State(office): State<Arc<Office>>, RawQuery(query): RawQuery) -> Result<Response, Fault> {
-    list(&office, Kind::Sessions, query).await
+pub(super) async fn sessions(
+    State(office): State<Arc<Office>>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+) -> Listing {
+    list(&office, &caller, Kind::Sessions, query).await
 }
 
 /// One session.
@@ -137,26 +156,30 @@ pub(super) async fn session(State(office): State<Arc<Office>>, Path(id): Path<St
 
 /// The names that are not free.
 #[utoipa::path(get, path = "/admin/api/names", params(Paging, Of), responses((status = 200, body = Listed<NameRow>), (status = 400, body = Fault), (status = 404, body = Fault)))]
-pub(super) async fn names(State(office): State<Arc<Office>>, RawQuery(query): RawQuery) -> Result<Response, Fault> {
-    list(&office, Kind::Names, query).await
+pub(super) async fn names(State(office): State<Arc<Office>>, Extension(caller): Extension<Caller>, RawQuery(query): RawQuery) -> Listing {
+    list(&office, &caller, Kind::Names, query).await
 }
 
 /// The streams.
 #[utoipa::path(get, path = "/admin/api/streams", params(Paging, Of), responses((status = 200, body = Listed<StreamRow>), (status = 400, body = Fault), (status = 404, body = Fault)))]
-pub(super) async fn streams(State(office): State<Arc<Office>>, RawQuery(query): RawQuery) -> Result<Response, Fault> {
-    list(&office, Kind::Streams, query).await
+pub(super) async fn streams(State(office): State<Arc<Office>>, Extension(caller): Extension<Caller>, RawQuery(query): RawQuery) -> Listing {
+    list(&office, &caller, Kind::Streams, query).await
 }
 
 /// The channels.
 #[utoipa::path(get, path = "/admin/api/channels", params(Paging, Of), responses((status = 200, body = Listed<ChannelRow>), (status = 400, body = Fault), (status = 404, body = Fault)))]
-pub(super) async fn channels(State(office): State<Arc<Office>>, RawQuery(query): RawQuery) -> Result<Response, Fault> {
-    list(&office, Kind::Channels, query).await
+pub(super) async fn channels(
+    State(office): State<Arc<Office>>,
+    Extension(caller): Extension<Caller>,
+    RawQuery(query): RawQuery,
+) -> Listing {
+    list(&office, &caller, Kind::Channels, query).await
 }
 
 /// The rooms.
 #[utoipa::path(get, path = "/admin/api/rooms", params(Paging, Of), responses((status = 200, body = Listed<RoomRow>), (status = 400, body = Fault), (status = 404, body = Fault)))]
-pub(super) async fn rooms(State(office): State<Arc<Office>>, RawQuery(query): RawQuery) -> Result<Response, Fault> {
-    list(&office, Kind::Rooms, query).await
+pub(super) async fn rooms(State(office): State<Arc<Office>>, Extension(caller): Extension<Caller>, RawQuery(query): RawQuery) -> Listing {
+    list(&office, &caller, Kind::Rooms, query).await
 }
 
 /// The members of a room.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use browser_stream_mux::Code;
 use bytes::Bytes;
+use http::StatusCode;
 use serde::Deserialize;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Map, Value, json, value::RawValue};
 
 use super::tables::Kind;
 
@@ -62,13 +64,13 @@ fn key(json: &str) -> Option<String> {
 /// Parts of a table that begin behind the same key as one part: of `limit` rows, and those more that go by the same key as the last, for the next part begins behind it. Who
 /// answered what is no list is missing, too.
 pub(super) fn list(answers: &[Answer], limit: usize, mut missing: Vec<String>) -> String {
-    let (mut rows, mut total, mut has_more) = (Vec::new(), 0, false);
+    let (mut rows, mut total, mut has_more) = (Vec::new(), 0_usize, false);
     for (node, body) in answers {
         let Some(part) = Part::of(node, body) else {
             missing.push(node.clone());
             continue;
         };
-        total += part.total;
+        total = part.total.saturating_add(total);
         has_more |= part.next.is_some();
         rows.extend(part.rows);
     }
@@ -137,7 +139,15 @@ pub(super) fn events(answers: &[Answer], limit: usize, mut missing: Vec<String>)
 }
 
 /// The overview of the node `me` with the counts of the others in it. What no sum has a meaning of is that node's own.
-pub(super) fn overview(me: &str, mut own: Value, others: &[Answer], mut missing: Vec<String>) -> Value {
+pub(super) fn overview(me: &str, own: Value, others: &[Answer], mut missing: Vec<String>) -> Value {
+    let mut own = match own {
+        Value::Object(own) => own,
+        _ => {
+            missing.retain(|node| node != me);
+            missing.push(me.to_owned());
+            Map::new()
+        }
+    };
     for (node, body) in others {
         let Ok(Value::Object(other)) = serde_json::from_slice(body) else {
             missing.push(node.clone());
@@ -145,17 +155,41 @@ pub(super) fn overview(me: &str, mut own: Value, others: &[Answer], mut missing:
         };
         for field in SUMMED {
             if let Some(more) = other.get(field).and_then(Value::as_u64) {
-                own[field] = json!(own[field].as_u64().unwrap_or_default() + more);
+                add(&mut own, field, more);
             }
         }
+        let Value::Object(refusals) = own.entry("refusals").or_insert_with(|| json!({})) else { continue };
         for (limit, more) in other.get("refusals").and_then(Value::as_object).into_iter().flatten() {
-            let count = own["refusals"][limit].as_u64().unwrap_or_default();
-            own["refusals"][limit] = json!(count + more.as_u64().unwrap_or_default());
+            add(refusals, limit, more.as_u64().unwrap_or_default());
         }
     }
-    own["node"] = json!(me);
-    own["missing"] = json!(missing);
-    own
+    own.insert("node".to_owned(), json!(me));
+    own.insert("missing".to_owned(), json!(missing));
+    Value::Object(own)
+}
+
+fn add(counts: &mut Map<String, Value>, field: &str, more: u64) {
+    let count = counts.get(field).and_then(Value::as_u64).unwrap_or_default();
+    counts.insert(field.to_owned(), json!(count.saturating_add(more)));
+}
+
+/// Whether a node refuses what is to hold at each, for another reason than that it holds there already.
+pub(super) fn is_refused(status: StatusCode, body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Said {
+        code: String,
+    }
+    let holds = || serde_json::from_slice(body).is_ok_and(|Said { code }| code == Code::NameReserved.to_string());
+    !(status.is_success() || status == StatusCode::NOT_FOUND || (status == StatusCode::CONFLICT && holds()))
+}
+
+/// A refusal that says which node refuses.
+pub(super) fn refused_by(node: &str, body: &Bytes) -> Bytes {
+    let Ok(Value::Object(mut fault)) = serde_json::from_slice(body) else { return body.clone() };
+    if let Some(Value::String(message)) = fault.get_mut("message") {
+        *message = format!("the node {node} refuses: {message}");
+    }
+    Value::Object(fault).to_string().into()
 }
 
 /// Rows of a table of all nodes by keys that no two of them have, for who is told what changes. Of a room or a channel that several nodes have, the first goes by its name; a name
@@ -201,7 +235,7 @@ fn foremost(group: &[Row]) -> Option<String> {
         return Some(row.with_node());
     }
     let mut json: Value = serde_json::from_str(&row.with_node()).ok()?;
-    json["reserved"] = json!(true);
+    json.as_object_mut()?.insert("reserved".to_owned(), json!(true));
     Some(json.to_string())
 }
 
@@ -275,6 +309,42 @@ mod tests {
             "node": "a", "missing": ["c"]
         });
         assert_eq!(said, wanted);
+    }
+
+    #[test]
+    fn whatever_a_node_answers_the_others_are_told() {
+        let own = || json!({ "sessions": u64::MAX, "refusals": { "gate": u64::MAX } });
+        for other in ["[]", "1", "null", r#"{"sessions":1,"refusals":{"gate":1}}"#, r#"{"sessions":"x","refusals":[]}"#] {
+            let said = overview("a", own(), &[("b".to_owned(), other.into())], Vec::new());
+            assert_eq!(
+                (&said["sessions"], &said["refusals"], &said["node"]),
+                (&json!(u64::MAX), &own()["refusals"], &json!("a")),
+                "{other}"
+            );
+        }
+        for own in [json!([]), json!(1), Value::Null, json!({ "refusals": 1 })] {
+            let said = overview("a", own, &[("b".to_owned(), r#"{"sessions":1,"refusals":{"gate":1}}"#.into())], Vec::new());
+            assert_eq!((&said["sessions"], &said["node"]), (&json!(1), &json!("a")));
+        }
+        let most = |node: &str| told(node, &[node], None, usize::MAX);
+        assert_eq!(read(&list(&[most("a"), most("b")], 9, Vec::new())).1, json!([null, usize::MAX, []]));
+        let rows = ["a", "b"].map(|node| Row { key: "n".into(), node: node.into(), json: r#"["listening",false]"#.into() });
+        let [reserved, listening] = rows;
+        assert!(apart(Kind::Names, vec![Row { json: r#"["reserved",true]"#.into(), ..reserved }, listening]).is_empty());
+    }
+
+    #[test]
+    fn one_node_that_refuses_is_named_unless_it_holds_there_already() {
+        let fault = |code: &str| Bytes::from(json!({ "code": code, "message": "no" }).to_string());
+        assert!(is_refused(StatusCode::CONFLICT, &fault("limit")) && is_refused(StatusCode::BAD_REQUEST, &fault("bad_request")));
+        assert!(is_refused(StatusCode::CONFLICT, b"[]"));
+        for (status, code) in [(StatusCode::NO_CONTENT, ""), (StatusCode::NOT_FOUND, "not_found"), (StatusCode::CONFLICT, "name_reserved")]
+        {
+            assert!(!is_refused(status, &fault(code)), "{status}");
+        }
+        let said: Value = serde_json::from_slice(&refused_by("b", &fault("limit"))).expect("JSON");
+        assert_eq!(said, json!({ "code": "limit", "message": "the node b refuses: no" }));
+        assert_eq!(refused_by("b", &Bytes::from_static(b"[]")), "[]");
     }
 
     #[test]

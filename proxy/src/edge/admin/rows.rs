@@ -71,7 +71,7 @@ pub(super) struct StreamRow {
     pub acceptor: Option<Uuid>,
     /// The name that it is about: a server's, a channel's or a room's.
     pub name: Option<String>,
-    /// The path that it was opened with.
+    /// The path that it was opened with; of a long one the beginning.
     pub path: String,
     /// Milliseconds since 1970.
     pub since_ms: u64,

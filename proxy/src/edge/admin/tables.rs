@@ -186,8 +186,19 @@ fn stream(session: &Session, seen: &SeenStream) -> StreamRow {
         resumable: seen.is_aside && destination.is_some(),
         kind,
         name: destination.map(|destination| destination.name).or_else(|| named(&path)),
-        path,
+        path: beginning(path),
     }
+}
+
+/// Bytes of a path that are shown: its peer chose it, and 10,000 of them are one answer.
+const PATH_SHOWN: usize = 256;
+
+fn beginning(mut path: String) -> String {
+    if path.len() > PATH_SHOWN {
+        path.truncate(path.floor_char_boundary(PATH_SHOWN - '…'.len_utf8()));
+        path.push('…');
+    }
+    path
 }
 
 /// The name that a path is about, as people write it: what stands behind a verb is one.
@@ -277,4 +288,18 @@ pub(super) fn member(info: MemberInfo) -> MemberRow {
 /// Milliseconds since 1970.
 pub(super) fn unix_ms(at: SystemTime) -> u64 {
     u64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_path_the_beginning_is_shown() {
+        let path = "/channel/".to_owned() + &"a".repeat(PATH_SHOWN - 9);
+        assert_eq!(beginning(path.clone()), path);
+        assert_eq!(beginning(format!("{path}a")), format!("{}…", &path[..PATH_SHOWN - 3]));
+        let long = beginning(format!("/{}", "日".repeat(3000)));
+        assert!(long.len() <= PATH_SHOWN && long.ends_with("日…"), "{long}");
+    }
 }

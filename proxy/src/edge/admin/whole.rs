@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
 use http::{Method, StatusCode, Uri, header, request::Parts};
 use tokio::time::Duration;
+use uuid::Uuid;
 
 use super::{
     super::cluster::Membership,
@@ -37,6 +38,10 @@ const DIGITS_MIN: usize = 4;
 /// A node that may be asked.
 struct Node {
     name: String,
+    /// All digits of its process.
+    id: String,
+    /// Where others reach it.
+    address: Arc<str>,
     /// The way to it, if it is another.
     other: Option<Other>,
 }
@@ -126,9 +131,13 @@ pub(super) async fn answer(
 impl Node {
     /// All of them, this one first.
     fn all(membership: &Membership) -> Vec<Self> {
-        let here = Self { name: short(membership.process()), other: None };
+        let here = Self::new(membership.process(), membership.address(), None);
         let others = membership.neighbours().into_iter();
-        std::iter::once(here).chain(others.map(|other| Self { name: short(other.0.process), other: Some(other) })).collect()
+        std::iter::once(here).chain(others.map(|other| Self::new(other.0.process, other.1.clone(), Some(other)))).collect()
+    }
+
+    fn new(process: Uuid, address: Arc<str>, other: Option<Other>) -> Self {
+        Self { name: short(process), id: process.simple().to_string(), address, other }
     }
 
     /// The one that is meant.
@@ -144,16 +153,13 @@ impl Node {
     }
 
     fn is(&self, said: &str) -> bool {
-        match &self.other {
-            None if said == SELF => return true,
-            Some((_, address)) if **address == *said => return true,
-            _ => {}
+        if *self.address == *said || (self.other.is_none() && said == SELF) {
+            return true;
         }
-        // As it is told of others, with the life behind it, too.
+        // As the overview tells it, with the life behind it, too.
         let digits: String = said.split('.').next().unwrap_or_default().chars().filter(|digit| *digit != '-').collect();
         let is_id = digits.len() >= DIGITS_MIN && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let id = self.other.as_ref().map_or_else(|| self.name.clone(), |(id, _)| id.process.simple().to_string());
-        is_id && id.starts_with(&digits.to_ascii_lowercase())
+        is_id && self.id.starts_with(&digits.to_ascii_lowercase())
     }
 }
 
@@ -178,16 +184,21 @@ impl Asking<'_> {
             return Ok((node, parts.status, to_bytes(body, usize::MAX).await.map_err(|_| node.name.as_str())?));
         };
         let wish = self.wish(self.parts.method.clone(), &self.parts.uri, self.body.clone());
-        let (status, body) = across::ask(self.membership, other, wish, PATIENCE).await.ok_or(node.name.as_str())?;
-        if self.parts.method != Method::GET && status.is_success() {
-            self.office.chronicle.acted(
-                &self.who(),
-                &format!("had the node {} do {} {}", node.name, self.parts.method, self.parts.uri.path()),
-                None,
-                None,
-            );
+        let answer = across::ask(self.membership, other, wish, PATIENCE).await;
+        let (name, method, path) = (&node.name, &self.parts.method, self.parts.uri.path());
+        match &answer {
+            _ if method == Method::GET => {}
+            Some((status, _)) if status.is_success() => self.acted(&format!("had the node {name} do {method} {path}")),
+            Some(_) => {}
+            // It may have done it.
+            None => self.acted(&format!("asked the node {name} to do {method} {path}, and had no answer")),
         }
+        let (status, body) = answer.ok_or(node.name.as_str())?;
         Ok((node, status, body))
+    }
+
+    fn acted(&self, did: &str) {
+        self.office.chronicle.acted(&self.who(), did, None, None);
     }
 
     fn wish(&self, method: Method, uri: &Uri, body: Bytes) -> Wish<'_> {
@@ -297,9 +308,14 @@ impl Asking<'_> {
         }
     }
 
-    /// Has it done at each of them: done it is where one had still to do it.
+    /// Has it done at each of them: done it is where one had still to do it, and none refuses.
     async fn each(&self, nodes: &[Node]) -> Result<Response, Fault> {
         let (said, missing) = self.all(nodes).await;
+        let is_refused = |(_, status, body): &Said<'_>| merged::is_refused(*status, body);
+        if let Some((node, status, body)) = said.iter().find(|said| is_refused(said)) {
+            let is_so_everywhere = said.iter().all(is_refused);
+            return Ok(as_json(*status, if is_so_everywhere { body.clone() } else { merged::refused_by(&node.name, body) }));
+        }
         if !missing.is_empty() {
             let rest = if nodes.len() > 1 { "it is done at the others; ask again" } else { "it may have done it all the same" };
             return Err(silent(&missing, rest));
@@ -323,4 +339,25 @@ fn as_json(status: StatusCode, body: Bytes) -> Response {
         return status.into_response();
     }
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_is_called_by_its_id_by_the_beginning_of_that_or_by_its_address_whether_or_not_it_is_the_one_that_is_asked() {
+        let process = Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef);
+        let here = || Node::new(process, "10.0.0.2:7070".into(), None);
+        let id = NodeId { process, life: 1 };
+        let there = || Node::new(process, "10.0.0.2:7070".into(), Some((id, "10.0.0.2:7070".into())));
+        for said in ["0123", "01234567", "0123456789", "01234567-89AB-cdef", &process.to_string(), &id.to_string(), "10.0.0.2:7070"] {
+            assert!(here().is(said) && there().is(said), "{said}");
+        }
+        for said in ["012", "01234568", "10.0.0.2:7071", ""] {
+            assert!(!here().is(said) && !there().is(said), "{said}");
+        }
+        assert!(here().is(SELF) && !there().is(SELF));
+        assert!(Node::called("0123", vec![here(), there()]).is_err(), "which of both is meant?");
+    }
 }

@@ -90,8 +90,9 @@ async fn a_table_asked_at_one_node_has_the_rows_of_all_and_says_whose_they_are()
     assert_eq!(texts(&rows(first, "names?search=of-2").await, "name"), ["of-2"]);
 
     // Of one of them alone: by its id, or its address, or itself.
-    let address = cluster.nodes[2].links.address().to_string();
-    for (node, whose) in [(nodes[1].as_str(), "of-1"), (&nodes[1][..4], "of-1"), ("self", "of-0"), (&address, "of-2")] {
+    let [own, address] = [0, 2].map(|at| cluster.nodes[at].links.address().to_string());
+    let calls = [(nodes[1].as_str(), "of-1"), (&nodes[1][..4], "of-1"), ("self", "of-0"), (&own, "of-0"), (&address, "of-2")];
+    for (node, whose) in calls {
         assert_eq!(texts(&rows(first, &format!("names?node={node}")).await, "name"), [whose], "{node}");
     }
     let (status, said) = first.asked("GET", "names?node=nobody", "").await;
@@ -132,8 +133,11 @@ async fn a_room_is_a_row_for_each_node_that_has_members_of_it_who_are_all_told()
     }
     assert_eq!(first.asked("POST", "rooms/nobody/emit", r#"{"event":"say"}"#).await.0, 404);
     let path = format!("rooms/hall/members/{}", rooms[2].id());
-    assert_eq!(first.asked("PUT", &path, r#"{"room":"yard"}"#).await.0, 204);
+    // One that has members of that room leaves another's to that one, and makes no room for it.
+    assert_eq!(cluster.nodes[1].asked("PUT", &path, r#"{"room":"yard"}"#).await.0, 204);
     rows_until(first, "rooms/yard/members", |rows| texts(rows, "id") == [rooms[2].id()]).await;
+    let yards: Vec<Value> = rows(first, "rooms").await.into_iter().filter(|row| row["name"] == "yard").collect();
+    assert_eq!(texts(&yards, "node"), [nodes[2].clone()]);
     assert_eq!(first.asked("DELETE", &format!("rooms/hall/members/{}", rooms[1].id()), "").await.0, 204);
     rows_until(first, "rooms/hall/members", |rows| texts(rows, "id") == [rooms[0].id()]).await;
 }
@@ -204,6 +208,9 @@ async fn a_node_that_hangs_or_is_dead_is_named_and_the_rest_is_told_in_time() {
     // Whether it has the session, nobody else knows.
     let (status, said) = cluster.nodes[0].asked("DELETE", "sessions/01234567-89ab-cdef-0123-456789abcdef", "").await;
     assert_eq!((status, &said["code"]), (504, &json!("node_silent")), "{said}");
+    let written = texts(&rows(&cluster.nodes[0], "events?search=admin.action&node=self").await, "text");
+    let unanswered = "do DELETE /admin/api/sessions/01234567-89ab-cdef-0123-456789abcdef, and had no answer";
+    assert_eq!(written, [format!("asked the node {} to {unanswered}, by \"somebody at this machine\"", nodes[2])]);
     cluster.nodes[2].kill();
     let (_, said) = cluster.nodes[0].asked("GET", "names", "").await;
     assert_eq!((&said["missing"], &said["total"]), (&json!([nodes[2]]), &json!(2)), "it is not written off yet");
