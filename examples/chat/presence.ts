@@ -61,8 +61,8 @@ function departure(who: string, { code, message }: Reason): string {
 function lostText(lost: number | undefined, { isAlone }: Returning): string {
   if (lost === undefined) {
     return isAlone
-      ? "The proxy does not know this page any more: the connection was away for longer than two minutes. What others said meanwhile is lost."
-      : "The proxy does not know this page any more: it was started again, or the connection was away for longer than two minutes. What was written meanwhile goes to each who was here and is back within two minutes.";
+      ? "The proxy does not know this page any more: it was started again, the connection was away for longer than two minutes, or the page has come to another one of several. What others said meanwhile is lost."
+      : "The proxy does not know this page any more: it was started again, the connection was away for longer than two minutes, or the page has come to another one of several. What was written meanwhile goes to each who was here and is back within two minutes.";
   }
   return `${count(lost, "message or notice was", "messages and notices were")} lost: more came than is kept for who is away or slow.`;
 }

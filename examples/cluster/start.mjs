@@ -1,11 +1,13 @@
 // Three nodes that are one proxy, the NATS server that they keep their names on, and a balancer in front of them: all on this machine, until Ctrl-C.
 //
 //     node examples/cluster/start.mjs [--port 8080] [--nodes 3] [--bss target/release/bss] [--nats-server PATH]
+//
+// Kill one of them (its process is told), and see who comes back where.
 
 import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,10 +23,13 @@ const START_MS = 20_000;
  * @typedef {object} Node
  * @property {string} url of this node alone
  * @property {number} port
+ * @property {number} pid
+ * @property {Promise<never>} ended rejects when it has, with its last words
  * @property {(signal?: NodeJS.Signals) => Promise<void>} end
  *
  * @typedef {object} Cluster
  * @property {string} url of the balancer: what a load balancer's address is elsewhere
+ * @property {string} nats
  * @property {Node[]} nodes
  * @property {() => Promise<void>} stop
  */
@@ -55,7 +60,7 @@ export async function startCluster({ bss, natsServer, count = 3, port = 0, args 
     const balancer = await startBalancer(() => nodes.map((node) => node.port), port);
     ends.push(balancer.stop);
     const url = `http://127.0.0.1:${balancer.port}/`;
-    return { url, nodes, stop };
+    return { url, nats: nats.url, nodes, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -82,7 +87,7 @@ async function startNode(bss, args) {
   });
   ended.catch(() => {});
   const url = /** @type {URL} */ (await Promise.race([address, ended]));
-  const node = { url: url.href, port: Number(url.port), end };
+  const node = { url: url.href, port: Number(url.port), pid: child.pid ?? 0, ended, end };
   // It takes claims once it is in.
   const isReady = async () => (await fetch(new URL("readyz", url))).ok;
   await Promise.race([until("a node to be ready", isReady), ended]);
@@ -153,6 +158,39 @@ async function answers(port) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  await main().catch((error) => {
+    console.error(error.message);
+    process.exit(1);
+  });
+}
+
+async function main() {
+  const { port, nodes: count, bss, natsServer } = settings();
+  const admins = await Promise.all(Array.from({ length: count }, freePort));
+  const args = admins.map((admin) => ["--admin", `127.0.0.1:${admin}`, "--admin-actions"]);
+  const cluster = await startCluster({ bss, natsServer, port, count, args });
+  let isOver = false;
+  console.log(`the cluster is at ${cluster.url}`);
+  for (const [at, { url, pid, ended }] of cluster.nodes.entries()) {
+    console.log(`  node ${at + 1} alone: ${url} (process ${pid})`);
+    ended.catch(() => {
+      if (!isOver) console.log(`node ${at + 1} has ended; the others go on`);
+    });
+  }
+  console.log("whichever node is asked, its operator sees all of them:");
+  for (const [at, admin] of admins.entries()) console.log(`  at node ${at + 1}: http://127.0.0.1:${admin}/admin`);
+  console.log(`NATS is at ${cluster.nats}`);
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) {
+    process.once(signal, async () => {
+      isOver = true;
+      await cluster.stop();
+      process.exit();
+    });
+  }
+}
+
+/** What the command line says. */
+function settings() {
   const { values } = parseArgs({
     options: {
       port: { type: "string", default: "8080" },
@@ -161,17 +199,12 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
       "nats-server": { type: "string" },
     },
   });
+  const [port, nodes] = [Number(values.port), Number(values.nodes)];
+  if (!(Number.isInteger(port) && port >= 0 && port < 65_536)) throw new Error("--port is a number up to 65535");
+  if (!(Number.isInteger(nodes) && nodes >= 1 && nodes <= 9)) throw new Error("--nodes is a number from 1 to 9");
+  if (!existsSync(values.bss)) throw new Error(`there is no bss at ${values.bss}: make cluster builds one`);
   const natsServer = values["nats-server"] ?? installed();
-  const { port, nodes: count, bss } = values;
-  const cluster = await startCluster({ bss, natsServer, port: Number(port), count: Number(count) });
-  console.log(`the cluster is at ${cluster.url}`);
-  for (const [at, { url }] of cluster.nodes.entries()) console.log(`  node ${at + 1} alone: ${url}`);
-  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM"])) {
-    process.once(signal, async () => {
-      await cluster.stop();
-      process.exit();
-    });
-  }
+  return { port, nodes, bss: values.bss, natsServer };
 }
 
 /** As the tests bring it: from the path, or the package index, and nothing is installed on the machine. */

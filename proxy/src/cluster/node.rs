@@ -278,7 +278,16 @@ impl Shared {
     /// Has the core do something, then tells those whom that concerns.
     fn with<T>(&self, act: impl FnOnce(&mut Inner, Time) -> T) -> T {
         let mut inner = self.state.lock();
+        let was_in = inner.core.serves_until().is_some();
         let done = act(&mut inner, self.now());
+        let is_in = inner.core.serves_until().is_some();
+        match is_in {
+            true if !was_in => tracing::info!(node = %inner.core.id(), "in the cluster: names can be claimed here"),
+            false if was_in && !inner.core.has_left() => {
+                tracing::warn!("out of the cluster, for NATS took no renewal in time: the names of this node are others' to claim")
+            }
+            _ => {}
+        }
         let until = inner.core.serves_until().map_or(0, |until| u64::try_from(until.as_micros()).unwrap_or(u64::MAX));
         self.serves_until.store(until, Ordering::Release);
         while let Some(event) = inner.core.next_event() {

@@ -191,6 +191,11 @@ impl Core {
         self.serves_until().is_some_and(|until| now < until)
     }
 
+    /// Whether it has gone for good.
+    pub fn has_left(&self) -> bool {
+        self.lease.has_left()
+    }
+
     /// Whether its last renewal was taken.
     pub fn is_well(&self) -> bool {
         self.lease.is_well()

@@ -33,7 +33,7 @@ pub struct Admin {
     /// As JSON, as the API has it
     #[arg(long, global = true)]
     json: bool,
-    /// Of this node of a cluster alone, by the beginning of its id or its address, or self; without it of all nodes, and drain of the one at ADDRESS
+    /// Of this node of a cluster alone, by the beginning of its id (4 digits at least) or its address, or self; without it of all nodes, and drain of the one at ADDRESS
     #[arg(long, global = true, value_name = "NODE")]
     node: Option<String>,
     /// Show this token, or the one in @FILE: its right is admin=read, and admin=act to change something; better there or in the environment, where no other user reads it
