@@ -18,17 +18,21 @@ test("the example starts three nodes behind one address, and a stream goes from 
   example.stdout.on("data", (bytes) => {
     told += bytes;
   });
-  await expect.poll(() => told, { timeout: 30_000 }).toContain("NATS is at");
-  const [cluster, first, second, , admin] = told.match(/http:\/\/\S+/g) ?? [];
-  const [server, client, visitor] = [await tab(first), await tab(second), await tab(cluster)];
-  await serveEcho(server, name);
-  for (const page of [client, visitor]) expect(await tryConnect(page, name)).toMatchObject({ ok: true });
-  const overview = await (await fetch(`${admin}/api/overview`)).json();
-  expect(Object.keys(overview.nodes), "it sees the other two").toHaveLength(2);
-  process.kill(Number(/process (\d+)/.exec(told)?.[1]), "SIGKILL");
-  await expect.poll(() => told).toContain("node 1 has ended; the others go on");
   const ended = new Promise((resolve) => example.once("close", resolve));
-  example.kill("SIGINT");
-  await ended;
+  let [cluster, first, second, admin]: (string | undefined)[] = [];
+  try {
+    await expect.poll(() => told, { timeout: 30_000 }).toContain("NATS is at");
+    [cluster, first, second, , admin] = told.match(/http:\/\/\S+/g) ?? [];
+    const [server, client, visitor] = [await tab(first), await tab(second), await tab(cluster)];
+    await serveEcho(server, name);
+    for (const page of [client, visitor]) expect(await tryConnect(page, name)).toMatchObject({ ok: true });
+    const overview = await (await fetch(`${admin}/api/overview`)).json();
+    expect(Object.keys(overview.nodes), "it sees the other two").toHaveLength(2);
+    process.kill(Number(/process (\d+)/.exec(told)?.[1]), "SIGKILL");
+    await expect.poll(() => told).toContain("node 1 has ended; the others go on");
+  } finally {
+    example.kill("SIGINT");
+    await ended;
+  }
   await expect(fetch(`${second}healthz`), "its nodes end with it").rejects.toThrow();
 });

@@ -30,7 +30,7 @@ use crate::{counters::Refusal, error::APPLICATION_CODE_MIN};
 const REPLIES_MAX: usize = 256 * 1024;
 
 /// How long a session goes on with what its peer sends while others wait. What a turn leads to is written together, and each end of one may have
-/// tokio wake another thread: turns of half this length cost a tenth more for bulk, an eighth for small messages, and a third for opens.
+/// tokio wake another thread: turns of half this length cost a tenth more for bulk, those of a quarter an eighth more for small messages, and a third for opens.
 const TURN_MAX: Duration = Duration::from_micros(200);
 
 /// The same for a peer whose bytes come in crumbs, of which there is little to put together: hardly more than one read.
