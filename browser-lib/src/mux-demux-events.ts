@@ -38,6 +38,8 @@ export interface MuxDemuxEvents<D extends Received = Received> {
   bye: [code: unknown];
   /** Our token ends in so many milliseconds: a function that was given as `token` is asked for another; without one, `mdm.renew` takes it. */
   token: [leftMs: unknown];
+  /** The token of `mdm.renew` counts from now on: `sub` is who we are by it, and it holds for `expires_ms` milliseconds; without, for ever. */
+  renewed: [who: unknown];
   /** The proxy did not take the token of `mdm.renew`, for this `code` and `message`: the one before holds on until its end. */
   refused: [why: unknown];
   /** The proxy says which limit was reached. */

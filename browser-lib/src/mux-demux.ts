@@ -28,7 +28,7 @@ import { doubt, socketUrl } from "./websocket.ts";
 const FAULTS = [1002, 1003, 1007, 1008, 1011, 1013, 4001, 4002, 4003];
 const DOWN = "the proxy goes down";
 /** What the proxy says that is told as it is. */
-const NOTES = ["bye", "limit", "token", "refused"];
+const NOTES = ["bye", "limit", "token", "renewed", "refused"];
 /** What an upgrade was refused with for good, where a program may see it; 408, 425 and 429 pass. */
 const REFUSED = /response: 4(?!08|25|29)/;
 
@@ -147,7 +147,8 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
 
   /**
    * Shows the proxy another token, on the connections that there are and on those to come: this one, or what the function that is given here or was given as
-   * the option says now. Streams and names go on. Resolves when it is on its way; rejects with what the function throws, or with `bad_request` if it is too long.
+   * the option says now. Streams and names go on. Resolves when it is on its way: `renewed` tells when it counts, `refused` that it does not. Rejects with what
+   * the function throws, or with `bad_request` if it is too long.
    */
   async renew(token?: Token): Promise<void> {
     const value = await this.#tokens.take(token);

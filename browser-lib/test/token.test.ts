@@ -190,14 +190,19 @@ describe("a new token", () => {
     expect(mdm.state).toBe("open");
   });
 
-  it("rejects with what the function throws, and the proxy's refusal of one is told", async () => {
+  it("rejects with what the function throws, and what the proxy makes of one is told", async () => {
     const { mdm, peer } = await up(dial({ token: "old" }));
+    const who: unknown[] = [];
+    mdm.on("renewed", (said) => who.push(said));
     const why: unknown[] = [];
     mdm.on("refused", (said) => why.push(said));
     await expect(mdm.renew(() => Promise.reject(new Error("no")))).rejects.toThrow("no");
     peer.to("/session").frame({ note: "refused", value: { code: "unauthorized", message: "bad signature" } });
     await until("told", () => why.length === 1);
     expect([why, mdm.state]).toEqual([[{ code: "unauthorized", message: "bad signature" }], "open"]);
+    peer.to("/session").frame({ note: "renewed", value: { sub: "ann", expires_ms: 60_000 } });
+    await until("told", () => who.length === 1);
+    expect([who, why.length]).toEqual([[{ sub: "ann", expires_ms: 60_000 }], 1]);
   });
 });
 

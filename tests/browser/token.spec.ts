@@ -92,7 +92,15 @@ test("threat_17_a_page_may_do_what_its_token_says_and_the_server_is_told_whose_i
   expect(await tryListen(client, `${name}-mine`)).toBe("forbidden");
   // What it may is as it was, and what another token allows comes with that.
   expect(await tryConnect(client, `${name}-open`)).toMatchObject({ ok: true });
-  await client.evaluate((token) => kept.mdm.renew(token), guarded.token({ sub: "bob", connect: [`${name}-open-2`] }));
+  const renewed = await client.evaluate(
+    async (token) => {
+      const said = new Promise((resolve) => kept.mdm.once("renewed", resolve));
+      await kept.mdm.renew(token);
+      return await said;
+    },
+    guarded.token({ sub: "bob", connect: [`${name}-open-2`] }),
+  );
+  expect(renewed).toMatchObject({ sub: "bob" });
   expect(await tryConnect(client, `${name}-open-2`)).toMatchObject({ ok: true });
   expect(await server.evaluate(() => kept.whose)).toBe("bob");
   expect(await tryConnect(client, `${name}-open`)).toMatchObject({ ok: false, code: "forbidden" });
