@@ -48,6 +48,9 @@ pub(crate) enum Deed {
     /// A byte of a channel that was read at another node.
     #[cfg(feature = "cluster")]
     ChannelFromNodes,
+    /// A body of a session over HTTP went on to the node that has it.
+    #[cfg(feature = "cluster")]
+    UpPassedOn,
     /// An event that came in a room.
     RoomEvent,
     /// A member that one was for.
@@ -368,8 +371,7 @@ mod tests {
     fn each_kind_has_a_counter_and_a_name_of_its_own() {
         let counters = Counters::default();
         counters.count(Refusal::Connections);
-        counters.count(Refusal::Text);
-        counters.count(Refusal::Text);
+        counters.add(Refusal::Text, 2);
         let told: Vec<_> = counters.iter().collect();
         assert_eq!((told.first(), told.last()), (Some(&("connections", 1)), Some(&("text", 2))));
         assert_eq!(told.iter().map(|&(_, count)| count).sum::<u64>(), 3, "{told:?}");

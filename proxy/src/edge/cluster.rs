@@ -1,29 +1,28 @@
 //! The proxy as one of several: its names are those of all, streams go from node to node, and what is said to many is heard at all of them.
 
-use std::sync::{Arc, OnceLock};
 #[cfg(feature = "admin")]
-use std::{collections::BTreeMap, sync::Weak};
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock, Weak};
 
 use browser_stream_mux::{Code, Stream};
 use browser_stream_protocol::channel::Accepted;
 use futures::{FutureExt, future::BoxFuture};
+use subtle::ConstantTimeEq;
 use tokio::{net::TcpListener, time::timeout};
 use uuid::Uuid;
 
-use super::proxy::Proxy;
 #[cfg(feature = "admin")]
+use super::admin;
 use super::{
-    admin::{ForNodes, PATH_OF_NODES},
-    proxy::Inner,
+    over_http,
+    proxy::{Inner, Proxy},
 };
-#[cfg(feature = "admin")]
-use crate::{cluster::NodeId, session::Session};
 use crate::{
-    cluster::{Bus, LinkError, Links, Node, Post, Secret, Timing},
+    cluster::{Bus, LinkError, Links, Node, NodeId, Post, Secret, Timing},
     error::OpenError,
     feature::channel::Ways,
     route::{Name, StreamRouter},
-    session::Open,
+    session::{Open, Session},
 };
 
 /// What makes a proxy one of several, once it is.
@@ -33,9 +32,17 @@ pub(super) type Seat = Arc<OnceLock<Membership>>;
 pub(super) struct Membership {
     node: Node,
     links: Links,
+    secret: Secret,
     post: OnceLock<Post>,
-    #[cfg(feature = "admin")]
     proxy: Weak<Inner>,
+}
+
+/// How another node is reached.
+pub(super) enum Way {
+    /// Over a link that there is.
+    Link(Arc<Session>),
+    /// Where the table says.
+    Node(NodeId, Arc<str>),
 }
 
 /// How channels of other nodes are read: over the links with those.
@@ -54,18 +61,12 @@ impl Proxy {
     /// The system has no randomness.
     #[doc(hidden)]
     pub fn with_cluster(self, node: Node, secret: Secret) -> Result<Self, LinkError> {
-        let links = Links::new(&self.inner.sessions, node.id().process, secret)?;
+        let links = Links::new(&self.inner.sessions, node.id().process, secret.clone())?;
         for names in &self.inner.names {
             names.join(&node, &links);
         }
         self.inner.readiness.follows(node.clone());
-        let membership = Membership {
-            node,
-            links,
-            post: OnceLock::new(),
-            #[cfg(feature = "admin")]
-            proxy: Arc::downgrade(&self.inner),
-        };
+        let membership = Membership { node, links, secret, post: OnceLock::new(), proxy: Arc::downgrade(&self.inner) };
         let _ = self.inner.membership.set(membership);
         Ok(self)
     }
@@ -97,8 +98,9 @@ impl Proxy {
 /// Adds what other nodes ask for, from when the proxy has its seat among them.
 pub(super) fn mount(router: StreamRouter) -> (StreamRouter, Seat) {
     let seat = Seat::default();
+    let router = router.route_of_nodes(over_http::PATH_OF_NODES, over_http::ForNodes::new(&seat));
     #[cfg(feature = "admin")]
-    let router = router.route_of_nodes(PATH_OF_NODES, ForNodes::new(&seat));
+    let router = router.route_of_nodes(admin::PATH_OF_NODES, admin::ForNodes::new(&seat));
     (router, seat)
 }
 
@@ -117,13 +119,11 @@ impl Membership {
     }
 
     /// The proxy, as long as that is there.
-    #[cfg(feature = "admin")]
     pub(super) fn proxy(&self) -> Option<Arc<Inner>> {
         self.proxy.upgrade()
     }
 
     /// The process of this node, which is the same in all of its lives.
-    #[cfg(feature = "admin")]
     pub(super) fn process(&self) -> Uuid {
         self.node.id().process
     }
@@ -150,6 +150,35 @@ impl Membership {
     #[cfg(feature = "admin")]
     pub(super) async fn link(&self, (id, address): &(NodeId, Arc<str>)) -> Result<Arc<Session>, OpenError> {
         self.links.to(*id, address).await
+    }
+
+    /// A mark of this node on something of its own: who has not the cluster's secret can neither make one nor see whose it is.
+    pub(super) fn mark(&self, thing: Uuid) -> [u8; MARK_BYTES] {
+        self.mark_of(self.process(), thing)
+    }
+
+    fn mark_of(&self, process: Uuid, thing: Uuid) -> [u8; MARK_BYTES] {
+        let key = self.secret.derive(&[b"mark 1", process.as_bytes().as_slice(), thing.as_bytes()].concat());
+        std::array::from_fn(|at| key[at])
+    }
+
+    /// The way to the node whose mark that is; `None` where it is of no other that there is.
+    pub(super) fn marked(&self, thing: Uuid, mark: &[u8; MARK_BYTES]) -> Option<Way> {
+        let is_of = |process: Uuid| bool::from(self.mark_of(process, thing).ct_eq(mark));
+        // One that is out of the cluster has links and sessions still.
+        if let Some((_, link)) = self.links.live().into_iter().find(|(process, _)| is_of(*process)) {
+            return Some(Way::Link(link));
+        }
+        let newest = self.node.others().into_iter().filter(|(id, _)| is_of(id.process)).max_by_key(|(id, _)| *id);
+        newest.map(|(id, address)| Way::Node(id, address))
+    }
+
+    /// The link that this way leads to.
+    pub(super) async fn take(&self, way: Way) -> Result<Arc<Session>, OpenError> {
+        match way {
+            Way::Link(link) => Ok(link),
+            Way::Node(id, address) => self.links.to(id, &address).await,
+        }
     }
 
     /// What it told other nodes over the bus: parcels, their bytes, and parcels that were dropped.
@@ -187,5 +216,7 @@ impl Ways for OverLinks {
     }
 }
 
+/// Too many to be guessed.
+pub(super) const MARK_BYTES: usize = 16;
 /// A write is given up after 2 s.
 const LEAVE_MAX: std::time::Duration = std::time::Duration::from_secs(3);

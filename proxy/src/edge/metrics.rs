@@ -77,6 +77,8 @@ fn clustered(inner: &Inner) {
     so_far("bss_cluster_parcels_dropped_total", "Parcels that NATS did not take, so that others were told anew what holds.", dropped);
     let read = inner.counters.deeds(Deed::ChannelFromNodes);
     so_far("bss_cluster_channel_bytes_total", "Bytes of channels that came from other nodes, each once for all readers of this one.", read);
+    let passed = inner.counters.deeds(Deed::UpPassedOn);
+    so_far("bss_cluster_http_ups_total", "Bodies of sessions over HTTP that came here and went on to the nodes that have those.", passed);
 }
 
 /// Channels, rooms and the swarm.

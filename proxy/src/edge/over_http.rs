@@ -2,6 +2,9 @@
 //!
 //! No simple request of a page (in the sense of CORS) does anything here: each needs a header of ours.
 
+#[cfg(feature = "cluster")]
+mod abroad;
+
 use std::{
     convert::Infallible,
     pin::Pin,
@@ -23,6 +26,9 @@ use serde_json::json;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+#[cfg(feature = "cluster")]
+pub(super) use abroad::{ForNodes, PATH_OF_NODES};
+
 use super::{
     Proxy,
     assets::share,
@@ -39,21 +45,26 @@ use crate::{
     memory::{Memory, booked},
     session::{
         Newcomer,
-        http::{Blocks, Down, Over, Refused, Ups, connection},
+        http::{Blocks, Down, Over, Refused, Slot, Ups, connection},
         transport::Carrier,
     },
 };
 
 /// The connections over HTTP that there are, each under the secret that only its peer knows.
 #[derive(Debug, Default)]
-pub(super) struct Connections(DashMap<Uuid, Ups>);
+pub(super) struct Connections {
+    here: DashMap<Box<str>, Ups>,
+    /// Bodies for those of other nodes.
+    #[cfg(feature = "cluster")]
+    passing: abroad::Passing,
+}
 
 /// A connection's entry, until it is dropped.
-struct Entry(Arc<Inner>, Uuid);
+struct Entry(Arc<Inner>, Box<str>);
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.0.over_http.0.remove(&self.1);
+        self.0.over_http.here.remove(&self.1);
     }
 }
 
@@ -118,11 +129,11 @@ fn down(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
     let (newcomer, places) = arrive(proxy, &mut request)?;
     let newcomer = Newcomer { carrier: Carrier::Http, ..newcomer };
     let inner = &proxy.inner;
-    let secret = Uuid::new_v4();
+    let secret = secret(inner);
     let Limits { http_ups_max, http_up_bytes_max, .. } = *inner.limits;
-    let hello = json!({ "connection": secret.to_string(), "ups_max": http_ups_max, "up_bytes_max": http_up_bytes_max });
+    let hello = json!({ "connection": secret, "ups_max": http_ups_max, "up_bytes_max": http_up_bytes_max });
     let (carried, down, ups) = connection(hello.to_string().as_bytes(), PADDING_BYTES, http_ups_max);
-    inner.over_http.0.insert(secret, ups);
+    inner.over_http.here.insert(secret.clone(), ups);
     let entry = Entry(inner.clone(), secret);
     let session = Box::pin(inner.sessions.run_as(carried, newcomer));
     inner.peers.spawn(async move {
@@ -141,6 +152,17 @@ fn down(proxy: &Proxy, mut request: Request) -> Result<Response, Refusal> {
         response.headers_mut().insert(PROTOCOL, HeaderValue::from_static(agreed));
     }
     Ok(response)
+}
+
+/// What a new connection is called by its two ends. Where the proxy is one of several, the others know by it which of them to ask.
+fn secret(inner: &Inner) -> Box<str> {
+    #[cfg(feature = "cluster")]
+    if let Some(membership) = inner.membership.get() {
+        return abroad::secret(membership);
+    }
+    #[cfg(not(feature = "cluster"))]
+    let _ = inner;
+    Uuid::new_v4().to_string().into()
 }
 
 /// The body of the response, which keeps its connection.
@@ -168,6 +190,9 @@ enum Fault {
     TooLong,
     /// It did not come to its end in time, or at all.
     CutShort,
+    /// The node that has the connection is not to be reached.
+    #[cfg(feature = "cluster")]
+    Away,
 }
 
 impl From<Over> for Fault {
@@ -178,32 +203,68 @@ impl From<Over> for Fault {
 
 /// Takes what the peer sends, and answers when the session has taken it.
 async fn up(inner: &Inner, request: Request) -> Result<StatusCode, Fault> {
-    let secret = word(request.headers(), CONNECTION).and_then(|secret| Uuid::try_parse(secret).ok());
-    // Nothing is waited for while the map is held.
-    let ups = secret.and_then(|secret| inner.over_http.0.get(&secret).map(|ups| ups.clone())).ok_or(Fault::Gone)?;
-    let slot = match ups.begin(number(request.headers()).ok_or(Fault::Number)?) {
-        Ok(slot) => slot,
-        Err(Refused::Taken) => return Ok(StatusCode::NO_CONTENT),
-        Err(Refused::Beyond) => return Err(Fault::Number),
-        Err(Refused::Crowded) => return Err(Fault::Crowded),
-        Err(Refused::Over) => return Err(Fault::Gone),
-    };
-    let Limits { silence_max, .. } = *inner.limits;
-    // A session of which so long nothing comes is dead anyhow.
-    let gathered = timeout(silence_max, gather(request.into_body(), &inner.limits, &inner.memory)).await;
-    slot.put(gathered.map_err(|_| Fault::CutShort)??).await?;
+    let (head, body) = request.into_parts();
+    let connection = word(&head.headers, CONNECTION).ok_or(Fault::Gone)?;
+    let number = number(&head.headers).ok_or(Fault::Number);
+    let announced = body.size_hint().upper().and_then(|length| usize::try_from(length).ok());
+    match inner.over_http.find(connection) {
+        Some(ups) => {
+            if let Some(slot) = begin(&ups, number?)? {
+                take(inner, slot, announced, body.into_data_stream()).await?;
+            }
+        }
+        #[cfg(feature = "cluster")]
+        None => abroad::pass_on(inner, connection, number, announced, body.into_data_stream()).await?,
+        #[cfg(not(feature = "cluster"))]
+        None => return Err(Fault::Gone),
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 
+impl Connections {
+    /// Where bodies of that connection are handed in. Nothing is waited for while the map is held.
+    fn find(&self, secret: &str) -> Option<Ups> {
+        self.here.get(secret).map(|ups| ups.clone())
+    }
+}
+
+/// A place for the body of this number; none is needed for one that was taken before.
+fn begin(ups: &Ups, number: u64) -> Result<Option<Slot>, Fault> {
+    match ups.begin(number) {
+        Ok(slot) => Ok(Some(slot)),
+        Err(Refused::Taken) => Ok(None),
+        Err(Refused::Beyond) => Err(Fault::Number),
+        Err(Refused::Crowded) => Err(Fault::Crowded),
+        Err(Refused::Over) => Err(Fault::Gone),
+    }
+}
+
+/// Hands a body in once all of it is here, and resolves when the session has taken it.
+async fn take<E>(
+    inner: &Inner,
+    slot: Slot,
+    announced: Option<usize>,
+    chunks: impl Stream<Item = Result<Bytes, E>> + Unpin,
+) -> Result<(), Fault> {
+    let Limits { silence_max, .. } = *inner.limits;
+    // A session of which so long nothing comes is dead anyhow.
+    let gathered = timeout(silence_max, gather(chunks, announced, &inner.limits, &inner.memory)).await;
+    Ok(slot.put(gathered.map_err(|_| Fault::CutShort)??).await?)
+}
+
 /// The whole body, in blocks of memory that is counted.
-async fn gather(body: Body, limits: &Limits, memory: &Arc<Memory>) -> Result<Blocks, Fault> {
+async fn gather<E>(
+    mut chunks: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    announced: Option<usize>,
+    limits: &Limits,
+    memory: &Arc<Memory>,
+) -> Result<Blocks, Fault> {
     let most = limits.http_up_bytes_max;
-    let announced = body.size_hint().upper().and_then(|length| usize::try_from(length).ok());
     if announced.is_some_and(|length| length > most) {
         return Err(Fault::TooLong);
     }
     let mut left = announced.unwrap_or(most);
-    let (mut blocks, mut chunks) = (Blocks::new(), body.into_data_stream());
+    let mut blocks = Blocks::new();
     let mut block = BytesMut::new();
     let mut lease = memory.lease(0);
     while let Some(chunk) = timeout(limits.establish_timeout, chunks.next()).await.map_err(|_| Fault::CutShort)? {
@@ -230,16 +291,34 @@ async fn gather(body: Body, limits: &Limits, memory: &Arc<Memory>) -> Result<Blo
     Ok(blocks)
 }
 
+impl Fault {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::Gone => StatusCode::GONE,
+            Self::Number => StatusCode::BAD_REQUEST,
+            Self::Crowded => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::CutShort => StatusCode::REQUEST_TIMEOUT,
+            #[cfg(feature = "cluster")]
+            Self::Away => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        let (status, text) = match self {
-            Self::Gone => (StatusCode::GONE, "gone: there is no such connection, or none any more; begin another\n"),
-            Self::Number => (StatusCode::BAD_REQUEST, "bad_request: count what is sent in bss-number from 0, without a gap\n"),
-            Self::Crowded => return come_back(StatusCode::TOO_MANY_REQUESTS, "limit: wait for the answers to what was sent\n"),
-            Self::TooLong => (StatusCode::PAYLOAD_TOO_LARGE, "limit: send no more at once than up_bytes_max of the connection's hello\n"),
-            Self::CutShort => (StatusCode::REQUEST_TIMEOUT, "timeout: the body did not come to its end; send it again\n"),
+        let text = match self {
+            Self::Gone => "gone: there is no such connection, or none any more; begin another\n",
+            Self::Number => "bad_request: count what is sent in bss-number from 0, without a gap\n",
+            Self::Crowded => return come_back(self.status(), "limit: wait for the answers to what was sent\n"),
+            Self::TooLong => "limit: send no more at once than up_bytes_max of the connection's hello\n",
+            Self::CutShort => "timeout: the body did not come to its end; send it again\n",
+            #[cfg(feature = "cluster")]
+            Self::Away => {
+                return come_back(self.status(), "unresponsive: the proxy that has this connection is not to be reached; send it again\n");
+            }
         };
-        (status, [(header::CACHE_CONTROL, "no-store")], text).into_response()
+        (self.status(), [(header::CACHE_CONTROL, "no-store")], text).into_response()
     }
 }
 

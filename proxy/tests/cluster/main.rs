@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod abroad;
+mod carrier;
 mod channels;
 mod lives;
 mod names;

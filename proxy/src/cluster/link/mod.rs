@@ -71,6 +71,12 @@ impl Links {
         self.inner.lines.lock().get(&node.process)?.live()
     }
 
+    /// The sessions to other processes that there are at this moment.
+    pub fn live(&self) -> Vec<(Uuid, Arc<Session>)> {
+        let lines = self.inner.lines.lock();
+        lines.iter().filter_map(|(process, line)| Some((*process, line.live()?))).collect()
+    }
+
     /// The session to that node, which is reached at `address`: the one that there is, or a new one, made at most once at a time.
     ///
     /// Cancel-safe: another caller goes on with the making.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub use down::{Down, Outgoing};
-pub use up::{Incoming, Over, Refused, Ups};
+pub use up::{Incoming, Over, Refused, Slot, Ups};
 
 use super::transport::Transport;
 use down::Outbox;
