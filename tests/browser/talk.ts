@@ -1,5 +1,6 @@
 /** A long talk between two ends of one stream through a network that fails, as much in each direction. */
 
+import type { Carrier } from "browser-stream-server";
 import { type Shim, seeded } from "../harness/shim.mjs";
 import { expect, type Page } from "./fixture.ts";
 
@@ -12,6 +13,9 @@ const AGAIN_MAX = TOTAL / 64;
 /** What a window may grow to. */
 export const WINDOW_MAX = 8 << 20;
 
+/** What a page tries unless it is told. */
+const ALL: readonly Carrier[] = ["websocket", "webtransport", "http"];
+
 /** What one end sent and received, and what it said again. */
 export interface Said {
   sent: { bytes: number; sha: string };
@@ -20,14 +24,20 @@ export interface Said {
 }
 
 /** Makes a page serve `name`; what its first stream comes to is {@link said}. */
-export async function serve(page: Page, name: string, seed: number, total = TOTAL): Promise<void> {
+export async function serve(
+  page: Page,
+  name: string,
+  seed: number,
+  total = TOTAL,
+  carriers: readonly Carrier[] = ALL,
+): Promise<void> {
   await page.evaluate(
-    async ({ name, seed, total }) => {
+    async ({ name, seed, total, carriers }) => {
       kept.errors = [];
       const served = t.gate<unknown>();
       kept.streams = 0;
       kept.said = served.passed;
-      kept.mdm = bss.MuxDemux();
+      kept.mdm = bss.MuxDemux(undefined, { carriers });
       kept.mdm.on("error", (error: unknown) => kept.errors.push(`${error}`));
       const server = bss.StreamServer(kept.mdm, (stream) => {
         kept.streams++;
@@ -36,23 +46,29 @@ export async function serve(page: Page, name: string, seed: number, total = TOTA
       server.on("error", (error: unknown) => kept.errors.push(`${error}`));
       await server.listen(name).listening;
     },
-    { name, seed, total },
+    { name, seed, total, carriers },
   );
 }
 
 /** Makes a page connect to `name` and talk; what that comes to is {@link said}. */
-export async function connect(page: Page, name: string, seed: number, total = TOTAL): Promise<void> {
+export async function connect(
+  page: Page,
+  name: string,
+  seed: number,
+  total = TOTAL,
+  carriers: readonly Carrier[] = ALL,
+): Promise<void> {
   await page.evaluate(
-    async ({ name, seed, total }) => {
+    async ({ name, seed, total, carriers }) => {
       kept.errors = [];
-      kept.mdm = bss.MuxDemux();
+      kept.mdm = bss.MuxDemux(undefined, { carriers });
       kept.mdm.on("error", (error: unknown) => kept.errors.push(`${error}`));
       kept.stream = bss.StreamClient(kept.mdm).connect(name);
       kept.said = t.converse(kept.stream, seed, total);
       kept.said.catch(() => {});
       await kept.stream.opened;
     },
-    { name, seed, total },
+    { name, seed, total, carriers },
   );
 }
 

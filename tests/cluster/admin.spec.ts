@@ -1,9 +1,8 @@
 /** The admin page of one node of a cluster: what all nodes have, and what is done at another. */
 
-import { createServer } from "node:net";
 import { expect, type Page, serveEcho, test } from "../browser/fixture.ts";
 import { photograph } from "../browser/photograph.ts";
-import { startCluster } from "../harness/cluster.mjs";
+import { freePort, startCluster } from "../harness/cluster.mjs";
 
 const rows = (page: Page) => page.locator(".rows .body [role=row]");
 
@@ -51,11 +50,3 @@ test("the page of one node shows a session at another, and closes it", async ({ 
   await context.close();
   await cluster.stop();
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((listens) => server.once("listening", listens));
-  const { port } = server.address() as { port: number };
-  await new Promise((closed) => server.close(closed));
-  return port;
-}

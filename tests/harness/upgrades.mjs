@@ -10,7 +10,7 @@ import { connect } from "node:net";
  * @typedef {object} Upgrades
  * @property {string} url the proxy's address through it
  * @property {number} port its own
- * @property {(port: number) => void} to forwards from now on to another port
+ * @property {(port: number | (() => number)) => void} to forwards from now on to another port, or each request to the one that is said then
  * @property {() => number} upgrades how many were asked for so far
  * @property {(treatment: Treatment) => void} treat what becomes of the next ones, and of those that there are unless they pass
  * @property {() => void} cut ends every connection of a peer at once
@@ -18,19 +18,19 @@ import { connect } from "node:net";
  */
 
 /**
- * @param {number} port the proxy's
+ * @param {number | (() => number)} port the proxy's, or of several that whose turn it is
  * @param {Treatment} treatment
  * @returns {Promise<Upgrades>}
  */
 export async function startUpgrades(port, treatment = "refuse") {
-  const state = { port, treatment, upgrades: 0 };
+  const state = { next: turns(port), treatment, upgrades: 0 };
   /** @type {Set<import("node:net").Socket>} */
   const sockets = new Set();
   /** Those that are WebSockets. @type {Set<import("node:net").Socket>} */
   const upgraded = new Set();
   const server = createServer((asked, answer) => {
     const { method, url, headers } = asked;
-    const onward = request({ host: "127.0.0.1", port: state.port, method, path: url, headers }, (answered) => {
+    const onward = request({ host: "127.0.0.1", port: state.next(), method, path: url, headers }, (answered) => {
       answer.writeHead(answered.statusCode ?? 502, answered.headers);
       answered.pipe(answer);
       answered.on("error", () => answer.destroy());
@@ -52,7 +52,7 @@ export async function startUpgrades(port, treatment = "refuse") {
       return;
     }
     const near = /** @type {import("node:net").Socket} */ (socket);
-    const far = connect(state.port, "127.0.0.1");
+    const far = connect(state.next(), "127.0.0.1");
     const lines = [`${asked.method} ${asked.url} HTTP/1.1`];
     for (let at = 0; at < asked.rawHeaders.length; at += 2) {
       lines.push(`${asked.rawHeaders[at]}: ${asked.rawHeaders[at + 1]}`);
@@ -85,7 +85,7 @@ export async function startUpgrades(port, treatment = "refuse") {
     url: `http://127.0.0.1:${address.port}/`,
     port: address.port,
     to(port) {
-      state.port = port;
+      state.next = turns(port);
     },
     upgrades: () => state.upgrades,
     treat(treatment) {
@@ -101,4 +101,9 @@ export async function startUpgrades(port, treatment = "refuse") {
       await once(server, "close");
     },
   };
+}
+
+/** @param {number | (() => number)} port */
+function turns(port) {
+  return typeof port === "number" ? () => port : port;
 }
