@@ -93,7 +93,7 @@ refusals! {
     Gate = "gate",
     /// Upgrades: requests that are no handshake of a WebSocket, or of another version or subprotocol.
     Handshake = "handshake",
-    /// Bodies for sessions over HTTP: of no connection, out of turn, too long, or not come to their end.
+    /// Bodies for sessions over HTTP: of no connection, out of turn, too long, not come to their end, or for a node that is not to be reached.
     HttpUp = "http_up",
     /// Connections to a port that speaks TLS, by a peer that does not, or not as we do.
     #[cfg_attr(not(feature = "tls"), expect(dead_code))]
