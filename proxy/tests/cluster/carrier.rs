@@ -15,7 +15,7 @@ use browser_stream_server::{
     cluster::{Local, Node, Secret, Timing},
 };
 use futures::StreamExt;
-use harness::{until, within};
+use harness::{Shim, until, within};
 use http::Request;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
@@ -29,6 +29,8 @@ const PONG: [u8; 12] = [0, 2, 0, 2, 0, 0, 0, 0, 0, 0, 0, 7];
 pub struct Nodes {
     proxies: [Proxy; 3],
     nodes: [Node; 3],
+    /// Between each and those that dial it.
+    links: [Shim; 3],
 }
 
 /// A session over HTTP: what comes to its peer, and the secret that names it.
@@ -43,11 +45,11 @@ impl Nodes {
     pub async fn new(limit: impl Fn(&mut Limits)) -> Self {
         let table = Local::new();
         let secret = Secret::new(b"a secret that all nodes have, and nobody else").expect("long enough");
-        let (mut proxies, mut nodes) = (Vec::new(), Vec::new());
+        let (mut proxies, mut nodes, mut links) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..3 {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-            let address = listener.local_addr().expect("bound").to_string();
-            let node = Node::start(Arc::new(table.clone()), &address, Timing::default());
+            let shim = Shim::start(listener.local_addr().expect("bound"), 1).await;
+            let node = Node::start(Arc::new(table.clone()), &shim.address().to_string(), Timing::default());
             let mut config = Config::default();
             limit(&mut config.limits);
             let names = StreamServerProxy::with_limits("/browser-server", Arc::new(config.limits.clone()));
@@ -57,8 +59,13 @@ impl Nodes {
             tokio::spawn(async move { serving.serve_cluster(listener).await });
             proxies.push(proxy);
             nodes.push(node);
+            links.push(shim);
         }
-        let this = Self { proxies: proxies.try_into().ok().expect("three"), nodes: nodes.try_into().ok().expect("three") };
+        let this = Self {
+            proxies: proxies.try_into().ok().expect("three"),
+            nodes: nodes.try_into().ok().expect("three"),
+            links: links.try_into().ok().expect("three"),
+        };
         until(|| this.nodes.iter().all(|node| node.is_in() && node.others().len() == 2)).await;
         this
     }
@@ -123,13 +130,19 @@ impl Down {
         }
     }
 
-    /// Reads until the answer to a ping has come.
+    /// Reads until the answer to a ping has come, the only one so far.
     pub async fn pong(&mut self) {
-        self.until(|records| {
-            let bytes: Vec<u8> = records.iter().filter(|(kind, _)| *kind == 0).flat_map(|(_, body)| body.clone()).collect();
-            bytes.ends_with(&PONG).then_some(())
-        })
-        .await;
+        self.says(&PONG).await;
+    }
+
+    /// Reads until so many bytes of the mux have come, which are these.
+    pub async fn says(&mut self, bytes: &[u8]) {
+        let of_mux = |records: &[(u8, Vec<u8>)]| {
+            let bytes = records.iter().filter(|(kind, _)| *kind == 0).flat_map(|(_, body)| body.clone());
+            bytes.collect::<Vec<u8>>()
+        };
+        let came = self.until(|records| Some(of_mux(records)).filter(|came| came.len() >= bytes.len())).await;
+        assert_eq!(came, bytes);
     }
 
     /// What has come as a whole.

@@ -260,7 +260,7 @@ mod tests {
         let (_http, _down, ups) = halves(b"{}", 0, 4);
         here.inner.over_http.here.insert(connection.clone(), ups.clone());
         let open = asks(&connection, 0, None);
-        let error = link.ask_node::<Reply>(&open, None).await.err().expect("it is refused");
+        let error = link.ask_node::<Reply>(&open, None).await.expect_err("it is refused");
         assert_eq!(told(error.code), Fault::Gone);
         assert!(ups.begin(0).is_ok() && there.sessions().len() == 1, "there is one link, and none back");
     }

@@ -1,13 +1,16 @@
 //! That such a session is as one whose requests all come to its own node.
 
-use std::time::Duration;
+use std::{future::ready, time::Duration};
 
-use axum::body::Body;
-use futures::StreamExt;
-use harness::{Memory, Peer, pattern, until, within};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use axum::body::{Body, Bytes};
+use futures::{StreamExt, stream};
+use harness::{Memory, Peer, Way, pattern, until, within};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    sync::oneshot,
+};
 
-use super::{Down, Nodes, PING};
+use super::{Down, Nodes, PING, PONG};
 
 #[tokio::test]
 async fn bodies_are_taken_in_order_whichever_node_they_come_to_and_answered_when_they_were() {
@@ -98,7 +101,7 @@ async fn carry(nodes: &Nodes, mut down: Down, io: DuplexStream) {
             down.raw.extend_from_slice(&chunk.expect("no error"));
         }
     };
-    let bodies = futures::stream::unfold((&mut reads, 0), async |(reads, number)| {
+    let bodies = stream::unfold((&mut reads, 0), async |(reads, number)| {
         let mut body = vec![0; 256 << 10];
         let read = reads.read(&mut body).await.expect("no error");
         body.truncate(read);
@@ -120,6 +123,34 @@ async fn a_node_that_is_out_of_the_cluster_has_its_sessions_still_and_others_rea
     assert_eq!(nodes.up(1, &secret, 1, PING.to_vec()).await, 204);
     down.pong().await;
     assert_eq!(nodes.up(2, &secret, 2, "").await, 410, "it has no link, and nobody tells it where to");
+}
+
+#[tokio::test]
+async fn a_body_whose_link_broke_before_its_answer_comes_again_and_is_taken_once() {
+    let nodes = Nodes::new(|_| {}).await;
+    let mut down = nodes.down(0).await;
+    let secret = down.secret.clone();
+    let (asks, asked) = oneshot::channel();
+    let (goes_on, gate) = oneshot::channel();
+    let rest = async {
+        // The other node has accepted it, or nobody would want more.
+        asks.send(()).expect("it is waited for");
+        gate.await.map(|()| Bytes::from_static(&PING[5..]))
+    };
+    let body = stream::once(ready(Ok(Bytes::from_static(&PING[..5])))).chain(stream::once(rest));
+    let breaks = async {
+        asked.await.expect("it goes on");
+        nodes.links[0].stall(Way::Down);
+        goes_on.send(()).expect("it is waited for");
+        down.pong().await;
+        nodes.links[0].cut();
+    };
+    let (status, ()) = tokio::join!(nodes.up(1, &secret, 0, Body::from_stream(body)), breaks);
+    assert_eq!(status, 503, "nobody knows what became of it");
+    within(async { while nodes.up(1, &secret, 0, PING.to_vec()).await != 204 {} }).await;
+    let (ping, pong) = ([&PING[..11], &[8]].concat(), [&PONG[..11], &[8]].concat());
+    assert_eq!(nodes.up(2, &secret, 1, ping).await, 204);
+    down.says(&[&PONG[..], &pong].concat()).await;
 }
 
 #[tokio::test]
