@@ -11,6 +11,7 @@ mod nats;
 mod processes;
 mod races;
 mod rooms;
+mod simulated;
 mod swarm;
 mod together;
 
