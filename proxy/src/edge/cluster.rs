@@ -32,6 +32,7 @@ pub(super) type Seat = Arc<OnceLock<Membership>>;
 /// What makes a proxy one of several.
 pub(super) struct Membership {
     node: Node,
+    secret: Secret,
     links: Links,
     post: OnceLock<Post>,
     #[cfg(feature = "admin")]
@@ -54,13 +55,14 @@ impl Proxy {
     /// The system has no randomness.
     #[doc(hidden)]
     pub fn with_cluster(self, node: Node, secret: Secret) -> Result<Self, LinkError> {
-        let links = Links::new(&self.inner.sessions, node.id().process, secret)?;
+        let links = Links::new(&self.inner.sessions, node.id().process, secret.clone())?;
         for names in &self.inner.names {
             names.join(&node, &links);
         }
         self.inner.readiness.follows(node.clone());
         let membership = Membership {
             node,
+            secret,
             links,
             post: OnceLock::new(),
             #[cfg(feature = "admin")]
@@ -75,11 +77,11 @@ impl Proxy {
     #[doc(hidden)]
     #[must_use]
     pub fn with_bus(self, bus: Arc<dyn Bus>) -> Self {
-        if let Some(Membership { node, links, post, .. }) = self.inner.membership.get() {
+        if let Some(Membership { node, secret, links, post, .. }) = self.inner.membership.get() {
             let post = post.get_or_init(|| Post::start(bus, node.id().process, Timing::default()));
             let channels = &self.inner.channels;
             channels.span(node, post, Arc::new(OverLinks { node: node.clone(), links: links.clone(), path: channels.path_of_nodes() }));
-            self.inner.rooms.span(post);
+            self.inner.rooms.span(post, secret);
             self.inner.tracker.span(post);
         }
         self
