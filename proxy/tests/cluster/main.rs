@@ -12,6 +12,7 @@ mod races;
 mod rooms;
 mod swarm;
 mod together;
+mod tokens;
 
 use std::{sync::Arc, time::Duration};
 
