@@ -365,7 +365,7 @@ async fn one_channel_too_many_is_refused_before_the_table_is_asked() {
     let _one = channels.publish("one", many(), &()).await.expect("it may");
     settle().await;
     let mut news = node.news();
-    let refused = channels.publish("two", many(), &()).await.err().expect("it is one too many");
+    let refused = channels.publish("two", many(), &()).await.expect_err("it is one too many");
     assert!(refused.is(Code::Limit), "{refused}");
     settle().await;
     assert!(news.try_recv().is_err(), "nothing was written");

@@ -12,7 +12,7 @@ use harness::member::{Member, text};
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{Nodes, leave, number};
+use super::{Nodes, joined, leave, number};
 
 /// One at each of three nodes, who know one another, and the numbers that the second has at the first and at the third.
 async fn one_at_each(nodes: &Nodes) -> ([Member; 3], [u32; 2]) {
@@ -20,7 +20,7 @@ async fn one_at_each(nodes: &Nodes) -> ([Member; 3], [u32; 2]) {
     let mut two = nodes.join(1, "hall").await;
     let at_one = one.joined().await;
     let three = nodes.join(2, "hall").await;
-    (one.joined().await, two.joined().await);
+    joined([&mut one, &mut two]).await;
     let at_three = number(&two, &three);
     ([one, two, three], [at_one, at_three])
 }
@@ -106,7 +106,7 @@ async fn a_node_that_lives_gives_a_seat_up_that_another_has_now_and_what_its_mem
     let nodes = Nodes::three(&bus).await;
     let ([mut one, mut two, mut three], [at_one, at_three]) = one_at_each(&nodes).await;
     let mut four = nodes.join(1, "hall").await;
-    (one.joined().await, two.joined().await, three.joined().await);
+    joined([&mut one, &mut two, &mut three]).await;
     two.emit("before");
     assert_eq!(four.word().await, (two.number(), "before".to_owned()));
     let mut again = two.again(&nodes.proxies[2].0).await;
