@@ -1,7 +1,7 @@
 // One room that this page is in: what is said there, how far one's own messages have come, and what is not read yet.
 
 import { StreamError } from "browser-stream-server";
-import type { JoinedRoom, Member, Room } from "browser-stream-server/room";
+import { AckError, type JoinedRoom, type Member, type Room } from "browser-stream-server/room";
 import { offer } from "../token.ts";
 import type { Author, Bubble } from "./bubble.ts";
 import { ANSWER_MS, Delivery, isTooMuch, membersOf, type Named } from "./delivery.ts";
@@ -128,6 +128,10 @@ export class Conversation {
       // Where nothing else waits, and it is too much all the same, it always is.
       if (isTooMuch(error) && !isFirst) return void this.#held.add(sent);
       delivery.refused(error, named);
+      // What was on its way to somebody who came back at another node of a cluster is lost.
+      if (error instanceof AckError && error.code === "lost") {
+        delivery.expect(error.missing.filter(({ id }) => this.room.members.has(id)).map(pageOf));
+      }
       // The time for this answer is over; for who came back it is not.
       for (const member of this.others) this.#offer(member);
     }

@@ -1,9 +1,10 @@
 /** What is said to many, and files, where the tabs are at different nodes. */
 
-import { goIn, texts, write } from "../browser/chat-room.ts";
+import { goIn, notices, texts, tick, write } from "../browser/chat-room.ts";
 import { row, sample, save, sha256, sha256Of, share } from "../browser/exchange.ts";
 import { expect, type Page, test } from "../browser/fixture.ts";
 import { startCluster } from "../harness/cluster.mjs";
+import { startShim } from "../harness/shim.mjs";
 
 /** Messages of a quarter of a MiB. */
 const MESSAGES = process.env.LONG === "1" ? 256 : 32;
@@ -32,6 +33,78 @@ test("three people whose pages are at three nodes chat in one room, until the no
   await expect.poll(() => texts(ann)).toEqual([...all, "read", "still here"]);
   await cluster.stop();
 });
+
+test("who comes back at another node when its own was killed is there once for everybody, and is sent all", async ({
+  tab,
+  name,
+}) => {
+  const cluster = await startCluster();
+  const [first, second, third] = cluster.nodes;
+  if (!first || !second || !third) throw new Error("three nodes");
+  // It leads to another node once the test says so: as a balancer does that sees a node gone.
+  const way = await startShim(third.port);
+  const enter = async (url: string, person: string, room: string) => {
+    const page = await tab(`${url}examples/chat/`);
+    await goIn(page, person, room);
+    return page;
+  };
+  const ann = await enter(first.url, "Ann", name);
+  const bob = await enter(second.url, "Bob", name);
+  const cem = await enter(way.url, "Cem", name);
+  // By them it is seen when the node that was killed is written off.
+  const watcher = await enter(first.url, "Eve", `${name}-2`);
+  await enter(third.url, "Dan", `${name}-2`);
+  await expect(people(watcher)).toHaveCount(2);
+  for (const page of [ann, bob, cem]) await expect(people(page)).toHaveCount(3);
+  await write(cem, "before");
+  for (const page of [ann, bob]) await expect.poll(() => texts(page)).toEqual(["before"]);
+  const most = await Promise.all([ann, bob, cem].map(mostPeople));
+
+  way.to(second.port);
+  await third.end("SIGKILL");
+  await write(ann, "while it is away");
+  await write(cem, "back again");
+  const said = ["back again", "before", "while it is away"];
+  for (const page of [ann, bob, cem]) await expect.poll(async () => (await texts(page)).sort()).toEqual(said);
+  await expect(tick(ann, "while it is away")).toHaveText(ALL);
+  await expect(people(watcher)).toHaveCount(1, { timeout: 40_000 });
+  for (const [page, word] of [
+    [ann, "to all"],
+    [cem, "from the other node"],
+  ] as const) {
+    await write(page, word);
+    await expect(tick(page, word)).toHaveText(ALL);
+  }
+  for (const page of [ann, bob, cem]) await expect(people(page)).toHaveCount(3);
+  expect(await Promise.all(most.map((seen) => seen.evaluate(({ most }) => most)))).toEqual([3, 3, 3]);
+  for (const page of [ann, bob]) {
+    expect((await notices(page).allTextContents()).filter((notice) => /left|is back/.test(notice))).toEqual([]);
+  }
+  await way.stop();
+  await cluster.stop();
+});
+
+/** Beside a message that all of the others have: what is said more of it stands behind a full stop. */
+const ALL = /^\W*(delivered|seen by all)\. /;
+
+function people(page: Page) {
+  return page.locator("#people-list li");
+}
+
+/** The most people that were shown at once from now on. */
+function mostPeople(page: Page) {
+  return page.evaluateHandle(() => {
+    const list = document.querySelector("#people-list");
+    if (!list) throw new Error("no list of people");
+    const seen = { most: 0 };
+    const look = () => {
+      seen.most = Math.max(seen.most, list.children.length);
+    };
+    new MutationObserver(look).observe(list, { childList: true });
+    look();
+    return seen;
+  });
+}
 
 test("what a tab publishes at one node is read by tabs at all of them, in order and to the end", async ({
   tab,

@@ -16,7 +16,7 @@ export interface RoomEvents {
   live: [member: Member];
   /** Somebody says something else of itself: `member.profile`. */
   profile: [member: Member];
-  /** So many events were left out for us, since we were too slow or away for too long; `undefined`: our seat is gone, we are a new member, and nobody knows how many. */
+  /** So many events were left out for us, since we were too slow or away for too long; `undefined`: our seat is gone, and nobody knows how many: we are a new member, or came back at another node of a cluster. */
   lost: [count: number | undefined];
   /** Our connection is gone. Our seat is kept for the grace; what is emitted waits. */
   suspended: [];

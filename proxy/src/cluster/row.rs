@@ -62,6 +62,9 @@ pub struct NameRow {
     /// Nodes from which its owner has moved, and that may not have heard of that: they may serve that owner still, so nobody else gets the name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left: Vec<NodeId>,
+    /// Its owner had the name before this was written: it goes on with what it had. Of another row it may be known that its claim was never granted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub had: bool,
     /// What holds where several nodes may have it at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<Share>,

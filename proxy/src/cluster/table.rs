@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Change, Expected, Outcome, Row, Write};
+#[cfg(test)]
+use super::{NameRow, NodeId, NodeRow, Place};
 
 /// What there is, by the text of its key.
 #[derive(Default)]
@@ -38,6 +40,22 @@ impl Table {
         rows.sort_by_key(|(_, revision)| *revision);
         let rows = rows.into_iter().map(|(row, revision)| Change::Row(row, revision));
         [Change::Begun, Change::Newest(self.newest)].into_iter().chain(rows).chain([Change::Current]).collect()
+    }
+
+    /// The names that are in it, and by which changes.
+    #[cfg(test)]
+    pub fn names(&self) -> impl Iterator<Item = (&Place, &NameRow, u64)> {
+        self.rows.values().filter_map(|(row, revision)| match row {
+            Row::Name(place, Some(row)) => Some((place, row, *revision)),
+            _ => None,
+        })
+    }
+
+    /// By which change a node was written off.
+    #[cfg(test)]
+    pub fn end_of(&self, id: NodeId) -> Option<u64> {
+        let (row, revision) = self.rows.get(&key(&Row::Node(id, None)))?;
+        matches!(row, Row::Node(_, Some(NodeRow::Fenced))).then_some(*revision)
     }
 
     /// How many names are in it, and how many nodes.

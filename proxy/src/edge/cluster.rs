@@ -31,8 +31,8 @@ pub(super) type Seat = Arc<OnceLock<Membership>>;
 /// What makes a proxy one of several.
 pub(super) struct Membership {
     node: Node,
-    links: Links,
     secret: Secret,
+    links: Links,
     post: OnceLock<Post>,
     proxy: Weak<Inner>,
 }
@@ -76,11 +76,11 @@ impl Proxy {
     #[doc(hidden)]
     #[must_use]
     pub fn with_bus(self, bus: Arc<dyn Bus>) -> Self {
-        if let Some(Membership { node, links, post, .. }) = self.inner.membership.get() {
+        if let Some(Membership { node, secret, links, post, .. }) = self.inner.membership.get() {
             let post = post.get_or_init(|| Post::start(bus, node.id().process, Timing::default()));
             let channels = &self.inner.channels;
             channels.span(node, post, Arc::new(OverLinks { node: node.clone(), links: links.clone(), path: channels.path_of_nodes() }));
-            self.inner.rooms.span(post);
+            self.inner.rooms.span(post, secret);
             self.inner.tracker.span(post);
         }
         self

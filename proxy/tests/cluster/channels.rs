@@ -350,3 +350,24 @@ async fn peers_find_nothing_where_nodes_read_channels() {
     }
     assert!(refused.iter().all(|error| *error == refused[2]), "as any path that is none: {refused:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_channel_too_many_is_refused_before_the_table_is_asked() {
+    let (node, post) = (
+        Node::start(Arc::new(Local::new()), "nowhere", Timing::default()),
+        Post::start(Loopback::new().node(), Uuid::new_v4(), Timing::default()),
+    );
+    let mut limits = Limits::default();
+    limits.channels_max = 1;
+    let channels = Channels::new(Arc::new(limits));
+    channels.span(&node, &post, Arc::new(Near::default()));
+    super::until("it is in", || node.is_in()).await;
+    let _one = channels.publish("one", many(), &()).await.expect("it may");
+    settle().await;
+    let mut news = node.news();
+    let refused = channels.publish("two", many(), &()).await.expect_err("it is one too many");
+    assert!(refused.is(Code::Limit), "{refused}");
+    settle().await;
+    assert!(news.try_recv().is_err(), "nothing was written");
+    assert!(channels.publish("one", many(), &()).await.is_ok(), "that one is there");
+}

@@ -14,6 +14,7 @@ mod rooms;
 mod simulated;
 mod swarm;
 mod together;
+mod tokens;
 
 use std::{sync::Arc, time::Duration};
 

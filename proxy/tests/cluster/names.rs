@@ -206,6 +206,21 @@ async fn a_claim_that_was_given_up_before_its_answer_leaves_nothing() {
     assert_eq!(cluster.nodes[1].whereabouts(&place("NAME")), None);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_claim_whose_write_comes_when_its_node_has_stopped_keeps_the_name_for_nobody() {
+    let cluster = Together::new(2).await;
+    cluster.hold_up(0);
+    let (one, two) = (cluster.proxies[0].peer(), cluster.proxies[1].peer());
+    assert_eq!(leased(&one, 0, json!(true)).await.err().as_deref(), Some("draining"));
+    until(|| !cluster.nodes[0].is_in()).await;
+    let life = cluster.nodes[0].id().life;
+    cluster.cut(0, false);
+    until(|| cluster.nodes[0].is_in() && cluster.nodes[0].id().life >= life).await;
+    // It has looked what it left.
+    sleep(Duration::from_secs(1)).await;
+    assert!(two.claim("NAME").await.is_ok(), "nobody had it");
+}
+
 fn reset_draining() -> String {
     let code = browser_stream_server::Code::Draining.number();
     browser_stream_mux::FrameError::Stream(browser_stream_mux::StreamError::Reset(code)).to_string()

@@ -14,13 +14,23 @@ use tokio::{net::TcpListener, sync::watch, time::sleep};
 pub struct Together {
     pub proxies: Vec<Proxy>,
     pub nodes: Vec<Node>,
-    ways: Vec<watch::Sender<bool>>,
+    ways: Vec<watch::Sender<Passage>>,
 }
 
 /// The way of one node to the table.
 struct Way {
     table: Local,
-    is_open: watch::Receiver<bool>,
+    passage: watch::Receiver<Passage>,
+}
+
+/// What passes there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Passage {
+    All,
+    /// Nothing, and what is written is lost.
+    Nothing,
+    /// Nothing now: what is written comes when all passes again, as over a connection that is made anew.
+    Later,
 }
 
 impl Together {
@@ -45,9 +55,9 @@ impl Together {
         let secret = Secret::new(b"a secret that all nodes have, and nobody else").expect("long enough");
         let mut together = Self { proxies: Vec::new(), nodes: Vec::new(), ways: Vec::new() };
         for index in 0..count {
-            let (way, is_open) = watch::channel(true);
+            let (way, passage) = watch::channel(Passage::All);
             let (listener, address) = place(index).await;
-            let node = Node::start(Arc::new(Way { table: table.clone(), is_open }), &address, Timing::default());
+            let node = Node::start(Arc::new(Way { table: table.clone(), passage }), &address, Timing::default());
             let proxy = Proxy::keyed(key.clone(), Limits::default(), |router| router);
             let links = Links::new(&proxy.sessions, node.id().process, secret.clone()).expect("TLS");
             proxy.names.join(&node, &links);
@@ -64,16 +74,28 @@ impl Together {
 
     /// Nothing passes between a node and the table any more, or it does again.
     pub fn cut(&self, index: usize, is_cut: bool) {
-        self.ways[index].send_replace(!is_cut);
+        self.ways[index].send_replace(if is_cut { Passage::Nothing } else { Passage::All });
+    }
+
+    /// Nothing passes any more, but what the node writes comes when all does again.
+    pub fn hold_up(&self, index: usize) {
+        self.ways[index].send_replace(Passage::Later);
     }
 }
 
 impl Adapter for Way {
     fn write(&self, write: Write) -> BoxFuture<'static, Outcome> {
-        let (table, is_open) = (self.table.clone(), *self.is_open.borrow());
+        let (table, mut passage) = (self.table.clone(), self.passage.clone());
         async move {
-            if is_open {
+            let now = *passage.borrow();
+            if now == Passage::All {
                 return table.write(write).await;
+            }
+            if now == Passage::Later {
+                tokio::spawn(async move {
+                    let _ = passage.wait_for(|passage| *passage == Passage::All).await;
+                    table.write(write).await;
+                });
             }
             sleep(Timing::default().renew / 2).await;
             Outcome::Unknown
@@ -82,12 +104,12 @@ impl Adapter for Way {
     }
 
     fn changes(&self) -> BoxStream<'static, Change> {
-        let is_open = self.is_open.clone();
+        let passage = self.passage.clone();
         let passes = move |change| {
-            let mut is_open = is_open.clone();
+            let mut passage = passage.clone();
             async move {
                 // Who opens it is there as long as the node.
-                let _ = is_open.wait_for(|is_open| *is_open).await;
+                let _ = passage.wait_for(|passage| *passage == Passage::All).await;
                 change
             }
         };

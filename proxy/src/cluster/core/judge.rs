@@ -20,7 +20,7 @@ impl Core {
             return if ask.title.attempt > row.title.attempt { Ok(Expected::At(record.revision)) } else { Err(Why::Superseded) };
         }
         match self.dead_since(row.node) {
-            Some(_) if self.is_left(now, row) && self.is_settled(record) => Ok(Expected::At(record.revision)),
+            Some(_) if self.is_left(now, record) && self.is_settled(record) => Ok(Expected::At(record.revision)),
             None if row.state == State::Up => Err(Why::Taken),
             _ => Err(Why::Reserved),
         }
@@ -47,7 +47,9 @@ impl Core {
             }
         }
         let (title, share) = (ask.title.clone(), ask.share.clone());
-        NameRow { node, title, state: State::Up, http: ask.http, left: self.left_behind(record), share }
+        let goes_on = |row: &NameRow| title.is_same_as(&row.title) && self.may_be_had(record, row);
+        let had = record.row.as_ref().is_some_and(goes_on);
+        NameRow { node, title, state: State::Up, http: ask.http, left: self.left_behind(record), had, share }
     }
 
     /// What stays of a row when this node gives the name up: others may share it.
@@ -63,10 +65,24 @@ impl Core {
         row.nodes().filter(|id| *id != self.id() && self.dead_since(*id).is_none())
     }
 
-    /// Whether the name is nobody's any more: all its nodes are dead, and its owner had no lease, or had time enough to come back.
-    pub(super) fn is_left(&self, now: Time, row: &NameRow) -> bool {
-        let is_over = |since: Time| row.title.generation.is_none() || since + self.timing.grace <= now;
+    /// Whether the name is nobody's any more: all its nodes are dead, and its owner had no lease, had time enough to come back, or never had it.
+    pub(super) fn is_left(&self, now: Time, record: &Record) -> bool {
+        let Some(row) = &record.row else { return true };
+        let is_over = |since: Time| row.title.generation.is_none() || since + self.timing.grace <= now || !self.may_be_had(record, row);
         row.nodes().all(|id| self.dead_since(id).is_some_and(is_over))
+    }
+
+    /// Whether somebody may have the name by that row, or may have had it. A write that came when its node's life was over is a claim that nobody was granted, unless it says
+    /// that its owner had the name before.
+    fn may_be_had(&self, record: &Record, row: &NameRow) -> bool {
+        if row.had {
+            return true;
+        }
+        // What this process has granted, it knows itself, of all its lives.
+        if row.node.process == self.process {
+            return record.granted == record.revision;
+        }
+        self.was_before_end(row.node, record.revision)
     }
 
     /// Whether no node serves the owner any more from which it has moved: only then may another be served, or nobody.

@@ -103,6 +103,7 @@ impl Core {
             Outcome::Done(revision) if now < until => {
                 let renew_at = Some(sent + self.timing.renew);
                 self.lease.standing = Standing::In(Held { revision, epoch: 0, until, renew_at, falters: false });
+                self.sweep_soon(now);
                 self.pump_waiting(now);
             }
             // It may be there, since nobody knows when: then it is another's to write off.
@@ -138,7 +139,12 @@ impl Core {
         }
         match row {
             Some(NodeRow::Alive { .. }) => (held.revision, held.epoch) = (revision, self.view.epoch),
-            Some(NodeRow::Fenced) | None => self.fence(now),
+            Some(NodeRow::Fenced) | None => {
+                let old = self.id();
+                self.fence(now);
+                // As of any other.
+                self.node_is(now, old, row, revision);
+            }
         }
     }
 

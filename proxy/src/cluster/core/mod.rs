@@ -311,9 +311,11 @@ impl Core {
             self.name_is(now, place, None, newest);
         }
         if self.lease.is_gone(epoch, newest) {
+            let old = self.id();
             self.fence(now);
+            self.node_is(now, old, None, newest);
         }
-        self.sweep_at.get_or_insert(now);
+        self.sweep_soon(now);
         // Claims waited for this.
         self.pump_waiting(now);
     }

@@ -13,6 +13,8 @@ pub(super) struct Record {
     pub epoch: u64,
     /// This node has it.
     pub own: Option<Own>,
+    /// The number of the last claim that was granted here, in whichever life.
+    pub granted: u64,
     asks: VecDeque<Ask>,
     is_flying: bool,
     /// The table told of it since the last write.
@@ -130,8 +132,9 @@ impl Core {
 
     /// Where a name is, as far as the table has told; `None` for one that is free.
     pub fn whereabouts(&self, now: Time, place: &Place) -> Option<Whereabouts> {
-        let row = self.names.get(place)?.row.as_ref()?;
-        if self.is_left(now, row) {
+        let record = self.names.get(place)?;
+        let row = record.row.as_ref()?;
+        if self.is_left(now, record) {
             return None;
         }
         let is_dead = self.dead_since(row.node).is_some();
@@ -195,10 +198,10 @@ impl Core {
             let expected = Expected::At(record.revision);
             written = match record.own {
                 Some(own) if own.wanted != row.state => {
-                    let row = NameRow { state: own.wanted, ..row.clone() };
+                    let row = NameRow { state: own.wanted, had: true, ..row.clone() };
                     Some((Flown::Tell(place.clone(), row.clone()), Some(row), expected))
                 }
-                None if !row.is_at(self.id()) && !self.is_left(now, row) => None,
+                None if !row.is_at(self.id()) && !self.is_left(now, record) => None,
                 None if self.is_settled(record) => {
                     let others = self.row_of_others(row);
                     let what = others.clone().map_or(Flown::Free(place.clone()), |row| Flown::Tell(place.clone(), row));
@@ -237,6 +240,7 @@ impl Core {
                 if let (true, true, Some(at)) = (is_newest, is_in, asked) {
                     record.asks.remove(at);
                     let hold = Hold { serial: claim, revision };
+                    record.granted = revision;
                     record.own = Some(Own { hold, wanted: State::Up });
                     self.events.push_back(Event::Granted { claim, hold });
                     self.events.push_back(Event::Changed(place.clone()));

@@ -71,6 +71,11 @@ impl Core {
     fn is_dead(&mut self, now: Time, id: NodeId) {
         let left = self.names.iter().filter(|(_, record)| record.row.as_ref().is_some_and(|row| row.is_at(id)));
         self.events.extend(left.map(|(place, _)| Event::Changed(place.clone())));
+        self.sweep_soon(now);
+    }
+
+    /// There may be something to take away.
+    pub(super) fn sweep_soon(&mut self, now: Time) {
         self.sweep_at = Some(self.sweep_at.map_or(now, |at| at.min(now)));
     }
 
@@ -113,6 +118,17 @@ impl Core {
             Some(peer) => peer.fenced_at,
             // A node's row is there before its names, and goes when it was written off long ago and they are gone: this is a write of then that came late, and nobody has it.
             None => Some(Time::ZERO),
+        }
+    }
+
+    /// Whether a change of that number came before that life of a node was over, as far as the table tells. No claim that came later was granted: a node has stopped
+    /// before it is written off.
+    pub(super) fn was_before_end(&self, id: NodeId, revision: u64) -> bool {
+        match self.peers.get(&id) {
+            Some(Peer { row: NodeRow::Fenced, revision: end, .. }) => revision < *end,
+            Some(_) => true,
+            // Its row went long ago.
+            None => !self.view.is_current,
         }
     }
 

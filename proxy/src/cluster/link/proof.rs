@@ -76,6 +76,11 @@ impl Secret {
         keyed(&self.0).chain_update(purpose).finalize().into_bytes().into()
     }
 
+    /// What makes codes that all nodes of the cluster come to, for this use alone.
+    pub(crate) fn hmac(&self, purpose: &[u8]) -> Hmac<Sha256> {
+        keyed(&self.derive(purpose))
+    }
+
     fn mac(&self, side: [u8; LABEL_BYTES], binding: &Binding, dialer: Uuid, dialed: Uuid) -> Hmac<Sha256> {
         keyed(&self.derive(b"link 1")).chain_update(side).chain_update(binding).chain_update(dialer).chain_update(dialed)
     }

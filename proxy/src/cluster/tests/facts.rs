@@ -2,7 +2,10 @@
 
 use uuid::Uuid;
 
-use crate::cluster::{Change, Core, Event, Hold, Outcome, Place, State, Time, Timing, Title, Why, Write, table::Table};
+use crate::cluster::{
+    Change, Core, Event, Expected, Hold, NameRow, NodeId, NodeRow, Outcome, Place, Row, State, Time, Timing, Title, Why, Write,
+    table::Table,
+};
 
 /// A node, and a table that answers when it is told to.
 struct One {
@@ -49,8 +52,20 @@ impl One {
         self.core.next_write().expect("it wants something written")
     }
 
+    /// Somebody else writes, and that is told.
+    fn put(&mut self, row: Row, expected: Expected) -> u64 {
+        let (outcome, told) = self.table.write(Write { row, expected });
+        self.tell(told);
+        let Outcome::Done(revision) = outcome else { panic!("it is not what is expected") };
+        revision
+    }
+
     fn claim(&mut self) -> u64 {
-        let title = Title { instance: Uuid::from_u128(2), attempt: 1, generation: None, sub: None };
+        self.claim_by(None)
+    }
+
+    fn claim_by(&mut self, generation: Option<u64>) -> u64 {
+        let title = Title { instance: Uuid::from_u128(2), attempt: 1, generation, sub: None };
         self.core.claim(self.now, &place(), title, false)
     }
 
@@ -165,4 +180,49 @@ fn a_claim_that_the_table_does_not_answer_is_refused_in_time() {
     assert!(one.events().is_empty());
     one.pass(8_000);
     assert_eq!(one.events(), [Event::Refused { claim, why: Why::Unavailable }]);
+}
+
+#[test]
+fn a_claim_whose_write_comes_when_its_nodes_life_is_over_leaves_nothing_for_whomever_it_was() {
+    for is_written_off_before in [true, false] {
+        let mut one = One::new();
+        one.claim_by(Some(7));
+        let (number, late) = one.write();
+        one.pass(2_000);
+        one.core.answered(one.now, number, Outcome::Unknown);
+        one.pass(12_000);
+        if is_written_off_before {
+            one.at(12_000);
+        }
+        let (_, told) = one.table.write(late);
+        assert_eq!(one.table.count().0, 1);
+        one.tell(told);
+        // In its next life it looks.
+        one.at(12_600);
+        one.at(12_700);
+        assert_eq!(one.table.count().0, 0, "written off before: {is_written_off_before}");
+    }
+}
+
+#[test]
+fn of_another_node_that_is_known_by_what_came_first() {
+    for (is_written_off_before, had) in [(true, false), (true, true), (false, false)] {
+        let mut one = One::new();
+        let other = NodeId { process: Uuid::from_u128(9), life: 0 };
+        let alive = NodeRow::Alive { address: "other".into(), heard: 0 };
+        let joined = one.put(Row::Node(other, Some(alive)), Expected::Absent);
+        let title = Title { instance: Uuid::from_u128(2), attempt: 1, generation: Some(7), sub: None };
+        let row = NameRow { node: other, title, state: State::Up, http: false, left: Vec::new(), had, share: None };
+        let (fenced, named) = (Row::Node(other, Some(NodeRow::Fenced)), Row::Name(place(), Some(row)));
+        if is_written_off_before {
+            one.put(fenced, Expected::At(joined));
+            one.put(named, Expected::Absent);
+        } else {
+            one.put(named, Expected::Absent);
+            one.put(fenced, Expected::At(joined));
+        }
+        one.at(100);
+        let is_kept = one.table.count().0 == 1;
+        assert_eq!(is_kept, had || !is_written_off_before, "written off before: {is_written_off_before}, had: {had}");
+    }
 }

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use rand::Rng;
 use uuid::Uuid;
 
-use super::{Place, State, Time, Timing, Title};
-use history::judge;
+use super::{NodeId, Place, State, Time, Timing, Title};
+use history::{Noted, judge};
 use world::{Server, World};
 
 const NODES: usize = 3;
@@ -37,7 +37,7 @@ fn server(world: &mut World) -> usize {
         sub: None,
     };
     let place = place(world.rng.random_range(0..4));
-    world.servers.push(Server { place, title, share: None, at: None });
+    world.servers.push(Server { place, title, share: None, at: None, had: false, released: false });
     number as usize
 }
 
@@ -174,6 +174,44 @@ fn every_name_can_be_had_when_everything_works_again() {
         assert_eq!(world.table.count(), (4, NODES), "seed {seed}");
         assert_eq!(judge(&world.history), None, "seed {seed}");
     }
+}
+
+#[test]
+fn what_nobody_ever_had_is_kept_for_nobody_unless_its_process_died_and_what_somebody_had_is() {
+    // What is kept wrongly is there at the end.
+    let patient = Timing { grace: Time::from_secs(300), ..timing() };
+    let (mut kept, mut free) = (0, 0);
+    for seed in 0..seeds() {
+        let mut world = stormy(seed, patient);
+        works(&mut world);
+        // The last late write has come.
+        world.run(world.now + Time::from_secs(60));
+        let runs = |world: &World, id: &NodeId| world.nodes.iter().any(|node| node.core.id().process == id.process);
+        for (place, row, revision) in world.table.names() {
+            let server = world.servers.iter().find(|server| server.title.instance == row.title.instance).expect("it claimed");
+            let was_before_end = world.table.end_of(row.node).is_some_and(|end| revision < end);
+            // Nobody can know what a process was told that is no more.
+            let is_uncertain = row.had || (was_before_end && !runs(&world, &row.node));
+            assert!(server.had || row.share.is_some() || is_uncertain, "seed {seed}: {place:?} is kept for nobody: {row:?}");
+        }
+        for name in 0..4 {
+            let of_it = |at: &(Time, Noted)| matches!(&at.1, Noted::Up(_, of, _) if *of == place(name));
+            let Some((_, Noted::Up(.., instance))) = world.history.iter().rfind(|at| of_it(at)) else { continue };
+            let last = world.servers.iter().position(|server| server.title.instance == *instance).expect("it claimed");
+            if world.servers[last].title.generation.is_none() || world.servers[last].released {
+                free += 1;
+                continue;
+            }
+            let at = world.rng.random_range(0..NODES);
+            world.servers[last].at = None;
+            world.claims(at, last);
+            world.run(world.now + Time::from_secs(5));
+            assert_eq!(world.servers[last].at, Some(at), "seed {seed}: name {name} was not kept");
+            kept += 1;
+        }
+        assert_eq!(judge(&world.history), None, "seed {seed}");
+    }
+    assert!(kept > 0 && free > 0, "nothing happened");
 }
 
 #[test]

@@ -68,6 +68,10 @@ pub(super) struct Server {
     pub share: Option<bool>,
     /// It has the name there.
     pub at: Option<usize>,
+    /// It had the name at some time.
+    pub had: bool,
+    /// It gave it up itself.
+    pub released: bool,
 }
 
 enum What {
@@ -264,6 +268,7 @@ impl World {
                 let Some((place, server)) = node.asked.remove(&claim) else { return };
                 node.has.insert(place.clone(), (server, hold));
                 self.tally.granted += 1;
+                (self.servers[server].had, self.servers[server].released) = (true, false);
                 let former = self.servers[server].at.replace(at);
                 self.tally.moved += usize::from(former.is_some_and(|former| former != at));
                 // Who share a name have it as one: that of the terms by which they do.
@@ -306,7 +311,7 @@ impl World {
     pub fn releases(&mut self, at: usize, place: &Place) {
         let Some((server, hold)) = self.nodes[at].has.remove(place) else { return };
         self.history.push((self.now, Noted::Down(self.nodes[at].process, place.clone())));
-        self.servers[server].at = None;
+        (self.servers[server].at, self.servers[server].released) = (None, true);
         let clock = self.clock(at);
         self.nodes[at].core.release(clock, place, hold);
         self.settle(at);

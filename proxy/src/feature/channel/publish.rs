@@ -73,6 +73,15 @@ impl Channels {
     /// One more publisher of a channel, which may be new.
     pub(super) async fn join(&self, name: &Name, options: &ChannelOptions, id: Uuid, who: Bytes) -> Result<Joined, OpenError> {
         let Ground { memory, counters } = self.ground();
+        let full = || {
+            counters.count(Refusal::Channels);
+            OpenError::new(Code::Limit, "there are as many channels as may be")
+        };
+        // The table is not asked in vain.
+        #[cfg(feature = "cluster")]
+        if !self.inner.registry.has_room(name) {
+            return Err(full());
+        }
         #[cfg(feature = "cluster")]
         let (right, options) = self.claim(name, options).await?;
         #[cfg(feature = "cluster")]
@@ -81,10 +90,7 @@ impl Channels {
         let right = Right;
         loop {
             let make = || Hub::new(options, self.inner.limits.clone(), memory.clone(), counters.clone());
-            let Some((hub, is_new)) = self.inner.registry.get_or_make(name, make) else {
-                counters.count(Refusal::Channels);
-                return Err(OpenError::new(Code::Limit, "there are as many channels as may be"));
-            };
+            let (hub, is_new) = self.inner.registry.get_or_make(name, make).ok_or_else(full)?;
             // One that ended in this moment is not there the next time.
             if let Ok(joined) = hub.publish(options, id, who.clone()) {
                 let publisher = joined?;

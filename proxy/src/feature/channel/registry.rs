@@ -58,6 +58,12 @@ impl Registry {
         Some((hub, true))
     }
 
+    /// Whether that channel is there, or may be made.
+    #[cfg(feature = "cluster")]
+    pub fn has_room(&self, name: &Name) -> bool {
+        self.hubs.load(Ordering::Relaxed) < self.most || self.find(name).is_some()
+    }
+
     /// How many there are.
     #[cfg(feature = "admin")]
     pub fn count(&self) -> usize {

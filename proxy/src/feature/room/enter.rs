@@ -31,6 +31,8 @@ pub(super) struct Guest {
     pub is_everywhere: bool,
     /// The seat that it has shown to be its own, and how many records it has.
     pub seat: Option<(Arc<Seat>, u64)>,
+    /// The id that it has shown to be its own, where its seat is not at this node.
+    pub id: Option<Uuid>,
 }
 
 /// One who has come.
@@ -84,7 +86,12 @@ impl Room {
 
     fn begin(self: &Arc<Self>, guest: &mut Guest, opening: Opening) -> Result<Entered, Box<(Outside, Opening)>> {
         let mut state = self.state.lock();
-        let who = (Uuid::new_v4(), Secret::random());
+        // Somebody else may have shown it meanwhile.
+        if guest.id.is_some_and(|id| state.places.iter().any(|place| place.seat.id == id)) {
+            return Err(Box::new((Outside::Changed, opening)));
+        }
+        let id = guest.id.unwrap_or_else(Uuid::new_v4);
+        let who = (id, self.house.secret(id, guest.sub.as_deref()));
         let place = match self.seat_for(&mut state, (guest.session, guest.sub.clone()), guest.profile.as_deref(), who) {
             Ok(place) => place,
             Err(why) => return Err(Box::new((why, opening))),
@@ -94,22 +101,25 @@ impl Room {
         Ok(Entered { seat, link })
     }
 
-    /// A seat for one more. What was said before is not for it.
+    /// A seat for one more, or for one who had it at another node. What was said before is not for it.
     pub(super) fn seat_for(
         self: &Arc<Self>,
         state: &mut State,
         peer: Peering,
         profile: Option<&RawValue>,
-        (id, secret): (Uuid, Secret),
+        who: (Uuid, Secret),
     ) -> Result<Place, Outside> {
         if state.is_over {
             return Err(Outside::Changed);
         }
         let (limits, books) = (&self.house.limits, self.house.books());
-        let refused = if state.places.len() + state.strangers.len() >= limits.room_members_max {
+        let known = state.strangers.number_of(who.0);
+        let number = known.unwrap_or(state.last + 1);
+        let others = state.places.len() + state.strangers.len() - usize::from(known.is_some());
+        let refused = if others >= limits.room_members_max {
             books.counters.count(Refusal::RoomMembers);
             Some("as many are in that room as may be")
-        } else if !self.house.enter(peer.0, self, state.last + 1) {
+        } else if !self.house.enter(peer.0, self, number) {
             Some(ROOMS)
         } else {
             None
@@ -124,28 +134,37 @@ impl Room {
             return Err(OpenError::new(Code::Limit, why).into());
         }
         self.flush(state);
-        state.last += 1;
-        let line = Line::new(state.last, limits, &books.memory, &books.counters);
-        let seat = Arc::new(Seat::new(state.last, id, secret, line));
+        state.last = state.last.max(number);
+        let line = Line::new(number, limits, &books.memory, &books.counters);
+        let seat = Arc::new(Seat::new(number, who, line));
         Ok(Place::new(seat, peer, profile.map(RawValue::to_owned), &books.memory))
     }
 
     /// Gives it that seat, and tells everybody.
-    pub(super) fn sit(&self, state: &mut State, place: Place) -> Arc<Seat> {
+    pub(super) fn sit(&self, state: &mut State, mut place: Place) -> Arc<Seat> {
         let (seat, who) = (place.seat.clone(), place.who.clone());
         let (number, name) = (seat.number, self.name.clone());
         if state.places.is_empty() {
             self.house.tell(RoomEvent::Created { name: name.clone() });
         }
-        state.places.push(place);
+        let is_known = self.came_back(state, &mut place);
+        state.seat(place);
         self.count(state);
         let mut log = self.log.lock();
-        log.word(number, Target::Others, Kind::Joined, &Told::Joined { number, who });
+        if !is_known {
+            log.word(number, Target::Others, Kind::Joined, &Told::Joined { number, who });
+        }
         log.tell_nodes(|| Word::Joined(number));
         drop(log);
         self.rouse();
         self.house.tell(RoomEvent::MemberJoined { name, id: seat.id });
         seat
+    }
+
+    /// Without a cluster nobody was at another node.
+    #[cfg(not(feature = "cluster"))]
+    fn came_back(&self, _: &mut State, _: &mut Place) -> bool {
+        false
     }
 
     /// One is back at its seat.
@@ -208,8 +227,10 @@ impl Room {
             place.profile = Some(profile);
         }
         place.describe(&self.house.books().memory);
-        // Its session is another one, in any case.
-        log.tell_nodes(|| Word::Profile(number));
+        // Its session is another one, in any case, and it may have been at another node.
+        #[cfg(feature = "cluster")]
+        self.takes_its_turn(place, 0);
+        log.tell_nodes(|| Word::Joined(number));
     }
 
     /// Answers one's open and gives it what comes first; from then on it has what is said.

@@ -106,6 +106,18 @@ impl House {
         let _ = self.events.send(event);
     }
 
+    /// What shows that a seat with that id is one's own: where several nodes act as one, at each of them.
+    #[cfg(feature = "cluster")]
+    pub fn secret(&self, id: Uuid, sub: Option<&str>) -> Secret {
+        self.tally.get().map_or_else(Secret::random, |tally| tally.secret(id, sub))
+    }
+
+    /// What shows that a seat with that id is one's own.
+    #[cfg(not(feature = "cluster"))]
+    pub fn secret(&self, _id: Uuid, _sub: Option<&str>) -> Secret {
+        Secret::random()
+    }
+
     /// The room of that name.
     pub fn find(&self, name: &Name) -> Option<Arc<Room>> {
         self.rooms.lock().get(name).cloned()

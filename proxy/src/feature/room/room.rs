@@ -254,16 +254,23 @@ impl Room {
 
     /// One has left, wherever its seat was: what that answers, and what the others hear.
     pub(super) fn say_left(&self, state: &mut State, (number, who): (u32, Bytes), ending: &Ending, rooms: Option<Bytes>) {
-        let unanswered = state.asks.part(number);
-        let mut log = self.log.lock();
         if let Some(rooms) = rooms {
-            log.word(number, Target::Others, Kind::Word, &Told::Leaving { number, ending: ending.clone(), rooms });
+            let told = Told::Leaving { number, ending: ending.clone(), rooms };
+            self.log.lock().word(number, Target::Others, Kind::Word, &told);
         }
         let code = if ending.is_clean() { Code::Gone.number() } else { ending.code };
-        for asker in unanswered {
-            answer(&mut log, asker, number, Err(Ending::new(code, "it left before it answered")));
+        self.unanswered(state, number, &Ending::new(code, "it left before it answered"));
+        let told = Told::Left { number, ending: ending.clone() };
+        self.log.lock().word(number, Target::Others, Kind::Left(who), &told);
+    }
+
+    /// What one was asked, it answers no more; its own asks are forgotten.
+    pub(super) fn unanswered(&self, state: &mut State, number: u32, why: &Ending) {
+        let askers = state.asks.part(number);
+        let mut log = self.log.lock();
+        for asker in askers {
+            answer(&mut log, asker, number, Err(why.clone()));
         }
-        log.word(number, Target::Others, Kind::Left(who), &Told::Left { number, ending: ending.clone() });
     }
 
     /// Who is here has changed, wherever that is.

@@ -96,10 +96,10 @@ impl Rooms {
             room.is_whole().await;
             let seat = asked.seat.as_ref().and_then(|key| Some((room.seat(key, permit.sub())?, key.got)));
             #[cfg(feature = "cluster")]
-            if let (None, Some(key)) = (&seat, &asked.seat) {
-                room.forsake(key, permit.sub());
-            }
-            let mut guest = Guest { session, sub: permit.sub().cloned(), profile: profile.clone(), is_everywhere, seat };
+            let id = asked.seat.as_ref().filter(|_| seat.is_none()).and_then(|key| room.shown(key, permit.sub().map(|sub| &**sub)));
+            #[cfg(not(feature = "cluster"))]
+            let id = None;
+            let mut guest = Guest { session, sub: permit.sub().cloned(), profile: profile.clone(), is_everywhere, seat, id };
             match room.enter(&mut guest, opening).map_err(|outside| *outside) {
                 Ok(entered) => {
                     let account = self.accounts.of(session);

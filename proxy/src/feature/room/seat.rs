@@ -65,6 +65,9 @@ pub(super) struct Place {
     /// It may send to all rooms.
     pub is_everywhere: bool,
     pub away: Option<Away>,
+    /// Of the nodes at which it has come, that has it where this is highest.
+    #[cfg(feature = "cluster")]
+    pub turn: u64,
 }
 
 /// A seat without a connection.
@@ -92,7 +95,7 @@ struct Who<'a> {
 }
 
 impl Seat {
-    pub fn new(number: u32, id: Uuid, secret: Secret, line: Line) -> Self {
+    pub fn new(number: u32, (id, secret): (Uuid, Secret), line: Line) -> Self {
         let inbox = Mutex::new(Inbox { life: 0, received: 0 });
         Self { number, id, secret, since: SystemTime::now(), inbox, line: Mutex::new(line), roused: Notify::new() }
     }
@@ -108,6 +111,11 @@ impl Secret {
         Self(rand::random())
     }
 
+    #[cfg(feature = "cluster")]
+    pub fn of(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     pub fn hex(&self) -> String {
         HEXLOWER.encode(&self.0)
     }
@@ -121,7 +129,17 @@ impl Secret {
 
 impl Place {
     pub fn new(seat: Arc<Seat>, (session, sub): Peering, profile: Option<Box<RawValue>>, memory: &Arc<Memory>) -> Self {
-        let mut place = Self { seat, session, sub, profile, who: Bytes::new(), is_everywhere: false, away: None };
+        let mut place = Self {
+            seat,
+            session,
+            sub,
+            profile,
+            who: Bytes::new(),
+            is_everywhere: false,
+            away: None,
+            #[cfg(feature = "cluster")]
+            turn: 0,
+        };
         place.describe(memory);
         place
     }

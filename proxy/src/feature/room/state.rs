@@ -35,6 +35,12 @@ impl State {
         self.places.binary_search_by_key(&number, Place::number).ok()
     }
 
+    /// Gives one a place, among those of the others by its number.
+    pub fn seat(&mut self, place: Place) {
+        let at = self.places.partition_point(|other| other.number() < place.number());
+        self.places.insert(at, place);
+    }
+
     /// The numbers of all who are here.
     pub fn everybody(&mut self) -> Arc<[u32]> {
         if let Some(everybody) = &self.everybody {

@@ -13,6 +13,8 @@ use super::MemberInfo;
 pub(super) struct Stranger {
     /// The node that has its seat; it is elsewhere.
     pub node: Uuid,
+    /// Of the nodes at which it has come, that has it where this is highest.
+    pub turn: u64,
     pub info: MemberInfo,
     /// Who it is, as members are told.
     pub who: Bytes,
@@ -38,6 +40,11 @@ impl Strangers {
 
     pub fn numbers(&self) -> impl Iterator<Item = u32> {
         self.0.keys().copied()
+    }
+
+    /// The number of the one with that id.
+    pub fn number_of(&self, id: Uuid) -> Option<u32> {
+        self.iter().find(|(_, stranger)| stranger.info.id == id).map(|(number, _)| number)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (u32, &Stranger)> {

@@ -1,10 +1,10 @@
 //! What is said in a room that those at other nodes have to hear, too.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use browser_stream_protocol::{
     channel::Ending,
-    room::{Answer, EventName, SeatKey},
+    room::{Answer, EventName},
 };
 use bytes::Bytes;
 use uuid::Uuid;
@@ -14,7 +14,7 @@ use super::batch::Target;
 /// One such thing, in the numbers that this node has given.
 #[cfg_attr(not(feature = "cluster"), expect(dead_code, reason = "without a cluster nobody is elsewhere"))]
 pub(super) enum Word {
-    /// One has come.
+    /// One has come, who may have had its seat at another node.
     Joined(u32),
     /// One's connection went, or is back.
     Live(u32, bool),
@@ -26,8 +26,6 @@ pub(super) enum Word {
     Event { from: u32, target: Target, is_volatile: bool, ask: Option<(u64, Duration)>, name: EventName, body: Bytes },
     /// One answers what was asked at that node.
     Answer { node: Uuid, ask: u64, from: u32, answer: Answer },
-    /// One who shows this seat, which is another node's, has come here: it is given up there.
-    Forsake { key: SeatKey, sub: Option<Arc<str>> },
     /// The member with this id is to go, which is another node's.
     Remove { id: Uuid, ending: Ending },
 }

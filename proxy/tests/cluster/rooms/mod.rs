@@ -1,13 +1,14 @@
 //! Rooms whose members are at different nodes.
 
 mod losses;
+mod moves;
 
 use std::{sync::Arc, time::Duration};
 
 use browser_stream_protocol::room::{Answer, Emit, Said, Told};
 use browser_stream_server::{
     Limits,
-    cluster::{Bus, Fault, Loopback, NatsBus, Post, Timing},
+    cluster::{Bus, Fault, Loopback, NatsBus, Post, Secret, Timing},
 };
 use harness::{
     Proxy,
@@ -28,9 +29,10 @@ struct Nodes {
 impl Nodes {
     /// As many as have a way to a bus, once they know one another.
     async fn over(ways: impl IntoIterator<Item = Arc<dyn Bus>>, timing: Timing) -> Self {
+        let secret = Secret::new(b"a secret that all nodes have, and nobody else").expect("long enough");
         let node = |way| {
             let (proxy, post) = (Proxy::with(Limits::default(), |router| router), Post::start(way, Uuid::new_v4(), timing));
-            proxy.rooms.span(&post);
+            proxy.rooms.span(&post, &secret);
             (proxy, post)
         };
         let nodes = Self { proxies: ways.into_iter().map(node).collect() };
@@ -209,24 +211,6 @@ async fn a_connection_that_goes_is_seen_from_other_nodes_and_its_seat_is_kept_at
     assert_eq!(one.live().await, (two_at_one, true));
     assert_eq!(two.reply["room"]["resumed"], true);
     while two.word().await.1 != "while it was away" {}
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_comes_back_at_another_node_is_new_there_and_its_seat_is_given_up() {
-    let nodes = Nodes::three(&Loopback::new()).await;
-    let mut one = nodes.join(0, "hall").await;
-    let two = nodes.join(1, "hall").await;
-    let two_at_one = one.joined().await;
-    let two = two.gone();
-    assert_eq!(one.live().await, (two_at_one, false));
-    let mut posing = two.seat();
-    posing["seat"]["secret"] = json!("00".repeat(16));
-    let _posing = nodes.join_as(2, "hall", posing).await;
-    one.joined().await;
-    let again = two.again(&nodes.proxies[0].0).await;
-    assert_eq!(again.reply["room"]["resumed"], false);
-    one.joined().await;
-    assert_eq!(one.left().await, (two_at_one, 14, "it came back at another node".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::atomic::Ordering};
 use browser_stream_mux::Code;
 use browser_stream_protocol::{
     channel::Ending,
-    room::{EventName, SeatKey, Told},
+    room::{EventName, Told},
 };
 use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
@@ -24,25 +24,26 @@ use super::{
 };
 use crate::{cluster::Heard, memory::booked};
 
-/// Members of this node who are to go, and why.
-type Removed = Vec<(u32, Ending)>;
+/// A member of this node who is to go.
+pub(super) enum Departure {
+    /// It is told why.
+    Removed(u32, Ending),
+    /// It has its seat at that node now.
+    Moved(Uuid, Figure),
+}
 
 impl Room {
     /// Does what another node said.
-    pub(super) fn heard(&self, state: &mut State, heard: Heard<Presence, Said>) -> Removed {
+    pub(super) fn heard(&self, state: &mut State, heard: Heard<Presence, Said>) -> Vec<Departure> {
         match heard {
             Heard::State { from, state: presence, lost } => {
                 self.miss(state, lost);
-                self.replace(state, from, presence);
-                Removed::new()
+                self.replace(state, from, presence)
             }
-            Heard::Words { from, words } => {
-                let removed = words.into_iter().filter_map(|said| self.hear_one(state, from, said));
-                removed.collect()
-            }
+            Heard::Words { from, words } => words.into_iter().filter_map(|said| self.hear_one(state, from, said)).collect(),
             Heard::Gone { from } => {
                 self.forget_members(state, from);
-                Removed::new()
+                Vec::new()
             }
         }
     }
@@ -86,7 +87,7 @@ impl Room {
     }
 
     /// These are all who are at a node: what happened to them meanwhile follows from who was there before.
-    fn replace(&self, state: &mut State, node: Uuid, presence: Presence) {
+    fn replace(&self, state: &mut State, node: Uuid, presence: Presence) -> Vec<Departure> {
         for number in state.strangers.of(node) {
             let is_there = |figure: &Figure| state.strangers.get(number).is_some_and(|one| one.info.id == figure.id);
             if !presence.members.iter().any(is_there) {
@@ -97,6 +98,7 @@ impl Room {
         if let Some(abroad) = &mut state.abroad {
             abroad.numbers.remove(&node);
         }
+        let mut departures = Vec::new();
         for figure in presence.members {
             let known = numbers.iter().copied().find(|&number| state.strangers.get(number).is_some_and(|one| one.info.id == figure.id));
             match known {
@@ -106,22 +108,35 @@ impl Room {
                     }
                     self.profiled(state, (node, number), &figure.who);
                     self.live(state, number, figure.is_live);
+                    if let Some(stranger) = state.strangers.get_mut(number) {
+                        stranger.turn = figure.turn;
+                    }
                 }
-                None => self.stranger_came(state, node, &figure),
+                None => departures.extend(self.stranger_came(state, node, figure)),
             }
         }
+        departures
     }
 
-    fn hear_one(&self, state: &mut State, node: Uuid, said: Said) -> Option<(u32, Ending)> {
+    fn hear_one(&self, state: &mut State, node: Uuid, said: Said) -> Option<Departure> {
         let number = |state: &State, theirs: u32| state.abroad.as_ref()?.number(node, theirs);
+        // Of one who has gone to another node since, that one tells.
+        let has = |state: &State, ours: &u32| state.strangers.get(*ours).is_some_and(|stranger| stranger.node == node);
         match said {
-            Said::Joined(figure) => self.stranger_came(state, node, &figure),
-            Said::Live(theirs, is_live) => self.live(state, number(state, theirs)?, is_live),
-            Said::Profile(theirs, who) => self.profiled(state, (node, number(state, theirs)?), &who),
+            Said::Joined(figure) => return self.stranger_came(state, node, figure),
+            Said::Live(theirs, is_live) => {
+                let ours = number(state, theirs).filter(|ours| has(state, ours))?;
+                self.live(state, ours, is_live);
+            }
+            Said::Profile(theirs, who) => {
+                let ours = number(state, theirs).filter(|ours| has(state, ours))?;
+                self.profiled(state, (node, ours), &who);
+            }
             Said::Left { number: theirs, code, text, rooms } => {
-                let ours = number(state, theirs)?;
-                self.stranger_left(state, ours, &Ending { code, text }, rooms);
-                state.abroad.as_mut()?.numbers.get_mut(&node)?.remove(&theirs);
+                let ours = state.abroad.as_mut()?.numbers.get_mut(&node)?.remove(&theirs)?;
+                if has(state, &ours) {
+                    self.stranger_left(state, ours, &Ending { code, text }, rooms);
+                }
             }
             Said::Event { from, aim, is_volatile, ask, name, body } => {
                 let (from, target, name) = (number(state, from)?, aim.target(state), EventName::new(name).ok()?);
@@ -139,26 +154,28 @@ impl Room {
                 let asker = state.asks.answer(ask, from)?;
                 answer(&mut self.log.lock(), asker, from, value.map_err(|(code, text)| Ending { code, text }));
             }
-            Said::Forsake { id, secret, sub } => {
-                let key = SeatKey { id, secret, got: 0 };
-                let place = state.places.iter().find(|place| place.seat.is_shown_by(&key) && place.sub == sub)?;
-                return Some((place.number(), Ending::new(Code::Lost, "it came back at another node")));
-            }
             Said::Remove { id, code, text } => {
                 let place = state.places.iter().find(|place| place.seat.id == id)?;
-                return Some((place.number(), Ending { code, text }));
+                return Some(Departure::Removed(place.number(), Ending { code, text }));
             }
         }
         None
     }
 
-    fn stranger_came(&self, state: &mut State, node: Uuid, figure: &Figure) {
+    /// One has come at a node, who may have been at another before, or here.
+    pub(super) fn stranger_came(&self, state: &mut State, node: Uuid, figure: Figure) -> Option<Departure> {
+        if let Some(number) = state.strangers.number_of(figure.id) {
+            self.stranger_moved(state, node, number, &figure);
+            return None;
+        }
+        if let Some(index) = state.places.iter().position(|place| place.seat.id == figure.id) {
+            return self.came_elsewhere(state, index, node, figure);
+        }
         let (number, memory) = (state.last + 1, &self.house.books().memory);
         let who = booked(BytesMut::from(&figure.who[..]), memory);
-        let Some(stranger) = figure.stranger(node, number, who.clone()) else { return };
-        let Some(abroad) = &mut state.abroad else { return };
+        let stranger = figure.stranger(node, number, who.clone())?;
+        state.abroad.as_mut()?.numbers.entry(node).or_default().insert(figure.number, number);
         state.last = number;
-        abroad.numbers.entry(node).or_default().insert(figure.number, number);
         state.strangers.insert(number, stranger);
         self.recount(state);
         let mut log = self.log.lock();
@@ -166,6 +183,7 @@ impl Room {
         if !figure.is_live {
             log.word(number, Target::Others, Kind::Word, &Told::Live { number, is_live: false });
         }
+        None
     }
 
     fn live(&self, state: &mut State, number: u32, is_live: bool) {
@@ -177,8 +195,8 @@ impl Room {
     /// Who one is has changed: members hear what it says of itself, if that is other.
     fn profiled(&self, state: &mut State, (node, number): (Uuid, u32), who: &Bytes) {
         let Some(stranger) = state.strangers.get_mut(number).filter(|stranger| stranger.who != *who) else { return };
-        let since_ms = 0;
-        let figure = Figure { number, id: stranger.info.id, is_live: stranger.info.is_live, who: who.clone(), since_ms };
+        let (since_ms, turn) = (0, stranger.turn);
+        let figure = Figure { number, id: stranger.info.id, is_live: stranger.info.is_live, who: who.clone(), since_ms, turn };
         let booked = booked(BytesMut::from(&who[..]), &self.house.books().memory);
         let Some(mut other) = figure.stranger(node, number, booked) else { return };
         other.info.since = stranger.info.since;

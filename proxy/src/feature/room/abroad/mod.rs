@@ -4,22 +4,25 @@
 //! room of which node is known to all (`tally`).
 
 mod heard;
+mod moves;
 mod said;
 mod tally;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use browser_stream_protocol::room::SeatKey;
 use bytes::Bytes;
 use futures::{StreamExt, stream::BoxStream};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
-use self::said::{Presence, Said};
+use self::{
+    heard::Departure,
+    said::{Presence, Said},
+};
 use super::{Rooms, room::Room, state::State, word::Word};
 use crate::{
-    cluster::{Lane, Mail, Post, Subject},
+    cluster::{Lane, Mail, Post, Secret, Subject},
     route::Name,
 };
 
@@ -38,13 +41,13 @@ pub(super) struct Abroad {
 const WHOLE_MAX: Duration = Duration::from_secs(1);
 
 impl Rooms {
-    /// From now on the rooms are those of all nodes. To be said before anybody joins one.
+    /// From now on the rooms are those of all nodes, which know one another's seats by the `secret`. To be said before anybody joins one.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
     #[doc(hidden)]
-    pub fn span(&self, post: &Post) {
-        let tally = Arc::new(Tally::new(post.clone(), &self.prefix));
+    pub fn span(&self, post: &Post, secret: &Secret) {
+        let tally = Arc::new(Tally::new(post.clone(), secret.clone(), &self.prefix));
         if self.house.tally.set(tally.clone()).is_ok() {
             tokio::spawn(tally.run(Arc::downgrade(&self.house)));
         }
@@ -150,12 +153,6 @@ impl Room {
         }
     }
 
-    /// One has come that shows a seat of another node: that gives it up.
-    pub fn forsake(&self, key: &SeatKey, sub: Option<&Arc<str>>) {
-        self.log.lock().tell_nodes(|| Word::Forsake { key: key.clone(), sub: sub.cloned() });
-        self.rouse();
-    }
-
     /// Nobody has a seat here any more: other nodes are told so, behind why the last has left.
     pub fn leave_nodes(&self, state: &mut State) {
         self.flush(state);
@@ -166,7 +163,7 @@ impl Room {
 
     /// Takes what came of other nodes.
     fn take(self: &Arc<Self>, parcel: Bytes) {
-        let removed = crate::session::together(|| {
+        let departures = crate::session::together(|| {
             let mut state = self.state.lock();
             let Some(abroad) = &mut state.abroad else { return Vec::new() };
             let hearing = abroad.lane.take(parcel);
@@ -180,8 +177,11 @@ impl Room {
             hearing.heard.map(|heard| self.heard(&mut state, heard)).unwrap_or_default()
         });
         self.rouse();
-        for (number, ending) in removed {
-            self.remove(number, &ending);
+        for departure in departures {
+            match departure {
+                Departure::Removed(number, ending) => drop(self.remove(number, &ending)),
+                Departure::Moved(node, figure) => self.give_up(node, figure),
+            }
         }
     }
 }

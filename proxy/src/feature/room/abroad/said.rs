@@ -31,6 +31,8 @@ pub(in super::super) struct Figure {
     pub who: Bytes,
     /// Since when it has its seat: milliseconds of the wall clock.
     pub since_ms: u64,
+    /// Of the nodes at which it has come, that has it where this is highest.
+    pub turn: u64,
 }
 
 /// One thing that happened. Numbers are those of the node that says it; members of others are named by their ids.
@@ -42,7 +44,6 @@ pub(in super::super) enum Said {
     Left { number: u32, code: u32, text: String, rooms: Option<Bytes> },
     Event { from: u32, aim: Aim, is_volatile: bool, ask: Option<(u64, Duration)>, name: Bytes, body: Bytes },
     Answer { node: Uuid, ask: u64, from: u32, answer: Result<Bytes, (u32, String)> },
-    Forsake { id: String, secret: String, sub: Option<Arc<str>> },
     Remove { id: Uuid, code: u32, text: String },
 }
 
@@ -83,9 +84,8 @@ impl Presence {
 
 impl Figure {
     fn of(place: &Place) -> Self {
-        let since_ms = place.seat.since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
-        let since_ms = u64::try_from(since_ms).unwrap_or(u64::MAX);
-        Self { number: place.number(), id: place.seat.id, is_live: place.is_live(), who: place.who.clone(), since_ms }
+        let since_ms = milliseconds(place.seat.since);
+        Self { number: place.number(), id: place.seat.id, is_live: place.is_live(), who: place.who.clone(), since_ms, turn: place.turn }
     }
 
     /// The member as this node knows it, under the number that it has here; `None` where what is said of it cannot be read.
@@ -93,7 +93,7 @@ impl Figure {
         let Who { peer, profile } = serde_json::from_slice(&self.who).ok()?;
         let since = SystemTime::UNIX_EPOCH + Duration::from_millis(self.since_ms);
         let info = MemberInfo { id: self.id, number, session: peer.session, sub: peer.sub, profile, is_live: self.is_live, since };
-        Some(Stranger { node, info, who })
+        Some(Stranger { node, turn: self.turn, info, who })
     }
 }
 
@@ -112,10 +112,15 @@ impl Said {
             Word::Answer { node, ask, from, answer } => {
                 Self::Answer { node, ask, from, answer: answer.map_err(|Ending { code, text }| (code, text)) }
             }
-            Word::Forsake { key, sub } => Self::Forsake { id: key.id, secret: key.secret, sub },
             Word::Remove { id, ending: Ending { code, text } } => Self::Remove { id, code, text },
         })
     }
+}
+
+/// A moment of the wall clock, as it travels.
+pub(super) fn milliseconds(at: SystemTime) -> u64 {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Aim {

@@ -3,12 +3,13 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Weak},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use browser_stream_protocol::room::{Emit, EventName};
 use bytes::Bytes;
 use futures::StreamExt;
+use hmac::Mac as _;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -18,17 +19,20 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    super::{batch::Target, house::House, room::Room},
-    said::Aim,
+    super::{batch::Target, house::House, room::Room, seat::Secret},
+    said::{Aim, milliseconds},
 };
 use crate::{
-    cluster::{Heard, Lane, Mail, News, Post, Subject, Word},
+    cluster::{self, Heard, Lane, Mail, News, Post, Subject, Word},
     route::Name,
 };
 
 /// What is known of the rooms of all nodes.
 pub(in super::super) struct Tally {
     post: Post,
+    secret: cluster::Secret,
+    /// When that was by the wall clock, which is not asked again: it may jump.
+    begun: (Instant, u64),
     prefix: Arc<str>,
     subject: Subject,
     lane: Mutex<Lane<Vec<Count>, Tiding>>,
@@ -83,10 +87,11 @@ impl Word for Tiding {
 }
 
 impl Tally {
-    pub fn new(post: Post, prefix: &Arc<str>) -> Self {
+    pub fn new(post: Post, secret: cluster::Secret, prefix: &Arc<str>) -> Self {
         let subject = Subject::new("rooms", &[prefix]);
         let lane = Mutex::new(Lane::new(post.clone(), subject.clone()));
-        Self { post, prefix: prefix.clone(), subject, lane, counts: Mutex::default(), changed: Notify::new() }
+        let begun = (Instant::now(), milliseconds(SystemTime::now()));
+        Self { post, secret, begun, prefix: prefix.clone(), subject, lane, counts: Mutex::default(), changed: Notify::new() }
     }
 
     pub fn post(&self) -> &Post {
@@ -95,6 +100,22 @@ impl Tally {
 
     pub fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// What the wall clock says, if it has not jumped.
+    pub fn now_ms(&self) -> u64 {
+        let (at, ms) = self.begun;
+        ms + u64::try_from(at.elapsed().as_millis()).unwrap_or_default()
+    }
+
+    /// What shows at all nodes that a seat with that id is one's own.
+    pub fn secret(&self, id: Uuid, sub: Option<&str>) -> Secret {
+        // A prefix has no zero byte, and what stands before it is of fixed length.
+        let mac = self.secret.hmac(b"seats 1").chain_update(id).chain_update(self.prefix.as_bytes());
+        let mac = if let Some(sub) = sub { mac.chain_update(b"\0").chain_update(sub) } else { mac };
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&mac.finalize().into_bytes()[..16]);
+        Secret::of(bytes)
     }
 
     /// The other nodes that are there and have a room of that name.
