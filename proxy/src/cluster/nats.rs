@@ -100,14 +100,19 @@ impl Nats {
         let store = self.store().await.inspect_err(|error| self.inner.say(error.to_string())).ok()?;
         changes.send(Change::Begun).await.ok()?;
         // Asked anew: what `status` says was kept when the bucket was opened.
-        let newest = store.stream.get_info().await.ok()?.state.last_sequence;
-        changes.send(Change::Newest(newest)).await.ok()?;
+        let state = store.stream.get_info().await.ok()?.state;
+        changes.send(Change::Newest(state.last_sequence)).await.ok()?;
         // All that there is, the newest of each key, and then what changes.
         let mut rows = store.watch_with_history(ALL).await.ok()?;
-        let mut is_current = false;
+        // Of nothing no row is the last.
+        let mut is_current = state.messages == 0;
+        if is_current {
+            changes.send(Change::Current).await.ok()?;
+        }
         loop {
-            // The renewals of this very node are heard: who hears nothing for long has missed something.
-            let entry = timeout(SILENCE_MAX, rows.next()).await.ok()??.ok()?;
+            // The renewals of this very node are heard: who hears nothing for long has missed something. So has one who waits for the rest of what there was.
+            let silence = if is_current { SILENCE_MAX } else { REST_MAX };
+            let entry = timeout(silence, rows.next()).await.ok()??.ok()?;
             let is_last = !is_current && entry.delta == 0;
             is_current |= is_last;
             let revision = entry.revision;
@@ -262,6 +267,7 @@ const MARKER_AGE: Duration = Duration::from_secs(3600);
 const WRITE_MAX: Duration = Duration::from_secs(2);
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 const SILENCE_MAX: Duration = Duration::from_secs(60);
+const REST_MAX: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(500);
 /// Changes that were told and not yet taken: behind them NATS waits.
 const CHANGES_AHEAD: usize = 1024;

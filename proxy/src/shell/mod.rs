@@ -50,7 +50,7 @@ use tokio::{runtime::Runtime, time::timeout};
 use args::Far;
 pub use args::{Args, Client, Command, Task};
 #[cfg(feature = "cluster")]
-pub use cluster::{Membership, membership};
+pub use cluster::{Joined, Membership, is_of_settings, membership, or_unfit};
 use failure::Failure;
 pub use hangup::Hangup;
 pub use identity::identity;
