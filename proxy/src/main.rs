@@ -37,6 +37,10 @@ fn main() -> ExitCode {
 }
 
 fn start(serve: Serve) -> ExitCode {
+    if let Some(error) = shell::unheard(|name| std::env::var_os(name)) {
+        eprintln!("bss: {error}");
+        return ExitCode::from(2);
+    }
     let (code, error) = match serve.start() {
         Ok(Start::Print(text)) => {
             print!("{text}");

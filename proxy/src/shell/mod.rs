@@ -52,6 +52,7 @@ pub use args::{Args, Client, Command, Task};
 #[cfg(feature = "cluster")]
 pub use cluster::{Joined, Membership, is_of_settings, membership, or_unfit};
 use failure::Failure;
+pub use guess::unheard;
 pub use hangup::Hangup;
 pub use identity::identity;
 use interrupt::Interrupt;
