@@ -190,6 +190,17 @@ impl Node {
         names.map(|(place, state)| (place.name.clone(), state)).take(most).collect()
     }
 
+    /// The names of that prefix that are kept for their owners though their nodes are dead: which had them, and the generations of their leases. Of all nodes one tells them.
+    #[cfg(feature = "admin")]
+    pub(crate) fn kept(&self, prefix: &str) -> Vec<(Arc<str>, NodeId, Option<u64>)> {
+        let now = self.shared.now();
+        let inner = self.shared.state.lock();
+        if !inner.core.speaks_for_dead() {
+            return Vec::new();
+        }
+        inner.core.kept(now, prefix).map(|(place, row)| (place.name.clone(), row.node, row.title.generation)).collect()
+    }
+
     /// The names about which something is different from now on. Who is too slow is told how many it missed.
     pub fn news(&self) -> broadcast::Receiver<Place> {
         self.shared.news.subscribe()
@@ -239,7 +250,10 @@ impl Shared {
         let done = act(&mut inner, self.now());
         let is_in = inner.core.serves_until().is_some();
         match is_in {
-            true if !was_in => tracing::info!(node = %inner.core.id(), "in the cluster: names can be claimed here"),
+            true if !was_in => {
+                let (nodes, names) = inner.core.count();
+                tracing::info!(node = %inner.core.id(), nodes, names, "in the cluster: names can be claimed here");
+            }
             false if was_in && !inner.core.has_left() => {
                 tracing::warn!("out of the cluster, for NATS took no renewal in time: the names of this node are others' to claim")
             }

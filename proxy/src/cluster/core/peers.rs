@@ -77,6 +77,11 @@ impl Core {
         }
     }
 
+    /// Whether it falls to this node to tell of what the dead left, so that of all nodes one does: that with the lowest id.
+    pub fn speaks_for_dead(&self) -> bool {
+        self.lease.until().is_some() && self.others().all(|(id, _)| id.process > self.process)
+    }
+
     /// Its names are found free, or kept, from now on.
     fn is_dead(&mut self, now: Time, id: NodeId) {
         let left = self.names.iter().filter(|(_, record)| record.row.as_ref().is_some_and(|row| row.is_at(id)));
