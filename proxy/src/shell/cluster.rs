@@ -5,7 +5,7 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 use anyhow::Context;
 use browser_stream_server::{
     LeaseKey, Proxy,
-    cluster::{Nats, NatsBus, NatsOptions, Node, Secret, Stranger, Timing},
+    cluster::{Nats, NatsBus, NatsError, NatsOptions, Node, Secret, Stranger, Timing},
     config::Cluster,
 };
 use futures::FutureExt;
@@ -27,6 +27,9 @@ pub struct Joined {
 /// Settings with which this node has no place among those that are there.
 #[derive(Debug, thiserror::Error)]
 pub enum Unfit {
+    /// A NATS that cannot be used.
+    #[error(transparent)]
+    Nats(NatsError),
     /// The secret.
     #[error(
         "node {} at {:?} is in the bucket {bucket:?} with another secret, or is of another version of bss: give all nodes the same --cluster-secret, and each cluster a --cluster-bucket of its own",
@@ -72,9 +75,11 @@ impl Membership {
         let serving = proxy.clone().with_cluster(node.clone(), self.secret)?.with_bus(Arc::new(NatsBus::with(self.nats)));
         tokio::spawn(async move { serving.serve_cluster(listener).await });
         let joined = Joined { node, bucket };
-        // Where NATS is not there yet, the node says so, and joins when it is.
-        if nats.reach().await.is_ok() {
-            joined.settle().await?;
+        match nats.reach().await {
+            Ok(()) => joined.settle().await?,
+            Err(error) if error.is_of_settings() => return Err(Unfit::Nats(error).into()),
+            // The node says so, and joins when NATS is there.
+            Err(_) => {}
         }
         Ok(joined)
     }
@@ -85,10 +90,7 @@ impl Joined {
     async fn settle(&self) -> Result<(), Unfit> {
         tokio::select! {
             unfit = self.unfit() => return Err(unfit),
-            () = self.node.joined() => {
-                let (nodes, names) = self.node.count();
-                tracing::info!(bucket = self.bucket, nodes, names, "joined the cluster of this bucket: so many nodes are there, with this one, and so many names");
-            }
+            () = self.node.joined() => {}
             () = sleep(SETTLE_MAX) => {
                 tracing::warn!(bucket = self.bucket, "has not joined the cluster of this bucket yet, and takes no names until then");
             }
