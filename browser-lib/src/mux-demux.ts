@@ -147,8 +147,7 @@ class Mdm<D extends Received = Received> extends Emitter<MuxDemuxEvents<D>> {
 
   /**
    * Shows the proxy another token, on the connections that there are and on those to come: this one, or what the function that is given here or was given as
-   * the option says now. Streams and names go on. Resolves when it is on its way: `renewed` tells when it counts, `refused` that it does not. Rejects with what
-   * the function throws, or with `bad_request` if it is too long.
+   * the option says now. Streams and names go on. Resolves when it is on its way (then `renewed` or `refused` is told); rejects with what the function throws, or with `bad_request` if it is too long.
    */
   async renew(token?: Token): Promise<void> {
     const value = await this.#tokens.take(token);

@@ -248,7 +248,7 @@ export class Connection<T> {
     if (most > 0) {
       out.header(DATA, entry.takeSyn(), entry.id, most);
       entry.queue.take(out.payload(most));
-      if (entry.queue.bytes <= REST_MAX) entry.queue.own();
+      if (entry.queue.bytes <= REST_MAX) entry.queue.own(REST_MAX);
       entry.credit -= most;
       this.#queued -= most;
     } else if (entry.synDue && !finishing) {

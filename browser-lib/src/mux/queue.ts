@@ -49,12 +49,16 @@ export class Fifo<T> {
   }
 }
 
+const NOTHING = new Uint8Array(0);
+
 /** Chunks as they were handed in, copied out at any length. */
 export class SendQueue {
   readonly #chunks = new Fifo<Uint8Array>();
   /** How much of the first chunk has left. */
   #taken = 0;
   #bytes = 0;
+  /** Where rests are kept: there is one at a time, the first chunk. */
+  #kept: Uint8Array | undefined;
 
   get bytes(): number {
     return this.#bytes;
@@ -84,10 +88,13 @@ export class SendQueue {
     }
   }
 
-  /** Copies the rest of a chunk that has left in part, so that the queue holds no memory of whoever wrote it. */
-  own(): void {
+  /** Copies the rest of a chunk that has left in part, which is `most` bytes long at most, so that the queue holds no memory of whoever wrote it. */
+  own(most: number): void {
     if (this.#taken === 0) return;
-    this.#chunks.replaceFront(this.#chunks.peek()?.slice(this.#taken));
+    const rest = this.#chunks.peek()?.subarray(this.#taken) ?? NOTHING;
+    this.#kept ??= new Uint8Array(most);
+    this.#kept.set(rest);
+    this.#chunks.replaceFront(this.#kept.subarray(0, rest.length));
     this.#taken = 0;
   }
 

@@ -1,7 +1,8 @@
 //! Several proxies that act as one: who of them has which name, and where it is (proxy/docs/cluster.md).
 //!
 //! [`Core`] is the protocol, without I/O and without a clock: it is told what happened and when, and says what to write into the one table that all nodes share
-//! and whose every change has a number. Who keeps the table is behind [`Adapter`], and [`Nats`] is that ([`Local`] for nodes of one process); a [`Node`] has all three at work. `tests/` runs several cores over a simulated table, and judges what they did.
+//! and whose every change has a number. Who keeps the table is behind [`Adapter`], and [`Nats`] is that ([`Local`] for nodes of one process); a [`Node`] has all three at work. `tests/` runs several cores over a simulated table, and judges what they did;
+//! `proxy/tests/cluster/simulated` does that to whole nodes in a simulated network.
 
 mod adapter;
 mod bus;

@@ -10,6 +10,7 @@ mod nats;
 mod processes;
 mod races;
 mod rooms;
+mod simulated;
 mod swarm;
 mod together;
 
