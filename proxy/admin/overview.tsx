@@ -48,6 +48,7 @@ export function Overview({ state, me, isDark, onAct }: Props) {
         </p>
       ))}
       <dl class="figures">
+        {said?.node && <Figure title="Node" text={said.node} />}
         <Figure title="Running for" text={said ? age(now - (counts.since_ms ?? now)) : "–"} />
         <Figure title="Received" text={rate(newest(history, "received_rate") ?? 0)} />
         <Figure title="Sent" text={rate(newest(history, "sent_rate") ?? 0)} />

@@ -26,6 +26,8 @@ export interface Overview {
   readonly isDraining: boolean;
   /** How many were refused, by reason. */
   readonly refusals: Readonly<Record<string, number>>;
+  /** Which of several nodes this one is, and of how many; nothing where there is one. */
+  readonly node: string | undefined;
   /** Of several nodes those that did not answer; nothing where there is one. */
   readonly missing: readonly unknown[] | undefined;
 }
@@ -80,6 +82,7 @@ function readOverview(said: Readonly<Record<string, unknown>>): Overview {
     reason: text(said.ready_reason),
     isDraining: said.draining === true,
     refusals: numbers(fields(said.refusals)),
+    node: said.node ? `${said.node} of ${Object.keys(fields(said.nodes)).length + 1}` : undefined,
     missing: said.missing ? list(said.missing) : undefined,
   };
 }

@@ -37,6 +37,10 @@ fn main() -> ExitCode {
 }
 
 fn start(serve: Serve) -> ExitCode {
+    if let Some(error) = shell::unheard(|name| std::env::var_os(name)) {
+        eprintln!("bss: {error}");
+        return ExitCode::from(2);
+    }
     let (code, error) = match serve.start() {
         Ok(Start::Print(text)) => {
             print!("{text}");
@@ -49,6 +53,8 @@ fn start(serve: Serve) -> ExitCode {
         Ok(Start::Serve(config)) => match secrets(&config) {
             Ok(secrets) => match self::serve(*config, secrets) {
                 Ok(()) => return ExitCode::SUCCESS,
+                #[cfg(feature = "cluster")]
+                Err(error) if shell::is_of_settings(&error) => (2, error.to_string()),
                 Err(error) => (1, format!("{error:#}")),
             },
             Err(error) => (2, error.to_string()),
@@ -135,9 +141,10 @@ async fn serve(config: Config, secrets: Secrets) -> anyhow::Result<()> {
         tokio::spawn(shell::keep_fresh(proxy.clone(), authorizer)?);
     }
     #[cfg(feature = "cluster")]
-    if let Some(membership) = secrets.membership {
-        proxy = membership.join(proxy).await?;
-    }
+    let joined = match secrets.membership {
+        Some(membership) => Some(membership.join(&proxy).await?),
+        None => None,
+    };
     let listener = proxy.listen().await?;
     if let Some(socket) = proxy.listen_stun().await? {
         let proxy = proxy.clone();
@@ -159,11 +166,17 @@ async fn serve(config: Config, secrets: Secrets) -> anyhow::Result<()> {
     tokio::spawn(service::live());
     service::ready();
     let stop = async {
+        #[cfg(feature = "cluster")]
+        shell::or_unfit(stop, joined.as_ref()).await;
+        #[cfg(not(feature = "cluster"))]
         stop.await;
         service::stopping();
         tracing::info!("{}", ending(proxy.sessions().held_up(), limits.drain_timeout));
     };
-    Ok(proxy.serve_until(listener, stop).await?)
+    proxy.serve_until(listener, stop).await?;
+    #[cfg(feature = "cluster")]
+    joined.as_ref().map_or(Ok(()), shell::Joined::verdict)?;
+    Ok(())
 }
 
 /// The servers that help pages to a direct connection.

@@ -1,4 +1,4 @@
-//! Files that only their owner may read, put there whole. The program needs it beside the API; no part of that.
+//! Files that only their owner may read, put there whole, and what a build lacks. The program needs it beside the API; no part of that.
 
 use std::{
     fs,
@@ -20,6 +20,24 @@ pub fn make(path: &Path, bytes: &[u8]) -> io::Result<()> {
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     put(path, bytes, |new| fs::rename(new, path))
 }
+
+/// What to do about a setting that other builds have, and this one has not: a flag, a variable, or a table or key of the file.
+pub fn lacking(setting: &str) -> Option<String> {
+    let name = setting.trim_start_matches('-').trim_start_matches("BSS_").to_ascii_lowercase().replace('_', "-");
+    let (_, feature, _) = FEATURES
+        .iter()
+        .find(|(of, _, is_there)| !is_there && name.strip_prefix(of).is_some_and(|rest| rest.is_empty() || rest.starts_with('-')))?;
+    Some(format!(
+        "{setting} is not in this build of bss: build it with `cargo build --release -p browser-stream-server --features {feature}`"
+    ))
+}
+
+/// How settings begin that a feature has, which that is, and whether it is in this build.
+const FEATURES: [(&str, &str, bool); 3] = [
+    ("cluster", "cluster", cfg!(feature = "cluster")),
+    ("webtransport", "webtransport", cfg!(feature = "webtransport")),
+    ("acme", "acme", cfg!(feature = "acme")),
+];
 
 fn put(path: &Path, bytes: &[u8], place: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     let new = beside(path);

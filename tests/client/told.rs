@@ -6,7 +6,7 @@ use browser_stream_client::{Code, DialError, ListenError, State};
 use futures::{StreamExt, TryStreamExt};
 use harness::{until, within};
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::script::{Script, say};
 
@@ -62,6 +62,31 @@ async fn threat_33_who_is_superseded_stops_says_so_and_never_claims_again() {
         let quiet = tokio::time::timeout(Duration::from_secs(300), connection.session.accept()).await;
         assert!(quiet.is_err() || matches!(quiet, Ok(None)), "nothing is opened any more");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gets_no_name_in_time_from_a_proxy_that_gives_none_is_told_its_reason() {
+    let (peer, mut script, mut connection) = Script::begin().await;
+    let claiming = tokio::spawn(peer.server().listen("NAME").into_future());
+    let (begun, is_over) = (Instant::now(), || claiming.is_finished());
+    loop {
+        let mut session = connection.welcome().await;
+        let mut control = tokio::select! {
+            (_, control) = connection.opened() => control,
+            () = until(is_over) => break,
+        };
+        // As long as a node of a cluster waits for its table.
+        tokio::select! {
+            () = sleep(Duration::from_secs(8)) => {}
+            () = until(is_over) => break,
+        }
+        say(&mut control, json!({"error": {"code": "draining", "message": "this node does not reach NATS"}}));
+        say(&mut session, json!({"note": "drain", "value": {"after_ms": 0}}));
+        connection = script.next().await;
+    }
+    let error = claiming.await.expect("no panic").err().expect("refused");
+    assert!(matches!(&error, ListenError::Refused(error) if error.message == "this node does not reach NATS"), "{error}");
+    assert_eq!((error.code(), begun.elapsed().as_secs()), (Code::Draining.into(), 30));
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,6 +44,7 @@ test("the page of one node shows a session at another, and closes it", async ({ 
   await expect(rows(page).filter({ hasText: "had the node" })).toHaveCount(1);
   await cluster.nodes[1]?.end("SIGKILL");
   await page.getByRole("link", { name: "Overview" }).click();
+  await expect(page.locator(".figures")).toContainText(/Node[0-9a-f]{8} of 3/);
   await expect(page.getByText(/^No answer from node [0-9a-f]{8}$/)).toBeVisible();
   await photograph(page, "admin-cluster-overview");
   expect(problems).toEqual([]);

@@ -25,6 +25,13 @@ describe("lines", () => {
     expect(readMe({ act: true, sub: "ada", version: "1.2.3" })).toEqual({ mayAct: true, sub: "ada", version: "1.2.3" });
   });
 
+  test("of one of several nodes say which that is, and of how many", () => {
+    expect(overview(5000, 0).node).toBeUndefined();
+    expect(overview(5000, 0, { node: "0123abcd", nodes: { "4567.0": "a:1", "89ab.0": "b:1" } }).node).toBe(
+      "0123abcd of 3",
+    );
+  });
+
   test("make rates of totals, over the time between two of them", () => {
     const stream = (received: number) => line({ table: "streams", rows: [{ id: "a", received, sent: 0 }] });
     const first = reduce(START, [line({ overview: { now_ms: 5000 } }), stream(0)]);

@@ -97,8 +97,10 @@ impl Claim {
         }
     }
 
-    /// Claims the name for the first time, within `most`. A connection that breaks on the way is no reason to fail.
+    /// Claims the name for the first time, within `most`. A connection that breaks on the way is no reason to fail, nor is a proxy that gives no names just now: its word is the reason
+    /// where none does in time.
     pub(crate) async fn begin(mut self, wishes: &Wishes, most: Duration) -> Result<(Self, Held), ListenError> {
+        let mut put_off = None;
         let claiming = async {
             let (mut backoff, mut is_again) = (Backoff::default(), false);
             loop {
@@ -108,15 +110,19 @@ impl Claim {
                     // Maybe it was us, on a connection that broke.
                     Err(Unanswered::Refused(error)) if is_again && error.is(Code::NameTaken) => self.pause(&live, backoff.wait()).await,
                     Err(Unanswered::Refused(error)) if !error.is(Code::Draining) => return Err(error.into()),
-                    Err(_) => {
+                    Err(unanswered) => {
+                        if let Unanswered::Refused(error) = unanswered {
+                            put_off = Some(error);
+                        }
                         is_again = true;
                         self.shared.newer(live.generation).await?;
                     }
                 }
             }
         };
-        let late = || OpenError::new(Code::Timeout, "the claim was not answered in time");
-        let held: Result<_, ListenError> = timeout(most, claiming).await.unwrap_or_else(|_| Err(late().into()));
+        let held = timeout(most, claiming).await;
+        let late = || put_off.unwrap_or_else(|| OpenError::new(Code::Timeout, "the claim was not answered in time"));
+        let held: Result<_, ListenError> = held.unwrap_or_else(|_| Err(late().into()));
         Ok((self, held?))
     }
 

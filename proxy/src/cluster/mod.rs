@@ -20,7 +20,7 @@ mod timing;
 pub use adapter::{Adapter, Change, Expected, Outcome, Write};
 pub use bus::{Bus, Fault, Loopback, Mail, NatsBus, News, Post, Subject};
 pub(crate) use bus::{Heard, Lane, Listener, Word, listen};
-pub use core::{Core, Event, Hold, Whereabouts, Why};
+pub use core::{Core, Event, Hold, Stranger, Whereabouts, Why};
 pub use link::{LinkError, Links, Secret, SecretError};
 pub use local::Local;
 pub use nats::{Nats, NatsError, NatsOptions};

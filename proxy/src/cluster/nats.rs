@@ -5,7 +5,7 @@ mod key;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_nats::{
-    Client, ConnectOptions, ServerAddr,
+    Client, ConnectErrorKind, ConnectOptions, Event, ServerAddr,
     jetstream::{
         self,
         kv::{Config, CreateErrorKind, Entry, Operation, Store, UpdateErrorKind},
@@ -32,6 +32,8 @@ pub struct Nats {
 
 struct Inner {
     options: NatsOptions,
+    /// Kept while there is no table: it makes itself anew whenever it breaks.
+    client: OnceCell<Client>,
     store: OnceCell<Store>,
     /// What was said last of why it is not to be had.
     said: Mutex<String>,
@@ -55,9 +57,15 @@ pub struct NatsOptions {
 /// Why the table cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum NatsError {
-    /// Nobody there, or somebody who does not let it in.
-    #[error("NATS does not answer ({0}): check the address, and whether a server with JetStream runs there (nats-server --jetstream)")]
-    Connect(#[from] async_nats::ConnectError),
+    /// Nobody there.
+    #[error("NATS does not answer ({0}): check the address, and whether a server with JetStream runs there (nats-server -js)")]
+    Connect(async_nats::ConnectError),
+    /// Somebody who does not let it in.
+    #[error("NATS does not let this node in ({0}): check the user and password, or the credentials")]
+    Forbidden(async_nats::ConnectError),
+    /// The server keeps no tables, and no other could.
+    #[error("NATS runs without JetStream, which keeps the cluster's table of names: start it with `nats-server -js`")]
+    NoJetStream,
     /// The server is of a version that cannot do what is needed.
     #[error("the NATS server is {0}: a cluster needs 2.11 or newer")]
     Old(String),
@@ -68,7 +76,7 @@ pub enum NatsError {
     #[error("the credentials for NATS cannot be used ({0}): check the file")]
     Credentials(std::io::Error),
     /// There is no such bucket, and none can be made.
-    #[error("the bucket {0:?} cannot be had ({1}): check that JetStream is on (nats-server --jetstream), and what this user may do")]
+    #[error("the bucket {0:?} cannot be had ({1}): check that JetStream is on (nats-server -js), and what this user may do")]
     Bucket(String, String),
 }
 
@@ -80,7 +88,7 @@ impl Nats {
 
     /// The same with more to say.
     pub fn with(options: NatsOptions) -> Self {
-        Self { inner: Arc::new(Inner { options, store: OnceCell::new(), said: Mutex::default() }) }
+        Self { inner: Arc::new(Inner { options, client: OnceCell::new(), store: OnceCell::new(), said: Mutex::default() }) }
     }
 
     /// Connects, unless that was done, and finds or makes the bucket.
@@ -100,14 +108,19 @@ impl Nats {
         let store = self.store().await.inspect_err(|error| self.inner.say(error.to_string())).ok()?;
         changes.send(Change::Begun).await.ok()?;
         // Asked anew: what `status` says was kept when the bucket was opened.
-        let newest = store.stream.get_info().await.ok()?.state.last_sequence;
-        changes.send(Change::Newest(newest)).await.ok()?;
+        let state = store.stream.get_info().await.ok()?.state;
+        changes.send(Change::Newest(state.last_sequence)).await.ok()?;
         // All that there is, the newest of each key, and then what changes.
         let mut rows = store.watch_with_history(ALL).await.ok()?;
-        let mut is_current = false;
+        // Of nothing no row is the last.
+        let mut is_current = state.messages == 0;
+        if is_current {
+            changes.send(Change::Current).await.ok()?;
+        }
         loop {
-            // The renewals of this very node are heard: who hears nothing for long has missed something.
-            let entry = timeout(SILENCE_MAX, rows.next()).await.ok()??.ok()?;
+            // The renewals of this very node are heard: who hears nothing for long has missed something. So has one who waits for the rest of what there was.
+            let silence = if is_current { SILENCE_MAX } else { REST_MAX };
+            let entry = timeout(silence, rows.next()).await.ok()??.ok()?;
             let is_last = !is_current && entry.delta == 0;
             is_current |= is_last;
             let revision = entry.revision;
@@ -142,7 +155,21 @@ impl NatsOptions {
         if let Some(ca) = &self.ca {
             options = options.add_root_certificates(ca.clone());
         }
-        Ok(options.connect(servers).await?)
+        options.connect(servers).await.map_err(NatsError::of)
+    }
+}
+
+impl NatsError {
+    fn of(error: async_nats::ConnectError) -> Self {
+        match error.kind() {
+            ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => Self::Forbidden(error),
+            _ => Self::Connect(error),
+        }
+    }
+
+    /// Whether another try helps nobody: something is to be set in another way, here or at NATS.
+    pub fn is_of_settings(&self) -> bool {
+        matches!(self, Self::NoJetStream | Self::Old(_) | Self::Url(_) | Self::Credentials(_))
     }
 }
 
@@ -158,11 +185,12 @@ impl Inner {
 
     async fn open(&self) -> Result<Store, NatsError> {
         let bucket = &self.options.bucket;
-        let client = self.options.connect(ConnectOptions::new().name("bss")).await?;
+        let connecting = || self.options.connect(ConnectOptions::new().name("bss").event_callback(tell_of));
+        let client = self.client.get_or_try_init(connecting).await?;
         if !client.is_server_compatible(2, 11, 0) {
             return Err(NatsError::Old(client.server_info().version));
         }
-        let context = jetstream::new(client);
+        let context = jetstream::new(client.clone());
         if let Ok(store) = context.get_key_value(bucket).await {
             return Ok(store);
         }
@@ -176,7 +204,12 @@ impl Inner {
         match context.create_key_value(config).await {
             Ok(store) => Ok(store),
             // Another node made it in this very moment, or this is why.
-            Err(error) => context.get_key_value(bucket).await.map_err(|_| NatsError::Bucket(bucket.clone(), error.to_string())),
+            Err(error) => context.get_key_value(bucket).await.map_err(|_| {
+                let server = client.server_info();
+                // Of several servers another may have it.
+                let is_alone = server.cluster.is_none() && !server.jetstream;
+                if is_alone { NatsError::NoJetStream } else { NatsError::Bucket(bucket.clone(), error.to_string()) }
+            }),
         }
     }
 }
@@ -198,14 +231,26 @@ impl Adapter for Nats {
         let nats = self.clone();
         let (sender, receiver) = mpsc::channel(CHANGES_AHEAD);
         let telling = async move {
+            let mut pause = RETRY;
             while !sender.is_closed() {
                 nats.tell(&sender).await;
-                tokio::time::sleep(RETRY).await;
+                tokio::time::sleep(pause).await;
+                // A table that was there comes back with its server.
+                pause = if nats.inner.store.initialized() { RETRY } else { (2 * pause).min(PAUSE_MAX) };
             }
         };
         // Both are polled together, so that the telling ends with whoever listens.
         let told = futures::stream::unfold(receiver, |mut receiver| async { receiver.recv().await.map(|change| (change, receiver)) });
         futures::stream::select(told, telling.into_stream().filter_map(|()| std::future::ready(None))).boxed()
+    }
+}
+
+/// Logs whether NATS is there, once for each time that it comes or goes.
+async fn tell_of(event: Event) {
+    match event {
+        Event::Connected => tracing::info!("NATS is there"),
+        Event::Disconnected => tracing::warn!("NATS is gone: tried again and again until it is back; meanwhile this node takes no names"),
+        _ => {}
     }
 }
 
@@ -262,6 +307,9 @@ const MARKER_AGE: Duration = Duration::from_secs(3600);
 const WRITE_MAX: Duration = Duration::from_secs(2);
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 const SILENCE_MAX: Duration = Duration::from_secs(60);
+const REST_MAX: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(500);
+/// Between two looks for a table that there never was.
+const PAUSE_MAX: Duration = Duration::from_secs(4);
 /// Changes that were told and not yet taken: behind them NATS waits.
 const CHANGES_AHEAD: usize = 1024;

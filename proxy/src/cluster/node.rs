@@ -1,5 +1,7 @@
 //! One node of a cluster at work: the protocol, the table, and those who wait for it.
 
+mod tenure;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -17,7 +19,9 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
-use super::{Adapter, Core, Event, Hold, NodeId, Outcome, Place, Share, State, Time, Timing, Title, Whereabouts, Why};
+use super::{Adapter, Core, Event, NodeId, Outcome, Place, Secret, Share, State, Stranger, Time, Timing, Title, Whereabouts, Why};
+use tenure::Granted;
+pub use tenure::{Tenure, Validity};
 
 /// A node of a cluster: claims names, and knows where all are. Cheap to clone, every clone is the same; the last one dropped ends it, and others find that out.
 ///
@@ -38,6 +42,8 @@ struct Shared {
     /// A write has its outcome.
     answered: Notify,
     news: broadcast::Sender<Place>,
+    /// Why it has no place among the others.
+    unwelcome: SetOnce<Stranger>,
 }
 
 struct Inner {
@@ -47,28 +53,6 @@ struct Inner {
 }
 
 type Answer = oneshot::Sender<Result<Granted, Why>>;
-
-/// A name that this node has, until this is dropped or it is lost.
-#[must_use = "dropping it frees the name"]
-pub struct Tenure {
-    node: Node,
-    place: Place,
-    granted: Granted,
-}
-
-#[derive(Clone)]
-struct Granted {
-    hold: Hold,
-    lost: Arc<SetOnce<Why>>,
-    terms: Option<Arc<str>>,
-}
-
-/// Whether a name is still served by the right of a [`Tenure`], for those who do not have that. Cheap to clone.
-#[derive(Clone)]
-pub struct Validity {
-    shared: Arc<Shared>,
-    lost: Arc<SetOnce<Why>>,
-}
 
 /// A claim, until it was answered; given up when dropped before that.
 struct Waiting<'a> {
@@ -84,7 +68,18 @@ impl Node {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn start(adapter: Arc<dyn Adapter>, address: &str, timing: Timing) -> Self {
-        let core = Core::new(Uuid::new_v4(), address, timing);
+        Self::run(Core::new(Uuid::new_v4(), address, timing), adapter)
+    }
+
+    /// The same for one that shows the others that it has the cluster's `secret`, and does not join where others are that have another.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn start_with(adapter: Arc<dyn Adapter>, address: &str, secret: Secret, timing: Timing) -> Self {
+        Self::run(Core::new(Uuid::new_v4(), address, timing).with_secret(secret), adapter)
+    }
+
+    fn run(core: Core, adapter: Arc<dyn Adapter>) -> Self {
         let shared = Arc::new(Shared {
             begun: Instant::now(),
             state: Mutex::new(Inner { core, waiting: HashMap::new(), held: HashMap::new() }),
@@ -92,6 +87,7 @@ impl Node {
             stirred: Notify::new(),
             answered: Notify::new(),
             news: broadcast::Sender::new(NEWS_AHEAD),
+            unwelcome: SetOnce::new(),
         });
         let task = tokio::spawn(run(shared.clone(), adapter));
         Self { shared, _task: Arc::new(AbortOnDropHandle::new(task)) }
@@ -116,6 +112,22 @@ impl Node {
     /// Whether its last renewal was taken: one that is in and not well may be out soon.
     pub fn is_well(&self) -> bool {
         self.is_in() && self.shared.state.lock().core.is_well()
+    }
+
+    /// Resolves when it has joined the others. Cancel-safe.
+    pub async fn joined(&self) {
+        loop {
+            let answered = self.shared.answered.notified();
+            if self.is_in() {
+                return;
+            }
+            answered.await;
+        }
+    }
+
+    /// Resolves when it has left, or does not join, for others were there before it that have another secret: with one of those. Cancel-safe.
+    pub async fn unwelcome(&self) -> Stranger {
+        self.shared.unwelcome.wait().await.clone()
     }
 
     /// Takes a name, or finds out why not. Dropping the future gives the claim up.
@@ -178,6 +190,17 @@ impl Node {
         names.map(|(place, state)| (place.name.clone(), state)).take(most).collect()
     }
 
+    /// The names of that prefix that are kept for their owners though their nodes are dead: which had them, and the generations of their leases. Of all nodes one tells them.
+    #[cfg(feature = "admin")]
+    pub(crate) fn kept(&self, prefix: &str) -> Vec<(Arc<str>, NodeId, Option<u64>)> {
+        let now = self.shared.now();
+        let inner = self.shared.state.lock();
+        if !inner.core.speaks_for_dead() {
+            return Vec::new();
+        }
+        inner.core.kept(now, prefix).map(|(place, row)| (place.name.clone(), row.node, row.title.generation)).collect()
+    }
+
     /// The names about which something is different from now on. Who is too slow is told how many it missed.
     pub fn news(&self) -> broadcast::Receiver<Place> {
         self.shared.news.subscribe()
@@ -193,61 +216,6 @@ impl Node {
             }
             answered.await;
         }
-    }
-}
-
-impl Tenure {
-    /// Whether the name may be served at this moment: to be asked whenever it is.
-    pub fn is_valid(&self) -> bool {
-        self.granted.lost.get().is_none() && self.node.is_in()
-    }
-
-    /// The same, for those who have the name only as long as it is this one's.
-    pub fn validity(&self) -> Validity {
-        Validity { shared: self.node.shared.clone(), lost: self.granted.lost.clone() }
-    }
-
-    /// What tells this claim of the name from all before it: no later one has a lower number.
-    pub fn fencing_token(&self) -> u64 {
-        self.granted.hold.revision
-    }
-
-    /// What holds for a name that several nodes may have: what was asked for, or what held already.
-    pub fn terms(&self) -> Option<&Arc<str>> {
-        self.granted.terms.as_ref()
-    }
-
-    /// Resolves when the name was lost, with why. Cancel-safe.
-    pub async fn lost(&self) -> Why {
-        *self.granted.lost.wait().await
-    }
-
-    /// Tells others that the owner is away, or back.
-    pub fn tell(&self, state: State) {
-        self.node.shared.stir(|inner, now| inner.core.tell(now, &self.place, self.granted.hold, state));
-    }
-}
-
-impl Validity {
-    /// As [`Tenure::is_valid`].
-    pub fn is_valid(&self) -> bool {
-        !self.is_lost() && self.shared.serves_now()
-    }
-
-    /// Whether the name was lost for good.
-    pub fn is_lost(&self) -> bool {
-        self.lost.get().is_some()
-    }
-
-    /// As [`Tenure::lost`]; never for a name that was given up.
-    pub async fn lost(&self) -> Why {
-        *self.lost.wait().await
-    }
-}
-
-impl Drop for Tenure {
-    fn drop(&mut self) {
-        self.node.shared.free(&self.place, self.granted.hold.serial);
     }
 }
 
@@ -282,7 +250,10 @@ impl Shared {
         let done = act(&mut inner, self.now());
         let is_in = inner.core.serves_until().is_some();
         match is_in {
-            true if !was_in => tracing::info!(node = %inner.core.id(), "in the cluster: names can be claimed here"),
+            true if !was_in => {
+                let (nodes, names) = inner.core.count();
+                tracing::info!(node = %inner.core.id(), nodes, names, "in the cluster: names can be claimed here");
+            }
             false if was_in && !inner.core.has_left() => {
                 tracing::warn!("out of the cluster, for NATS took no renewal in time: the names of this node are others' to claim")
             }
@@ -318,6 +289,14 @@ impl Shared {
             }
             Event::Changed(place) => {
                 let _ = self.news.send(place);
+            }
+            Event::Stranger(Stranger { node, address }) => tracing::warn!(
+                %node,
+                ?address,
+                "a node shares the table and does not show this cluster's secret: no client gets there; give it the same --cluster-secret, or a --cluster-bucket of its own"
+            ),
+            Event::Unwelcome(stranger) => {
+                let _ = self.unwelcome.set(stranger);
             }
         }
     }

@@ -42,6 +42,9 @@ pub enum NodeRow {
         address: Arc<str>,
         /// It has heard of every change up to this number, and serves nothing that it lost by those.
         heard: u64,
+        /// That it has the cluster's secret: see [`Secret::proof_of_row`](super::Secret).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        proof: Option<Arc<str>>,
     },
     /// It has stopped for good, or was written off: what it held is anybody's, when its time has come.
     Fenced,

@@ -179,6 +179,10 @@ fn set_all<T>(to: &mut Vec<T>, from: Option<Vec<Text<T>>>) {
 /// toml draws the place over several lines; a log wants one.
 fn one_line(text: &str, error: &toml::de::Error) -> String {
     let mut message = error.message().lines().collect::<Vec<_>>().join(" ");
+    let unknown = message.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+    if let Some(text) = unknown.and_then(crate::private::lacking) {
+        message = text;
+    }
     for (theirs, ours) in EXPECTED {
         message = message.replace(theirs, ours);
     }
@@ -308,5 +312,12 @@ mod tests {
             assert!(message.contains(says), "{text:?} gives {message:?}");
             assert!(!message.contains('\n'), "{message:?}");
         }
+    }
+
+    #[cfg(not(feature = "cluster"))]
+    #[test]
+    fn a_table_that_other_builds_have_is_told_with_the_feature_that_it_needs() {
+        let message = parsed("open = true\n[cluster]\nlisten = \"127.0.0.1:7070\"\n").expect_err("it is not here");
+        assert!(message.starts_with("line 2: cluster is not in this build") && message.contains("--features cluster"), "{message}");
     }
 }

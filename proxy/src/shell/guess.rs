@@ -1,10 +1,28 @@
 //! What the parser of the command line guesses, and what it cannot know.
 
-use clap::error::{ContextKind, ContextValue, Error};
+use std::ffi::OsString;
 
-/// The error as it is shown: without a guess that does harm, and with the reason for what is refused only by rule.
+use browser_stream_server::private::lacking;
+use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
+
+/// The error as it is shown: without a guess that does harm, and with the reason for what is refused only by rule, or in this build alone.
 pub fn explained(error: Error) -> Error {
-    reasoned(unguessed(error))
+    elsewhere(reasoned(unguessed(error)))
+}
+
+/// The same error for a flag that other builds have.
+fn elsewhere(error: Error) -> Error {
+    match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(flag))) => {
+            lacking(flag).map_or(error, |text| Error::raw(ErrorKind::UnknownArgument, format!("{text}\n")))
+        }
+        _ => error,
+    }
+}
+
+/// What the environment says that this build does not hear, where to go on without it would be another thing: a node that is alone.
+pub fn unheard(said: impl Fn(&str) -> Option<OsString>) -> Option<String> {
+    said("BSS_CLUSTER").and_then(|_| lacking("BSS_CLUSTER"))
 }
 
 /// The same error without the guess that `--open` was meant: what is copied from a terminal must not be the one flag that lets everybody in.
@@ -51,5 +69,18 @@ mod tests {
             assert!(told(&line).contains("have one listen on a port, and give that with --to"), "{}", told(&line));
         }
         assert!(!told(&["listen", "n", "--exec", "cat", "--once"]).contains("HTTP"));
+    }
+
+    #[cfg(not(feature = "cluster"))]
+    #[test]
+    fn a_build_without_a_feature_knows_what_the_feature_is_that_a_flag_needs() {
+        let told = |line: &[&str]| explained(Args::try_parse_from(["bss"].iter().chain(line)).expect_err("no command line"));
+        for line in [["--cluster-listen", "127.0.0.1:7070"], ["serve", "--cluster=nats://127.0.0.1"]] {
+            let error = told(&line);
+            assert!(error.to_string().contains("--features cluster") && error.exit_code() == 2, "{error}");
+        }
+        assert!(!told(&["--clusters", "x"]).to_string().contains("--features"));
+        assert!(unheard(|_| Some("nats://127.0.0.1".into())).is_some_and(|text| text.contains("--features cluster")));
+        assert_eq!(unheard(|_| None), None);
     }
 }

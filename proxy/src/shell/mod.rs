@@ -50,8 +50,9 @@ use tokio::{runtime::Runtime, time::timeout};
 use args::Far;
 pub use args::{Args, Client, Command, Task};
 #[cfg(feature = "cluster")]
-pub use cluster::{Membership, membership};
+pub use cluster::{Joined, Membership, is_of_settings, membership, or_unfit};
 use failure::Failure;
+pub use guess::unheard;
 pub use hangup::Hangup;
 pub use identity::identity;
 use interrupt::Interrupt;

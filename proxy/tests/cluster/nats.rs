@@ -22,10 +22,15 @@ pub struct Server {
 
 impl Server {
     pub async fn start() -> Self {
+        Self::start_with(&["--jetstream"]).await
+    }
+
+    /// One with these flags more, or none.
+    pub async fn start_with(args: &[&str]) -> Self {
         let folder = tempdir().expect("a folder");
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
         let address = (Ipv4Addr::LOCALHOST, port).into();
-        Self { child: run(address, &folder).await, folder, address }
+        Self { child: run(address, &folder, args).await, folder, address }
     }
 
     pub fn url(&self) -> String {
@@ -45,14 +50,14 @@ impl Server {
 
     /// Starts it again where it was, with what it had on disk.
     pub async fn again(&mut self) {
-        self.child = run(self.address, &self.folder).await;
+        self.child = run(self.address, &self.folder, &["--jetstream"]).await;
     }
 }
 
-async fn run(address: SocketAddr, folder: &TempDir) -> Child {
+async fn run(address: SocketAddr, folder: &TempDir, args: &[&str]) -> Child {
     let program = std::env::var_os("NATS_SERVER").expect("NATS_SERVER names the program: run make test-cluster");
     let mut command = Command::new(program);
-    command.args(["--jetstream", "--addr", "127.0.0.1", "--port", &address.port().to_string()]).arg("--store_dir").arg(folder.path());
+    command.args(["--addr", "127.0.0.1", "--port", &address.port().to_string()]).arg("--store_dir").arg(folder.path()).args(args);
     let child = command.kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     let up = async {
         while TcpStream::connect(address).await.is_err() {

@@ -1,6 +1,7 @@
 //! Two nodes of a cluster with a NATS server, each a process of its own: what a stream costs that goes from one to the other, a channel that is read there, and a name that all of them know.
 
 mod claims;
+mod known;
 mod nodes;
 
 use anyhow::Result;
@@ -25,6 +26,8 @@ pub const FIGURES: &[Figure] = &[
     Figure::new("CPU of both nodes, delivered", "s/GiB", "cluster fan-out cpu").beside("cluster fan-out local cpu", LOCAL),
     // Names that 16 sessions claim and give back as fast as they can, one at a time each: two writes to NATS for each, its file synchronized for every one.
     Figure::new("names claimed and released", "1/s", "cluster claims").beside("cluster claims alone", ALONE),
+    // What the resident set of a node grows by for each of 7,680 names, with leases, that sessions have at the other.
+    Figure::new("memory of a name that another node has", "B", "cluster name"),
 ];
 
 fn run(relays: &Relays, samples: &mut Samples) -> Result<()> {
@@ -50,6 +53,7 @@ fn run(relays: &Relays, samples: &mut Samples) -> Result<()> {
     samples.add("cluster fan-out cpu", costs);
     samples.add("cluster claims", claims::per_second(near.address, &relays.name())?);
     samples.add("cluster claims alone", claims::per_second(relays.proxy.address, &relays.name())?);
+    samples.add("cluster name", known::bytes_each(nodes.both(), &relays.name())?);
     Ok(())
 }
 

@@ -87,9 +87,7 @@ impl Wire {
                 Ok(client) => return client,
                 Err(error) => {
                     if !self.is_said.swap(true, Ordering::Relaxed) {
-                        tracing::warn!(
-                            "NATS does not answer ({error}): rooms, channels and swarms are those of this node alone until it does"
-                        );
+                        tracing::warn!("{error}; until then rooms, channels and swarms are those of this node alone");
                     }
                     sleep(RETRY).await;
                 }

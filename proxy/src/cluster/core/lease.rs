@@ -7,6 +7,8 @@ use super::{Core, Event, Expected, Flown, NodeId, NodeRow, Outcome, Row, Time, W
 pub(super) struct Lease {
     /// Which life of the process it is of.
     pub life: u32,
+    /// An earlier life was in.
+    pub was_in: bool,
     standing: Standing,
 }
 
@@ -19,6 +21,8 @@ enum Standing {
 
 struct Held {
     revision: u64,
+    /// That with which it joined.
+    joined: u64,
     /// The table was told from its beginning that often when it last told of the row.
     epoch: u64,
     until: Time,
@@ -45,6 +49,14 @@ impl Lease {
     /// Whether it has one, and the last renewal of that was taken.
     pub fn is_well(&self) -> bool {
         matches!(&self.standing, Standing::In(held) if !held.falters)
+    }
+
+    /// With which change of the table it has joined.
+    pub fn joined(&self) -> Option<u64> {
+        match &self.standing {
+            Standing::In(held) => Some(held.joined),
+            _ => None,
+        }
     }
 
     /// Whether it will have none any more.
@@ -79,9 +91,10 @@ impl Core {
         let id = self.id();
         // As long as not all is told, what is gone is not known to be.
         let heard = if self.view.is_current { self.view.newest } else { 0 };
-        let row = Row::Node(id, Some(NodeRow::Alive { address: self.address.clone(), heard }));
+        let row = Row::Node(id, Some(NodeRow::Alive { address: self.address.clone(), heard, proof: self.proof() }));
+        let may_join = self.may_join();
         match &mut self.lease.standing {
-            Standing::Out(again) if *again <= now => {
+            Standing::Out(again) if *again <= now && may_join => {
                 self.lease.standing = Standing::Joining;
                 self.write(now, Flown::Join, row, Expected::Absent);
             }
@@ -102,8 +115,9 @@ impl Core {
         match outcome {
             Outcome::Done(revision) if now < until => {
                 let renew_at = Some(sent + self.timing.renew);
-                self.lease.standing = Standing::In(Held { revision, epoch: 0, until, renew_at, falters: false });
+                self.lease.standing = Standing::In(Held { revision, joined: revision, epoch: 0, until, renew_at, falters: false });
                 self.sweep_soon(now);
+                self.gives_way(now);
                 self.pump_waiting(now);
             }
             // It may be there, since nobody knows when: then it is another's to write off.
@@ -153,6 +167,7 @@ impl Core {
         let old = self.id();
         let Standing::In(Held { revision, epoch, .. }) = self.lease.standing else { return };
         self.lease.standing = Standing::Out(now);
+        self.lease.was_in = true;
         for (place, record) in &mut self.names {
             if let Some(own) = record.own.take() {
                 self.events.push_back(Event::Lost { place: place.clone(), hold: own.hold, why: Why::Unavailable });

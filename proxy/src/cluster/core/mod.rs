@@ -4,6 +4,7 @@ mod judge;
 mod lease;
 mod names;
 mod peers;
+mod strangers;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -13,6 +14,7 @@ use std::{
 use uuid::Uuid;
 
 use super::{
+    Secret,
     adapter::{Change, Expected, Outcome, Write},
     row::{NameRow, NodeId, NodeRow, Place, Row, Share, State, Title},
     timing::{Time, Timing},
@@ -20,6 +22,7 @@ use super::{
 use lease::Lease;
 use names::{Ask, Record};
 use peers::Peer;
+pub use strangers::Stranger;
 
 /// One node of a cluster, as a state machine: whoever has it hands in what happened, carries out each [`Write`] and hears each [`Event`].
 ///
@@ -29,6 +32,8 @@ pub struct Core {
     timing: Timing,
     address: Arc<str>,
     process: Uuid,
+    /// What it shows others, and wants to be shown.
+    secret: Option<Secret>,
     lease: Lease,
     peers: BTreeMap<NodeId, Peer>,
     names: BTreeMap<Place, Record>,
@@ -122,6 +127,10 @@ pub enum Event {
     },
     /// Something about a name is different: see [`Core::whereabouts`].
     Changed(Place),
+    /// A node is seen for the first time that does not have this one's secret.
+    Stranger(Stranger),
+    /// Such a node was there before: this one has left, or does not join.
+    Unwelcome(Stranger),
 }
 
 /// Why a claim has not got a name, or lost it.
@@ -157,6 +166,7 @@ impl Core {
             timing,
             address: address.into(),
             process,
+            secret: None,
             lease: Lease::default(),
             peers: BTreeMap::new(),
             names: BTreeMap::new(),
@@ -203,14 +213,14 @@ impl Core {
 
     /// Nodes that are not known to be dead, this one among them if it is in, and names that are held, or kept for their owners.
     pub fn count(&self) -> (usize, usize) {
-        let others = self.peers.values().filter(|peer| peer.fenced_at.is_none()).count();
+        let others = self.peers.values().filter(|peer| peer.fenced_at.is_none() && peer.is_known).count();
         let names = self.names.values().filter(|record| record.row.is_some()).count();
         (others + usize::from(self.lease.until().is_some()), names)
     }
 
-    /// The other nodes that are not known to be dead, and where they are reached.
+    /// The other nodes that have the secret and are not known to be dead, and where they are reached.
     pub fn others(&self) -> impl Iterator<Item = (NodeId, Arc<str>)> {
-        let alive = self.peers.iter().filter(|(_, peer)| peer.fenced_at.is_none());
+        let alive = self.peers.iter().filter(|(_, peer)| peer.fenced_at.is_none() && peer.is_known);
         alive.filter_map(|(&id, _)| Some((id, self.address_of(id)?)))
     }
 
@@ -233,7 +243,8 @@ impl Core {
     pub fn deadline(&self) -> Time {
         let alarm = self.alarms.first().map(|(at, _)| *at);
         let suspicion = if self.view.is_current { self.peers.values().filter_map(|peer| peer.suspect_at()).min() } else { None };
-        [self.lease.due(), alarm, suspicion, self.sweep_at].into_iter().flatten().min().unwrap_or(Time::MAX)
+        let lease = self.lease.due().filter(|_| self.lease.until().is_some() || self.may_join());
+        [lease, alarm, suspicion, self.sweep_at].into_iter().flatten().min().unwrap_or(Time::MAX)
     }
 
     /// Time has passed.

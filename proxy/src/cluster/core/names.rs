@@ -151,6 +151,15 @@ impl Core {
         })
     }
 
+    /// The names of that prefix that are kept for their owners though the node is dead that had them, in order.
+    pub fn kept<'a>(&'a self, now: Time, prefix: &'a str) -> impl Iterator<Item = (&'a Place, &'a NameRow)> {
+        let of_prefix = self.names.iter().filter(move |(place, _)| &*place.prefix == prefix);
+        of_prefix.filter_map(move |(place, record)| {
+            let row = record.row.as_ref()?;
+            (self.dead_since(row.node).is_some() && !self.is_left(now, row)).then_some((place, row))
+        })
+    }
+
     /// Does what there is to do about a name, if it can be done now.
     pub(super) fn pump(&mut self, now: Time, place: &Place) {
         let Some(record) = self.names.get_mut(place) else { return };

@@ -9,6 +9,10 @@ pub(super) struct Peer {
     pub row: NodeRow,
     pub revision: u64,
     pub epoch: u64,
+    /// It has this node's secret.
+    pub is_known: bool,
+    /// The change with which it was first heard of.
+    pub since: u64,
     /// When it is to be written off, unless it renews; not while that is under way, nor after it.
     suspect_at: Option<Time>,
     /// When it was seen that it is.
@@ -40,22 +44,28 @@ impl Core {
             return;
         }
         let is_alive = matches!(row, NodeRow::Alive { .. });
-        let before = self.peers.remove(&id).and_then(|peer| peer.fenced_at);
+        let former = self.peers.remove(&id);
+        let (before, since) = (former.as_ref().and_then(|peer| peer.fenced_at), former.as_ref().map_or(revision, |peer| peer.since));
+        let is_known = self.is_proven(id, &row);
         // Of itself a node knows that it has stopped.
         let is_former_self = self.is_former_self(id);
         let suspect_at = is_alive.then_some(if is_former_self { now } else { now + self.timing.lease });
         let is_dead = is_former_self || !is_alive;
-        self.peers.insert(id, Peer { row, revision, epoch, suspect_at, fenced_at: is_dead.then_some(before.unwrap_or(now)) });
+        let fenced_at = is_dead.then_some(before.unwrap_or(now));
+        self.peers.insert(id, Peer { row, revision, epoch, is_known, since, suspect_at, fenced_at });
         if is_dead && before.is_none() {
             self.is_dead(now, id);
+        }
+        if !is_dead && !is_known {
+            self.meets(now, id, former.is_some());
         }
     }
 
     /// An earlier life of this node is over, whatever the table says of it.
     pub(super) fn has_stopped(&mut self, now: Time, id: NodeId, (revision, epoch): (u64, u64)) {
-        let row = NodeRow::Alive { address: self.address.clone(), heard: 0 };
+        let row = NodeRow::Alive { address: self.address.clone(), heard: 0, proof: self.proof() };
         let suspect_at = Some(now + self.timing.lease);
-        self.peers.insert(id, Peer { row, revision, epoch, suspect_at, fenced_at: Some(now) });
+        self.peers.insert(id, Peer { row, revision, epoch, is_known: true, since: revision, suspect_at, fenced_at: Some(now) });
         self.is_dead(now, id);
     }
 
@@ -65,6 +75,11 @@ impl Core {
             NodeRow::Alive { address, .. } => Some(address.clone()),
             NodeRow::Fenced => None,
         }
+    }
+
+    /// Whether it falls to this node to tell of what the dead left, so that of all nodes one does: that with the lowest id.
+    pub fn speaks_for_dead(&self) -> bool {
+        self.lease.until().is_some() && self.others().all(|(id, _)| id.process > self.process)
     }
 
     /// Its names are found free, or kept, from now on.

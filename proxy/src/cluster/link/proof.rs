@@ -6,8 +6,9 @@
 //! The exporter (RFC 8446 section 7.5) is that of the TLS connection: whoever stands in between has two connections, with two of them, and what was recorded is of a third. All
 //! parts have their lengths once and for all, so there is nothing to parse, and the labels differ, so neither side's word can be sent back to it.
 
-use std::{fmt, fs, io, path::Path, path::PathBuf};
+use std::{fmt, fs, io, path::Path, path::PathBuf, sync::Arc};
 
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -79,6 +80,13 @@ impl Secret {
     /// What makes codes that all nodes of the cluster come to, for this use alone.
     pub(crate) fn hmac(&self, purpose: &[u8]) -> Hmac<Sha256> {
         keyed(&self.derive(purpose))
+    }
+
+    /// What stands in the row of a node, so that others see by the table that it has the secret. Whoever may write there may copy it, and has nothing of that but to be
+    /// called a node: a link wants more.
+    pub(crate) fn proof_of_row(&self, process: Uuid, address: &str) -> Arc<str> {
+        let proof = keyed(&self.derive(b"row 1")).chain_update(process).chain_update(address).finalize().into_bytes();
+        HEXLOWER.encode(&proof).into()
     }
 
     fn mac(&self, side: [u8; LABEL_BYTES], binding: &Binding, dialer: Uuid, dialed: Uuid) -> Hmac<Sha256> {

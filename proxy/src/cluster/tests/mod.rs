@@ -3,6 +3,7 @@
 
 mod facts;
 mod history;
+mod strangers;
 mod world;
 
 use std::collections::BTreeSet;

@@ -288,7 +288,7 @@ impl World {
                     self.history.push((self.now, Noted::Down(self.nodes[at].process, place)));
                 }
             }
-            Event::Changed(_) => {}
+            Event::Changed(_) | Event::Stranger(_) | Event::Unwelcome(_) => {}
         }
     }
 

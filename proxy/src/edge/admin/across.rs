@@ -25,6 +25,7 @@ use super::{
     super::cluster::{Membership, Seat},
     door::Caller,
     office::Office,
+    tables::short,
     whole::Other,
 };
 use crate::{
@@ -128,9 +129,4 @@ async fn asked(membership: &Membership, other: &Other, wish: Wish<'_>) -> Result
 
 fn lost(error: impl Display) -> OpenError {
     OpenError::new(Code::Lost, error.to_string())
-}
-
-/// What a node is called where people read it: the first eight digits of its process.
-pub(super) fn short(process: Uuid) -> String {
-    process.simple().to_string().chars().take(8).collect()
 }

@@ -14,11 +14,11 @@ use uuid::Uuid;
 
 use super::{
     super::{cluster::Membership, proxy::Inner},
-    across::{self, Wish, short},
+    across::{self, Wish},
     merged::{self, Part, Row},
     overview::Overview,
     table::Table,
-    tables::{Kind, Tables},
+    tables::{Kind, Tables, short},
     whole::Other,
 };
 

@@ -93,9 +93,9 @@ fn listed(rows: impl Iterator<Item = String>, next: &Value, total: usize, missin
 }
 
 impl Row {
-    /// As JSON, with its node.
+    /// As JSON, with its node: that which told it, unless it says another itself.
     fn with_node(&self) -> String {
-        with(&self.json, "node", &self.node)
+        if self.json.starts_with(r#"{"node":"#) { self.json.clone() } else { with(&self.json, "node", &self.node) }
     }
 }
 

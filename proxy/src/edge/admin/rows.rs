@@ -35,6 +35,10 @@ pub(super) struct SessionRow {
 /// A name that is not free.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct NameRow {
+    /// Where that node is dead which had it: another one tells it in its place. In front of all others, by which [`merged`](super::merged) knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    pub node: Option<String>,
     /// The prefix and the name: what actions take.
     pub key: String,
     pub name: String,
@@ -42,9 +46,9 @@ pub(super) struct NameRow {
     /// Whose it is; nobody's while its owner is away, or while it is reserved and free.
     #[schema(value_type = Option<String>)]
     pub session: Option<Uuid>,
-    /// Milliseconds since 1970; nothing where nobody has it.
+    /// Milliseconds since 1970; nothing where nobody has it, and where the node is dead that had it.
     pub since_ms: Option<u64>,
-    /// `listening`, `suspended` (its owner is away and may come back) or `reserved` (nobody has it, and nobody gets it).
+    /// `listening`, `suspended` (its owner is away, or its node is dead, and it may come back) or `reserved` (nobody has it, and nobody gets it).
     pub state: &'static str,
     /// Nobody gets it who has not got it.
     pub reserved: bool,

@@ -240,6 +240,7 @@ async fn going_on(inner: &Inner, names: &StreamServerProxy, seen: &[SeenName]) -
 
 fn name(prefix: &str, seen: SeenName, more: Moved) -> NameRow {
     NameRow {
+        node: seen.kept_of.map(short),
         key: format!("{prefix}/{}", seen.name.as_str()),
         name: seen.name.as_str().to_owned(),
         prefix: prefix.to_owned(),
@@ -283,6 +284,11 @@ pub(super) fn member(info: MemberInfo) -> MemberRow {
     let profile: Option<serde_json::Value> = info.profile();
     let alias = ["alias", "nickname", "name"].iter().find_map(|field| profile.as_ref()?.get(field)?.as_str().map(str::to_owned));
     MemberRow { id: info.id, session: info.session, alias, live: info.is_live, since_ms: unix_ms(info.since) }
+}
+
+/// What a node of a cluster is called where people read it: the first eight digits of its process.
+pub(super) fn short(process: Uuid) -> String {
+    process.simple().to_string().chars().take(8).collect()
 }
 
 /// Milliseconds since 1970.

@@ -16,13 +16,14 @@ use uuid::Uuid;
 
 use super::{
     super::cluster::Membership,
-    across::{self, Wish, short},
+    across::{self, Wish},
     door::Caller,
     fault::Fault,
     lists::Paging,
     merged::{self, Answer},
     office::{BODY_MAX, Office},
     reach::SELF,
+    tables::short,
 };
 use crate::cluster::NodeId;
 

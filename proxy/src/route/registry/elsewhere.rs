@@ -10,6 +10,8 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
+#[cfg(feature = "admin")]
+use super::SeenName;
 use super::{
     Applicant, Claim, Freed, Name, Presence, Registry, Right, draining, operator, refused,
     seat::{Found, Waiter},
@@ -34,8 +36,6 @@ pub(in super::super) struct Elsewhere {
 pub(in super::super) struct There {
     pub node: NodeId,
     pub address: Arc<str>,
-    /// Whoever comes by HTTP is let in, too.
-    pub http: bool,
 }
 
 impl Elsewhere {
@@ -49,13 +49,20 @@ impl Elsewhere {
 
     /// Where a client goes that wants the name; nowhere, as long as its owner is away.
     fn there(&self, name: &Name) -> Option<There> {
-        let Whereabouts { node, address, state, http } = self.find(name)?;
+        let Whereabouts { node, address, state, .. } = self.find(name)?;
         let address = address.filter(|_| state == State::Up)?;
-        Some(There { node, address, http })
+        Some(There { node, address })
     }
 
     pub(super) fn presence(&self, name: &Name) -> Presence {
         self.find(name).map_or(Presence::Gone, |found| found.state.into())
+    }
+
+    /// Names that are kept for owners whose nodes are dead, where it falls to this node to tell of them.
+    #[cfg(feature = "admin")]
+    pub(super) fn kept(&self) -> impl Iterator<Item = SeenName> {
+        let kept = self.node.kept(&self.prefix).into_iter();
+        kept.filter_map(|(name, node, generation)| Some(SeenName::kept(Name::try_from(&*name).ok()?, node.process, generation)))
     }
 
     /// Names that are not here and `wanted`, in no order: at most so many.
@@ -93,6 +100,11 @@ impl Registry {
     /// Whether another node has the name, or keeps it for its owner.
     pub(super) fn is_elsewhere(&self, name: &Name) -> bool {
         self.elsewhere.get().is_some_and(|elsewhere| elsewhere.find(name).is_some())
+    }
+
+    /// Whether whoever has the name at another node, or may come back to it, lets in who comes by HTTP.
+    pub(super) fn takes_http_elsewhere(&self, name: &Name) -> bool {
+        self.elsewhere.get().and_then(|elsewhere| elsewhere.find(name)).is_some_and(|found| found.http)
     }
 
     /// Where the name is served, if that is at another node.
@@ -247,7 +259,7 @@ fn not_given(why: Why) -> OpenError {
         Why::Superseded => refused(Code::Superseded),
         Why::Unavailable => OpenError::new(
             Code::Draining,
-            "this node of the cluster lost touch with NATS and takes no claims: try again on a new connection, or in a few seconds",
+            "this node of the cluster does not reach NATS and takes no claims: try again on a new connection, or in a few seconds",
         ),
     }
 }

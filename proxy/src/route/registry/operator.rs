@@ -1,5 +1,7 @@
 //! What an operator does with names, and sees of them.
 
+#[cfg(all(feature = "admin", feature = "cluster"))]
+use std::collections::HashSet;
 use std::sync::{Arc, atomic::Ordering};
 
 use browser_stream_mux::Code;
@@ -32,6 +34,8 @@ pub(crate) struct SeenName {
     pub is_reserved: bool,
     pub generation: Option<u64>,
     pub clients: usize,
+    /// The node of the cluster that had it and is dead, where it is kept for its owner all the same.
+    pub kept_of: Option<Uuid>,
     /// What its holder sent and was sent on streams that are over.
     pub moved: Moved,
 }
@@ -75,7 +79,23 @@ impl Registry {
     /// The names that are not free, in no order.
     #[cfg(feature = "admin")]
     pub fn seen(&self) -> Vec<SeenName> {
-        self.slots.iter().filter_map(|slot| slot.seen(slot.key())).collect()
+        let seen: Vec<SeenName> = self.slots.iter().filter_map(|slot| slot.seen(slot.key())).collect();
+        #[cfg(feature = "cluster")]
+        if let Some(elsewhere) = self.elsewhere.get() {
+            let here: HashSet<Name> = seen.iter().map(|seen| seen.name.clone()).collect();
+            let kept = elsewhere.kept().filter(|kept| !here.contains(&kept.name));
+            return seen.into_iter().chain(kept).collect();
+        }
+        seen
+    }
+}
+
+#[cfg(all(feature = "admin", feature = "cluster"))]
+impl SeenName {
+    /// One whose owner is away, and the node dead that it was at.
+    pub fn kept(name: Name, node: Uuid, generation: Option<u64>) -> Self {
+        let (session, since_ms, clients, moved) = (None, None, 0, Moved::default());
+        Self { name, session, since_ms, state: "suspended", is_reserved: false, generation, clients, kept_of: Some(node), moved }
     }
 }
 
@@ -97,6 +117,7 @@ impl Slot {
             is_reserved: self.is_reserved,
             generation: title.and_then(|title| title.generation),
             clients,
+            kept_of: None,
             moved,
         })
     }

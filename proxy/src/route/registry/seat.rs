@@ -118,7 +118,7 @@ impl Registry {
     pub fn takes_http(&self, name: &Name) -> bool {
         let is_let_in = self.slots.get(name).is_some_and(|slot| slot.takes_http());
         #[cfg(feature = "cluster")]
-        let is_let_in = is_let_in || self.there(name).is_some_and(|there| there.http);
+        let is_let_in = is_let_in || self.takes_http_elsewhere(name);
         is_let_in
     }
 

@@ -123,7 +123,8 @@ impl Api {
             request.body(body).map_err(|error| Failure::exchange(2, &format!("bad_request: that cannot be asked for: {error}")))?;
         let answering = async {
             self.requests.ready().await.map_err(|error| broke(&error))?;
-            let answer = self.requests.send_request(request).await.map_err(|error| broke(&error))?;
+            let answer = self.requests.send_request(request).await;
+            let answer = answer.map_err(|error| if error.is_parse() { no_http(&self.authority) } else { broke(&error) })?;
             let status = answer.status();
             let body = to_bytes(Body::new(answer.into_body()), ANSWER_MAX).await.map_err(|error| broke(&error))?;
             Ok((status, body))
@@ -174,6 +175,15 @@ fn said(status: StatusCode, body: &[u8]) -> Result<Value, Failure> {
         None => {}
     }
     Err(Failure::exchange(70, &format!("unsupported: what answers there is not the API of a proxy (status {status})")))
+}
+
+/// Something else listens there.
+fn no_http(authority: &str) -> Failure {
+    let other = format!("write https://{authority} if it is the one of --admin with TLS");
+    let said = format!(
+        "unsupported: what answers at {authority} speaks no HTTP: {other}; the port of --cluster-listen is for nodes alone, and that of --admin for you"
+    );
+    Failure::exchange(70, &said)
 }
 
 /// HTTP over a connection, which a task of its own carries.

@@ -241,6 +241,32 @@ async fn who_looks_on_at_one_node_is_told_what_changes_at_another() {
     while page.next().await["gone"].as_array().is_none_or(|gone| !gone.contains(&json!("/browser-server/there"))) {}
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_is_kept_for_an_owner_whose_node_died_is_told_once_whoever_is_asked_with_that_node() {
+    let mut cluster = Cluster::start(3).await;
+    let peers = cluster.peers().await;
+    let _servers = servers(&peers).await;
+    let nodes = called(&cluster).await;
+    cluster.nodes[2].front.refuse(true);
+    cluster.nodes[2].kill();
+    for asked in 0..2 {
+        let kept = |rows: &[Value]| rows.len() == 3 && texts(rows, "state")[2] == "suspended";
+        let begun = Instant::now();
+        let rows = loop {
+            // Until it is written off, that node is one that does not answer.
+            let (_, said) = cluster.nodes[asked].asked("GET", "names", "").await;
+            match said["rows"].as_array() {
+                Some(rows) if kept(rows) && said["missing"] == json!([]) => break rows.clone(),
+                _ => assert!(begun.elapsed() < PATIENCE, "{said}"),
+            }
+            sleep(Duration::from_millis(200)).await;
+        };
+        assert_eq!((texts(&rows, "name"), texts(&rows, "node")), (["of-0", "of-1", "of-2"].map(str::to_owned).to_vec(), nodes.clone()));
+        assert_eq!((&rows[2]["session"], &rows[2]["since_ms"]), (&Value::Null, &Value::Null));
+        assert!(rows[2]["generation"].is_u64(), "{}", rows[2]);
+    }
+}
+
 /// What a page is told.
 struct Lines {
     stream: Stream,

@@ -2,10 +2,11 @@
 
 use std::process::{Command, Stdio};
 
+use harness::within;
 use serde_json::Value;
 use tempfile::tempdir;
 
-use super::Cluster;
+use super::{super::nats::Server, Cluster};
 
 /// `bss serve` with an environment that says nothing.
 fn serve() -> Command {
@@ -75,6 +76,46 @@ fn threat_33_a_password_in_the_url_of_nats_is_printed_nowhere() {
     }
     let error = checked(&[&["--cluster", "tls://***@nats.example:4222"][..], &here].concat()).1;
     assert!(error.contains("--print-config hides a user and password"), "{error}");
+}
+
+/// How `bss serve` ends as a node of the cluster on that NATS, and what it says.
+async fn ended(nats: &str, secret: &str) -> (Option<i32>, String) {
+    let folder = tempdir().expect("a folder");
+    std::fs::write(folder.path().join("secret"), secret).expect("written");
+    let mut command = tokio::process::Command::from(serve());
+    command.args(["--bind", "127.0.0.1:0", "--cluster", nats, "--cluster-listen", "127.0.0.1:0", "--cluster-secret"]);
+    command.arg(folder.path().join("secret")).env("RUST_LOG", "off").stderr(Stdio::piped()).kill_on_drop(true);
+    let output = within(command.output()).await.expect("bss runs");
+    (output.status.code(), String::from_utf8(output.stderr).expect("text"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn threat_35_a_node_with_another_secret_than_those_that_are_there_ends_and_says_so() {
+    let cluster = Cluster::start(1).await;
+    let (code, said) = ended(&cluster.nats.url(), "a secret of thirty-two bytes and more\n").await;
+    assert_eq!((code, said.lines().count()), (Some(2), 1), "{said}");
+    for part in [&cluster.nodes[0].links.address().to_string(), "\"bss\"", "give all nodes the same --cluster-secret"] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert!(cluster.nodes[0].readiness().await.contains("200 OK"), "the one that was there goes on");
+    assert_eq!(cluster.nodes[0].metric("bss_cluster_nodes").await, 1);
+}
+
+#[tokio::test]
+async fn a_nats_that_keeps_no_table_is_said_at_the_start_and_how_to_start_it() {
+    let nats = Server::start_with(&[]).await;
+    let (code, said) = ended(&nats.url(), "a secret of thirty-two bytes and more\n").await;
+    assert!(code == Some(2) && said.contains("`nats-server -js`") && said.lines().count() == 1, "{code:?} {said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_the_port_for_nodes_what_an_operator_asks_is_told_which_port_that_is() {
+    let cluster = Cluster::start(1).await;
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_bss"));
+    command.args(["admin", &cluster.nodes[0].links.address().to_string(), "names"]).kill_on_drop(true);
+    let output = within(command.output()).await.expect("bss runs");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert!(output.status.code() == Some(70) && said.contains("--cluster-listen is for nodes alone"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

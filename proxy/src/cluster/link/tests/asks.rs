@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use browser_stream_mux::{Config, Role, Session as Mux, Stream};
+use browser_stream_mux::{Code, Config, Role, Session as Mux, Stream};
 use harness::{Control, Peer, note, reply, within};
 use serde_json::{Value, json};
 use tokio::{
@@ -15,9 +15,10 @@ use uuid::Uuid;
 use super::{secret, until};
 use crate::{
     cluster::{
-        Links, Local, Node, Place, Timing,
+        Links, Local, Node, Place, State, Timing,
         link::{proof, tls::Tls},
     },
+    error::OpenError,
     limits::Limits,
     route::{StreamRouter, StreamServerProxy},
     session::{Opening, Sessions, bare::Bare, websocket::Any},
@@ -26,6 +27,7 @@ use crate::{
 /// A node with all that a program's has.
 struct Whole {
     sessions: Sessions,
+    names: StreamServerProxy,
     node: Node,
     port: SocketAddr,
     _serving: AbortOnDropHandle<()>,
@@ -39,9 +41,16 @@ struct Dialed {
 
 impl Whole {
     async fn new(table: &Local) -> Self {
+        Self::of(table, Limits::default()).await
+    }
+
+    async fn of(table: &Local, limits: Limits) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address");
-        let (names, limits) = (StreamServerProxy::new("/browser-server"), Arc::new(Limits::default()));
+        let (names, limits) = {
+            let limits = Arc::new(limits);
+            (StreamServerProxy::with_limits("/browser-server", limits.clone()), limits)
+        };
         let echo = async |opening: Opening| drop(opening.accept());
         let router = StreamRouter::new().mount(names.clone()).route("/echo", move |opening| Box::pin(echo(opening)));
         let sessions = Sessions::new(limits, Arc::new(router));
@@ -50,7 +59,7 @@ impl Whole {
         names.join(&node, &links);
         let serving = AbortOnDropHandle::new(tokio::spawn(async move { links.serve(listener).await }));
         until("it is in", || node.is_in()).await;
-        Self { sessions, node, port, _serving: serving }
+        Self { sessions, names, node, port, _serving: serving }
     }
 
     /// One with the server of a name, and that.
@@ -68,7 +77,17 @@ impl Whole {
     }
 
     fn knows_the_name(&self) -> bool {
-        self.node.whereabouts(&Place { prefix: "/browser-server".into(), name: "NAME".into() }).is_some()
+        self.knows_it_is().is_some()
+    }
+
+    fn knows_it_is(&self) -> Option<State> {
+        self.node.whereabouts(&Place { prefix: "/browser-server".into(), name: "NAME".into() }).map(|found| found.state)
+    }
+
+    /// What a visitor by HTTP is told.
+    async fn refuses(&self) -> OpenError {
+        let name = "NAME".try_into().expect("a name");
+        within(self.names.connect_http(&name, None)).await.expect_err("nobody serves it")
     }
 
     fn links(&self) -> usize {
@@ -109,6 +128,23 @@ async fn a_node_asks_for_servers_and_for_nothing_else() {
         assert_eq!(link.ask(path, json!({})).await, Err("not_found".to_owned()), "{path}");
     }
     assert!(!there.knows_the_name(), "it was not claimed");
+}
+
+#[tokio::test]
+async fn a_visitor_of_a_server_that_is_away_is_told_so_at_whichever_node_and_one_who_is_not_let_in_is_not() {
+    for (http, told) in [(true, Code::Unresponsive), (false, Code::NotFound)] {
+        let (table, limits) = (Local::new(), Limits { wait_max: Duration::from_millis(200), ..Limits::default() });
+        let (here, there) = (Whole::of(&table, limits.clone()).await, Whole::of(&table, limits).await);
+        let server = here.peer();
+        let control = server.claim_with("NAME", json!({ "http": http, "lease": true, "attempt": 0 })).await.expect("it is free");
+        server.vanish();
+        until("both know that it is away", || [&here, &there].iter().all(|node| node.knows_it_is() == Some(State::Suspended))).await;
+        for node in [&here, &there] {
+            let refused = node.refuses().await;
+            assert!(refused.is(told), "http: {http}: {refused}");
+        }
+        drop(control);
+    }
 }
 
 #[tokio::test]
