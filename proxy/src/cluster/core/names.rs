@@ -156,7 +156,7 @@ impl Core {
         let of_prefix = self.names.iter().filter(move |(place, _)| &*place.prefix == prefix);
         of_prefix.filter_map(move |(place, record)| {
             let row = record.row.as_ref()?;
-            (self.dead_since(row.node).is_some() && !self.is_left(now, row)).then_some((place, row))
+            (self.dead_since(row.node).is_some() && !self.is_left(now, record)).then_some((place, row))
         })
     }
 

@@ -209,7 +209,7 @@ fn of_another_node_that_is_known_by_what_came_first() {
     for (is_written_off_before, had) in [(true, false), (true, true), (false, false)] {
         let mut one = One::new();
         let other = NodeId { process: Uuid::from_u128(9), life: 0 };
-        let alive = NodeRow::Alive { address: "other".into(), heard: 0 };
+        let alive = NodeRow::Alive { address: "other".into(), heard: 0, proof: None };
         let joined = one.put(Row::Node(other, Some(alive)), Expected::Absent);
         let title = Title { instance: Uuid::from_u128(2), attempt: 1, generation: Some(7), sub: None };
         let row = NameRow { node: other, title, state: State::Up, http: false, left: Vec::new(), had, share: None };
