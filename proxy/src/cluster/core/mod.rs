@@ -333,6 +333,12 @@ impl Core {
 
     /// The table is not what it was: its numbers begin anew, and what was known by them is worth nothing.
     fn forget(&mut self, now: Time, newest: u64) {
+        // What is under way was written to the table that was: its answer says nothing of this one.
+        for Flight { what, sent, life } in std::mem::take(&mut self.flying).into_values() {
+            if let Flown::Join = what {
+                self.joined(now, sent, life, Outcome::Unknown);
+            }
+        }
         self.fence(now);
         self.peers.clear();
         let known: Vec<Place> = self.names.keys().cloned().collect();
