@@ -53,6 +53,8 @@ async fn the_readmes_lines_for_the_shell_do_what_they_say() {
     let section = readme.split("\n## From the shell\n").nth(1).expect("the section");
     let lines = section.split("```sh\n").nth(1).and_then(|rest| rest.split("```").next()).expect("its lines");
     let lines = lines.replace("8000", &port).replace("9000 web &", &format!("{free} web > port &"));
+    // Who types has seen by then that the name is there.
+    let lines = lines.replace("\nbss ls ", "\nwhile ! bss ls | grep -qx web; do sleep 0.1; done\nbss ls ");
     let script = format!(
         "trap 'echo; echo through' EXIT\n{lines}\nwhile ! grep -q web port; do sleep 0.1; done\n\
          curl --silent --noproxy '*' http://127.0.0.1:{free}/\ntar xOf folder.tar folder/file\n"
