@@ -145,6 +145,13 @@ impl Down {
         assert_eq!(came, bytes);
     }
 
+    /// Takes out what has come as a whole: its bytes of the mux.
+    fn take(&mut self) -> Vec<u8> {
+        let records = self.records();
+        self.raw.drain(..records.iter().map(|(_, body)| 4 + body.len()).sum::<usize>());
+        records.into_iter().filter(|(kind, _)| *kind == 0).map(|(_, body)| body).collect::<Vec<_>>().concat()
+    }
+
     /// What has come as a whole.
     fn records(&self) -> Vec<(u8, Vec<u8>)> {
         let (mut records, mut bytes) = (Vec::new(), &self.raw[..]);

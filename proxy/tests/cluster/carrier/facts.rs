@@ -92,11 +92,8 @@ async fn carry(nodes: &Nodes, mut down: Down, io: DuplexStream) {
     let secret = down.secret.clone();
     let (mut reads, mut writes) = tokio::io::split(io);
     let receive = async {
-        let mut written = 0;
         loop {
-            let bytes: Vec<u8> = down.records().into_iter().filter(|(kind, _)| *kind == 0).flat_map(|(_, body)| body).collect();
-            writes.write_all(&bytes[written..]).await.expect("the peer takes it");
-            written = bytes.len();
+            writes.write_all(&down.take()).await.expect("the peer takes it");
             let Some(chunk) = down.body.next().await else { return };
             down.raw.extend_from_slice(&chunk.expect("no error"));
         }
