@@ -160,7 +160,7 @@ test-nodes: $(ASSETS)
 # Brings a NATS server. A build of its own, too. SEEDS=N: so many seeds of the model.
 test-cluster: $(ASSETS) $(TESTS) browsers
 	cargo clippy --workspace --all-targets --locked --features browser-stream-server/cluster -- -D warnings
-	cargo test --locked -p browser-stream-server --features cluster --lib -- cluster:: config:: over_http:: route::
+	cargo test --locked -p browser-stream-server --features cluster --lib -- admin:: channel:: cluster:: config:: over_http:: room:: route::
 	NATS_SERVER=$$(sh tests/install-nats.sh) cargo test --locked -p browser-stream-server --features cluster --test cluster
 	cargo build --locked --quiet -p browser-stream-server --features cluster
 	cd tests && BSS_BIN=$(abspath $(or $(CARGO_TARGET_DIR),target)/debug/bss) NATS_SERVER=$$(sh install-nats.sh) npm run --silent cluster

@@ -130,7 +130,7 @@ async fn serve(config: Config, secrets: Secrets) -> anyhow::Result<()> {
     let mut router = router.route("/ice", ice);
     if config.prefix.iter().all(|prefix| prefix.as_str() != SWARM_PREFIX) {
         // Its peers have their names back after a restart, as others have.
-        router = router.mount(StreamServerProxy::with_lease_key(SWARM_PREFIX, limits.clone(), lease_key));
+        router = router.mount(StreamServerProxy::with_lease_key(SWARM_PREFIX, limits.clone(), lease_key.clone()));
     }
     let mut proxy = match identity.clone() {
         Some(identity) => Proxy::with_tls(config, router, identity),
@@ -142,7 +142,7 @@ async fn serve(config: Config, secrets: Secrets) -> anyhow::Result<()> {
     }
     #[cfg(feature = "cluster")]
     let joined = match secrets.membership {
-        Some(membership) => Some(membership.join(&proxy).await?),
+        Some(membership) => Some(membership.join(&proxy, &lease_key).await?),
         None => None,
     };
     let listener = proxy.listen().await?;

@@ -14,7 +14,7 @@ use async_nats::{
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 use parking_lot::Mutex;
 use tokio::{
-    sync::{OnceCell, mpsc},
+    sync::{Notify, OnceCell, mpsc},
     time::timeout,
 };
 
@@ -35,6 +35,8 @@ struct Inner {
     /// Kept while there is no table: it makes itself anew whenever it breaks.
     client: OnceCell<Client>,
     store: OnceCell<Store>,
+    /// The connection is there again: what NATS has may be another table than before.
+    back: Arc<Notify>,
     /// What was said last of why it is not to be had.
     said: Mutex<String>,
 }
@@ -88,7 +90,15 @@ impl Nats {
 
     /// The same with more to say.
     pub fn with(options: NatsOptions) -> Self {
-        Self { inner: Arc::new(Inner { options, client: OnceCell::new(), store: OnceCell::new(), said: Mutex::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                options,
+                client: OnceCell::new(),
+                store: OnceCell::new(),
+                back: Arc::default(),
+                said: Mutex::default(),
+            }),
+        }
     }
 
     /// Connects, unless that was done, and finds or makes the bucket.
@@ -106,9 +116,14 @@ impl Nats {
     /// Tells all changes from the beginning until one is not heard, or nobody listens.
     async fn tell(&self, changes: &mpsc::Sender<Change>) -> Option<()> {
         let store = self.store().await.inspect_err(|error| self.inner.say(error.to_string())).ok()?;
-        changes.send(Change::Begun).await.ok()?;
         // Asked anew: what `status` says was kept when the bucket was opened.
-        let state = store.stream.get_info().await.ok()?.state;
+        let Ok(info) = store.stream.get_info().await else {
+            // A NATS that lost all that it had has no bucket either: it is found, or made anew, for the next time.
+            self.inner.open().await.inspect_err(|error| self.inner.say(error.to_string())).ok()?;
+            return None;
+        };
+        let state = info.state;
+        changes.send(Change::Begun).await.ok()?;
         changes.send(Change::Newest(state.last_sequence)).await.ok()?;
         // All that there is, the newest of each key, and then what changes.
         let mut rows = store.watch_with_history(ALL).await.ok()?;
@@ -120,7 +135,10 @@ impl Nats {
         loop {
             // The renewals of this very node are heard: who hears nothing for long has missed something. So has one who waits for the rest of what there was.
             let silence = if is_current { SILENCE_MAX } else { REST_MAX };
-            let entry = timeout(silence, rows.next()).await.ok()??.ok()?;
+            let entry = tokio::select! {
+                entry = timeout(silence, rows.next()) => entry.ok()??.ok()?,
+                () = self.inner.back.notified() => return None,
+            };
             let is_last = !is_current && entry.delta == 0;
             is_current |= is_last;
             let revision = entry.revision;
@@ -185,7 +203,14 @@ impl Inner {
 
     async fn open(&self) -> Result<Store, NatsError> {
         let bucket = &self.options.bucket;
-        let connecting = || self.options.connect(ConnectOptions::new().name("bss").event_callback(tell_of));
+        let back = self.back.clone();
+        let hears = move |event| {
+            if let Event::Connected = event {
+                back.notify_waiters();
+            }
+            tell_of(event)
+        };
+        let connecting = || self.options.connect(ConnectOptions::new().name("bss").event_callback(hears));
         let client = self.client.get_or_try_init(connecting).await?;
         if !client.is_server_compatible(2, 11, 0) {
             return Err(NatsError::Old(client.server_info().version));

@@ -128,6 +128,11 @@ impl Membership {
         self.node.id().process
     }
 
+    /// Whether it knows which others there are.
+    pub(super) fn is_in(&self) -> bool {
+        self.node.is_in()
+    }
+
     /// Where others reach it.
     #[cfg(feature = "admin")]
     pub(super) fn address(&self) -> Arc<str> {

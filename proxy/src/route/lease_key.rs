@@ -71,6 +71,14 @@ impl LeaseKey {
         Self(Arc::new(secret.derive(b"leases 1")))
     }
 
+    /// What nodes show each other that have the cluster's secret and this key: with another one a server's lease would be worth nothing at the next node.
+    #[cfg(feature = "cluster")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn shown_by(&self, secret: &crate::cluster::Secret) -> crate::cluster::Secret {
+        secret.with(&[b"row with leases 1", self.0.as_slice()].concat())
+    }
+
     /// The key in this file: 64 lower-case hex digits and a line end. If there is no such file, one is made that its owner alone may read.
     ///
     /// Of several processes that find none at the same moment, one makes it and the others read it.

@@ -32,7 +32,7 @@ pub enum Unfit {
     Nats(NatsError),
     /// The secret.
     #[error(
-        "node {} at {:?} is in the bucket {bucket:?} with another secret, or is of another version of bss: give all nodes the same --cluster-secret, and each cluster a --cluster-bucket of its own",
+        "node {} at {:?} is in the bucket {bucket:?} with another secret or key of leases, or is of another version of bss: give all nodes the same --cluster-secret, and the same --lease-key or none, and each cluster a --cluster-bucket of its own",
         .other.node, .other.address
     )]
     Secret {
@@ -62,7 +62,7 @@ impl Membership {
     }
 
     /// Makes the proxy a node, and lets others in. Returns when it has joined those that are there; without NATS, or after a while, sooner.
-    pub async fn join(self, proxy: &Proxy) -> anyhow::Result<Joined> {
+    pub async fn join(self, proxy: &Proxy, lease_key: &LeaseKey) -> anyhow::Result<Joined> {
         let Cluster { listen, address, bucket, .. } = self.cluster;
         let listener = TcpListener::bind(listen)
             .await
@@ -70,7 +70,7 @@ impl Membership {
         // A port that the system chose.
         let address = if address == listen.to_string() { listener.local_addr()?.to_string() } else { address };
         let nats = Nats::with(self.nats.clone());
-        let node = Node::start_with(Arc::new(nats.clone()), &address, self.secret.clone(), Timing::default());
+        let node = Node::start_with(Arc::new(nats.clone()), &address, lease_key.shown_by(&self.secret), Timing::default());
         tracing::info!(node = %node.id(), address, bucket, "a node of a cluster");
         let serving = proxy.clone().with_cluster(node.clone(), self.secret)?.with_bus(Arc::new(NatsBus::with(self.nats)));
         tokio::spawn(async move { serving.serve_cluster(listener).await });

@@ -85,6 +85,22 @@ async fn a_restart_of_nats_takes_no_name_from_anybody() {
 }
 
 #[tokio::test]
+async fn a_nats_that_lost_all_that_it_had_gets_its_table_anew_and_all_names_can_be_had() {
+    let mut server = Server::start().await;
+    let url = server.url();
+    let (one, two) = tokio::join!(node(&url, timing()), node(&url, timing()));
+    let held = claim(&one, "NAME").await.expect("it is free");
+    server.stop().await;
+    server.forget();
+    server.again().await;
+    assert_eq!(held.lost().await, Why::Unavailable, "the table knows nothing of it");
+    until("both are in again, and nobody has it", || one.is_in() && two.is_in() && two.whereabouts(&place("NAME")).is_none()).await;
+    let again = claim(&two, "NAME").await.expect("it is anybody's");
+    until("the first hears of it", || one.whereabouts(&place("NAME")).is_some()).await;
+    assert!(again.is_valid());
+}
+
+#[tokio::test]
 async fn a_node_that_goes_leaves_its_names_at_once() {
     let server = Server::start().await;
     let url = server.url();

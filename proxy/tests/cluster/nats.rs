@@ -48,6 +48,11 @@ impl Server {
         self.child.kill().await.expect("killed");
     }
 
+    /// Forgets what it had on disk, while it does not run.
+    pub fn forget(&mut self) {
+        self.folder = tempdir().expect("a folder");
+    }
+
     /// Starts it again where it was, with what it had on disk.
     pub async fn again(&mut self) {
         self.child = run(self.address, &self.folder, &["--jetstream"]).await;

@@ -82,6 +82,11 @@ impl Secret {
         keyed(&self.derive(purpose))
     }
 
+    /// The same secret for those alone who have this in common as well.
+    pub(crate) fn with(&self, common: &[u8]) -> Self {
+        Self(self.derive(common))
+    }
+
     /// What stands in the row of a node, so that others see by the table that it has the secret. Whoever may write there may copy it, and has nothing of that but to be
     /// called a node: a link wants more.
     pub(crate) fn proof_of_row(&self, process: Uuid, address: &str) -> Arc<str> {

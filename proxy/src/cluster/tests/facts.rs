@@ -226,3 +226,28 @@ fn of_another_node_that_is_known_by_what_came_first() {
         assert_eq!(is_kept, had || !is_written_off_before, "written off before: {is_written_off_before}, had: {had}");
     }
 }
+
+#[test]
+fn an_answer_for_a_table_that_was_forgotten_says_nothing_of_the_one_that_is() {
+    let mut one = One::new();
+    for revision in 0..20 {
+        one.put(Row::Node(NodeId { process: Uuid::from_u128(9), life: revision }, Some(NodeRow::Fenced)), Expected::Absent);
+    }
+    one.claim();
+    let (number, write) = one.write();
+    let (outcome, _) = one.table.write(write);
+    one.table = Table::default();
+    for change in one.table.told() {
+        one.core.changed(one.now, change);
+    }
+    one.core.answered(one.now, number, outcome);
+    one.at(100);
+    one.at(1_000);
+    let known = one.core.whereabouts(one.now, &place());
+    assert_eq!(
+        (known.map(|known| known.node), one.table.count().0),
+        (Some(one.core.id()), 1),
+        "the claim waits, and gets the name of the new table"
+    );
+    assert!(one.events().iter().any(|event| matches!(event, Event::Granted { .. })));
+}

@@ -106,7 +106,8 @@ pub(super) async fn pass_on(
 ) -> Result<(), Fault> {
     let membership = inner.membership.get().ok_or(Fault::Gone)?;
     let (random, mark) = parts(connection).ok_or(Fault::Gone)?;
-    let way = membership.marked(random, &mark).ok_or(Fault::Gone)?;
+    // Who is out may not know of the node that has it.
+    let way = membership.marked(random, &mark).ok_or(if membership.is_in() { Fault::Gone } else { Fault::Away })?;
     let number = number?;
     let _place = inner.over_http.passing.begin(random, inner.limits.http_ups_max).ok_or(Fault::Crowded)?;
     let passed = async {

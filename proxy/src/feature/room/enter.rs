@@ -76,6 +76,18 @@ impl Room {
         self.state.lock().places.iter().find(is_own).map(|place| place.seat.clone())
     }
 
+    /// Whether this shows a seat here to be one's own, or that of a member at another node.
+    pub fn has(&self, key: &SeatKey, sub: Option<&Arc<str>>) -> bool {
+        #[cfg(feature = "cluster")]
+        let is_elsewhere = || {
+            let id = self.shown(key, sub.map(|sub| &**sub));
+            id.is_some_and(|id| self.state.lock().strangers.number_of(id).is_some())
+        };
+        #[cfg(not(feature = "cluster"))]
+        let is_elsewhere = || false;
+        self.seat(key, sub).is_some() || is_elsewhere()
+    }
+
     /// Lets one in, whose open is answered where that is certain and before anything else is said.
     pub fn enter(self: &Arc<Self>, guest: &mut Guest, opening: Opening) -> Result<Entered, Box<(Outside, Opening)>> {
         together(|| match guest.seat.clone() {

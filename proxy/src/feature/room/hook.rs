@@ -25,7 +25,8 @@ pub struct Joining {
     pub sub: Option<Arc<str>>,
     /// Its address, if its transport has one.
     pub remote: Option<SocketAddr>,
-    /// Whether it has no seat there yet; one that comes back is asked about again, for rights may have gone.
+    /// Whether it has no seat there yet; one that comes back is asked about again, for rights may have gone. In a cluster also of one that comes back at a node at which nobody of the
+    /// room is, or whose own was written off: there it is not known.
     pub is_new: bool,
     pub(super) profile: Option<Box<RawValue>>,
 }

@@ -1,7 +1,7 @@
 //! What peers ask for: to join, to watch which rooms there are.
 
 use browser_stream_mux::Code;
-use browser_stream_protocol::room::{PROFILE_MAX, RoomAccepted, RoomInfo, RoomOpen, Told};
+use browser_stream_protocol::room::{PROFILE_MAX, RoomAccepted, RoomInfo, RoomOpen, SeatKey, Told};
 use futures::{FutureExt, future::BoxFuture};
 use serde_json::{json, value::RawValue};
 
@@ -73,7 +73,8 @@ impl Rooms {
     /// What the program has to say to one who joins.
     async fn grant(&self, opening: &Opening, name: &Name, asked: &RoomOpen, permit: &Permit) -> Result<Grant, OpenError> {
         let Some(hook) = self.house.hooks.join.read().clone() else { return Ok(Grant::default()) };
-        let is_new = asked.seat.as_ref().and_then(|key| self.house.find(name)?.seat(key, permit.sub())).is_none();
+        let is_back = |key: &SeatKey| self.house.find(name).is_some_and(|room| room.has(key, permit.sub()));
+        let is_new = !asked.seat.as_ref().is_some_and(is_back);
         let session = opening.session();
         let (profile, sub) = (asked.profile.clone(), permit.sub().cloned());
         hook(Joining { name: name.clone(), session: session.id(), sub, remote: session.remote(), is_new, profile }).await

@@ -6,7 +6,7 @@ use harness::within;
 use serde_json::Value;
 use tempfile::tempdir;
 
-use super::{super::nats::Server, Cluster};
+use super::{super::nats::Server, Cluster, SECRET};
 
 /// `bss serve` with an environment that says nothing.
 fn serve() -> Command {
@@ -79,12 +79,18 @@ fn threat_33_a_password_in_the_url_of_nats_is_printed_nowhere() {
 }
 
 /// How `bss serve` ends as a node of the cluster on that NATS, and what it says.
-async fn ended(nats: &str, secret: &str) -> (Option<i32>, String) {
+async fn ended(nats: &str, secret: &str, args: &[&str]) -> (Option<i32>, String) {
     let folder = tempdir().expect("a folder");
     std::fs::write(folder.path().join("secret"), secret).expect("written");
     let mut command = tokio::process::Command::from(serve());
     command.args(["--bind", "127.0.0.1:0", "--cluster", nats, "--cluster-listen", "127.0.0.1:0", "--cluster-secret"]);
-    command.arg(folder.path().join("secret")).env("RUST_LOG", "off").stderr(Stdio::piped()).kill_on_drop(true);
+    command
+        .arg(folder.path().join("secret"))
+        .args(args)
+        .current_dir(folder.path())
+        .env("RUST_LOG", "off")
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
     let output = within(command.output()).await.expect("bss runs");
     (output.status.code(), String::from_utf8(output.stderr).expect("text"))
 }
@@ -92,7 +98,7 @@ async fn ended(nats: &str, secret: &str) -> (Option<i32>, String) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn threat_35_a_node_with_another_secret_than_those_that_are_there_ends_and_says_so() {
     let cluster = Cluster::start(1).await;
-    let (code, said) = ended(&cluster.nats.url(), "a secret of thirty-two bytes and more\n").await;
+    let (code, said) = ended(&cluster.nats.url(), "a secret of thirty-two bytes and more\n", &[]).await;
     assert_eq!((code, said.lines().count()), (Some(2), 1), "{said}");
     for part in [&cluster.nodes[0].links.address().to_string(), "\"bss\"", "give all nodes the same --cluster-secret"] {
         assert!(said.contains(part), "{said}");
@@ -101,10 +107,17 @@ async fn threat_35_a_node_with_another_secret_than_those_that_are_there_ends_and
     assert_eq!(cluster.nodes[0].metric("bss_cluster_nodes").await, 1);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_with_another_key_of_leases_than_those_that_are_there_ends_and_says_so() {
+    let cluster = Cluster::start(1).await;
+    let (code, said) = ended(&cluster.nats.url(), SECRET, &["--lease-key", "lease.key"]).await;
+    assert!(code == Some(2) && said.contains("the same --lease-key or none") && said.lines().count() == 1, "{code:?} {said}");
+}
+
 #[tokio::test]
 async fn a_nats_that_keeps_no_table_is_said_at_the_start_and_how_to_start_it() {
     let nats = Server::start_with(&[]).await;
-    let (code, said) = ended(&nats.url(), "a secret of thirty-two bytes and more\n").await;
+    let (code, said) = ended(&nats.url(), "a secret of thirty-two bytes and more\n", &[]).await;
     assert!(code == Some(2) && said.contains("`nats-server -js`") && said.lines().count() == 1, "{code:?} {said}");
 }
 

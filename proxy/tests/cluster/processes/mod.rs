@@ -30,6 +30,9 @@ use tokio::{
 
 use super::{PATIENCE, nats::Server};
 
+/// What all nodes have.
+const SECRET: &str = "a secret that all of these nodes have, and nobody else\n";
+
 /// A cluster of so many nodes.
 pub struct Cluster {
     pub nats: Server,
@@ -54,7 +57,7 @@ pub struct Node {
 impl Cluster {
     pub async fn start(count: usize) -> Self {
         let (nats, folder) = (Server::start().await, tempdir().expect("a folder"));
-        std::fs::write(folder.path().join("secret"), "a secret that all of these nodes have, and nobody else\n").expect("written");
+        std::fs::write(folder.path().join("secret"), SECRET).expect("written");
         let mut cluster = Self { nats, nodes: Vec::new(), folder };
         for _ in 0..count {
             cluster.add().await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use browser_stream_mux::{Code, StreamError};
 use browser_stream_protocol::room::{Said, Told};
 use browser_stream_server::{
+    Grant, Joining, OpenError,
     cluster::{Fault, Loopback},
     token::{JwtAuthorizer, SigningKey},
 };
@@ -141,6 +142,19 @@ async fn a_profile_that_is_another_behind_the_move_is_told() {
     let _again = nodes.join_as(2, "hall", shown).await;
     let told = |number| Told::Profile { number, profile: r#""new""#.into() };
     assert_eq!((one.next().await, three.next().await), (told(at_one), told(at_three)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_is_told_that_who_comes_back_at_another_node_is_not_new() {
+    let bus = Loopback::new();
+    let nodes = Nodes::three(&bus).await;
+    let ([_one, two, _three], _) = one_at_each(&nodes).await;
+    nodes.proxies[2].0.rooms.on_join(|joining: Joining| async move {
+        if joining.is_new { Err(OpenError::new(Code::Forbidden, "you are not on the list")) } else { Ok(Grant::default()) }
+    });
+    dies(&bus, 1);
+    let again = two.again(&nodes.proxies[2].0).await;
+    assert_eq!(again.id(), two.id());
 }
 
 #[tokio::test(start_paused = true)]

@@ -210,6 +210,10 @@ impl Room {
 
     fn stranger_left(&self, state: &mut State, number: u32, ending: &Ending, rooms: Option<Bytes>) {
         let Some(stranger) = state.strangers.remove(number) else { return };
+        // Nodes at which it was before it moved know it by numbers of their own.
+        for numbers in state.abroad.iter_mut().flat_map(|abroad| abroad.numbers.values_mut()) {
+            numbers.retain(|_, ours| *ours != number);
+        }
         self.recount(state);
         self.say_left(state, (number, stranger.who), ending, rooms);
     }

@@ -108,6 +108,10 @@ impl Room {
                 self.stranger_came(&mut state, node, figure);
                 return None;
             };
+            // It came back here meanwhile: the other node gives its place up.
+            if (state.places.get(index)?.turn, self.house.tally.get()?.post().node()) > (figure.turn, node) {
+                return None;
+            }
             let who = booked(BytesMut::from(&figure.who[..]), &self.house.books().memory);
             let (seat, stranger) = (seat.as_ref()?, figure.stranger(node, state.places.get(index)?.number(), who)?);
             self.flush(&mut state);
