@@ -2,7 +2,8 @@
 
 import { expect, type Page, serveEcho, test } from "../browser/fixture.ts";
 import { photograph } from "../browser/photograph.ts";
-import { freePort, startCluster } from "../harness/cluster.mjs";
+import { startCluster } from "../harness/cluster.mjs";
+import { freePort } from "../harness/port.mjs";
 
 const rows = (page: Page) => page.locator(".rows .body [role=row]");
 

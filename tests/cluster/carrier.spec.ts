@@ -2,7 +2,8 @@
 
 import { expect, serveEcho, test } from "../browser/fixture.ts";
 import { connect, expectWhole, said, serve, WINDOW_MAX } from "../browser/talk.ts";
-import { freePort, startCluster } from "../harness/cluster.mjs";
+import { startCluster } from "../harness/cluster.mjs";
+import { freePort } from "../harness/port.mjs";
 import { startUpgrades } from "../harness/upgrades.mjs";
 
 const LONG = process.env.LONG === "1";

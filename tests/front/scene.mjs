@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { WebSocket } from "ws";
-import { freePort, lookup, NAME, SITES, startFront } from "../harness/front.mjs";
+import { lookup, NAME, SITES, startFront } from "../harness/front.mjs";
 import { install } from "../harness/in-page.mjs";
+import { freePort } from "../harness/port.mjs";
 import { startProxy } from "../harness/proxy.mjs";
 
 install();

@@ -1,8 +1,6 @@
 /** A cluster on this machine, as the example starts it, of the program that the tests run. */
 
 import { execFileSync } from "node:child_process";
-import { once } from "node:events";
-import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import { startCluster as start } from "../../examples/cluster/start.mjs";
 import { bss } from "./programs.mjs";
@@ -18,14 +16,4 @@ export async function startCluster(count, args) {
 export function natsServer() {
   const said = process.env.NATS_SERVER;
   return said ?? execFileSync("sh", [INSTALL], { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] }).trim();
-}
-
-/** A port that nobody has at this moment, for what says in advance where it listens. */
-export async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  server.close();
-  await once(server, "close");
-  return port;
 }

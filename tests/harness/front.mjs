@@ -5,10 +5,11 @@
 
 import { execFileSync, spawn } from "node:child_process";
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "./port.mjs";
 import { front } from "./programs.mjs";
 import { until, within } from "./wait.mjs";
 
@@ -231,15 +232,6 @@ export function answers(port) {
 export function lookup(_, options, found) {
   if (options.all) found(null, [{ address: "127.0.0.1", family: 4 }]);
   else found(null, "127.0.0.1", 4);
-}
-
-/** A port that nothing listens on. */
-export async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(undefined)));
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** Makes a certificate that signs itself. @param {string} folder */

@@ -5,7 +5,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { answers, freePort } from "./front.mjs";
+import { answers } from "./front.mjs";
+import { freePort } from "./port.mjs";
 import { turnserver } from "./programs.mjs";
 import { within } from "./wait.mjs";
 

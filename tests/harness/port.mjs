@@ -1,0 +1,14 @@
+/** A port for what has to be told in advance where it listens. */
+
+import { once } from "node:events";
+import { createServer } from "node:net";
+
+/** One that nobody has at this moment. */
+export async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  server.close();
+  await once(server, "close");
+  return port;
+}
