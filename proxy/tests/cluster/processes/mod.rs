@@ -70,6 +70,16 @@ impl Cluster {
 
     /// One more node.
     pub async fn add(&mut self) {
+        // A port that was free a moment ago may be somebody else's by now.
+        for _ in 0..5 {
+            if let Some(node) = self.start_one().await {
+                return self.nodes.push(node);
+            }
+        }
+        panic!("no node starts");
+    }
+
+    async fn start_one(&self) -> Option<Node> {
         let nats = Shim::start(self.nats.address, 1).await;
         let mut command = Command::new(env!("CARGO_BIN_EXE_bss"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("BSS_")) {
@@ -86,11 +96,15 @@ impl Cluster {
         command.env("RUST_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("bss starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let line = lines.next().expect("a line").expect("text");
+        let Some(line) = lines.next() else {
+            child.wait().expect("it has ended");
+            return None;
+        };
+        let line = line.expect("text");
         thread::spawn(move || lines.for_each(drop));
         let address: SocketAddr = line.rsplit("http://").next().and_then(|url| url.trim_end_matches('/').parse().ok()).expect("a URL");
         let front = Shim::start(address, 1).await;
-        self.nodes.push(Node { child, address, admin, nats, links, front });
+        Some(Node { child, address, admin, nats, links, front })
     }
 
     /// A peer at that node.
