@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use browser_stream_client::{Code, DialError, ListenError, State};
+use browser_stream_client::{Code, ConnectError, DialError, ListenError, State};
 use futures::{StreamExt, TryStreamExt};
 use harness::{until, within};
 use serde_json::{Value, json};
@@ -87,6 +87,19 @@ async fn who_gets_no_name_in_time_from_a_proxy_that_gives_none_is_told_its_reaso
     let error = claiming.await.expect("no panic").err().expect("refused");
     assert!(matches!(&error, ListenError::Refused(error) if error.message == "this node does not reach NATS"), "{error}");
     assert_eq!((error.code(), begun.elapsed().as_secs()), (Code::Draining.into(), 30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_proxy_sends_it_on_and_that_finds_no_other_in_time_is_told_why() {
+    let (peer, _script, connection) = Script::begin().await;
+    let _session = connection.welcome().await;
+    let begun = Instant::now();
+    let connecting = tokio::spawn(peer.client().connect("NAME").resume(false).wait(Duration::from_secs(1)).into_future());
+    let (_, mut refused) = connection.opened().await;
+    say(&mut refused, json!({"error": {"code": "draining", "message": "this node does not reach NATS"}}));
+    let Err(ConnectError::Refused(error)) = connecting.await.expect("no panic") else { panic!("it is refused") };
+    assert_eq!((error.message.as_str(), error.is(Code::Draining)), ("this node does not reach NATS", true));
+    assert_eq!(begun.elapsed().as_secs(), 16, "its wait, and as long as an answer may take");
 }
 
 #[tokio::test(start_paused = true)]

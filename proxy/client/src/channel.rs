@@ -95,9 +95,10 @@ impl Channel {
                 Ok::<_, ConnectError>((carrier, accepted))
             };
             match shared.patiently(within(deadline, asked)).await {
-                // A proxy that goes down is no answer: the next one is asked.
+                // A proxy that goes down is no answer, unless there is no other in time: the next one is asked.
                 Err(ConnectError::Refused(error)) if error.is(Code::Draining) => {
-                    live = within(deadline, shared.newer(live.generation)).await?;
+                    let newer = timeout_at(deadline, shared.newer(live.generation)).await;
+                    live = newer.map_err(|_| error)??;
                 }
                 answer => return answer,
             }

@@ -127,12 +127,12 @@ struct Tries<'a> {
 }
 
 impl Tries<'_> {
-    /// An answer, or nothing from a proxy that goes down, once there is another.
+    /// An answer, or nothing from a proxy that goes down, once there is another; where none comes, what that one said.
     async fn settle<T>(&mut self, answer: Result<T, ConnectError>) -> Result<Option<T>, ConnectError> {
         match answer {
             Err(ConnectError::Refused(error)) if error.is(Code::Draining) => {
-                let newer = self.peer.shared().newer(self.generation);
-                self.generation = within(self.deadline, newer).await?.generation;
+                let newer = timeout_at(self.deadline, self.peer.shared().newer(self.generation)).await;
+                self.generation = newer.map_err(|_| error)??.generation;
                 Ok(None)
             }
             answer => answer.map(Some),

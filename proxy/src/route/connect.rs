@@ -66,6 +66,11 @@ pub(super) async fn connect(proxy: StreamServerProxy, opening: Opening, segment:
             if error.is(Code::BadRequest) {
                 session.count(Refusal::BadOpen);
             }
+            // As one that claims a name: its next session may be where the cluster is within reach.
+            #[cfg(feature = "cluster")]
+            if error.is(Code::Draining) && !session.is_node() {
+                session.send_away();
+            }
             (error, stream)
         }
     };
@@ -101,7 +106,7 @@ pub(super) async fn from_inside(proxy: &StreamServerProxy, name: &Name, options:
 /// The same for somebody who came by HTTP: to servers that let such in, and as if there were no others.
 pub(super) async fn by_http(proxy: &StreamServerProxy, name: &Name, meta: Box<RawValue>) -> Result<Stream, OpenError> {
     if !proxy.inner.registry.takes_http(name) {
-        return Err(not_found());
+        return Err(proxy.inner.registry.nobody(true));
     }
     Way::find(proxy, name, Duration::ZERO, true).await?.take(proxy, name, (Some(meta), true)).await
 }

@@ -192,6 +192,22 @@ async fn a_node_that_is_out_gives_its_names_up_and_sends_their_owners_away() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_node_that_is_out_says_of_no_name_that_nobody_has_it() {
+    let cluster = Together::new(2).await;
+    let _control = cluster.proxies[1].peer().claim("NAME").await.expect("it is free");
+    let (heard, other) = (cluster.proxies[0].peer(), cluster.proxies[0].peer());
+    let (_, mut session) = heard.ask("/session", json!({})).await.expect("a session");
+    cluster.cut(0, true);
+    until(|| !cluster.nodes[0].is_in()).await;
+    let at_once = json!({ "wait": 0 });
+    assert_eq!(heard.connect_with("ANOTHER", at_once.clone()).await.err().as_deref(), Some("draining"));
+    assert_eq!(within(note(&mut session)).await.expect("a note")["note"], "drain");
+    cluster.cut(0, false);
+    until(|| cluster.nodes[0].is_well()).await;
+    assert_eq!(other.connect_with("ANOTHER", at_once).await.err().as_deref(), Some("not_found"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_claim_that_was_given_up_before_its_answer_leaves_nothing() {
     let cluster = Together::new(2).await;
     cluster.cut(0, true);

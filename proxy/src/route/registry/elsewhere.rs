@@ -97,6 +97,16 @@ impl Registry {
         self.elsewhere.get().is_some()
     }
 
+    /// Why nobody can be told here that a name is free: nothing is heard of the other nodes.
+    pub(super) fn unheard(&self) -> Option<OpenError> {
+        self.elsewhere.get().filter(|elsewhere| !elsewhere.node.is_in()).map(|_| {
+            OpenError::new(
+                Code::Draining,
+                "nobody serves under this name here, and this node of the cluster does not reach NATS to hear of others: try again on a new connection, or in a few seconds",
+            )
+        })
+    }
+
     /// Whether another node has the name, or keeps it for its owner.
     pub(super) fn is_elsewhere(&self, name: &Name) -> bool {
         self.elsewhere.get().is_some_and(|elsewhere| elsewhere.find(name).is_some())

@@ -67,7 +67,8 @@ impl Registry {
     /// A place at the server of that name, when its turn comes.
     ///
     /// `not_found` when nobody held the name after `wait`; `busy` when the server has all the clients it takes, or stays paused;
-    /// `unresponsive` when it stays suspended; `timeout` when it leaves too many opens unanswered; `draining` when the proxy goes down.
+    /// `unresponsive` when it stays suspended; `timeout` when it leaves too many opens unanswered; `draining` when the proxy goes down, or is a node that hears
+    /// of no names any more.
     /// Dropping the future gives up the place in the queue.
     pub async fn seat(self: &Arc<Self>, name: &Name, wait: Duration) -> Result<Seat, OpenError> {
         match self.find(name, wait, false).await? {
@@ -92,7 +93,7 @@ impl Registry {
                     Ok(Err(_)) => {
                         return Err(OpenError::new(Code::Internal, "the queue for this name is gone"));
                     }
-                    Err(_) if !self.is_held(name, roams) => return Err(not_found()),
+                    Err(_) if !self.is_held(name, roams) => return Err(self.nobody(roams)),
                     Err(_) => break,
                 }
             }
@@ -165,8 +166,18 @@ impl Registry {
                 OpenError::new(Code::Timeout, "the server leaves too many clients unanswered")
             }
             Some(Hold::Up(_)) => OpenError::new(Code::Busy, "the server takes no clients just now"),
-            Some(Hold::Free) | None => not_found(),
+            Some(Hold::Free) | None => self.nobody(roams),
         }
+    }
+
+    /// Why nobody is found who has a name: who roams would learn of it at a node that is in the cluster.
+    pub fn nobody(&self, roams: bool) -> OpenError {
+        #[cfg(feature = "cluster")]
+        if let Some(unheard) = self.unheard().filter(|_| roams) {
+            return unheard;
+        }
+        let _ = roams;
+        not_found()
     }
 
     /// Gives out places for as long as somebody waits and the server takes more.
