@@ -12,9 +12,6 @@ const GRANT = (WINDOW_BYTES * 7) / 16;
 /** How much `ws` may hold: it never runs dry, and piles nothing up. */
 export const AHEAD = MIB;
 
-/** One chunk for all: nobody changes it. */
-const chunk = new Uint8Array(CHUNK);
-
 /** What a page asked for on its stream. */
 class Transfer {
   credit = 256 * 1024;
@@ -26,6 +23,13 @@ class Transfer {
   up = 0;
   /** Of those, what was not granted again. */
   owed = 0;
+  /** What is sent again and again, its header in front: one message for each, as over the bare WebSocket. */
+  chunk;
+
+  /** @param {number} id */
+  constructor(id) {
+    this.chunk = frame(DATA, 0, id, CHUNK, Buffer.alloc(CHUNK));
+  }
 }
 
 /** Claims `name` on an open WebSocket and serves it. @param {import("ws").WebSocket} socket @param {string} name */
@@ -37,8 +41,7 @@ export function serveLightly(socket, name) {
     while (transfer.down > 0 && transfer.credit >= CHUNK && socket.bufferedAmount < AHEAD) {
       transfer.credit -= CHUNK;
       transfer.down -= CHUNK;
-      socket.send(frame(DATA, 0, id, CHUNK), { fin: false, binary: true });
-      socket.send(chunk, { fin: true, binary: true }, () => give(id, transfer));
+      socket.send(transfer.chunk, () => give(id, transfer));
       if (transfer.down === 0) socket.send(frame(DATA, FIN, id, 0));
     }
   };
@@ -72,7 +75,7 @@ export function serveLightly(socket, name) {
     if (type === PING && flags & SYN) socket.send(frame(PING, ACK, 0, length));
     if (id === 0 || id % 2 === 1) return;
     if (flags & SYN) {
-      transfers.set(id, new Transfer());
+      transfers.set(id, new Transfer(id));
       socket.send(frame(WINDOW, ACK, id, WINDOW_BYTES - 256 * 1024));
     }
     const transfer = transfers.get(id);
