@@ -28,7 +28,9 @@ fail() {
     exit 1
 }
 
-# Its own log says where it listens.
+# Its own log says where it listens; that of the last run is not to be taken for it.
+: >"$work/bss.out"
+: >"$work/bss.log"
 RUST_LOG=info "$bss" serve --bind 127.0.0.1:0 --admin 127.0.0.1:0 --admin-actions >"$work/bss.out" 2>"$work/bss.log" &
 serving=$!
 peers=

@@ -5,9 +5,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { Readable, Writable } from "node:stream";
 import { after, before, test } from "node:test";
-import puppeteer from "puppeteer-core";
+import { openTab, startFirefox } from "../harness/firefox.mjs";
 import { install } from "../harness/in-page.mjs";
-import { firefox } from "../harness/programs.mjs";
 import { startProxy } from "../harness/proxy.mjs";
 import { startUpgrades } from "../harness/upgrades.mjs";
 
@@ -25,7 +24,7 @@ let browser;
 
 before(async () => {
   proxy = await startProxy();
-  browser = await puppeteer.launch({ browser: "firefox", executablePath: firefox(), headless: true });
+  browser = await startFirefox();
 });
 
 after(async () => {
@@ -33,15 +32,8 @@ after(async () => {
   await proxy?.stop();
 });
 
-async function tab(url = proxy.url) {
-  const context = await browser.createBrowserContext();
-  const page = await context.newPage();
-  await page.goto(url);
-  await page.evaluate(install);
-  await page.evaluate(async () => {
-    globalThis.bss = await import("/browser-stream-server.js");
-  });
-  return page;
+function tab(url = proxy.url) {
+  return openTab(browser, url);
 }
 
 for (const treatment of /** @type {const} */ (["refuse", "close"])) {

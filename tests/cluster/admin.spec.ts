@@ -43,9 +43,10 @@ test("the page of one node shows a session at another, and closes it", async ({ 
   await page.getByRole("link", { name: /^Events/ }).click();
   await expect(rows(page).filter({ hasText: "closed the session" })).toHaveCount(1);
   await expect(rows(page).filter({ hasText: "had the node" })).toHaveCount(1);
-  await cluster.nodes[1]?.end("SIGKILL");
   await page.getByRole("link", { name: "Overview" }).click();
   await expect(page.locator(".figures")).toContainText(/Node[0-9a-f]{8} of 3/);
+  await cluster.nodes[1]?.end("SIGKILL");
+  // Said for as long as it is not known to be dead: a quarter of a minute.
   await expect(page.getByText(/^No answer from node [0-9a-f]{8}$/)).toBeVisible();
   await photograph(page, "admin-cluster-overview");
   expect(problems).toEqual([]);

@@ -26,8 +26,8 @@ test("the example starts three nodes behind one address, and a stream goes from 
     const [server, client, visitor] = [await tab(first), await tab(second), await tab(cluster)];
     await serveEcho(server, name);
     for (const page of [client, visitor]) expect(await tryConnect(page, name)).toMatchObject({ ok: true });
-    const overview = await (await fetch(`${admin}/api/overview`)).json();
-    expect(Object.keys(overview.nodes), "it sees the other two").toHaveLength(2);
+    const nodes = async () => Object.keys((await (await fetch(`${admin}/api/overview`)).json()).nodes);
+    await expect.poll(nodes, "it sees the other two").toHaveLength(2);
     process.kill(Number(/process (\d+)/.exec(told)?.[1]), "SIGKILL");
     await expect.poll(() => told).toContain("node 1 has ended; the others go on");
   } finally {

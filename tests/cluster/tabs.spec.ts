@@ -4,6 +4,7 @@ import { expect, type Page, serveEcho, test, tryConnect } from "../browser/fixtu
 import { connect, expectWhole, said, serve, WINDOW_MAX } from "../browser/talk.ts";
 import { startCluster } from "../harness/cluster.mjs";
 import { startShim } from "../harness/shim.mjs";
+import { goOn, holdBack, moves } from "./held.ts";
 
 /** Bytes each way while a node is killed. */
 const TOTAL = (process.env.LONG === "1" ? 100 : 8) << 20;
@@ -43,12 +44,15 @@ for (const [whose, killed] of [
     const ways = await Promise.all([startShim(first.port), startShim(second.port)]);
     const [server, client] = await tabs(tab, ways);
     await serve(server, name, 1, TOTAL);
+    await holdBack(client, TOTAL);
     await connect(client, name, 2, TOTAL);
     const carried = () => ways.reduce((sum, way) => sum + way.carried(), 0);
     await expect.poll(carried, { intervals: [5], timeout: 60_000 }).toBeGreaterThan(TOTAL);
     ways[killed]?.to(third.port);
     await cluster.nodes[killed]?.end("SIGKILL");
+    await goOn(client);
     const [mine, theirs] = await Promise.all([said(client), said(server)]);
+    expect(await moves(client)).toBeGreaterThan(0);
     expectWhole(mine, theirs, 2, WINDOW_MAX, TOTAL);
     expect(await server.evaluate(() => kept.streams), "its server met one stream").toBe(1);
     for (const way of ways) await way.stop();

@@ -17,8 +17,8 @@ import { until, within } from "./wait.mjs";
 export const NAME = "bss.example.com";
 /** Below it stand the hosts of servers by HTTP. */
 export const SITES = "tabs.example.net";
-const START_MS = 10_000;
-const STOP_MS = 5_000;
+const START_MS = 30_000;
+const STOP_MS = 20_000;
 /** How much of the log is kept for an error message. */
 const LOG_CHARS = 8_000;
 

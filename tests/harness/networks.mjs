@@ -11,7 +11,7 @@ import { until } from "./wait.mjs";
 
 const run = promisify(execFile);
 
-const START_MS = 5_000;
+const START_MS = 30_000;
 
 /**
  * @typedef {object} Network

@@ -5,8 +5,10 @@ import { rss } from "./memory.mjs";
 import { bss } from "./programs.mjs";
 import { until, within } from "./wait.mjs";
 
-const START_MS = 10_000;
-const STOP_MS = 3_000;
+const START_MS = 30_000;
+/** So long it may take to end well; then it is ended. */
+const GRACE_MS = 3_000;
+const STOP_MS = 20_000;
 /** How much of the log is kept for an error message. */
 const LOG_CHARS = 8_000;
 
@@ -67,7 +69,7 @@ export async function startProxy(args = [], through = [], more = {}) {
     async stop() {
       process.off("exit", kill);
       child.kill("SIGTERM");
-      await within(STOP_MS, "the proxy's end", ended).catch(kill);
+      await within(GRACE_MS, "the proxy's end", ended).catch(kill);
       await until(STOP_MS, `process ${pid} to be gone`, () => !alive(pid));
     },
   };

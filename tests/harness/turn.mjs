@@ -10,8 +10,8 @@ import { freePort } from "./port.mjs";
 import { turnserver } from "./programs.mjs";
 import { within } from "./wait.mjs";
 
-const START_MS = 10_000;
-const STOP_MS = 5_000;
+const START_MS = 30_000;
+const STOP_MS = 20_000;
 /** How much of the log is kept. */
 const LOG_CHARS = 64_000;
 

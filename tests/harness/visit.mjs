@@ -4,10 +4,11 @@
  * `node visit.mjs URL`
  */
 
-import { chromium as browsers, expect } from "@playwright/test";
+import { expect as base, chromium as browsers } from "@playwright/test";
 import { chromium } from "./programs.mjs";
 
 const [url = "http://127.0.0.1:8080/"] = process.argv.slice(2);
+const expect = base.configure({ timeout: 30_000 });
 let since = performance.now();
 
 /** @param {string} what */

@@ -18,6 +18,8 @@ const { Channel } = /** @type {Entry} */ (
 
 const MESSAGES = 32;
 const LENGTH = 1 << 20;
+/** A reader may come before the publisher, whose connection is another. */
+const WAIT_MS = 15_000;
 
 /** @type {import("../harness/proxy.mjs").RunningProxy} */
 let proxy;
@@ -40,7 +42,9 @@ function* messages(seed) {
 test("32 messages of 1 MiB reach three readers in Node, as parts and whole", { timeout: 60_000 }, async () => {
   const mdms = [dial(), dial(), dial(), dial()];
   const [publication, ...subscriptions] = mdms.map((mdm, i) =>
-    i === 0 ? Channel(mdm).publish("node-channel", { waitFor: 3 }) : Channel(mdm).subscribe("node-channel"),
+    i === 0
+      ? Channel(mdm).publish("node-channel", { waitFor: 3 })
+      : Channel(mdm).subscribe("node-channel", { wait: WAIT_MS }),
   );
   assert(publication && "send" in publication);
   const reading = subscriptions.map(async (subscription, i) => {
@@ -66,7 +70,7 @@ test("32 messages of 1 MiB reach three readers in Node, as parts and whole", { t
 test("a publisher in Node that ends without a word is `lost` at its reader", { timeout: 60_000 }, async () => {
   const [one, other] = [dial(), dial()];
   const publication = Channel(one).publish("node-lost", { waitFor: 1 });
-  const subscription = Channel(other).subscribe("node-lost");
+  const subscription = Channel(other).subscribe("node-lost", { wait: WAIT_MS });
   await subscription.opened;
   publication.send(new ReadableStream({ start: (c) => c.enqueue("half") })).catch(() => {});
   const reading = (async () => {

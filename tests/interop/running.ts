@@ -58,7 +58,7 @@ export class Running {
 
   /** Its exit code, once it ended by itself. */
   async exit(): Promise<unknown> {
-    const [code] = await within(10_000, `the program's end; it said ${this.#errors}`, this.#ended);
+    const [code] = await within(60_000, `the program's end; it said ${this.#errors}`, this.#ended);
     return code;
   }
 
