@@ -2,10 +2,11 @@
 
 import { startOrigin } from "../../examples/image-swarm/serve.mjs";
 import { announce, type Evil, PIECE, pictures } from "../harness/evil.mjs";
+import { freePort } from "../harness/port.mjs";
 import { type RunningProxy, startProxy } from "../harness/proxy.mjs";
 import { test as base, expect, type Page } from "./fixture.ts";
 import { ALL, expectAll, ONE, totals } from "./image-swarm.ts";
-import { fetchIn, findable, join, seed } from "./swarm-tab.ts";
+import { fetchIn, findable, holders, join, seed } from "./swarm-tab.ts";
 
 interface Fixtures {
   /** The example's page, with an origin, at a proxy whose tracker knows nobody else. */
@@ -93,8 +94,11 @@ test("threat_25_a_tracker_that_is_started_again_is_told_anew_what_everybody_hold
   await expectAll(first);
   const { bytes } = site.sent();
   await site.proxy.kill();
-  const proxy = await startProxy(["--bind", `127.0.0.1:${site.proxy.port}`]);
+  const admin = `127.0.0.1:${await freePort()}`;
+  const proxy = await startProxy(["--bind", `127.0.0.1:${site.proxy.port}`, "--admin", admin]);
   await expect(first.locator("#status-text")).toHaveText("Connected", { timeout: 20_000 });
+  // It tells of its twenty pictures behind that.
+  await expect.poll(() => holders(admin)).toBe(20);
   const page = await tab(site.url);
   await expectAll(page);
   expect((await totals(page)).peers).toBeGreaterThanOrEqual(0.8 * ALL);

@@ -257,7 +257,10 @@ test.describe("where everybody may connect", () => {
     await form(page).getByRole("button", { name: "Later" }).click();
     await expect(form(page)).toHaveCount(0);
     await serveEcho(page, name);
+    // The page begins anew with it: what is typed before that is gone.
+    const reloaded = page.waitForEvent("load");
     await give(page, guarded.mint("--sub", "ann", "--listen", name));
+    await reloaded;
     await expect(form(page)).toHaveCount(0);
     await serveEcho(page, name);
     await expect(page.getByRole("heading", { level: 1 })).toContainText(name);

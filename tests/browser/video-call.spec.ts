@@ -5,13 +5,13 @@ import { expect, type Page } from "./fixture.ts";
 import { photograph } from "./photograph.ts";
 
 // One after the other, and with time: each encodes and decodes up to six pictures, which takes all of two cores.
-test.describe.configure({ mode: "default", timeout: 180_000 });
+test.describe.configure({ mode: "default", timeout: 300_000 });
 
 /** Everybody sees everybody else. */
 async function expectAll(pages: Record<string, Page>, way: string): Promise<void> {
   for (const [own, page] of Object.entries(pages)) {
     for (const other of Object.keys(pages).filter((name) => name !== own)) {
-      await expect(tile(page, other)).toHaveAttribute("data-way", way, { timeout: 40_000 });
+      await expect(tile(page, other)).toHaveAttribute("data-way", way, { timeout: 90_000 });
       await expectFrames(page, other);
       await expectPicture(tile(page, other));
     }
@@ -127,7 +127,7 @@ test("call: with the relay-only policy all goes through the proxy, says so, and 
     await expectFrames(page, other);
     await expectPicture(tile(page, other));
   }
-  await expect(tile(ben, "Cleo"), "the others have a way").toHaveAttribute("data-way", "direct");
+  await expect(tile(ben, "Cleo"), "the others have a way").toHaveAttribute("data-way", "direct", { timeout: 40_000 });
   await expect(tile(ada, "Ada (you)")).toContainText("to 2 via proxy");
   await expect(tile(ben, "Ada")).toHaveAttribute("data-speaking", "yes", { timeout: 40_000 });
   await photograph(ada, "video-call-proxy");
