@@ -99,7 +99,7 @@ test("threat_02_an_owner_takes_its_name_from_its_own_half_open_session", async (
   await listen(server, name);
   shim.stall();
   await server.evaluate(() => dispatchEvent(new Event("online")));
-  await expect.poll(() => told(server), { timeout: 20_000 }).toEqual(["listening", "suspended", "resumed"]);
+  await expect.poll(() => told(server), { timeout: 40_000 }).toEqual(["listening", "suspended", "resumed"]);
   expect(await tryConnect(client, name, { wait: 0 })).toMatchObject({ ok: true });
   // What the old session is told at last (superseded) means nothing to the new one.
   shim.flow();

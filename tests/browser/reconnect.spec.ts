@@ -75,7 +75,7 @@ test("a connection that stalls is noticed by a page that wakes, and followed by 
   shim.stall();
   await page.evaluate(() => dispatchEvent(new Event("online")));
   const events = async () => (await told(page)).map(({ what }) => what);
-  await expect.poll(events, { timeout: 20_000 }).toEqual(["waiting", [1, 0], "connecting", "open"]);
+  await expect.poll(events, { timeout: 40_000 }).toEqual(["waiting", [1, 0], "connecting", "open"]);
   expect(await ask(page)).toBe("not_found");
   await shim.stop();
 });
@@ -126,7 +126,12 @@ test("a page that wakes dials at once, however long it would wait", async ({ tab
     )?.[1];
   await expect.poll(delay, { timeout: 20_000 }).toBeGreaterThan(3000);
   // It dials before the event is over. Where it dials by itself just then, it waits again.
-  const wake = () => page.evaluate(() => [kept.mdm.state, (dispatchEvent(new Event("online")), kept.mdm.state)]);
+  const wake = () =>
+    page.evaluate(() => {
+      const before = kept.mdm.state;
+      dispatchEvent(new Event("online"));
+      return [before, kept.mdm.state];
+    });
   await expect.poll(wake).toEqual(["waiting", "connecting"]);
   shim.refuse(false);
   await expect.poll(() => state(page), { timeout: 20_000 }).toBe("open");
