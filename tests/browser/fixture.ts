@@ -66,6 +66,12 @@ async function load(page: Page): Promise<void> {
   });
 }
 
+/** Closes a tab of somebody who sees it go: one whose page is too busy then is gone before it could tell anybody. */
+export async function shut(page: Page): Promise<void> {
+  await page.evaluate(() => {});
+  await page.close();
+}
+
 /** Makes a tab serve `name` and send back what each client sends. */
 export async function serveEcho(page: Page, name: string): Promise<void> {
   await page.evaluate(async (name) => {

@@ -201,9 +201,9 @@ test("a tab shows what is posted to it, and answers as it is told", async ({ tab
   await photograph(server, "webhook-call");
   await server.context().grantPermissions(["clipboard-read", "clipboard-write"]);
   await call.getByRole("button", { name: "Copy as curl" }).click();
-  const command = await server.evaluate(() => navigator.clipboard.readText());
-  expect(command).toContain("-H 'x-mine: it'\\''s'");
-  expect(command).toContain(`--data-raw '{"a":[1,2]}' '${url}x?y'`);
+  const command = () => server.evaluate(() => navigator.clipboard.readText());
+  await expect.poll(command).toContain("-H 'x-mine: it'\\''s'");
+  expect(await command()).toContain(`--data-raw '{"a":[1,2]}' '${url}x?y'`);
   await server.getByRole("button", { name: "Clear" }).click();
   await expect(server.locator("#calls > li")).toHaveCount(0);
 });

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
+import { MuxPeer } from "../harness/mux-peer.mjs";
 import { startProxy } from "../harness/proxy.mjs";
-import { test } from "./fixture.ts";
+import { expect, test } from "./fixture.ts";
 
 const file = (name: string) => readFileSync(new URL(`original/${name}`, import.meta.url), "utf8");
 
@@ -18,6 +19,11 @@ test("the original's two browser programs run with only their import lines chang
     const says = (page: typeof server, text: string) => page.waitForEvent("console", (said) => said.text() === text);
     const told = Promise.all([says(server, "server got from client"), says(client, "client got from server")]);
     await server.goto(`${proxy.url}original/server.html`);
+    // A client that says nothing else waits two seconds for a name; this one waits until it is there.
+    const probe = await MuxPeer.dial(proxy.mux.replace(/mux$/, "boot"));
+    const asked = probe.open({ path: "/browser-server/connect/SERVER_NAME", wait: 15_000 });
+    expect(await probe.message(asked), "the server serves").toHaveProperty("id");
+    await probe.close();
     await client.goto(`${proxy.url}original/client.html`);
     await told;
   } finally {

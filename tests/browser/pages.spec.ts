@@ -1,7 +1,7 @@
 /** The pages that the proxy serves, as a person uses them. */
 
 import { startShim } from "../harness/shim.mjs";
-import { expect, test } from "./fixture.ts";
+import { expect, shut, test } from "./fixture.ts";
 import { photograph } from "./photograph.ts";
 
 test("echo: a second tab types and sees it come back, and the first counts its clients", async ({ tab, realProxy }) => {
@@ -25,7 +25,7 @@ test("echo: a second tab types and sees it come back, and the first counts its c
   await photograph(client, "echo-client");
   await photograph(server, "echo-server");
 
-  await client.close();
+  await shut(client);
   await expect(server.locator("#clients")).toHaveText("0");
   await expect(server.locator("#served")).toHaveText("1");
   await server.getByRole("button", { name: "Stop" }).click();
@@ -135,6 +135,7 @@ test("ping-pong: two tabs play over the proxy and directly, and a broken path is
   tab,
   realProxy,
 }) => {
+  test.slow();
   const server = await tab(`${realProxy.url}examples/ping-pong/`);
   await expect(server.getByRole("status")).toHaveText("Ready");
   await photograph(server, "ping-pong-server");
@@ -142,7 +143,7 @@ test("ping-pong: two tabs play over the proxy and directly, and a broken path is
   await server.getByRole("link", { name: "Open the other tab" }).click();
   const player = await opening;
   const carrier = player.locator("#carrier");
-  await expect(carrier).toHaveText(/^Direct/);
+  await expect(carrier).toHaveText(/^Direct/, { timeout: 40_000 });
   await expect(server.locator("#answered-direct")).not.toHaveText("0");
   await expect(server.locator("#players")).toHaveText("1");
   for (const time of ["#proxy-median", "#direct-median"]) await expect(player.locator(time)).toContainText(/m?s$/);
@@ -157,13 +158,20 @@ test("ping-pong: two tabs play over the proxy and directly, and a broken path is
     });
     return said;
   });
-  await player.getByRole("button", { name: "Break the direct path" }).press("Enter");
-  await expect(carrier).toHaveText(/^Broken/);
+  const breaker = player.getByRole("button", { name: "Break the direct path" });
+  await expect(breaker).toBeEnabled();
+  const moves = async () => Number(await player.locator("#moves").textContent());
+  const before = await moves();
+  await breaker.press("Enter");
+  await expect.poll(() => said.jsonValue()).toContainEqual(expect.stringMatching(/^Broken/));
   await photograph(player, "ping-pong-broken");
-  await expect.poll(() => said.jsonValue()).toContainEqual(expect.stringMatching(/^On the proxy .* after the break/));
-  await expect(carrier).toHaveText(/^Direct/);
-  await expect(player.locator("#moves")).toHaveText("3");
-  await server.close();
+  await expect
+    .poll(() => said.jsonValue(), { timeout: 40_000 })
+    .toContainEqual(expect.stringMatching(/^On the proxy .* after the break/));
+  await expect(carrier).toHaveText(/^Direct/, { timeout: 40_000 });
+  // To the proxy and back, and once more each time that a busy machine keeps it silent for too long.
+  await expect.poll(moves).toBeGreaterThanOrEqual(before + 2);
+  await shut(server);
   await expect(player.locator("#player-problem")).toContainText("lost");
 });
 
@@ -202,7 +210,7 @@ test("send-image: a picture from one tab appears in another, and what is none is
   const opening = frame.waitForEvent("popup");
   await frame.getByRole("link", { name: "Open the tab that sends" }).click();
   const sender = await opening;
-  await expect(sender.locator("#way")).toContainText("Directly");
+  await expect(sender.locator("#way")).toContainText("Directly", { timeout: 40_000 });
   const draw = sender.getByRole("button", { name: "Draw one and send it" });
   await expect(draw, "who came by the keyboard goes on from here").toBeFocused();
   await sender.keyboard.press("Enter");
@@ -210,8 +218,11 @@ test("send-image: a picture from one tab appears in another, and what is none is
   await expect(pictures).toHaveCount(1);
   await expect(frame.getByRole("listitem")).toContainText("circles.png");
   expect(await pictures.first().evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(960);
-  await expect(sender.getByText("Shown. It went directly."), "as both tabs say").toBeVisible();
-  await expect(frame.getByRole("listitem")).toContainText(", directly");
+  // A stream that takes more than a second to move goes through the proxy, rightly.
+  const told = sender.getByText(/^Shown\. It went (directly|through the proxy)\.$/);
+  await expect(told).toBeVisible();
+  const [, way] = /went (.*)\.$/.exec((await told.textContent()) ?? "") ?? [];
+  await expect(frame.getByRole("listitem"), "both tabs say the same").toContainText(`, ${way}`);
   await sender
     .getByLabel("Choose pictures")
     .setInputFiles([{ name: "日本 no picture.txt", mimeType: "text/plain", buffer: Buffer.from("text") }]);
@@ -232,6 +243,6 @@ test("send-image: a picture from one tab appears in another, and what is none is
   await expect(sender.getByText("Shown.")).toHaveCount(9);
   await photograph(frame, "send-image-frame");
   await photograph(sender, "send-image-sender");
-  await frame.close();
+  await shut(frame);
   await expect(sender.locator("#sender-problem")).toContainText("lost");
 });

@@ -10,7 +10,7 @@ async function play(tab: (url?: string) => Promise<Page>, proxy: string, shim: s
   await expect(server.getByRole("status")).toHaveText("Ready");
   const link = await server.locator("#open-player").evaluate((a: HTMLAnchorElement) => a.href);
   const player = await tab(link.replace(proxy, shim));
-  await expect(player.locator("#carrier")).toHaveText(/^Direct/);
+  await expect(player.locator("#carrier")).toHaveText(/^Direct/, { timeout: 40_000 });
   return player;
 }
 

@@ -27,6 +27,20 @@ async function dial(page: Page, options: { carriers?: readonly ["websocket"] } =
   }, options);
 }
 
+/** Counts the WebSockets that the page makes from now on; its other requests are none of this. */
+async function countSockets(page: Page): Promise<void> {
+  await page.evaluate(() => {
+    kept.sockets = 0;
+    globalThis.WebSocket = class extends WebSocket {
+      constructor(url: string | URL, protocols?: string | string[]) {
+        super(url, protocols);
+        kept.sockets++;
+      }
+    };
+  });
+}
+
+const sockets = (page: Page): Promise<number> => page.evaluate(() => kept.sockets);
 const told = (page: Page): Promise<{ what: unknown; turn: number }[]> => page.evaluate(() => kept.told);
 const state = (page: Page): Promise<string> => page.evaluate(() => kept.mdm.state);
 
@@ -37,15 +51,16 @@ const ask = (page: Page): Promise<string> =>
 test("a connection that is cut is back at once, on the event", async ({ tab, realProxy }) => {
   const shim = await startShim(realProxy.port);
   const page = await tab(shim.url);
-  await dial(page);
-  const before = shim.connections();
+  await countSockets(page);
+  await dial(page, { carriers: ["websocket"] });
+  expect(await sockets(page)).toBe(1);
   shim.cut();
   await expect.poll(() => told(page).then((all) => all.length)).toBe(4);
   const all = await told(page);
   expect(all.map(({ what }) => what)).toEqual(["waiting", [1, 0], "connecting", "open"]);
   const turns = all.slice(0, 3).map(({ turn }) => turn);
   expect(turns, "no timer lies between").toEqual(turns.map(() => turns[0]));
-  expect(shim.connections()).toBe(before + 1);
+  expect(await sockets(page)).toBe(2);
   expect(await ask(page)).toBe("not_found");
   await shim.stop();
 });
@@ -60,7 +75,7 @@ test("a connection that stalls is noticed by a page that wakes, and followed by 
   shim.stall();
   await page.evaluate(() => dispatchEvent(new Event("online")));
   const events = async () => (await told(page)).map(({ what }) => what);
-  await expect.poll(events, { timeout: 20_000 }).toEqual(["waiting", [1, 0], "connecting", "open"]);
+  await expect.poll(events, { timeout: 40_000 }).toEqual(["waiting", [1, 0], "connecting", "open"]);
   expect(await ask(page)).toBe("not_found");
   await shim.stop();
 });
@@ -110,19 +125,24 @@ test("a page that wakes dials at once, however long it would wait", async ({ tab
         .at(-1) as number[]
     )?.[1];
   await expect.poll(delay, { timeout: 20_000 }).toBeGreaterThan(3000);
-  await expect.poll(() => state(page)).toBe("waiting");
+  // It dials before the event is over. Where it dials by itself just then, it waits again.
+  const wake = () =>
+    page.evaluate(() => {
+      const before = kept.mdm.state;
+      dispatchEvent(new Event("online"));
+      return [before, kept.mdm.state];
+    });
+  await expect.poll(wake).toEqual(["waiting", "connecting"]);
   shim.refuse(false);
-  const start = Date.now();
-  await page.evaluate(() => dispatchEvent(new Event("online")));
-  await expect.poll(() => state(page)).toBe("open");
-  expect(Date.now() - start).toBeLessThan(2000);
+  await expect.poll(() => state(page), { timeout: 20_000 }).toBe("open");
   await shim.stop();
 });
 
 test("close() while it waits is the end, for the streams that wait too", async ({ tab, realProxy }) => {
   const shim = await startShim(realProxy.port);
   const page = await tab(shim.url);
-  await dial(page);
+  await countSockets(page);
+  await dial(page, { carriers: ["websocket"] });
   shim.refuse(true);
   shim.cut();
   await expect.poll(() => state(page)).toBe("waiting");
@@ -132,12 +152,12 @@ test("close() while it waits is the end, for the streams that wait too", async (
     return [(await t.outcome(stream.closed)).code, kept.mdm.state];
   });
   expect(ends).toEqual(["lost", "closed"]);
-  const before = shim.connections();
+  const before = await sockets(page);
   shim.refuse(false);
   await page.evaluate(() => dispatchEvent(new Event("online")));
   // Another handle's connection comes through, and no other.
-  await dial(page);
-  expect(shim.connections()).toBe(before + 1);
+  await dial(page, { carriers: ["websocket"] });
+  expect(await sockets(page)).toBe(before + 1);
   await shim.stop();
 });
 

@@ -5,6 +5,9 @@ import { type Shim, startShim } from "../harness/shim.mjs";
 import { expect, test } from "./fixture.ts";
 import { CUTS, connect, expectWhole, harass, said, serve, TOTAL, WINDOW_MAX } from "./talk.ts";
 
+// They are as fast as the machine is.
+test.slow();
+
 /** How often the proxy is started again. */
 const RESTARTS = 10;
 

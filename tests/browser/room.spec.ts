@@ -84,13 +84,17 @@ test("questions come back with answers, or say in time who did not answer", asyn
   await mute.evaluate(() => {
     for (const event of ["add", "refuse"]) kept.room.on(event, () => new Promise(() => {}));
   });
+  await expect.poll(() => ada.evaluate(() => kept.room.members.size)).toBe(3);
   const asked = await ada.evaluate(async ([, eve, mute]) => {
     const { room } = kept;
     const start = performance.now();
-    const late = await room
-      .timeout(300)
+    const asking = room
+      .timeout(5000)
       .emitWithAck("add", 1, 2)
       .catch((error: unknown) => error);
+    // Timers run in the order of their times, however busy the page is; were those 10 s that it is without a timeout, this one would be the first.
+    const tooLate = new Promise((resolve) => setTimeout(resolve, 9000, {}));
+    const late = await Promise.race([asking, tooLate]);
     const ms = performance.now() - start;
     const refused = await room
       .to(eve)
@@ -104,7 +108,7 @@ test("questions come back with answers, or say in time who did not answer", asyn
     return {
       one: await room.to(eve).emitWithAck("add", 20, 22),
       late: [late.name, late.code, late.answers.map(({ value }: { value: unknown }) => value), ids(late.missing)],
-      isInTime: ms >= 300 && ms < 1300,
+      isInTime: ms >= 5000,
       refused: [refused.code, refused.detail, ids(refused.missing)],
       unheard: unheard.code,
     };

@@ -80,6 +80,7 @@ test("a_page_and_a_page_say_what_no_proxy_can_read", async ({ tab, name }) => {
 });
 
 test("64_mib_sealed_with_twenty_cuts_and_moves_arrive_whole_and_once", async ({ tab, name, realProxy }) => {
+  test.slow();
   const shims: Shim[] = await Promise.all([startShim(realProxy.port), startShim(realProxy.port)]);
   const [server, client] = await Promise.all(shims.map((shim) => tab(shim.url)));
   if (!server || !client) throw new Error("two tabs");
@@ -93,6 +94,7 @@ test("64_mib_sealed_with_twenty_cuts_and_moves_arrive_whole_and_once", async ({ 
     kept.stream.on("carrier", () => kept.moves++);
     await kept.stream.opened;
   }, address);
+  await expect.poll(() => client.evaluate(() => kept.stream.carrier), { timeout: 40_000 }).toBe("direct");
   const received = server.evaluate(() => t.receive(kept.served[0].readable));
   const sending = client.evaluate(
     (total) =>

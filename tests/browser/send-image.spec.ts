@@ -1,6 +1,6 @@
 /** The pages of send-image where something goes wrong: tabs that close, names that are taken, pictures that do not arrive. */
 
-import { expect, type Page, test } from "./fixture.ts";
+import { expect, type Page, shut, test } from "./fixture.ts";
 import { photograph } from "./photograph.ts";
 
 /** A picture of one point. */
@@ -27,6 +27,7 @@ test("the tab that shows is closed: each picture says at once and in one text th
   tab,
   realProxy,
 }) => {
+  test.slow();
   const frame = await tab(`${realProxy.url}examples/send-image/`);
   const sender = await openSender(frame);
   // It takes them, and gets none shown: three are on their way, and the others wait.
@@ -37,7 +38,7 @@ test("the tab that shows is closed: each picture says at once and in one text th
   await expect(sender.getByText("On its way.")).toHaveCount(3);
   await sender.setViewportSize({ width: 390, height: 700 });
   await told(sender).last().scrollIntoViewIfNeeded();
-  await frame.close();
+  await shut(frame);
   await expect(status(sender)).toHaveText("Not connected");
   const texts = await told(sender).allTextContents();
   expect(texts).toEqual(texts.map(() => "It did not arrive: the connection to the other tab ended."));
@@ -59,7 +60,7 @@ test("the tab that shows is closed: each picture says at once and in one text th
   await sender.getByRole("button", { name: "Send again point 7.png" }).click();
   await expect(sender.getByText("Shown.")).toHaveCount(1);
   await sender.getByRole("button", { name: "Send the 39 that did not arrive again" }).click();
-  await expect(sender.getByText("Shown.")).toHaveCount(40);
+  await expect(sender.getByText("Shown.")).toHaveCount(40, { timeout: 60_000 });
   await expect(sender.locator("#missed")).toBeHidden();
   await expect(next.getByRole("img")).toHaveCount(24);
   await expect(next.getByText("The newest 24 are kept here. 16 older ones were taken down.")).toBeVisible();
@@ -89,7 +90,7 @@ test("a second tab under one name says whose turn it is, and has the name when t
   const second = await tab(first.url());
   await expect(second.getByText("Another tab has the name in this address")).toBeVisible();
   await photograph(second, "send-image-queued");
-  await first.close();
+  await shut(first);
   await expect(status(second)).toHaveText("Ready");
   await expect(second.getByText("Another tab has the name")).toBeHidden();
 });

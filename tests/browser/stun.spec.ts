@@ -77,17 +77,17 @@ test("a_page_that_hides_its_address_is_told_by_the_proxy_how_others_see_it", asy
   proxy = await start("--stun", `${networks.near.address}:3478`);
   const client = await meet(info, name);
   const found = () => client.evaluate(() => kept.found);
-  await expect.poll(found).toContainEqual({ type: "srflx", address: networks.far.address });
+  await expect.poll(found, { timeout: 40_000 }).toContainEqual({ type: "srflx", address: networks.far.address });
   const own = (await found()).filter(({ type }: { type: string }) => type === "host");
   expect(own.length, "its own addresses").toBeGreaterThan(0);
   for (const { address } of own) expect(address).toMatch(/\.local$/);
-  await expect.poll(() => client.evaluate(() => kept.stream.carrier)).toBe("direct");
+  await expect.poll(() => client.evaluate(() => kept.stream.carrier), { timeout: 40_000 }).toBe("direct");
 });
 
 test("without_it_nobody_tells", async ({ name }, info) => {
   proxy = await start();
   const client = await meet(info, name);
-  await expect.poll(() => client.evaluate(() => kept.isGathered)).toBe(true);
+  await expect.poll(() => client.evaluate(() => kept.isGathered), { timeout: 40_000 }).toBe(true);
   const found = await client.evaluate(() => kept.found.map(({ type }: { type: string }) => type));
   expect([...new Set(found)]).toEqual(["host"]);
 });

@@ -2,10 +2,11 @@
 
 import { startOrigin } from "../../examples/image-swarm/serve.mjs";
 import { announce, type Evil, PIECE, pictures } from "../harness/evil.mjs";
+import { freePort } from "../harness/port.mjs";
 import { type RunningProxy, startProxy } from "../harness/proxy.mjs";
 import { test as base, expect, type Page } from "./fixture.ts";
-import { ALL, expectAll, ONE, totals } from "./image-swarm.ts";
-import { fetchIn, findable, join, seed } from "./swarm-tab.ts";
+import { ALL, expectAll, ONE, totals, visit } from "./image-swarm.ts";
+import { fetchIn, findable, holders, join, seed } from "./swarm-tab.ts";
 
 interface Fixtures {
   /** The example's page, with an origin, at a proxy whose tracker knows nobody else. */
@@ -40,12 +41,14 @@ test("threat_25_dead_ids_among_the_candidates_are_waited_for_once_and_all_togeth
   const page = await tab(site.url);
   await expectAll(page);
   expect(await totals(page)).toMatchObject({ origin: ALL });
-  const opened: { name: string; at: number }[] = await dead.evaluate(() => kept.opened);
+  const all: { name: string; at: number }[] = await dead.evaluate(() => kept.opened);
+  // Half a minute later each may be tried again.
+  const opened = all.filter(({ at }) => at - (all[0]?.at ?? 0) < 25_000);
   expect(new Set(opened.map(({ name }) => name)).size).toBe(5);
   expect(opened, "each is dialed once, for all pictures").toHaveLength(5);
   const times = opened.map(({ at }) => at);
-  // Were they waited for one after the other, the last would be dialed four times that later.
-  expect(Math.max(...times) - Math.min(...times)).toBeLessThan(3000);
+  // Were they waited for one after the other, three seconds each, the last would be dialed twelve seconds later.
+  expect(Math.max(...times) - Math.min(...times)).toBeLessThan(10_000);
 });
 
 for (const [kind, fact] of [
@@ -69,9 +72,9 @@ test("threat_25_wrong_bytes_are_shown_to_nobody_and_who_sent_them_is_asked_no_mo
   const asked: number = await liar.evaluate(() => kept.asked);
   expect(asked, "what was asked of it before the first answer, and not each piece").toBeLessThan(40);
   // The same next to somebody who does not lie.
-  const other = await tab(site.url);
+  const other = await visit(tab, site.url);
   await expectAll(other);
-  expect((await totals(other)).peers).toBeGreaterThanOrEqual(0.8 * ALL);
+  expect(await totals(other)).toEqual({ peers: ALL, origin: 0, here: 0 });
 });
 
 test("threat_25_a_seeder_that_leaves_in_the_middle_costs_nothing_but_the_rest_from_the_origin", async ({
@@ -91,14 +94,15 @@ test("threat_25_a_seeder_that_leaves_in_the_middle_costs_nothing_but_the_rest_fr
 test("threat_25_a_tracker_that_is_started_again_is_told_anew_what_everybody_holds", async ({ tab, site }) => {
   const first = await tab(site.url);
   await expectAll(first);
-  const { bytes } = site.sent();
   await site.proxy.kill();
-  const proxy = await startProxy(["--bind", `127.0.0.1:${site.proxy.port}`]);
+  const admin = `127.0.0.1:${await freePort()}`;
+  const proxy = await startProxy(["--bind", `127.0.0.1:${site.proxy.port}`, "--admin", admin]);
   await expect(first.locator("#status-text")).toHaveText("Connected", { timeout: 20_000 });
-  const page = await tab(site.url);
+  // It tells of its twenty pictures behind that.
+  await expect.poll(() => holders(admin)).toBe(20);
+  const page = await visit(tab, site.url);
   await expectAll(page);
-  expect((await totals(page)).peers).toBeGreaterThanOrEqual(0.8 * ALL);
-  expect(site.sent().bytes - bytes).toBeLessThanOrEqual(0.2 * ALL);
+  expect(await totals(page)).toEqual({ peers: ALL, origin: 0, here: 0 });
   await proxy.stop();
 });
 

@@ -74,8 +74,13 @@ test("what is seen comes first, then the rest, and what is lazy when somebody is
   await expect.poll(() => wanted(page), "one at a time").toEqual(["a", "d"]);
   await page.evaluate(async () => {
     document.getElementById("e")?.scrollIntoView({ block: "end" });
-    // What is seen is told with the next picture of the page.
-    for (let frame = 0; frame < 3; frame++) await new Promise((resolve) => requestAnimationFrame(resolve));
+    // What is seen is told with a picture of the page, to all who want to know it at once.
+    await new Promise<void>((resolve) => {
+      const seen = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && resolve(), {
+        rootMargin: "75% 0px",
+      });
+      seen.observe(document.getElementById("c") as Element);
+    });
   });
   await give(page, "d");
   await expect.poll(() => wanted(page), "in the order of the page among those that are near").toEqual(["a", "d", "c"]);

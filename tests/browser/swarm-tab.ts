@@ -51,3 +51,9 @@ export async function fetchIn(
 export async function findable(page: Page, id: string): Promise<void> {
   await expect.poll(() => page.evaluate(async (id) => (await kept.swarm.find(id)).seeders, id)).toBeGreaterThan(0);
 }
+
+/** How many holders a tracker knows: a page counts once for each content that it holds. `admin` is where its proxy has `--admin`. */
+export async function holders(admin: string): Promise<number> {
+  const metrics = await (await fetch(`http://${admin}/metrics`)).text();
+  return Number(/^bss_swarm_holders (\d+)/m.exec(metrics)?.[1]);
+}

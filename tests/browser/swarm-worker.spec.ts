@@ -174,7 +174,10 @@ test("threat_25_a_page_that_is_closed_in_the_middle_hands_over_and_without_any_t
   const picture = "/examples/image-swarm/pictures/01.png";
   await reader.evaluate(
     async ({ id, picture }) => {
-      await navigator.serviceWorker.ready;
+      const { serviceWorker } = navigator;
+      // A worker that is there has taken over this page, too, a moment later.
+      if (!serviceWorker.controller)
+        await new Promise((resolve) => serviceWorker.addEventListener("controllerchange", resolve, { once: true }));
       kept.response = await fetch(`/swarm/${id}?origin=${picture}`);
       kept.reader = kept.response.body.getReader();
       kept.first = (await kept.reader.read()).value;
