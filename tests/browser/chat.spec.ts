@@ -291,6 +291,7 @@ test("chat: names and texts with markup are text, and make no element", async ({
   const [ann, bob] = (await several(tab, realProxy.url, ["Ann", nickname], room)) as [Page, Page];
   await write(bob, markup);
   await write(bob, "javascript:alert(1) and https://example.org/?a=<b>");
+  for (const page of [ann, bob]) await expect(page.locator(".log .text")).toHaveCount(2);
   await expect(ann.locator(".log .text").first()).toHaveText(markup);
   await expect(ann.locator(".log .who").first()).toHaveText(nickname);
   await expect(ann.locator("#people-list")).toContainText(nickname);

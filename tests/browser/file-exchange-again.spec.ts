@@ -16,8 +16,25 @@ import {
   sha256Of,
   share,
 } from "./exchange.ts";
-import { expect, test } from "./fixture.ts";
+import { expect, type Page, test } from "./fixture.ts";
 import { photograph } from "./photograph.ts";
+
+/** Links of which the browser keeps handles of files. */
+async function keptLinks(page: Page): Promise<number> {
+  return await page.evaluate(async () => {
+    const NAME = "file-exchange";
+    if (!(await indexedDB.databases()).some(({ name }) => name === NAME)) return 0;
+    const answer = <T>(request: IDBRequest<T>) =>
+      new Promise<T>((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+      });
+    const database = await answer(indexedDB.open(NAME));
+    const links = await answer(database.transaction(NAME).objectStore(NAME).count());
+    database.close();
+    return links;
+  });
+}
 
 test("a receiver that is loaded again goes on where it was, and what it has is not sent twice", async ({
   tab,
@@ -40,6 +57,7 @@ test("a receiver that is loaded again goes on where it was, and what it has is n
   expect(await sha256Of(await downloading)).toBe(sha256(file.buffer));
   const read: number[] = await sender.evaluate(() => kept.read);
   expect(Math.min(...read), "from the last piece that was there").toBe(19);
+  await expect(row(receiver, file.name)).toContainText("Saved, and checked");
   expect(await keptBytes(receiver)).toBe(0);
 });
 
@@ -87,8 +105,10 @@ test("what was dropped is shared again by one press, where the browser has a han
     Object.defineProperty(drop, "dataTransfer", { value: dataTransfer });
     document.body.dispatchEvent(drop);
   });
-  const link = await sender.getByLabel("Link", { exact: true }).inputValue();
   await expect(row(sender, "dropped.txt")).toBeVisible();
+  await expect(sender.getByRole("status").first()).toHaveText("Connected");
+  const link = await sender.getByLabel("Link", { exact: true }).inputValue();
+  await expect.poll(() => keptLinks(sender), "handles are kept for the next page").toBe(1);
   await sender.reload();
   await expect(sender.getByRole("button", { name: "Share the same files again" })).toBeVisible();
   await photograph(sender, "file-exchange-dropped");

@@ -1,8 +1,8 @@
 /** The file-exchange example: a file larger than the memory that anybody should spend on it, straight into the downloads. `LONG=1`: 4 GiB. */
 
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import type { Browser } from "@playwright/test";
+import { status } from "../harness/memory.mjs";
 import { MIB, memoryOf, memoryOfWorker, row, save, sha256Of } from "./exchange.ts";
 import { expect, type Page, test } from "./fixture.ts";
 
@@ -98,8 +98,7 @@ async function memoryOfAll(browser: Browser): Promise<number> {
   const { processInfo } = await session.send("SystemInfo.getProcessInfo");
   await session.detach();
   const sizes = processInfo.map(({ id }) => {
-    const status = readFileSync(`/proc/${id}/status`, "utf8");
-    return [...status.matchAll(/^Rss(?:Anon|Shmem):\s+(\d+) kB$/gm)].reduce(
+    return [...status(id).matchAll(/^Rss(?:Anon|Shmem):\s+(\d+) kB$/gm)].reduce(
       (sum, [, kib]) => sum + 1024 * Number(kib),
       0,
     );

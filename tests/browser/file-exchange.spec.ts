@@ -164,6 +164,8 @@ test("everything is done by keyboard, and what happens is said", async ({ tab, r
   const chooser = await choosing;
   await chooser.setFiles([file]);
   await expect(sender.locator("#news")).toHaveText("1 file shared");
+  // The files are listed before the link's keys are made.
+  await expect(sender.getByLabel("Link", { exact: true })).not.toHaveValue("");
   const link = await sender.getByLabel("Link", { exact: true }).inputValue();
 
   const receiver = await tab(`${realProxy.url}examples/file-exchange/`);
