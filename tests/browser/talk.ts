@@ -50,7 +50,7 @@ export async function serve(
   );
 }
 
-/** Makes a page connect to `name` and talk; what that comes to is {@link said}. */
+/** Makes a page connect to `name` and talk; what that comes to is {@link said}. It goes on as `kept.onSent`, if there is one, lets it. */
 export async function connect(
   page: Page,
   name: string,
@@ -64,7 +64,7 @@ export async function connect(
       kept.mdm = bss.MuxDemux(undefined, { carriers });
       kept.mdm.on("error", (error: unknown) => kept.errors.push(`${error}`));
       kept.stream = bss.StreamClient(kept.mdm).connect(name);
-      kept.said = t.converse(kept.stream, seed, total);
+      kept.said = t.converse(kept.stream, seed, total, kept.onSent);
       kept.said.catch(() => {});
       await kept.stream.opened;
     },

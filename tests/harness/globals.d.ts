@@ -8,19 +8,21 @@ interface Tools {
     writable: WritableStream<Uint8Array>,
     seed: number,
     total: number,
-    onSent?: (sent: number) => void,
+    onSent?: (sent: number) => unknown,
   ): Promise<Sum>;
   receive(readable: ReadableStream<Uint8Array>, onReceived?: (received: number) => void): Promise<Sum>;
   converse(
     stream: Library.Stream,
     seed: number,
     total: number,
+    onSent?: (sent: number) => unknown,
   ): Promise<{ sent: Sum; received: Sum; resent: number | undefined }>;
   digest(seed: number, total: number): Promise<Sum>;
   text(readable: ReadableStream<Uint8Array>): Promise<string>;
   say(writable: WritableStream<Uint8Array>, words: string): Promise<void>;
   outcome(promise: PromiseLike<unknown>): Promise<Outcome>;
   gate<T = void>(): { open(value: T): void; passed: Promise<T> };
+  standstills(): () => number[];
 }
 
 interface Sum {

@@ -66,7 +66,7 @@ export function install() {
    * Writes `total` bytes of the pattern, as fast as the stream takes them, and finishes.
    *
    * @param {WritableStream<Uint8Array>} writable @param {number} seed @param {number} total
-   * @param {(sent: number) => void} onSent
+   * @param {(sent: number) => unknown} onSent what it gives is waited for
    */
   async function send(writable, seed, total, onSent = () => {}) {
     const writer = writable.getWriter();
@@ -76,7 +76,7 @@ export function install() {
       await digest.add(chunk);
       await writer.ready;
       await writer.write(chunk);
-      onSent(at + chunk.length);
+      await onSent(at + chunk.length);
     }
     await writer.close();
     return { bytes: total, sha: await digest.hex() };
@@ -102,9 +102,10 @@ export function install() {
    * Sends and receives as much on one stream, at the same time.
    *
    * @param {import("browser-stream-server").Stream} stream @param {number} seed @param {number} total
+   * @param {(sent: number) => unknown} [onSent] as of {@link send}
    */
-  async function converse(stream, seed, total) {
-    const [received, sent] = await Promise.all([receive(stream.readable), send(stream.writable, seed, total)]);
+  async function converse(stream, seed, total, onSent) {
+    const [received, sent] = await Promise.all([receive(stream.readable), send(stream.writable, seed, total, onSent)]);
     await stream.closed;
     return { sent, received, resent: stream.resumption?.resent };
   }
@@ -153,8 +154,27 @@ export function install() {
     return { open, passed };
   }
 
+  /** From now on notes when this page stands still; the function that it gives ends that, and tells how many milliseconds each time took. */
+  function standstills() {
+    const TICK_MS = 100;
+    /** @type {number[]} */
+    const stood = [];
+    let last = performance.now();
+    const look = () => {
+      const now = performance.now();
+      if (now - last > 3 * TICK_MS) stood.push(now - last);
+      last = now;
+    };
+    const timer = setInterval(look, TICK_MS);
+    return () => {
+      clearInterval(timer);
+      look();
+      return stood;
+    };
+  }
+
   Object.assign(globalThis, {
-    t: { pattern, Digest, send, receive, converse, digest, text, say, outcome, gate },
+    t: { pattern, Digest, send, receive, converse, digest, text, say, outcome, gate, standstills },
     kept: {},
   });
 }
