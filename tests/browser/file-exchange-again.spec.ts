@@ -159,7 +159,7 @@ test("a sender whose tab crashed: receivers are told at once that it is away, an
   tab,
 }) => {
   const config = test.info().outputPath("bss.toml");
-  await writeFile(config, "[limits]\nlease_grace_ms = 4000\n");
+  await writeFile(config, "[limits]\nlease_grace_ms = 8000\n");
   const proxy = await startProxy(["--config", config]);
   const sender = await tab(`${proxy.url}examples/file-exchange/`);
   const file = sample("crashed.bin", 4 * MIB);
@@ -172,7 +172,9 @@ test("a sender whose tab crashed: receivers are told at once that it is away, an
   const session = await sender.context().newCDPSession(sender);
   session.send("Page.crash").catch(() => {}); // There is nobody to answer.
   await expect(row(receiver, file.name)).toContainText("The sender is away. 2.1 MB of 4.2 MB is here");
-  await expect(row(receiver, file.name)).toContainText("Broke off: the sender is gone. 2.1 MB is kept here for a day");
+  await expect(row(receiver, file.name)).toContainText("Broke off: the sender is gone. 2.1 MB is kept here for a day", {
+    timeout: 20_000,
+  });
   await expect(
     receiver.getByText(/The sender is gone: .* this link ended with it. Ask them to share again/),
   ).toBeVisible();

@@ -23,6 +23,7 @@ const codeOf = (link: string) => /#([^.]*)/.exec(link)?.[1] ?? "";
 const LONG = process.env.LONG === "1";
 
 test("files go to several receivers at once, each as it was, under its name", async ({ tab, realProxy }) => {
+  test.setTimeout(180_000);
   const sender = await tab(`${realProxy.url}examples/file-exchange/`);
   await photograph(sender, "file-exchange-idle");
   const files = [
