@@ -9,7 +9,7 @@ import type { Listed } from "./wire.ts";
 const FOLDER = "file-exchange";
 /** What nobody came back for is thrown away. */
 const KEPT_MS = 24 * 60 * 60 * 1000;
-/** The page before this one may have the file open for a moment. */
+/** The page before this one may have the lock for a moment, and then its worker the file. */
 const OPEN_MS = 3_000;
 
 /** TypeScript does not know of it yet. */
@@ -49,7 +49,7 @@ export class Held implements Sink {
       });
     });
     try {
-      const there = await held.#order({ open: [FOLDER, exchange, file.id] });
+      const there = await held.#order({ open: [FOLDER, exchange, file.id], withinMs: OPEN_MS });
       const whole = there >= file.size ? file.size : there - (there % piece);
       held.held = await held.#order({ cut: whole });
       return held;

@@ -1,6 +1,6 @@
 /** The admin page of the real proxy: what there is is shown as it comes and goes, and what is to be done is done. */
 
-import { execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -23,6 +23,8 @@ interface Fixtures {
   start: (...args: string[]) => Promise<Admin>;
   /** Its admin page; no test may break its policy, or leave an error alone. */
   look: (port: number, view: string) => Promise<Page>;
+  /** Has so many sessions with so many streams come to a proxy, and comes back when they are there. */
+  crowd: (mux: string, sessions: number, streams: number) => Promise<void>;
 }
 
 const test = base.extend<Fixtures>({
@@ -55,6 +57,20 @@ const test = base.extend<Fixtures>({
     });
     await context.close();
     expect(errors, "no error, and nothing that the policy forbids").toEqual([]);
+  },
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the fixture's needs off this pattern
+  crowd: async ({}, use) => {
+    const all: ChildProcess[] = [];
+    await use(async (mux, sessions, streams) => {
+      const program = fileURLToPath(new URL("../harness/crowd.mjs", import.meta.url));
+      const child = spawn(process.execPath, [program, mux, `${sessions}`, `${streams}`], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      all.push(child);
+      const [line] = await once(createInterface(child.stdout), "line");
+      expect(line).toBe("ready");
+    });
+    for (const child of all) child.kill();
   },
 });
 
@@ -270,22 +286,19 @@ test("the page comes back by itself after a cut", async ({ start, look, tab }) =
   await shim.stop();
 });
 
-test("1,000 sessions and 5,000 streams are shown while data streams in", async ({ start, look }, info) => {
+test("1,000 sessions and 5,000 streams are shown while data streams in", async ({ start, look, crowd }, info) => {
   test.setTimeout(300_000);
   const config = info.outputPath("limits.toml");
   writeFileSync(config, "[limits]\nsessions_per_address_max = 4000\nconnections_per_address_max = 4000\n");
   const { proxy, port } = await start("--admin-actions", "--config", config);
-  const program = fileURLToPath(new URL("../harness/crowd.mjs", import.meta.url));
-  const crowd = spawn(process.execPath, [program, proxy.mux, "1000", "5000"], { stdio: ["ignore", "pipe", "inherit"] });
-  const [line] = await once(createInterface(crowd.stdout), "line");
-  expect(line).toBe("ready");
+  await crowd(proxy.mux, 1000, 5000);
   const page = await look(port, "streams");
   await expect(page.getByRole("heading", { name: /^Streams/ })).toContainText(/[5-9],\d{3} in all/);
   await expect(page.getByRole("link", { name: /^Sessions/ })).toContainText("1,0");
   say(info, "5,000 streams of 1,000 sessions, still", await frames(page, 5000, 0));
   const scrolled = await frames(page, 5000, 97);
   say(info, "5,000 streams of 1,000 sessions, scrolled", scrolled);
-  expect(scrolled.median).toBeLessThan(100);
+  expect(scrolled.work, "no lag while the machine has time").toBeLessThan(30);
   await page.getByRole("searchbox").fill("printer 0");
   const stream = rows(page).first();
   const id = await stream.getByRole("gridcell").first().innerText();
@@ -299,5 +312,4 @@ test("1,000 sessions and 5,000 streams are shown while data streams in", async (
     await photograph(page, `admin-crowd-${view}`);
   }
   say(info, "the overview of 1,000 sessions", await frames(page, 3000, 0));
-  crowd.kill();
 });

@@ -2,6 +2,7 @@
 
 import { test as base, expect, type Page } from "@playwright/test";
 import { AdminDouble } from "../harness/admin.mjs";
+import { startShim } from "../harness/shim.mjs";
 import { frames, say } from "./frames.ts";
 import { photograph } from "./photograph.ts";
 
@@ -222,17 +223,20 @@ test("a token is asked for where one is needed, and kept in this tab alone", asy
 
 test("a connection that breaks is said, and comes back by itself with what is there then", async ({ admin, page }) => {
   admin.change("rooms", [{ name: "before", members: 1, since_ms: SINCE, emits: 0 }]);
-  await page.goto(`${admin.url}#/rooms`);
+  const shim = await startShim(admin.port);
+  await page.goto(`${shim.url}admin#/rooms`);
   await expect(rows(page)).toContainText(["before"]);
-  const { port } = admin;
   await admin.stop();
   await expect(page.getByText("Reconnecting")).toBeVisible();
   await photograph(page, "admin-reconnecting");
-  const next = await AdminDouble.start(port);
+  const next = await AdminDouble.start();
   next.change("rooms", [{ name: "after", members: 1, since_ms: SINCE, emits: 0 }]);
-  await page.getByRole("button", { name: "Try now" }).dispatchEvent("click");
+  shim.to(next.port);
+  // Where the page was quicker the button is gone, and there is nothing to press.
+  await page.evaluate(() => document.querySelector<HTMLButtonElement>(".connection button")?.click());
   await expect(page.getByText("Live", { exact: true })).toBeVisible();
   await expect(rows(page)).toHaveText([/after/]);
+  await shim.stop();
   await next.stop();
 });
 
@@ -333,13 +337,21 @@ test("every view can be read in light, in dark and on a phone, empty and full", 
 
 test("nothing moves while numbers change and grow", async ({ admin, page }) => {
   await page.addInitScript(() => {
-    globalThis.kept = { moved: [] };
-    new PerformanceObserver((list) => {
+    const moved: string[] = [];
+    const note = (shifts: PerformanceEntryList) => {
       // A number that grows to the left within its own cell moves nothing.
-      for (const { value, sources } of list.getEntries() as (PerformanceEntry & Shift)[])
+      for (const { value, sources } of shifts as (PerformanceEntry & Shift)[])
         for (const { node } of sources)
-          if (node?.nodeType !== Node.TEXT_NODE) kept.moved.push(`${value}: ${(node as Element | null)?.outerHTML}`);
-    }).observe({ type: "layout-shift", buffered: true });
+          if (node?.nodeType !== Node.TEXT_NODE) moved.push(`${value}: ${(node as Element | null)?.outerHTML}`);
+    };
+    const observer = new PerformanceObserver((list) => note(list.getEntries()));
+    observer.observe({ type: "layout-shift", buffered: true });
+    /** What moved since this was asked before, also what is yet to be told. */
+    const taken = () => {
+      note(observer.takeRecords());
+      return moved.splice(0);
+    };
+    globalThis.kept = { taken };
   });
   admin.change(
     "sessions",
@@ -357,14 +369,16 @@ test("nothing moves while numbers change and grow", async ({ admin, page }) => {
       await frames(page, 550, 0);
     }
   };
-  for (const view of ["overview", "sessions"]) {
+  const contents = { overview: page.getByText("Buffers of 256 MB"), sessions: rows(page).first() };
+  for (const [view, content] of Object.entries(contents)) {
     await page.goto(`${admin.url}#/${view}`);
     await expect(page.getByText("Live", { exact: true })).toBeVisible();
     admin.second({ streams: 9, received: 0, sent: 0, memory_used: 0, memory_budget: 2.56e8, rss: 5e7 });
+    await expect(content).toBeVisible();
     await frames(page, 600, 0);
-    await page.evaluate(() => kept.moved.splice(0));
+    await page.evaluate(() => kept.taken());
     await move();
-    expect(await page.evaluate(() => kept.moved), `in ${view}`).toEqual([]);
+    expect(await page.evaluate(() => kept.taken()), `in ${view}`).toEqual([]);
   }
 });
 
@@ -388,7 +402,7 @@ test("10,000 rows that change each second are scrolled without a wait", async ({
   for (const [what, seen] of Object.entries({ still, scrolled })) {
     say(info, `10,000 rows, 5,000 changed each second, ${what}`, seen);
     expect(seen.inPage, "only what is in sight is in the page").toBeLessThan(80);
-    expect(seen.median, "no lag while the machine has time").toBeLessThan(50);
+    expect(seen.work, "no lag while the machine has time").toBeLessThan(30);
   }
   const last = await grid.evaluate((grid) => {
     grid.scrollTop = grid.scrollHeight;

@@ -86,6 +86,7 @@ test("chat: rooms in the background count what is unread, and the directory who 
   await expect(bob.locator("#room-name")).toHaveText(one);
   expect(decodeURIComponent(new URL(bob.url()).hash)).toBe(`#${one}`);
   await bob.locator("#own").getByRole("link", { name: two }).click();
+  await expect(bob.locator("#room-name")).toHaveText(two);
   for (let number = 1; number <= 3; number++) await write(ann, `number ${number}`);
   const row = bob.locator("#own").getByRole("link", { name: one });
   await expect(row.getByRole("img", { name: "3 unread" })).toBeVisible();

@@ -58,7 +58,8 @@ test("chat: what three write while the proxy is started again comes to each once
     for (const number of [1, 2]) await write(page, `${NAMES[at]} ${number}`);
     await expect(tick(page, `${NAMES[at]} 1`)).toContainText("waits");
   }
-  const after = await startProxy(["--bind", `127.0.0.1:${before.port}`]);
+  const after = await startProxy();
+  for (const shim of shims) shim.to(after.port);
   await back(ann, first);
   await expect(tick(ann, "Ann 2"), "nobody is back").toContainText("waits");
   await expect(tick(ann, "Ann 2")).toHaveAttribute("title", /Nobody has it so far.*Bob.* and .*Cem/);
@@ -110,7 +111,8 @@ test("chat: what nobody came back for is said to be undelivered, and goes again 
   await expect(ann.locator("#offline")).toBeVisible();
   await bob.close();
   await write(ann, "is anybody there?");
-  const after = await startProxy(["--bind", `127.0.0.1:${before.port}`]);
+  const after = await startProxy();
+  shim.to(after.port);
   await back(ann, shim);
   const again = ann.getByRole("button", { name: "Send again" });
   await expect(tick(ann, "is anybody there?")).toHaveAttribute("title", /Nobody has it so far/);
@@ -144,7 +146,8 @@ test("chat: more pictures than may wait at once are said again over a restart, i
   await expect(ann.locator("#offline")).toBeVisible();
   const names = await writeSixPictures(ann);
   await write(ann, "behind them");
-  const after = await startProxy(["--bind", `127.0.0.1:${before.port}`]);
+  const after = await startProxy();
+  for (const shim of shims) shim.to(after.port);
   await back(ann, shims[0]);
   await expect(tick(ann, "behind them")).toHaveAttribute("title", /Nobody has it so far/);
   await back(bob, shims[1]);

@@ -98,7 +98,8 @@ export async function writeSixPictures(page: Page): Promise<string[]> {
     page,
     names.map((name) => ({ name, type: "image/png", bytes })),
   );
-  await expect(page.locator("#attached li")).toHaveCount(names.length);
+  // Each is read and drawn first, which takes a busy machine a while.
+  await expect(page.locator("#attached li")).toHaveCount(names.length, { timeout: 60_000 });
   await write(page, "six pictures");
   return names;
 }

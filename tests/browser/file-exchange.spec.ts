@@ -23,6 +23,7 @@ const codeOf = (link: string) => /#([^.]*)/.exec(link)?.[1] ?? "";
 const LONG = process.env.LONG === "1";
 
 test("files go to several receivers at once, each as it was, under its name", async ({ tab, realProxy }) => {
+  test.setTimeout(180_000);
   const sender = await tab(`${realProxy.url}examples/file-exchange/`);
   await photograph(sender, "file-exchange-idle");
   const files = [
@@ -164,6 +165,8 @@ test("everything is done by keyboard, and what happens is said", async ({ tab, r
   const chooser = await choosing;
   await chooser.setFiles([file]);
   await expect(sender.locator("#news")).toHaveText("1 file shared");
+  // The files are listed before the link's keys are made.
+  await expect(sender.getByLabel("Link", { exact: true })).not.toHaveValue("");
   const link = await sender.getByLabel("Link", { exact: true }).inputValue();
 
   const receiver = await tab(`${realProxy.url}examples/file-exchange/`);

@@ -49,7 +49,9 @@ test("a file goes from one page to another's downloads in Firefox", { timeout: 3
     SIZE,
   );
   await sender.waitForSelector("#share:not([hidden])");
-  const link = await sender.$eval("#link", (field) => /** @type {HTMLInputElement} */ (field).value);
+  // Its keys are made first.
+  const linkNow = () => sender.$eval("#link", (field) => /** @type {HTMLInputElement} */ (field).value);
+  const link = await until(WAIT_MS, "the link", linkNow);
   const receiver = await openPage(browser);
   await receiver.goto(link);
   const button = await receiver.waitForSelector("#incoming [data-part=act]:not([hidden])");

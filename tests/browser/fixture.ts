@@ -83,11 +83,13 @@ export async function serveEcho(page: Page, name: string): Promise<void> {
   }, name);
 }
 
-/** What becomes of one connect from a page, and how long that took. */
+/** What becomes of one connect from a page, and how long that took once there was a connection. */
 export async function tryConnect(page: Page, name: string, options: { wait?: number } = {}) {
   return await page.evaluate(
     async ({ name, options }) => {
       kept.mdm ??= bss.MuxDemux();
+      // Why there is none is told to the stream.
+      await t.outcome(kept.mdm.ready);
       const start = performance.now();
       const result = await t.outcome((async () => bss.StreamClient(kept.mdm).connect(name, options).opened)());
       return { ...result, ms: performance.now() - start };

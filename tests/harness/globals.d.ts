@@ -22,6 +22,7 @@ interface Tools {
   say(writable: WritableStream<Uint8Array>, words: string): Promise<void>;
   outcome(promise: PromiseLike<unknown>): Promise<Outcome>;
   gate<T = void>(): { open(value: T): void; passed: Promise<T> };
+  standstills(): () => number[];
 }
 
 interface Sum {

@@ -154,8 +154,27 @@ export function install() {
     return { open, passed };
   }
 
+  /** From now on notes when this page stands still; the function that it gives ends that, and tells how many milliseconds each time took. */
+  function standstills() {
+    const TICK_MS = 100;
+    /** @type {number[]} */
+    const stood = [];
+    let last = performance.now();
+    const look = () => {
+      const now = performance.now();
+      if (now - last > 3 * TICK_MS) stood.push(now - last);
+      last = now;
+    };
+    const timer = setInterval(look, TICK_MS);
+    return () => {
+      clearInterval(timer);
+      look();
+      return stood;
+    };
+  }
+
   Object.assign(globalThis, {
-    t: { pattern, Digest, send, receive, converse, digest, text, say, outcome, gate },
+    t: { pattern, Digest, send, receive, converse, digest, text, say, outcome, gate, standstills },
     kept: {},
   });
 }

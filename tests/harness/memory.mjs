@@ -83,7 +83,7 @@ function below(root) {
 }
 
 /** Empty once it has ended. @param {number} pid */
-function status(pid) {
+export function status(pid) {
   try {
     return readFileSync(`/proc/${pid}/status`, "utf8");
   } catch {
