@@ -1,7 +1,8 @@
 //! How commands end that do not end well: each with a status of its own and one line.
 
-use std::{net::TcpListener, process::Stdio};
+use std::process::Stdio;
 
+use harness::Port;
 use rustix::process::Signal;
 use tokio::{
     io::AsyncWriteExt,
@@ -42,7 +43,8 @@ async fn a_name_that_is_anothers_is_told_so() {
 
 #[tokio::test]
 async fn a_proxy_that_is_not_there_is_told_with_its_url() {
-    let nobody = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").to_string();
+    let held = Port::hold();
+    let nobody = held.address().to_string();
     for args in [&["connect", "x"][..], &["listen", "x"], &["forward", "0", "x"], &["ls"]] {
         let ended = run(bss(args).env("BSS_URL", &nobody), b"").await;
         ended.failed(69, "no_proxy: no connection to the proxy: ");
