@@ -66,6 +66,7 @@ impl Cluster {
         }
         for node in &cluster.nodes {
             node.is_ready(true).await;
+            node.knows(count).await;
         }
         cluster
     }
@@ -152,6 +153,15 @@ impl Node {
         let begun = Instant::now();
         while !self.readiness().await.contains(says) {
             assert!(begun.elapsed() < PATIENCE, "not in time: {says}");
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until it counts so many nodes, itself among them.
+    async fn knows(&self, nodes: usize) {
+        let begun = Instant::now();
+        while self.metric("bss_cluster_nodes").await != nodes as u64 {
+            assert!(begun.elapsed() < PATIENCE, "it does not know of {nodes} nodes");
             sleep(Duration::from_millis(50)).await;
         }
     }
