@@ -186,7 +186,7 @@ fn threat_20_a_second_signal_ends_bss_at_once() {
     let address = line.trim_start_matches("browser-stream-server is at http://").trim_end_matches('/').to_owned();
     let connect = || {
         let socket = std::net::TcpStream::connect(&address).expect("a connection");
-        socket.set_read_timeout(Some(std::time::Duration::from_secs(5))).expect("set");
+        socket.set_read_timeout(Some(std::time::Duration::from_secs(30))).expect("set");
         socket
     };
     let mut peer = connect();
@@ -215,14 +215,14 @@ fn threat_20_a_second_signal_ends_bss_at_once() {
     signal(running.0.id());
     let begun = std::time::Instant::now();
     while !ready().contains("draining") {
-        assert!(begun.elapsed().as_secs() < 5, "the signal was heard");
+        assert!(begun.elapsed().as_secs() < 20, "the signal was heard");
     }
     assert_eq!(running.0.try_wait().expect("asked"), None, "it waits for its peer");
     let told = BufReader::new(running.0.stderr.take().expect("piped")).lines().next().expect("a line").expect("text");
     assert!(told.ends_with("ending: waiting up to 30 s for the streams of 1 peer; Ctrl-C again to end now"), "{told}");
     signal(running.0.id());
     assert_eq!(running.0.wait().expect("ended").code(), Some(130));
-    assert!(begun.elapsed().as_secs() < 5);
+    assert!(begun.elapsed().as_secs() < 20, "long before it would have ended by itself");
 }
 
 #[cfg(unix)]

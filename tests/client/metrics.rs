@@ -251,7 +251,7 @@ async fn threat_21_each_metric_moves_and_none_has_a_name_or_an_address() {
 
 #[tokio::test]
 async fn each_metric_of_the_swarm_moves() {
-    let served = Served::shaped(|limits| limits.swarm_renew = Duration::from_millis(50), |proxy| proxy).await;
+    let served = Served::shaped(|limits| limits.swarm_renew = Duration::from_secs(1), |proxy| proxy).await;
     let (holder, name) = (served.peer().await, PeerName::random());
     let _listener = holder.server().with_prefix("/swarm").listen(name.to_string()).await.expect("the name is free");
     let mut tracker = Tracker::open(&holder, "/swarm").await.expect("it may come");

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use browser_stream_client::{Code, DialError, Peer, State, StreamClient, StreamError, StreamServer};
 use browser_stream_server::{Config, StreamRouter, StreamServerProxy};
 use futures::StreamExt;
-use harness::{Shim, Way, pattern, within};
+use harness::{Port, Shim, Way, pattern, within};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, pki_types::PrivateKeyDer};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
@@ -82,9 +82,9 @@ async fn a_cut_in_the_network_loses_streams_and_brings_the_name_back() {
 
 #[tokio::test]
 async fn no_proxy_is_an_error_that_says_what_is_wrong() {
-    let free = TcpListener::bind("127.0.0.1:0").await.expect("a free port").local_addr().expect("bound");
+    let held = Port::hold();
     let error = |url: String| async move { Peer::dial(url).await.err().expect("no proxy") };
-    assert!(matches!(error(format!("ws://{free}/mux")).await, DialError::Io(_)));
+    assert!(matches!(error(format!("ws://{}/mux", held.address())).await, DialError::Io(_)));
     assert!(matches!(error("mux".into()).await, DialError::Url(_)));
     let missing = error(format!("ws://{}/nothing", proxy().await)).await;
     assert!(matches!(missing, DialError::Refused { status: 404, .. }) && missing.code() == Code::NotFound);

@@ -31,7 +31,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Pours until the attack is over. After each cut it comes again at once: being cut costs an attacker nothing.
 pub fn pour<F: FnMut(&mut Vec<u8>) -> u64>(attack: &Attack, mut flood: Flood<F>) -> Fate {
     let mut fate = Fate::default();
-    while attack.goes_on() {
+    while attack.goes_on_until(fate.connections > 0) {
         match Blocking::dial(attack.proxy, attack.address()) {
             Ok(peer) => fate.add(connection(attack, peer, &mut flood).expect("a socket's timeouts can be set")),
             Err(error) => fate.refused(&error),
@@ -107,7 +107,7 @@ fn write<F: FnMut(&mut Vec<u8>) -> u64>(attack: &Attack, mut socket: &TcpStream,
                 }
                 Err(_) => return Written { cut: true, ..written },
             }
-            if !attack.goes_on() {
+            if !attack.goes_on_until(written.sent > 0) {
                 return written;
             }
         }

@@ -37,7 +37,7 @@ fn threat_08_the_stream_too_many_is_refused_and_the_session_lives() {
         peer.socket.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
         std::io::Write::write_all(&mut peer.socket, &opens(1)).expect("taken");
         peer.send(&frame(PING, SYN, 0, 7, b"")).expect("taken");
-        let answered = within(Duration::from_secs(5), || {
+        let answered = within(Duration::from_secs(20), || {
             let read = peer.receive(|came| fate.came(&came));
             fate.ended = u64::from(read.is_err_and(|error| !is_timeout(&error)));
             fate.pongs == 1 && !fate.resets.is_empty()

@@ -28,7 +28,7 @@ fn threat_07_violators_that_come_again_as_fast_as_they_can_are_cut_each_time() {
     let fate = Siege::of("violators, again and again").stand(|attack| {
         let mut fate = Fate::default();
         let messages = violations().map(|frames| message(&frames));
-        while attack.goes_on() {
+        while attack.goes_on_until(fate.connections >= 8) {
             for message in &messages {
                 match violate(attack, message) {
                     Ok(one) => fate.add(one),

@@ -109,7 +109,7 @@ fn threat_16_a_message_that_promises_four_exabytes_costs_nothing_and_is_taken_as
         let mut peers: Vec<Blocking> = (0..TRICKLERS).filter_map(|_| promise(attack, &mut fate)).collect();
         let ping = frame(PING, SYN, 0, 7, b"");
         for at in ping.len().. {
-            if !attack.goes_on() {
+            if !attack.goes_on_until(fate.pongs >= TRICKLERS as u64) {
                 break;
             }
             let byte = [mask(ping[at % ping.len()], at)];
@@ -145,7 +145,7 @@ fn trickled(peer: &mut Blocking, fate: &mut Fate) -> bool {
 /// Dials, sends something, reads to the end, and dials again, as fast as it can.
 fn again(attack: &Attack, mut what: impl FnMut() -> Vec<u8>) -> Fate {
     let mut fate = Fate::default();
-    while attack.goes_on() {
+    while attack.goes_on_until(fate.connections > 0) {
         let mut peer = match Blocking::dial(attack.proxy, attack.address()) {
             Ok(peer) => peer,
             Err(error) => {

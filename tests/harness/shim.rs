@@ -54,6 +54,8 @@ struct Rules {
     cut_below: u64,
     /// Bytes until the next cut, that way.
     cut_in: [Option<u64>; 2],
+    /// The same until the next stall.
+    stall_in: [Option<u64>; 2],
     refuses: bool,
     random: StdRng,
 }
@@ -78,6 +80,7 @@ impl Shim {
             stalled_below: [0; 2],
             cut_below: 0,
             cut_in: [None; 2],
+            stall_in: [None; 2],
             refuses: false,
             random: StdRng::seed_from_u64(seed),
         };
@@ -114,6 +117,11 @@ impl Shim {
     /// Passes nothing more that way on the connections that there are; they stay open, and later ones work.
     pub fn stall(&self, way: Way) {
         self.set(|rules, connections| rules.stalled_below[way as usize] = connections);
+    }
+
+    /// The same as soon as so many more bytes have passed that way, all connections together: at the end of the piece with the last of them.
+    pub fn stall_after(&self, way: Way, bytes: u64) {
+        self.set(|rules, _| rules.stall_in[way as usize] = Some(bytes));
     }
 
     /// Ends all stalls.
@@ -177,6 +185,21 @@ impl Inner {
             false
         });
         piece
+    }
+
+    /// So many bytes passed that way: there may be a stall behind them.
+    fn passed(&self, way: Way, bytes: usize) {
+        let connections = self.connections.load(Ordering::SeqCst);
+        self.rules.send_if_modified(|rules| {
+            let Some(left) = &mut rules.stall_in[way as usize] else { return false };
+            *left = left.saturating_sub(bytes as u64);
+            let is_stall = *left == 0;
+            if is_stall {
+                rules.stall_in[way as usize] = None;
+                rules.stalled_below[way as usize] = connections;
+            }
+            is_stall
+        });
     }
 
     /// How many of these bytes may pass that way, and whether there is a cut behind them.
@@ -261,6 +284,7 @@ async fn pass(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, inner: &Inner, way:
             to.write_all(&bytes[..allowed]).await?;
             inner.carried[way as usize].fetch_add(allowed as u64, Ordering::SeqCst);
             inner.pieces[way as usize].fetch_add(1, Ordering::SeqCst);
+            inner.passed(way, allowed);
             if is_cut {
                 inner.cut();
                 return Err(io::ErrorKind::ConnectionReset.into());
@@ -336,6 +360,27 @@ mod tests {
         assert_eq!(shim.carried(Way::Down), 2, "a and c");
         shim.resume();
         assert_eq!(within(stalled.read_u8()).await.expect("echoed"), b'b');
+    }
+
+    #[tokio::test]
+    async fn a_stall_comes_behind_so_many_bytes() {
+        let (shim, mut socket) = echo().await;
+        shim.slice(10);
+        shim.stall_after(Way::Down, 1000);
+        socket.write_all(&pattern(3, 5000)).await.expect("sent");
+        let mut received = vec![0; 1000];
+        within(socket.read_exact(&mut received)).await.expect("echoed");
+        within(async {
+            while shim.carried(Way::Up) < 5000 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        assert!((1000..1010).contains(&shim.carried(Way::Down)));
+        shim.resume();
+        received.resize(5000, 0);
+        within(socket.read_exact(&mut received[1000..])).await.expect("echoed");
+        assert!(received == pattern(3, 5000));
     }
 
     #[tokio::test]

@@ -92,6 +92,19 @@ impl Site {
         self.ask(&format!("GET / HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).await
     }
 
+    /// The same, once there is room: a place is free again a moment after the answer that it was for.
+    pub async fn get_with_room(&self, host: &str) -> String {
+        let asking = async {
+            loop {
+                let answer = self.get(host).await;
+                if status(&answer) != 503 {
+                    return answer;
+                }
+            }
+        };
+        timeout(PATIENCE, asking).await.expect("a place in time")
+    }
+
     pub fn refusals(&self, name: &str) -> u64 {
         self.proxy.refusals().find(|&(found, _)| found == name).expect("a reason").1
     }

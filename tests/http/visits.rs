@@ -128,7 +128,7 @@ async fn threat_34_one_visitor_too_many_is_told_so_and_a_place_is_free_again() {
     let mut answer = [0; 12];
     first.read_exact(&mut answer).await.expect("an answer");
     assert_eq!(&answer, b"HTTP/1.1 204");
-    let asking = site.get("b.localhost");
+    let asking = site.get_with_room("b.localhost");
     let answering = async {
         let (mut stream, _) = next(&mut b).await;
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.expect("sent");

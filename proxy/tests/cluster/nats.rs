@@ -1,11 +1,8 @@
 //! A NATS server of a test's own.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
-    process::Stdio,
-    time::Duration,
-};
+use std::{net::SocketAddr, process::Stdio, time::Duration};
 
+use harness::Port;
 use tempfile::{TempDir, tempdir};
 use tokio::{
     net::TcpStream,
@@ -17,7 +14,8 @@ use tokio::{
 pub struct Server {
     child: Child,
     folder: TempDir,
-    pub address: SocketAddr,
+    /// Nobody else's while it is down, either.
+    port: Port,
 }
 
 impl Server {
@@ -27,14 +25,16 @@ impl Server {
 
     /// One with these flags more, or none.
     pub async fn start_with(args: &[&str]) -> Self {
-        let folder = tempdir().expect("a folder");
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|listener| listener.local_addr()).expect("a port").port();
-        let address = (Ipv4Addr::LOCALHOST, port).into();
-        Self { child: run(address, &folder, args).await, folder, address }
+        let (folder, port) = (tempdir().expect("a folder"), Port::hold());
+        Self { child: run(port.address(), &folder, args).await, folder, port }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.port.address()
     }
 
     pub fn url(&self) -> String {
-        format!("nats://{}", self.address)
+        format!("nats://{}", self.address())
     }
 
     /// Kills it, and starts it again where it was.
@@ -55,7 +55,7 @@ impl Server {
 
     /// Starts it again where it was, with what it had on disk.
     pub async fn again(&mut self) {
-        self.child = run(self.address, &self.folder, &["--jetstream"]).await;
+        self.child = run(self.address(), &self.folder, &["--jetstream"]).await;
     }
 }
 
@@ -63,9 +63,10 @@ async fn run(address: SocketAddr, folder: &TempDir, args: &[&str]) -> Child {
     let program = std::env::var_os("NATS_SERVER").expect("NATS_SERVER names the program: run make test-cluster");
     let mut command = Command::new(program);
     command.args(["--addr", "127.0.0.1", "--port", &address.port().to_string()]).arg("--store_dir").arg(folder.path()).args(args);
-    let child = command.kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let mut child = command.kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
     let up = async {
         while TcpStream::connect(address).await.is_err() {
+            assert_eq!(child.try_wait().expect("a child"), None, "NATS has ended");
             sleep(Duration::from_millis(20)).await;
         }
     };

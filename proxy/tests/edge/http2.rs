@@ -1,9 +1,10 @@
 //! Pages over HTTP/2, and what such a connection may cost.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use browser_stream_server::Config;
 use bytes::Bytes;
+use futures::future::join_all;
 use h2::client::SendRequest;
 use http::{Request, StatusCode, Version};
 use tokio::{io::AsyncWriteExt, time::timeout};
@@ -65,7 +66,7 @@ async fn pages_come_over_http_2_to_who_offers_it_many_at_once_and_the_websocket_
     let peer = Peer::of(&secure).await;
     let pages = ["/", "/browser-stream-server.js", "/healthz", "/examples/echo/", "/nowhere"];
     let all = pages.map(|path| format!("https://localhost:8443{path}"));
-    let all = futures::future::join_all(all.iter().map(|url| peer.ask("GET", url, &[("origin", "https://localhost:8443")]))).await;
+    let all = join_all(all.iter().map(|url| peer.ask("GET", url, &[("origin", "https://localhost:8443")]))).await;
     let all: Vec<_> = all.into_iter().map(|answer| answer.expect("an answer")).collect();
     assert_eq!(all.iter().map(|(status, _)| status.as_u16()).collect::<Vec<_>>(), [200, 200, 200, 200, 404]);
     assert!(all[1].1.contains("MuxDemux"), "the library, all of it");
@@ -108,22 +109,21 @@ async fn threat_14_the_gate_stands_before_http_2_as_well() {
 
 #[tokio::test]
 async fn threat_15_a_peer_of_http_2_that_asks_nothing_or_no_more_is_closed() {
-    let secure = secure(|config| config.limits.establish_timeout = Duration::from_millis(400)).await;
-    let begun = Instant::now();
+    let secure = secure(|config| config.limits.establish_timeout = Duration::from_secs(2)).await;
     // Nothing; the preface and half a head; and a head that goes on and on (RFC 9113 sections 3.4 and 6.10).
     let half = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &[0, 0, 0, 4, 0, 0, 0, 0, 0], &[0, 0, 9, 1, 4, 0, 0, 0, 1, 0x82]].concat();
     let open = [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], &[0, 0, 0, 4, 0, 0, 0, 0, 0], &[0, 0, 1, 1, 0, 0, 0, 0, 1, 0x82]].concat();
-    for said in [&[][..], &half, &open] {
+    let silent = async |said: &[u8]| {
         let mut socket = secure.connect_as("localhost", &[b"h2"]).await.expect("TLS");
         socket.write_all(said).await.expect("sent");
         rest(&mut socket).await;
-    }
+    };
+    join_all([&[][..], &half, &open].map(silent)).await;
     assert_eq!(secure.served.refusals("establish_timeout"), 3);
     let peer = Peer::of(&secure).await;
     assert_eq!(peer.status("https://localhost/healthz", &[]).await, 200);
     peer.ended().await;
     assert_eq!(secure.served.refusals("establish_timeout"), 3, "it had asked");
-    assert!(begun.elapsed() < PATIENCE);
 }
 
 #[tokio::test]
@@ -189,7 +189,7 @@ async fn threat_20_going_down_closes_connections_of_http_2() {
 
 #[tokio::test]
 async fn a_session_over_http_shares_its_connection_and_outlives_the_patience_with_who_asks_nothing() {
-    let secure = secure(|config| config.limits.establish_timeout = Duration::from_millis(200)).await;
+    let secure = secure(|config| config.limits.establish_timeout = Duration::from_secs(2)).await;
     let peer = Peer::of(&secure).await;
     let mut requests = peer.requests.clone().ready().await.expect("room");
     let request = Request::builder().method("POST").uri("https://localhost/mux").header("bss-carrier", "down");
@@ -201,7 +201,7 @@ async fn a_session_over_http_shares_its_connection_and_outlives_the_patience_wit
     }
     let connection = records.hello().expect("it came");
     // Three times as long as a connection is kept that asks nothing.
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
     let request = Request::builder().method("POST").uri("https://localhost/mux").header("bss-carrier", "up");
     let request = request.header("bss-connection", connection).header("bss-number", "0");
     let (answer, mut body) = requests.send_request(request.body(()).expect("a request"), false).expect("sent");

@@ -12,6 +12,7 @@ mod transport;
 use std::time::Duration;
 
 use browser_stream_server::{Config, Proxy, StreamRouter};
+use futures::future::join_all;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -132,12 +133,14 @@ async fn a_handshake_takes_our_subprotocol_or_none_and_refuses_others() {
 
 #[tokio::test]
 async fn threat_15_a_slow_head_is_closed_in_time() {
-    let served = served(|config| config.limits.establish_timeout = Duration::from_millis(200)).await;
-    for said in ["", "G", "GET /healthz HTTP/1.1\r\nhost: localhost\r\n", "GET /mux HTTP/1.1\r\nhost: localhost\r\nx: "] {
+    let served = served(|config| config.limits.establish_timeout = Duration::from_secs(2)).await;
+    let slow = async |said: &str| {
         let mut socket = TcpStream::connect(served.address).await.expect("a connection");
         socket.write_all(said.as_bytes()).await.expect("sent");
         rest(&mut socket).await;
-    }
+    };
+    let heads = ["", "G", "GET /healthz HTTP/1.1\r\nhost: localhost\r\n", "GET /mux HTTP/1.1\r\nhost: localhost\r\nx: "];
+    join_all(heads.map(slow)).await;
     assert_eq!(served.refusals("establish_timeout"), 4);
     // Between two requests the same clock runs.
     let mut socket = TcpStream::connect(served.address).await.expect("a connection");
@@ -180,7 +183,7 @@ async fn threat_15_a_giant_head_is_refused() {
 #[tokio::test]
 async fn threat_20_while_it_goes_down_it_says_so_and_a_live_session_goes_on_to_the_end() {
     let mut config = Config::default();
-    config.limits.drain_timeout = Duration::from_millis(1500);
+    config.limits.drain_timeout = Duration::from_secs(5);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let proxy = Proxy::new(config, StreamRouter::new());
@@ -204,7 +207,7 @@ async fn threat_20_while_it_goes_down_it_says_so_and_a_live_session_goes_on_to_t
     assert!(served.ask("GET /healthz", "host: localhost\r\n").await.starts_with("HTTP/1.1 200"));
     assert_eq!(served.proxy.sessions().len(), 1);
     assert_eq!(close_code(&rest(&mut socket).await), 1012);
-    assert!(begun.elapsed() >= Duration::from_millis(1500), "not before the end");
+    assert!(begun.elapsed() >= Duration::from_secs(5), "not before the end");
     drop(socket);
     timeout(PATIENCE, served.task).await.expect("serve returns").expect("no panic").expect("no error");
 }

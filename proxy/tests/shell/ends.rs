@@ -1,14 +1,15 @@
 //! How commands end that do not end well: each with a status of its own and one line.
 
-use std::{net::TcpListener, process::Stdio};
+use std::{fs, process::Stdio};
 
+use harness::Port;
 use rustix::process::Signal;
 use tokio::{
     io::AsyncWriteExt,
     process::{ChildStdin, Command},
 };
 
-use crate::program::{Program, Proxy, bss, run};
+use crate::program::{Program, Proxy, bss, run, within};
 
 /// A client that its server has said hello to, and that goes on while its stdin is kept.
 async fn greeted(command: &mut Command) -> (Program, ChildStdin) {
@@ -34,15 +35,18 @@ async fn a_name_that_is_anothers_is_told_so() {
     let proxy = Proxy::start().await;
     let first = proxy.listen(&["listen", "NAME"]).await;
     proxy.run(&["listen", "NAME"], b"").await.failed(73, "name_taken: NAME: ");
-    // Killed, it keeps the name for a while.
+    // Killed, it keeps the name for a while, from when the proxy knows.
+    let mut watch = proxy.start_peer(&["ls", "--watch"]);
+    assert_eq!(watch.line().await, "up\tNAME");
     first.signal(Signal::KILL);
-    first.ended().await;
+    assert_eq!(watch.line().await, "suspended\tNAME");
     proxy.run(&["listen", "NAME"], b"").await.failed(73, "name_reserved: NAME: ");
 }
 
 #[tokio::test]
 async fn a_proxy_that_is_not_there_is_told_with_its_url() {
-    let nobody = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").to_string();
+    let held = Port::hold();
+    let nobody = held.address().to_string();
     for args in [&["connect", "x"][..], &["listen", "x"], &["forward", "0", "x"], &["ls"]] {
         let ended = run(bss(args).env("BSS_URL", &nobody), b"").await;
         ended.failed(69, "no_proxy: no connection to the proxy: ");
@@ -90,14 +94,25 @@ async fn an_interrupt_that_comes_several_times_at_once_still_tells_the_server() 
         let mut stdin = client.stdin();
         stdin.write_all(b"a line\n").await.expect("sent");
         assert_eq!(server.line().await, "a line");
-        // As `timeout` does it: the program, and then all of its group.
-        while client.0.try_wait().expect("a child").is_none() {
-            client.signal(Signal::INT);
-            tokio::task::yield_now().await;
-        }
+        // As `timeout` does it: the program, and then all of its group. The second is sent when the first was heard, or both would be one.
+        client.signal(Signal::INT);
+        within(async {
+            while is_pending(&client) {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        client.signal(Signal::INT);
         assert_eq!(client.ended().await.code, Some(130));
         server.ended().await.failed(70, "cancelled: NAME: ");
     }
+}
+
+/// Whether a signal waits for that program, which has not been waited for yet.
+fn is_pending(program: &Program) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", program.0.id().expect("it runs"))).expect("Linux tells it");
+    let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:\t")).expect("Linux tells it");
+    pending.bytes().any(|digit| digit != b'0')
 }
 
 #[tokio::test]

@@ -49,6 +49,13 @@ async fn inviting(url: &str, args: &[&str]) -> (Program, String, String) {
     (sender, code, link)
 }
 
+/// A way to the proxy on which the receiver of a file gets two mebibytes of it, and the rest when the stall is ended.
+async fn stalling(proxy: &Proxy) -> Shim {
+    let shim = Shim::start(proxy.address, 1).await;
+    shim.stall_after(Way::Down, 2 << 20);
+    shim
+}
+
 /// The part of this file.
 fn part(folder: &Path, name: &str) -> Option<std::path::PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
@@ -115,8 +122,9 @@ async fn a_receiver_that_is_interrupted_is_told_to_the_sender_and_goes_on_where_
     let (from, to) = (folder(&[("big", 16 << 20)]), folder(&[]));
     let (mut sender, code) = sending(&proxy.address.to_string(), &["--verbose", &path(&from, "big")]).await;
     assert!(sender.said().await.contains("for this machine"));
-    let receive = || Program::start(proxy.bss(&["recv", &code, "--output"]).arg(to.path()));
-    let receiver = receive();
+    let (shim, again) = (stalling(&proxy).await, Shim::start(proxy.address, 2).await);
+    let receive = |shim: &Shim| Program::start(bss(&["recv", &code, "--url", &shim.mux(), "--output"]).arg(to.path()));
+    let receiver = receive(&shim);
     until(|| length(to.path(), "big") > 1 << 20).await;
     receiver.signal(Signal::INT);
     let ended = receiver.ended().await;
@@ -125,9 +133,8 @@ async fn a_receiver_that_is_interrupted_is_told_to_the_sender_and_goes_on_where_
     assert!(said.ends_with(": big: cancelled by the receiver"), "{said}");
     let held = length(to.path(), "big");
     assert!(held > 1 << 20 && held < 16 << 20, "{held}");
-    let receiver = receive();
-    until(|| length(to.path(), "big") > held).await;
-    assert_eq!(receiver.ended().await.stdout(), format!("{}\n", path(&to, "big")));
+    assert_eq!(receive(&again).ended().await.stdout(), format!("{}\n", path(&to, "big")));
+    assert!(again.carried(Way::Down) < 16 << 20, "what was there did not come again");
     assert!(fs::read(path(&from, "big")).expect("read") == fs::read(path(&to, "big")).expect("read"));
     let said = sender.said().await;
     assert!(said.ends_with("has everything"), "{said}");
@@ -139,10 +146,12 @@ async fn a_sender_that_is_interrupted_is_told_to_the_receiver_and_another_goes_o
     let (from, to) = (folder(&[("big", 16 << 20)]), folder(&[]));
     let url = proxy.address.to_string();
     let (sender, code) = sending(&url, &[&path(&from, "big")]).await;
-    let receiver = Program::start(proxy.bss(&["recv", &code, "--output"]).arg(to.path()));
+    let shim = stalling(&proxy).await;
+    let receiver = Program::start(bss(&["recv", &code, "--url", &shim.mux(), "--output"]).arg(to.path()));
     until(|| length(to.path(), "big") > 1 << 20).await;
     sender.signal(Signal::TERM);
     assert_eq!(sender.ended().await.code, Some(143));
+    shim.resume();
     let ended = receiver.ended().await;
     ended.failed(70, "");
     assert!(ended.stderr.to_lowercase().contains("the sender stopped") && ended.stdout.is_empty(), "{ended:?}");
@@ -163,9 +172,11 @@ async fn a_sender_that_does_not_come_back_is_waited_for_as_long_as_was_said_and_
     let proxy = Proxy::start().await;
     let (from, to) = (folder(&[("big", 16 << 20)]), folder(&[]));
     let (sender, code) = sending(&proxy.address.to_string(), &[&path(&from, "big")]).await;
-    let receiver = Program::start(proxy.bss(&["recv", &code, "--grace", "1", "--output"]).arg(to.path()));
+    let shim = stalling(&proxy).await;
+    let receiver = Program::start(bss(&["recv", &code, "--grace", "1", "--url", &shim.mux(), "--output"]).arg(to.path()));
     until(|| length(to.path(), "big") > 1 << 20).await;
     sender.signal(Signal::KILL);
+    shim.resume();
     let ended = receiver.ended().await;
     ended.failed(76, "lost: big: the sender went away and did not come back within 1 s");
     assert!(ended.stderr.contains("what came of it is kept, and the same command goes on from there"), "{ended:?}");

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, process::Stdio, sync::Arc, time::Duration};
 
-use harness::pattern;
+use harness::{Port, pattern};
 use rustix::process::Signal;
 use socket2::SockRef;
 use tokio::{
@@ -193,7 +193,8 @@ async fn byte(port: SocketAddr) -> std::io::Result<u8> {
 
 #[tokio::test]
 async fn a_service_that_is_not_there_is_told_on_both_sides() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound");
+    let held = Port::hold();
+    let nobody = held.address();
     let mut chain = Chain::to(nobody).await;
     within(byte(chain.port)).await.expect_err("nobody is there");
     assert!(chain.client.said().await.starts_with("bss: busy: web: the service behind this name does not answer"));

@@ -2,6 +2,7 @@
 
 use std::{future::Future, net::SocketAddr, process::Stdio, time::Duration};
 
+use harness::Port;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -109,9 +110,9 @@ impl Proxy {
         Self::serve("127.0.0.1:0", args).await
     }
 
-    /// One where another was.
-    pub async fn at(address: SocketAddr) -> Self {
-        Self::serve(&address.to_string(), &[]).await
+    /// One where another will be when it is gone.
+    pub async fn at(port: &Port) -> Self {
+        Self::serve(&port.address().to_string(), &[]).await
     }
 
     async fn serve(bind: &str, args: &[&str]) -> Self {

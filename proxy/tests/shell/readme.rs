@@ -2,6 +2,7 @@
 
 use std::{fs, path::PathBuf, process::Stdio};
 
+use harness::Port;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -46,8 +47,8 @@ async fn the_readmes_lines_for_the_shell_do_what_they_say() {
             socket.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\na page\n").await.expect("sent");
         }
     });
-    // Free a moment ago, which is as good as free.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").port().to_string();
+    let held = Port::hold();
+    let free = held.address().port().to_string();
 
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).expect("it is there");
     let section = readme.split("\n## From the shell\n").nth(1).expect("the section");

@@ -7,7 +7,7 @@ use browser_stream_client::{
     swarm::{ContentId, Decoder, Found, Held, Manifest, PIECE_BYTES, Record, Told, Tracker, Wanted},
 };
 use bytes::{Bytes, BytesMut};
-use harness::pattern;
+use harness::{Port, pattern};
 use rustix::process::Signal;
 use tempfile::{TempDir, tempdir};
 
@@ -242,14 +242,14 @@ async fn threat_25_a_fetcher_that_keeps_to_no_rule_is_cut_off_and_others_are_ser
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_seeder_is_there_again_after_the_proxy_was() {
-    let proxy = Proxy::start().await;
+    let port = Port::hold();
+    let proxy = Proxy::at(&port).await;
     let files = folder(&[("film", PIECE_BYTES)]);
     let (_seeder, id) = seeding(&proxy, &[&path(&files, "film")]).await;
-    let address = proxy.address;
     found(&dial(&proxy).await, id, 1).await;
     proxy.program.signal(Signal::KILL);
     let _ = proxy.program.ended().await;
-    let again = Proxy::at(address).await;
+    let again = Proxy::at(&port).await;
     let peer = dial(&again).await;
     let film = Fetcher::of(&peer, id).await.fetch(id).await;
     assert_eq!(film.len(), PIECE_BYTES);
@@ -257,14 +257,14 @@ async fn a_seeder_is_there_again_after_the_proxy_was() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_seeder_goes_over_to_the_proxy_that_comes_behind_one_that_drains() {
-    let proxy = Proxy::start().await;
+    let port = Port::hold();
+    let proxy = Proxy::at(&port).await;
     let files = folder(&[("film", PIECE_BYTES)]);
     let (_seeder, id) = seeding(&proxy, &[&path(&files, "film")]).await;
-    let address = proxy.address;
     found(&dial(&proxy).await, id, 1).await;
     proxy.program.signal(Signal::TERM);
     let _ = proxy.program.ended().await;
-    let again = Proxy::at(address).await;
+    let again = Proxy::at(&port).await;
     let peer = dial(&again).await;
     assert_eq!(Fetcher::of(&peer, id).await.fetch(id).await.len(), PIECE_BYTES);
 }

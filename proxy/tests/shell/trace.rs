@@ -1,11 +1,6 @@
 //! `bss trace`: between real peers and a real proxy, and over a capture of what they said.
 
-use std::{
-    fs,
-    net::SocketAddr,
-    process::Stdio,
-    sync::{Arc, Mutex},
-};
+use std::{fs, net::SocketAddr, process::Stdio, sync::Mutex};
 
 use harness::{Capture, Way, pattern};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -15,9 +10,10 @@ use tempfile::tempdir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
+    task::JoinHandle,
 };
 
-use crate::program::{Ended, Program, Proxy, bss, run, serving};
+use crate::program::{Ended, Program, Proxy, bss, run, serving, within};
 
 /// A trace in front of a proxy, and where peers find it.
 struct Trace {
@@ -107,12 +103,12 @@ async fn threat_17_a_megabyte_passes_a_live_trace_unchanged_and_each_frame_is_to
     }
 }
 
-/// Passes connections on to `to`, and keeps what each side said, in the order in which it came.
-async fn recorder(to: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<(Way, Vec<u8>)>>>) {
+/// Passes a connection on to `to`, and keeps what each side said until both have ended, in the order in which it came.
+async fn recorder(to: SocketAddr) -> (SocketAddr, JoinHandle<Vec<(Way, Vec<u8>)>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let (address, said) = (listener.local_addr().expect("bound"), Arc::new(Mutex::new(Vec::new())));
-    let kept = said.clone();
-    tokio::spawn(async move {
+    let address = listener.local_addr().expect("bound");
+    let recording = tokio::spawn(async move {
+        let kept = Mutex::new(Vec::new());
         let (near, _) = listener.accept().await.expect("a peer");
         let far = TcpStream::connect(to).await.expect("it runs");
         let ((mut from_near, mut to_near), (mut from_far, mut to_far)) = (near.into_split(), far.into_split());
@@ -128,8 +124,9 @@ async fn recorder(to: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<(Way, Vec<u8>)>>
             let _ = to.shutdown().await;
         };
         tokio::join!(pass(Way::Up, &mut from_near, &mut to_far), pass(Way::Down, &mut from_far, &mut to_near));
+        kept.into_inner().expect("no panic")
     });
-    (address, said)
+    (address, recording)
 }
 
 /// What a recorder of packets could have kept of it: segments of any length, some of them twice, some behind the one that follows.
@@ -166,12 +163,13 @@ async fn a_capture_of_a_session_tells_what_the_live_trace_told_though_segments_w
     let proxy = Proxy::start().await;
     let _server = proxy.listen(&["listen", "echo", "--exec", "cat"]).await;
     let trace = Trace::start(&["--json"], &proxy.address.to_string()).await;
-    let (recorder, said) = recorder(trace.address()).await;
+    let (recorder, recording) = recorder(trace.address()).await;
     let sent = pattern(seed, 300_000);
     let got = run(bss(&["connect", "echo"]).env("BSS_URL", recorder.to_string()), &sent).await;
     assert!(got.code == Some(0) && got.stdout == sent, "{}", got.stderr);
+    // The trace has passed the connection's end on by then, and told all that came before it.
+    let said = within(recording).await.expect("no panic");
     let live = objects(&trace.told().await);
-    let said = said.lock().expect("no panic").clone();
     let folder = tempdir().expect("a folder");
     let capture = captured(&said, &mut StdRng::seed_from_u64(seed));
     for (name, bytes) in [("a.pcap", capture.pcap()), ("a.pcapng", capture.pcapng())] {

@@ -1,5 +1,6 @@
 //! `bss listen --to --http`: what visitors get of a service, and what is said of them.
 
+use harness::Port;
 use rustix::process::Signal;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -84,7 +85,8 @@ async fn nothing_is_said_of_answers_that_are_whole_and_of_visitors_that_leave_an
 #[tokio::test]
 async fn a_service_that_is_not_there_is_a_bad_gateway_for_visitors_and_busy_for_clients() {
     let proxy = Proxy::start().await;
-    let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address").to_string();
+    let held = Port::hold();
+    let nobody = held.address().to_string();
     let mut server = proxy.start_peer(&["listen", "web", "--to", &nobody, "--http"]);
     server.line().await;
     let got = ask(&proxy, "GET /", "web", "\n").await;

@@ -49,7 +49,7 @@ async fn threat_33_who_makes_up_a_secret_or_its_mark_is_told_that_there_is_none_
 async fn threat_13_a_body_that_is_refused_at_another_node_changes_nothing() {
     let nodes = Nodes::new(|limits| {
         limits.http_up_bytes_max = 100_000;
-        limits.establish_timeout = Duration::from_millis(300);
+        limits.establish_timeout = Duration::from_secs(2);
     })
     .await;
     let mut down = nodes.down(0).await;

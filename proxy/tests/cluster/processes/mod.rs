@@ -10,7 +10,7 @@ mod streams;
 
 use std::{
     io::{BufRead, BufReader},
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     process::{Child, Command, Stdio},
     thread,
     time::Duration,
@@ -19,7 +19,7 @@ use std::{
 use browser_stream_client::{ConnectError, Connection, Listener, Peer, Stream};
 use browser_stream_server::Code;
 use futures::TryStreamExt;
-use harness::{Shim, Way, within};
+use harness::{Port, Shim, Way, within};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use tokio::{
@@ -52,6 +52,8 @@ pub struct Node {
     pub links: Shim,
     /// In front of it: peers stay by its address wherever that leads.
     pub front: Shim,
+    /// Of `--cluster-listen` and `--admin`, which it is told before it starts.
+    _ports: [Port; 2],
 }
 
 impl Cluster {
@@ -64,29 +66,20 @@ impl Cluster {
         }
         for node in &cluster.nodes {
             node.is_ready(true).await;
+            node.knows(count).await;
         }
         cluster
     }
 
     /// One more node.
     pub async fn add(&mut self) {
-        // A port that was free a moment ago may be somebody else's by now.
-        for _ in 0..5 {
-            if let Some(node) = self.start_one().await {
-                return self.nodes.push(node);
-            }
-        }
-        panic!("no node starts");
-    }
-
-    async fn start_one(&self) -> Option<Node> {
-        let nats = Shim::start(self.nats.address, 1).await;
+        let nats = Shim::start(self.nats.address(), 1).await;
         let mut command = Command::new(env!("CARGO_BIN_EXE_bss"));
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("BSS_")) {
             command.env_remove(name);
         }
-        let free = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
-        let (port, admin) = (free(), free());
+        let ports = [Port::hold(), Port::hold()];
+        let [port, admin] = ports.each_ref().map(Port::address);
         let links = Shim::start(port, 1).await;
         let (url, listen, address) = (format!("nats://{}", nats.address()), port.to_string(), links.address().to_string());
         command.args(["serve", "--bind", "127.0.0.1:0", "--cluster", &url]);
@@ -96,15 +89,11 @@ impl Cluster {
         command.env("RUST_LOG", "warn").stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("bss starts");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let Some(line) = lines.next() else {
-            child.wait().expect("it has ended");
-            return None;
-        };
-        let line = line.expect("text");
+        let line = lines.next().expect("a line").expect("text");
         thread::spawn(move || lines.for_each(drop));
         let address: SocketAddr = line.rsplit("http://").next().and_then(|url| url.trim_end_matches('/').parse().ok()).expect("a URL");
         let front = Shim::start(address, 1).await;
-        Some(Node { child, address, admin, nats, links, front })
+        self.nodes.push(Node { child, address, admin, nats, links, front, _ports: ports });
     }
 
     /// A peer at that node.
@@ -164,6 +153,15 @@ impl Node {
         let begun = Instant::now();
         while !self.readiness().await.contains(says) {
             assert!(begun.elapsed() < PATIENCE, "not in time: {says}");
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Waits until it counts so many nodes, itself among them.
+    async fn knows(&self, nodes: usize) {
+        let begun = Instant::now();
+        while self.metric("bss_cluster_nodes").await != nodes as u64 {
+            assert!(begun.elapsed() < PATIENCE, "it does not know of {nodes} nodes");
             sleep(Duration::from_millis(50)).await;
         }
     }
