@@ -44,6 +44,7 @@ test("the origin sends each picture once, six visitors in turn have them from ea
 });
 
 test("a tab that is loaded again has its pictures still, and passes them on", async ({ tab, realProxy }) => {
+  test.slow();
   const origin = await startOrigin({ proxy: realProxy.url });
   const first = await tab(origin.url);
   await expectAll(first);

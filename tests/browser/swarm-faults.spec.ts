@@ -65,6 +65,7 @@ for (const [kind, fact] of [
 }
 
 test("threat_25_wrong_bytes_are_shown_to_nobody_and_who_sent_them_is_asked_no_more", async ({ tab, site }) => {
+  test.slow();
   const liar = await evil(tab, site, "liar");
   const page = await tab(site.url);
   await expectAll(page);
@@ -92,6 +93,7 @@ test("threat_25_a_seeder_that_leaves_in_the_middle_costs_nothing_but_the_rest_fr
 });
 
 test("threat_25_a_tracker_that_is_started_again_is_told_anew_what_everybody_holds", async ({ tab, site }) => {
+  test.slow();
   const first = await tab(site.url);
   await expectAll(first);
   await site.proxy.kill();
