@@ -12,7 +12,7 @@ use super::{claim, nats::Server, node, place, stranger, timing, until};
 #[tokio::test]
 async fn a_node_that_is_cut_off_has_stopped_before_another_has_its_name() {
     let server = Server::start().await;
-    let shim = Shim::start(server.address, 1).await;
+    let shim = Shim::start(server.address(), 1).await;
     let (through, url) = (format!("nats://{}", shim.address()), server.url());
     let (cut, well) = tokio::join!(node(&through, timing()), node(&url, timing()));
     let held = claim(&cut, "NAME").await.expect("it is free");

@@ -119,7 +119,7 @@ async fn several_receive_at_once_one_of_them_to_stdout_and_one_comes_late() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_receiver_that_is_interrupted_is_told_to_the_sender_and_goes_on_where_it_was() {
     let proxy = Proxy::start().await;
-    let (from, to) = (folder(&[("big", 16 << 20)]), folder(&[]));
+    let (from, to) = (folder(&[("big", 4 << 20)]), folder(&[]));
     let (mut sender, code) = sending(&proxy.address.to_string(), &["--verbose", &path(&from, "big")]).await;
     assert!(sender.said().await.contains("for this machine"));
     let (shim, again) = (stalling(&proxy).await, Shim::start(proxy.address, 2).await);
@@ -132,9 +132,9 @@ async fn a_receiver_that_is_interrupted_is_told_to_the_sender_and_goes_on_where_
     let said = sender.said().await;
     assert!(said.ends_with(": big: cancelled by the receiver"), "{said}");
     let held = length(to.path(), "big");
-    assert!(held > 1 << 20 && held < 16 << 20, "{held}");
+    assert!(held > 1 << 20 && held < 4 << 20, "{held}");
     assert_eq!(receive(&again).ended().await.stdout(), format!("{}\n", path(&to, "big")));
-    assert!(again.carried(Way::Down) < 16 << 20, "what was there did not come again");
+    assert!(again.carried(Way::Down) < 4 << 20, "what was there did not come again");
     assert!(fs::read(path(&from, "big")).expect("read") == fs::read(path(&to, "big")).expect("read"));
     let said = sender.said().await;
     assert!(said.ends_with("has everything"), "{said}");
@@ -143,7 +143,7 @@ async fn a_receiver_that_is_interrupted_is_told_to_the_sender_and_goes_on_where_
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sender_that_is_interrupted_is_told_to_the_receiver_and_another_goes_on_where_it_was() {
     let proxy = Proxy::start().await;
-    let (from, to) = (folder(&[("big", 16 << 20)]), folder(&[]));
+    let (from, to) = (folder(&[("big", 8 << 20)]), folder(&[]));
     let url = proxy.address.to_string();
     let (sender, code) = sending(&url, &[&path(&from, "big")]).await;
     let shim = stalling(&proxy).await;
@@ -170,7 +170,7 @@ async fn a_sender_that_is_interrupted_is_told_to_the_receiver_and_another_goes_o
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sender_that_does_not_come_back_is_waited_for_as_long_as_was_said_and_the_part_is_kept() {
     let proxy = Proxy::start().await;
-    let (from, to) = (folder(&[("big", 16 << 20)]), folder(&[]));
+    let (from, to) = (folder(&[("big", 8 << 20)]), folder(&[]));
     let (sender, code) = sending(&proxy.address.to_string(), &[&path(&from, "big")]).await;
     let shim = stalling(&proxy).await;
     let receiver = Program::start(bss(&["recv", &code, "--grace", "1", "--url", &shim.mux(), "--output"]).arg(to.path()));
