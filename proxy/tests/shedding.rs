@@ -218,16 +218,19 @@ async fn threat_15_idle_connections_from_one_address_keep_nobody_else_out() {
     assert!(status(&answer) == 429 && retry_after(&answer).is_some() && answer.contains("connections_per_address_max"), "{answer}");
     assert_eq!(status(&ask(address, "/healthz").await), 200, "the process is well");
     assert_eq!(refusals(&proxy, "connections_per_address"), 2);
-    // Not one of them asks anything, and 16 are answered at once, a second each: who waited for all of them would have no answer in time.
-    for _ in 0..400 {
-        idle.push(TcpStream::connect(address).await.expect("a connection"));
-    }
     let mut sessions = Vec::new();
-    for _ in 0..4 {
-        let (socket, head) = ask_from([127, 0, 0, 2], address, "/mux", HANDSHAKE).await;
-        assert_eq!(status(&head), 101);
-        sessions.push(socket);
-    }
+    let come = async {
+        // Not one of them asks anything, and 16 are answered at once, a second each: to wait for all takes twice as long as there is.
+        for _ in 0..400 {
+            idle.push(TcpStream::connect(address).await.expect("a connection"));
+        }
+        for _ in 0..4 {
+            let (socket, head) = ask_from([127, 0, 0, 2], address, "/mux", HANDSHAKE).await;
+            assert_eq!(status(&head), 101);
+            sessions.push(socket);
+        }
+    };
+    timeout(PATIENCE, come).await.expect("nobody waits for the idle ones");
     assert_eq!((refusals(&proxy, "connections_per_address"), refusals(&proxy, "connections")), (402, 0));
     drop(idle);
     until_status(address, "/readyz", 200).await;
