@@ -68,7 +68,7 @@ pub(super) async fn connect(proxy: StreamServerProxy, opening: Opening, segment:
             }
             // As one that claims a name: its next session may be where the cluster is within reach.
             #[cfg(feature = "cluster")]
-            if error.is(Code::Draining) && !session.is_node() {
+            if error.is(Code::Draining) && !session.is_node() && proxy.inner.registry.is_of_many() {
                 session.send_away();
             }
             (error, stream)
