@@ -38,7 +38,7 @@ cluster: FEATURES := webtransport,cluster
 cluster: proxy ## serve as three nodes with NATS and a balancer, on 127.0.0.1:8080 (examples/cluster; PORT=port for another)
 	@exec node examples/cluster/start.mjs --bss $(BSS) --port $(or $(PORT),8080)
 
-test: ## prove everything, in about 20 minutes on two cores: lint, unit, end to end, real browsers
+test: ## prove everything, in about 45 minutes on two cores with its builds: lint, unit, end to end, real browsers
 	@exec bash tests/steps.sh $(STEPS)
 
 test-long: ## the same with big transfers (LONG=1), floods and Go interop among them, then a newcomer's path, five minutes of soak, and fuzz
